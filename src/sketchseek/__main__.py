@@ -1,0 +1,5 @@
+"""``python -m sketchseek`` is the command ``sketchseek``."""
+
+from sketchseek.cli import main
+
+main()

@@ -1,0 +1,171 @@
+"""The model artefact: the door between the training wing and the search wing.
+
+An artefact is a folder with three files: ``manifest.json``, ``photo.onnx`` and ``sketch.onnx``. Both graphs take raw
+``uint8`` pixels and hold their own normalisation, so that Python, REST and the browser cannot disagree about it:
+
+- ``photo.onnx``: input ``pixels`` of shape (batch, size, size, 3), RGB; output ``embedding`` (batch, d) float32;
+- ``sketch.onnx``: input ``pixels`` of shape (batch, size, size), 255 paper and 0 ink; output as above.
+
+With metric ``cosine`` the graphs end in L2 normalisation, so that the inner product is the cosine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from sketchseek.errors import ArtefactError
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+BUNDLED = Path(__file__).parent / "models"
+DEFAULT_MODEL = "small"
+
+Metric = Literal["cosine", "euclidean"]
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two encoders in an artefact.
+
+    Attributes:
+        file: Name of the ONNX file in the artefact's folder.
+        sha256: Checksum of that file, as hexadecimal digits.
+        size: Side of the square input in pixels.
+        backbone: Name of the network, for people.
+        parameters: Number of parameters.
+    """
+
+    file: str
+    sha256: str
+    size: int
+    backbone: str
+    parameters: int
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Everything that is needed to use a pair of encoders alike everywhere.
+
+    Attributes:
+        name: Short name, such as ``small``.
+        embedding: Length of an embedding.
+        metric: ``cosine`` or ``euclidean``.
+        raster: Version of the drawing raster that the sketch encoder was trained on
+            (``sketchseek.drawings.RASTER_VERSION``).
+        photo, sketch: The two encoders.
+        data: What it was trained on, a sentence a source, each with its terms.
+        licence: Terms of the weights.
+        scores: Measured results, by protocol.
+        training: Settings of the run that made it.
+    """
+
+    name: str
+    embedding: int
+    metric: Metric
+    raster: int
+    photo: Side
+    sketch: Side
+    data: list[str] = field(default_factory=list)
+    licence: str = ""
+    scores: dict[str, Any] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
+    format: int = FORMAT
+
+    @property
+    def fingerprint(self) -> str:
+        """Identity of the embedding space: two artefacts with equal fingerprints give equal embeddings."""
+        text = f"{self.photo.sha256} {self.sketch.sha256} {self.metric} {self.embedding} {self.raster}"
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """A folder that holds a manifest and its two ONNX graphs."""
+
+    path: Path
+    manifest: Manifest
+
+    def file(self, side: Literal["photo", "sketch"]) -> Path:
+        """Path of one side's ONNX graph."""
+        return self.path / (self.manifest.photo if side == "photo" else self.manifest.sketch).file
+
+    def verify(self) -> None:
+        """Compare both graphs with their checksums.
+
+        Raises:
+            ArtefactError: A file is missing or differs.
+        """
+        for side in (self.manifest.photo, self.manifest.sketch):
+            path = self.path / side.file
+            if not path.is_file():
+                raise ArtefactError(f"{path}: missing from the artefact.", remedy="Export or install it again.")
+            if sha256_of(path) != side.sha256:
+                raise ArtefactError(
+                    f"{path}: its SHA-256 differs from the manifest's.", remedy="Export or install it again."
+                )
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, as hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def load_artefact(model: str | os.PathLike[str] = DEFAULT_MODEL) -> Artefact:
+    """Find an artefact by the name of a bundled one or by the path of its folder.
+
+    Raises:
+        ArtefactError: There is none, or its manifest cannot be used.
+    """
+    path = BUNDLED / str(model) if _is_name(str(model)) and (BUNDLED / str(model)).is_dir() else Path(model)
+    file = path / MANIFEST
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ArtefactError(
+            f"{model}: no model artefact of this name or at this path.",
+            remedy=f"Bundled models: {', '.join(bundled_models()) or 'none'}. A path must hold a {MANIFEST}.",
+        ) from error
+    except OSError as error:
+        raise ArtefactError(f"{file}: cannot be read ({error.strerror}).") from error
+    except UnicodeDecodeError as error:
+        raise ArtefactError(f"{file}: not a valid manifest ({error}).", remedy="Export the model again.") from error
+    try:
+        manifest = _parse(json.loads(text))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise ArtefactError(f"{file}: not a valid manifest ({error}).", remedy="Export the model again.") from error
+    return Artefact(path, manifest)
+
+
+def bundled_models() -> list[str]:
+    """Names of the artefacts that ship with the package."""
+    return sorted(entry.parent.name for entry in BUNDLED.glob(f"*/{MANIFEST}"))
+
+
+def write_manifest(path: Path, manifest: Manifest) -> Artefact:
+    """Write the manifest into an artefact's folder."""
+    (path / MANIFEST).write_text(json.dumps(asdict(manifest), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return Artefact(path, manifest)
+
+
+def _is_name(model: str) -> bool:
+    return model not in (".", "..") and "/" not in model and os.sep not in model
+
+
+def _parse(data: dict[str, Any]) -> Manifest:
+    if data.get("format") != FORMAT:
+        raise ValueError(f"format {data.get('format')!r}, this version of sketchseek reads {FORMAT}")
+    fields = dict(data)
+    for side in ("photo", "sketch"):
+        fields[side] = Side(**fields[side])
+        if Path(fields[side].file).name != fields[side].file:
+            raise ValueError(f"{side} file {fields[side].file!r} is not a plain name")
+    if fields["metric"] not in ("cosine", "euclidean"):
+        raise ValueError(f"metric {fields['metric']!r}")
+    fields["metric"] = cast(Metric, fields["metric"])
+    return Manifest(**fields)

@@ -1,0 +1,59 @@
+"""The command ``sketchseek``: thin commands over the rooms below, each loaded only when it is called."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import NoReturn
+
+import click
+
+import sketchseek
+from sketchseek.errors import SketchseekError
+
+_COMMANDS = {
+    "index": "library",
+    "search": "library",
+    "sync": "library",
+    "status": "library",
+    "remove": "library",
+    "failures": "library",
+    "verify": "library",
+    "serve": "serve",
+    "demo": "demo",
+    "models": "models",
+    "evaluate": "evaluate",
+    "train": "train",
+    "export": "train",
+}
+"""Each command and the module of this package that defines it, under the name ``<command>_command``."""
+
+
+class _LazyGroup(click.Group):
+    """A group that imports a command's module only when that command is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module = import_module(f"sketchseek.cli.{_COMMANDS[cmd_name]}")
+        command: click.Command = getattr(module, f"{cmd_name}_command")
+        return command
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(sketchseek.__version__, prog_name="sketchseek")
+def cli() -> None:
+    """Draw it, find it: search a folder of photos with a drawing."""
+
+
+def main() -> NoReturn:
+    """Run the command; an error that the user can mend is one message, not a traceback."""
+    try:
+        cli.main(standalone_mode=True)
+    except SketchseekError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(1)
+    sys.exit(0)

@@ -1,0 +1,72 @@
+"""``sketchseek demo``."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from pathlib import Path
+
+import click
+
+from sketchseek.cli.library import default_library, errors_in_words, json_option, progress_bar
+from sketchseek.cli.serve import run_page
+
+
+@click.command("demo")
+@click.argument("photos", required=False)
+@click.option("--port", type=click.IntRange(0, 65535), help="Port; by default the first free one from 8765 on.")
+@click.option("--model", metavar="MODEL", help="Name of a bundled model or path of an artefact.")
+@click.option("--no-open", is_flag=True, help="Do not open the page in the browser.")
+@click.option("--prepare-only", is_flag=True, help="Fetch and index, but serve nothing.")
+@json_option
+def demo_command(
+    photos: str | None, port: int | None, model: str | None, no_open: bool, prepare_only: bool, as_json: bool
+) -> None:
+    """Try it: index PHOTOS, or a gallery of rendered emoji, and open the drawing page.
+
+    The library is kept in the user's data folder, one for each folder of photos. Without PHOTOS, the npm client fetches
+    the package @lobehub/fluent-emoji-3d (16 MB, MIT licence) once.
+
+    \b
+    Examples:
+      sketchseek demo ~/Pictures
+      sketchseek demo
+    """
+    from sketchseek.search.library import Library
+    from sketchseek.server.folders import cache_folder
+    from sketchseek.server.gallery import prepare_gallery
+    from sketchseek.server.running import bind
+
+    def say(text: str) -> None:
+        if not as_json:
+            click.echo(text, err=True)
+
+    if photos:  # `make demo` without PHOTOS gives an empty text
+        folder = Path(photos).expanduser().resolve()
+        if not folder.is_dir():
+            raise click.BadParameter(f"{folder}: no such folder.", param_hint="PHOTOS")
+    else:
+        folder = None
+    with errors_in_words(as_json, keeps_work=True):
+        if folder is None:
+            folder = prepare_gallery(cache_folder() / "gallery", say=say)
+        path = library_of(folder)
+        with Library.open(path, None if path.is_dir() else model, create=True) as library:
+            with progress_bar(as_json) as progress:
+                if not library.is_built_with(model):
+                    say("The model is another one now: the photos are embedded anew.")
+                    library.re_embed(model, progress)
+                report = library.add([folder], progress)
+            failed = f", {report.failed:,} failed" if report.failed else ""
+            say(f"{len(library):,} photos in {path} ({report.indexed:,} new in {report.seconds:.1f} s{failed}).")
+            if not prepare_only:
+                with bind("127.0.0.1", port) as listener:
+                    run_page(library, listener=listener, host="127.0.0.1", open_page=not no_open, as_json=as_json)
+
+
+def library_of(folder: Path) -> Path:
+    """Where the library of a folder of photos is kept."""
+    digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", folder.name).strip("-.")[:40] or "photos"
+    return default_library().parent / "demo" / f"{name}-{digest}"

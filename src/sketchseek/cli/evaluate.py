@@ -1,0 +1,187 @@
+"""``sketchseek evaluate``: measure a model by a protocol, on the user's own copy of the data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from sketchseek.artefact import DEFAULT_MODEL
+
+if TYPE_CHECKING:
+    from sketchseek.encoder import Encoder
+    from sketchseek.evaluation.embedding import Progress
+    from sketchseek.evaluation.protocols import Evaluation
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_FOLDER = click.Path(path_type=Path)
+
+
+def _options(command: Command) -> Command:
+    for option in (
+        click.option("--threads", default=0, show_default="all cores", help="Threads that the encoders may use."),
+        click.option("--report", "page", type=_FOLDER, help="Write a page (HTML) with pictures of what was found."),
+        click.option("--out", type=_FOLDER, help="Write the report (JSON) to a file, too."),
+        click.option("--json", "as_json", is_flag=True, help="Print the report as JSON."),
+        click.option(
+            "--model", default=DEFAULT_MODEL, show_default=True, help="Bundled model's name or artefact's path."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+@click.group("evaluate")
+def evaluate_command() -> None:
+    """Measure how well a model finds photos with drawings.
+
+    Each protocol prints its figures with 95 % bootstrap intervals.
+    """
+
+
+@evaluate_command.command("sketchy")
+@click.argument("folder", type=_FOLDER)
+@click.option(
+    "--exclude",
+    multiple=True,
+    type=click.Choice(["ambiguous", "context", "error", "pose"]),
+    help="Leave out the sketches on this list of invalid ones; may be given again.",
+)
+@_options
+def sketchy_command(folder: Path, exclude: tuple[str, ...], **options: Any) -> None:
+    """The Sketchy Database's official protocol.
+
+    Each sketch of a photo on info/testset.txt must find that very photo among all of them.
+
+    \b
+    Example:
+      sketchseek evaluate sketchy ~/data/sketchy --model small --json
+    """
+    from sketchseek.evaluation.protocols import evaluate_sketchy
+
+    _run(lambda encoder, progress: evaluate_sketchy(folder, encoder, exclude=exclude, progress=progress), **options)
+
+
+@evaluate_command.command("chairv2")
+@click.argument("folder", type=_FOLDER)
+@_options
+def chairv2_command(folder: Path, **options: Any) -> None:
+    """QMUL-Chair-V2's test part by its own split: acc@1, acc@5, acc@10.
+
+    \b
+    Example:
+      sketchseek evaluate chairv2 ~/data/chairv2
+    """
+    from sketchseek.evaluation.protocols import evaluate_chairv2
+
+    _run(lambda encoder, progress: evaluate_chairv2(folder, encoder, progress=progress), **options)
+
+
+@evaluate_command.command("pairs")
+@click.argument("folder", type=_FOLDER)
+@_options
+def pairs_command(folder: Path, **options: Any) -> None:
+    """Your own pairs: photo/<name>.jpg and sketch/<name>-<n>.png.
+
+    \b
+    Example:
+      sketchseek evaluate pairs ~/my-pairs --report pairs.html
+    """
+    from sketchseek.evaluation.protocols import evaluate_pairs
+
+    _run(lambda encoder, progress: evaluate_pairs(folder, encoder, progress=progress), **options)
+
+
+@evaluate_command.command("categories")
+@click.argument("folder", type=_FOLDER)
+@_options
+def categories_command(folder: Path, **options: Any) -> None:
+    """Your own categories: photo/<category>/* and sketch/<category>/*; adds mAP and P@k.
+
+    \b
+    Example:
+      sketchseek evaluate categories ~/my-categories --json
+    """
+    from sketchseek.evaluation.protocols import evaluate_categories
+
+    _run(lambda encoder, progress: evaluate_categories(folder, encoder, progress=progress), **options)
+
+
+@evaluate_command.command("words")
+@click.argument("drawings", type=_FOLDER)
+@click.argument("photos", type=_FOLDER)
+@click.option(
+    "--part",
+    type=click.Choice(["test", "all"]),
+    default="test",
+    show_default=True,
+    help="Which drawings: those that our split keeps from training, or all.",
+)
+@click.option("--limit", type=click.IntRange(min=1), help="Read at most so many drawings of a word.")
+@_options
+def words_command(drawings: Path, photos: Path, part: str, limit: int | None, **options: Any) -> None:
+    """Quick, Draw! drawings against folders of photos that their words name.
+
+    \b
+    Example:
+      sketchseek evaluate words ~/data/quickdraw ~/data/caltech101
+    """
+    from sketchseek.evaluation.protocols import evaluate_words
+
+    _run(
+        lambda encoder, progress: evaluate_words(drawings, photos, encoder, part=part, limit=limit, progress=progress),
+        **options,
+    )
+
+
+def _run(
+    evaluate: Callable[[Encoder, Progress], Evaluation],
+    *,
+    model: str,
+    as_json: bool,
+    out: Path | None,
+    page: Path | None,
+    threads: int,
+) -> None:
+    from rich.console import Console
+
+    from sketchseek.encoder import load_encoder
+
+    with _progress() as progress:
+        encoder = load_encoder(model, threads=threads)
+        result = evaluate(encoder, progress)
+    if out is not None:
+        result.report.write(out)
+    if page is not None:
+        from sketchseek.evaluation.page import write_page
+
+        write_page(page, result)
+    if as_json:
+        click.echo(result.report.to_json())
+        return
+    console = Console()
+    console.print(result.report.table())
+    for note in result.report.notes():
+        console.print(note, markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    """Bars on stderr, one a stage, so that stdout stays clean for the report."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    tasks: dict[str, TaskID] = {}
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+
+        def show(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(f"Embedding {stage}", total=total)
+            bars.update(tasks[stage], completed=done)
+
+        yield show

@@ -1,0 +1,125 @@
+"""``sketchseek serve``."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from sketchseek.cli.library import LIBRARY_VARIABLE, default_library, errors_in_words, json_option
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Sequence
+
+    from sketchseek.search.library import Library
+
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+@click.command("serve")
+@click.option(
+    "--library",
+    "-l",
+    "libraries",
+    type=click.Path(file_okay=False, path_type=Path),
+    multiple=True,
+    envvar=LIBRARY_VARIABLE,
+    default=lambda: (default_library(),),
+    metavar="LIB",
+    help=f"Folder of a library; repeat it for several. Else ${LIBRARY_VARIABLE}, else one in the user's data folder.",
+)
+@click.option(
+    "--root",
+    "roots",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    multiple=True,
+    metavar="DIR",
+    help="Let the page add folders in DIR and bring libraries up to date; without it, the server only reads.",
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port; by default the first free one from 8765 on.")
+@click.option("--allow-host", multiple=True, metavar="NAME", help="A further name that browsers may call the server.")
+@click.option("--model", metavar="MODEL", help="Refuse a library that was built with another model.")
+@click.option("--open", "open_page", is_flag=True, help="Open the page in the browser.")
+@json_option
+def serve_command(
+    libraries: tuple[Path, ...],
+    roots: tuple[Path, ...],
+    host: str,
+    port: int | None,
+    allow_host: tuple[str, ...],
+    model: str | None,
+    open_page: bool,
+    as_json: bool,
+) -> None:
+    """Serve the drawing page and the REST API of libraries, until Ctrl-C.
+
+    With --json, {"url": ...} is printed once the server answers.
+
+    \b
+    Examples:
+      sketchseek serve --open
+      sketchseek serve --library photos.library --port 9000
+      sketchseek serve --library holidays.library --library scans.library
+      sketchseek serve --root ~/Pictures
+    """
+    from sketchseek.search.library import Library
+    from sketchseek.server.running import bind
+
+    with errors_in_words(as_json), ExitStack() as stack:
+        opened = [
+            stack.enter_context(Library.open(path, model, create=bool(roots), readonly=not roots))
+            for path in dict.fromkeys(libraries)
+        ]
+        listener = stack.enter_context(bind(host, port))
+        run_page(
+            *opened,
+            listener=listener,
+            host=host,
+            allow_hosts=allow_host,
+            roots=[root.absolute() for root in roots],
+            open_page=open_page,
+            as_json=as_json,
+        )
+
+
+def run_page(
+    *libraries: Library,
+    listener: socket.socket,
+    host: str,
+    allow_hosts: tuple[str, ...] = (),
+    roots: Sequence[Path] = (),
+    open_page: bool = False,
+    as_json: bool = False,
+) -> None:
+    """Serve until interrupted; say where."""
+    from sketchseek.server.running import serve
+
+    def ready(url: str) -> None:
+        if as_json:
+            click.echo(json.dumps({"url": url}))
+        else:
+            click.echo(f"Draw at {url} (Ctrl+C ends)")
+            if host not in _LOOPBACK:
+                click.echo("Everyone who can reach this machine can see the photos of this library.", err=True)
+                if roots:
+                    click.echo("They can also index the folders below --root.", err=True)
+        if open_page and _has_screen():
+            import webbrowser
+
+            threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()  # some browsers block
+
+    first, *others = libraries
+    serve(first, listener, *others, host=host, allow_hosts=allow_hosts, roots=roots, ready=ready)
+
+
+def _has_screen() -> bool:
+    """Whether a browser has a screen to open on; without one, Python would start a text browser in this terminal."""
+    return sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

@@ -1,0 +1,109 @@
+"""``sketchseek train`` and ``sketchseek export``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sketchseek.errors import MissingExtraError
+
+
+@click.command(
+    "train",
+    epilog="Example: sketchseek train experiments/small.yaml --data ~/data --out runs/small",
+)
+@click.argument("experiment", type=click.Path(path_type=Path))
+@click.option(
+    "--data", type=click.Path(path_type=Path), default=Path(), help="Folder that the sources' paths start from."
+)
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the run.  [default: runs/<experiment>]")
+@click.option("--cache", type=click.Path(path_type=Path), help="Folder for decoded pixels.  [default: <out>/../cache]")
+@click.option("--threads", type=int, default=0, help="Threads of torch; 0 for its own choice.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def train_command(
+    experiment: Path, data: Path, out: Path | None, cache: Path | None, threads: int, as_json: bool
+) -> None:
+    """Train the EXPERIMENT (a YAML file); started again, it continues from its last checkpoint."""
+    _need_torch()
+    import torch
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from sketchseek.training.config import load_config
+    from sketchseek.training.data import load_sources
+    from sketchseek.training.loop import Events, save_experiment, train
+
+    if threads:
+        torch.set_num_threads(threads)
+    config = load_config(experiment)
+    out = out or Path("runs") / experiment.stem
+    parts = load_sources(config.sources, data, config.validation, config.seed)
+    save_experiment(out, config)
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as bars:
+        tasks: dict[str, Any] = {}
+
+        def show(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=total)
+            bars.update(tasks[what], completed=done)
+
+        def row(values: dict[str, float]) -> None:
+            console.print("  ".join(f"{name} {value:.4g}" for name, value in values.items()))
+
+        events = Events(
+            reading=show,
+            step=lambda number, loss: show("training", number, config.steps),
+            evaluated=row,
+        )
+        try:
+            progress = train(config, parts, out, cache or out.parent / "cache", events)
+        except KeyboardInterrupt:
+            console.print(f"Interrupted; the same command continues from the last checkpoint in {out}.")
+            raise SystemExit(130) from None
+    last = progress.history[-1] if progress.history else {}
+    result = {"run": str(out), "steps": progress.step, "best_step": progress.best_step, "last": last}
+    click.echo(json.dumps(result) if as_json else f"{out}: {progress.step} steps, best at {progress.best_step}.")
+
+
+@click.command("export", epilog="Example: sketchseek export runs/small --out models/small")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the artefact.")
+@click.option("--fp32", is_flag=True, help="Store weights in fp32 instead of fp16, at twice the size.")
+@click.option("--licence", default="", help="Terms of the weights, for the manifest.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def export_command(run: Path, out: Path, fp32: bool, licence: str, as_json: bool) -> None:
+    """Export the best weights of a RUN as a model artefact, and check that it agrees with them."""
+    _need_torch()
+    from sketchseek.training.export import export_artefact
+    from sketchseek.training.loop import load_run
+
+    model, config, progress = load_run(run)
+    training = {"steps": progress.best_step, "of": config.steps, "history": progress.history}
+    artefact, parity = export_artefact(model, config, out, half_weights=not fp32, licence=licence, training=training)
+    size = sum(artefact.file(side).stat().st_size for side in ("photo", "sketch"))
+    result = {
+        "artefact": str(out),
+        "fingerprint": artefact.manifest.fingerprint,
+        "bytes": size,
+        "difference": parity.difference,
+        "agreement": parity.agreement,
+    }
+    if as_json:
+        click.echo(json.dumps(result))
+    else:
+        click.echo(
+            f"{out}: {size / 1e6:.1f} MB; embeddings differ by at most {parity.difference:.4f} of their spread, "
+            f"rankings agree for {parity.agreement:.0%} of queries."
+        )
+
+
+def _need_torch() -> None:
+    from importlib.util import find_spec
+
+    if find_spec("torch") is None:
+        raise MissingExtraError("training needs torch.", remedy="Install it: pip install 'sketchseek[train]'")

@@ -1,0 +1,92 @@
+"""QMUL-Chair-V2 (Yu et al.) with its drawings as strokes: ``photo/*.jpg`` and ``sketches.ndjson``.
+
+Each line of ``sketches.ndjson`` holds ``key``, ``split`` (``train`` or ``test``), ``photo`` (a file name), ``drawing``.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from sketchseek.datasets.files import broken_line, pictures, read_ndjson, read_strokes, require_folder
+from sketchseek.datasets.records import Drawing, Photo, SketchDataset
+from sketchseek.datasets.splits import Split
+from sketchseek.errors import DatasetError
+
+CATEGORY = "chair"
+_LAYOUT = "Point at the folder that holds photo/ and sketches.ndjson."
+
+
+def load_chairv2(root: str | os.PathLike[str], *, allow_missing: bool = False) -> SketchDataset:
+    """Read ChairV2, or another data set in the same form.
+
+    Args:
+        root: The folder that holds ``photo`` and ``sketches.ndjson``.
+        allow_missing: Keep drawings whose photo is not there, and name those photos in ``missing``.
+
+    Raises:
+        DatasetError: A file or folder is missing or broken, or a drawing's photo is missing.
+    """
+    root = Path(root)
+    folder = require_folder(root / "photo", "the photos", _LAYOUT)
+    photos = tuple(Photo(file, CATEGORY, _key(file.name)) for file in pictures(folder))
+    if not photos:
+        raise DatasetError(f"{folder}: no photos.", remedy=_LAYOUT)
+    known = {photo.key for photo in photos}
+    missing: set[str] = set()
+    drawings: list[Drawing] = []
+    for path, number, line in _lines(root):
+        photo = _key(str(line["photo"]))
+        if photo not in known:
+            if not allow_missing:
+                raise broken_line(path, number, f"its photo {folder / str(line['photo'])} is missing")
+            missing.add(photo)
+        strokes = read_strokes(path, number, line["drawing"])
+        drawings.append(Drawing(CATEGORY, f"{CATEGORY}/{line['key']}", photo, strokes=strokes))
+    return SketchDataset(
+        "chairv2",
+        tuple(sorted(photos, key=lambda p: p.key)),
+        tuple(sorted(drawings, key=lambda d: d.key)),
+        root,
+        missing=tuple(sorted(missing)),
+    )
+
+
+def chairv2_split(dataset: SketchDataset) -> Split:
+    """The data set's own split, as its lines say.
+
+    Raises:
+        DatasetError: A photo has drawings on both sides.
+    """
+    sides: dict[str, str] = {}
+    for path, number, line in _lines(dataset.source):
+        photo, side = _key(str(line["photo"])), line["split"]
+        if side not in ("train", "test"):
+            raise broken_line(path, number, f"its split is {side!r}, neither train nor test")
+        if sides.setdefault(photo, side) != side:
+            raise broken_line(path, number, f"its photo {line['photo']} is in both splits")
+    known = dataset.photo_by_key
+    return Split(
+        "chairv2-own",
+        tuple(sorted(key for key, side in sides.items() if side == "train" and key in known)),
+        tuple(sorted(key for key, side in sides.items() if side == "test" and key in known)),
+        missing=tuple(sorted(key for key, side in sides.items() if side == "test" and key not in known)),
+    )
+
+
+def _lines(root: Path) -> list[tuple[Path, int, dict[str, Any]]]:
+    path = root / "sketches.ndjson"
+    lines = []
+    for number, line in read_ndjson(path):
+        absent = [name for name in ("key", "split", "photo", "drawing") if name not in line]
+        if absent:
+            raise broken_line(path, number, f"it lacks {', '.join(absent)}")
+        lines.append((path, number, line))
+    if not lines:
+        raise DatasetError(f"{path}: no drawings.", remedy=_LAYOUT)
+    return lines
+
+
+def _key(file: str) -> str:
+    return f"{CATEGORY}/{Path(file).stem}"

@@ -1,0 +1,103 @@
+"""Reading the files that data sets are made of, with errors that name the file and, in a list, the line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from sketchseek.datasets.records import StrokeTuple
+from sketchseek.errors import DatasetError
+from sketchseek.images import SUFFIXES
+
+DRAWING_SUFFIXES = SUFFIXES | {".svg", ".json"}
+"""Endings of the files that a folder loader takes for drawings, in lower case."""
+
+
+def require_folder(path: Path, what: str, remedy: str) -> Path:
+    """The folder itself.
+
+    Raises:
+        DatasetError: It is not there; ``what`` says what it should hold.
+    """
+    if not path.is_dir():
+        raise DatasetError(f"{path}: no such folder ({what}).", remedy=remedy)
+    return path
+
+
+def pictures(folder: Path, suffixes: Collection[str] = SUFFIXES) -> list[Path]:
+    """Files in a folder by their ending, sorted by name; hidden files are left out."""
+    return sorted(
+        (f for f in folder.iterdir() if f.suffix.lower() in suffixes and not f.name.startswith(".") and f.is_file()),
+        key=lambda file: file.name,
+    )
+
+
+def subfolders(folder: Path) -> list[Path]:
+    """Folders in a folder, sorted by name; hidden ones and what archives of macOS leave behind are left out."""
+    return sorted(
+        (f for f in folder.iterdir() if f.is_dir() and not f.name.startswith(".") and f.name != "__MACOSX"),
+        key=lambda entry: entry.name,
+    )
+
+
+def read_lines(path: Path, what: str, remedy: str) -> list[str]:
+    """Lines of a text file, stripped, without empty ones.
+
+    Raises:
+        DatasetError: It is missing, empty or not text.
+    """
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+    except FileNotFoundError as error:
+        raise DatasetError(f"{path}: no such file ({what}).", remedy=remedy) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{path}: cannot be read as text ({error}).", remedy=remedy) from error
+    lines = [line for line in lines if line]
+    if not lines:
+        raise DatasetError(f"{path}: empty ({what}).", remedy=remedy)
+    return lines
+
+
+def read_ndjson(path: Path, limit: int | None = None) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Number, from 1, and object of each line of an ``.ndjson`` file; at most ``limit`` of them.
+
+    Raises:
+        DatasetError: The file cannot be read or a line is not a JSON object.
+    """
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            for number, line in islice(((n, t) for n, t in enumerate(file, 1) if t.strip()), limit):
+                try:
+                    value = json.loads(line)
+                except (ValueError, RecursionError) as error:
+                    raise broken_line(path, number, f"not valid JSON ({error})") from error
+                if not isinstance(value, dict):
+                    raise broken_line(path, number, "not a JSON object")
+                yield number, value
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{path}: cannot be read ({error}).", remedy="Download the file again.") from error
+
+
+def read_strokes(path: Path, number: int, value: object) -> StrokeTuple:
+    """Strokes of one line of an ``.ndjson`` file; whatever follows x and y, such as times, is left out.
+
+    Raises:
+        DatasetError: They are not strokes.
+    """
+    try:
+        if not isinstance(value, list):
+            raise TypeError(f"strokes are {type(value).__name__}")
+        strokes = tuple((tuple(map(float, stroke[0])), tuple(map(float, stroke[1]))) for stroke in value)
+    except (TypeError, ValueError, IndexError, KeyError) as error:
+        raise broken_line(path, number, f"its drawing is not [[[x…],[y…]],…] ({error})") from error
+    if any(len(x) != len(y) for x, y in strokes):
+        raise broken_line(path, number, "a stroke has more x than y coordinates, or fewer")
+    return strokes
+
+
+def broken_line(path: Path, number: int, cause: str) -> DatasetError:
+    """The error for a line of a list that cannot be used."""
+    return DatasetError(f"{path}, line {number}: {cause}.", remedy="Download the file again, or take the line out.")

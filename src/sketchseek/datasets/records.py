@@ -1,0 +1,141 @@
+"""What every loader gives: photos, drawings and which belongs to which."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from sketchseek.drawings import DrawingSource
+from sketchseek.errors import DatasetError
+
+StrokeTuple = tuple[tuple[tuple[float, ...], ...], ...]
+"""Strokes as ``sketchseek.drawings.Strokes``, but hashable: ``((x…), (y…))`` each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """One photo.
+
+    Attributes:
+        path: Its file.
+        category: What it shows, in the data set's own words; empty where the data set does not say.
+        key: Its name within the data set, ``category/stem``; the same on every machine.
+    """
+
+    path: Path
+    category: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """One drawing: a file or strokes.
+
+    Attributes:
+        category: What it shows.
+        key: Its name within the data set, ``category/stem``.
+        photo: Key of the photo that it was drawn from, or None.
+        path: Its file, or None where it is strokes.
+        strokes: Its strokes, y growing downwards, or None where it is a file.
+    """
+
+    category: str
+    key: str
+    photo: str | None = None
+    path: Path | None = None
+    strokes: StrokeTuple | None = None
+
+    @property
+    def source(self) -> DrawingSource:
+        """What ``sketchseek.drawings.raster_drawing`` takes."""
+        if self.strokes is not None:
+            return self.strokes
+        if self.path is None:
+            raise DatasetError(f"{self.key}: a drawing with neither a file nor strokes.")
+        return self.path
+
+
+@dataclass(frozen=True)
+class SketchDataset:
+    """Photos and drawings of one data set, or of a part of one.
+
+    Attributes:
+        name: Name of the data set, such as ``sketchy``.
+        photos: In the order of their keys.
+        drawings: In the order of their keys.
+        source: The folder that it was read from.
+        missing: Keys of photos that drawings belong to and that are not there; their drawings are kept.
+    """
+
+    name: str
+    photos: tuple[Photo, ...]
+    drawings: tuple[Drawing, ...]
+    source: Path
+    missing: tuple[str, ...] = ()
+
+    @cached_property
+    def photo_by_key(self) -> dict[str, Photo]:
+        """Every photo by its key."""
+        return {photo.key: photo for photo in self.photos}
+
+    @cached_property
+    def categories(self) -> tuple[str, ...]:
+        """Categories of photos and drawings, sorted."""
+        return tuple(sorted({p.category for p in self.photos} | {d.category for d in self.drawings}))
+
+    def subset(
+        self,
+        *,
+        photos: Iterable[str] | None = None,
+        categories: Iterable[str] | None = None,
+        drawings: Iterable[str] | None = None,
+        without_drawings: Iterable[str] = (),
+    ) -> SketchDataset:
+        """A part of the data set.
+
+        Args:
+            photos: Keys of the photos to keep; drawings of other photos go with them, drawings of no photo stay.
+            categories: Categories to keep, of photos and drawings.
+            drawings: Keys of the drawings to keep; no photo goes.
+            without_drawings: Keys of drawings to leave out, such as those on Sketchy's invalid lists.
+        """
+        keys, kinds, chosen = _set(photos), _set(categories), _set(drawings)
+        dropped = frozenset(without_drawings)
+        return replace(
+            self,
+            photos=tuple(
+                p for p in self.photos if (keys is None or p.key in keys) and (kinds is None or p.category in kinds)
+            ),
+            drawings=tuple(
+                d
+                for d in self.drawings
+                if (keys is None or d.photo is None or d.photo in keys)
+                and (kinds is None or d.category in kinds)
+                and (chosen is None or d.key in chosen)
+                and d.key not in dropped
+            ),
+            missing=tuple(key for key in self.missing if keys is None or key in keys),
+        )
+
+    def paired(self) -> SketchDataset:
+        """Only the drawings whose photo is in the data set, and only the photos that have a drawing."""
+        drawings = tuple(d for d in self.drawings if d.photo in self.photo_by_key)
+        drawn = {d.photo for d in drawings}
+        return replace(self, photos=tuple(p for p in self.photos if p.key in drawn), drawings=drawings, missing=())
+
+    def pairs(self) -> list[tuple[Drawing, Photo]]:
+        """Every drawing whose photo is in the data set, with that photo."""
+        by_key = self.photo_by_key
+        return [(d, by_key[d.photo]) for d in self.drawings if d.photo is not None and d.photo in by_key]
+
+
+def normalise_word(word: str) -> str:
+    """A category's name as data sets can be compared by it: ``hot-air_balloon`` and ``Hot air balloon`` are one."""
+    return re.sub(r"[\s_-]+", " ", word).strip().lower()
+
+
+def _set(values: Iterable[str] | None) -> Collection[str] | None:
+    return None if values is None else frozenset(values)

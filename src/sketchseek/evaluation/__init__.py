@@ -1,0 +1,1 @@
+"""Measuring retrieval: metrics, intervals, protocols and reports, on NumPy alone."""

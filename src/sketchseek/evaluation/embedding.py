@@ -1,0 +1,138 @@
+"""Embedding whole data sets: pictures are read by several threads while the encoder works; what fails is recorded."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from sketchseek.datasets.records import Drawing, Photo
+from sketchseek.drawings import DrawingSource
+from sketchseek.errors import InputError
+from sketchseek.images import PictureSource
+
+BATCH = 32
+
+Pixels = npt.NDArray[np.uint8]
+Progress = Callable[[str, int, int], None]
+"""Called with what is under way, how many are done and how many there are."""
+
+T = TypeVar("T")
+
+
+class EncoderPair(Protocol):
+    """What evaluation needs of a pair of encoders: ``sketchseek.encoder.Encoder``, or a model in training.
+
+    Raises, from the reading methods: InputError.
+    """
+
+    def read_photo(self, source: PictureSource) -> Pixels:
+        """Pixels that ``embed_photos`` takes, of one photo."""
+
+    def read_drawing(self, source: DrawingSource) -> Pixels:
+        """Pixels that ``embed_sketches`` takes, of one drawing."""
+
+    def embed_photos(self, pixels: Pixels) -> npt.NDArray[np.float32]:
+        """(batch, …) to (batch, d)."""
+
+    def embed_sketches(self, pixels: Pixels) -> npt.NDArray[np.float32]:
+        """(batch, …) to (batch, d)."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A photo or drawing that could not be read."""
+
+    key: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """Embeddings of what could be read.
+
+    Attributes:
+        vectors: (read, d) float32.
+        read: (read,) the place of each in the list that was handed in.
+        problems: What could not be read.
+    """
+
+    vectors: npt.NDArray[np.float32]
+    read: npt.NDArray[np.int64]
+    problems: tuple[Problem, ...]
+
+
+def embed_photo_set(
+    encoder: EncoderPair, photos: Sequence[Photo], *, batch: int = BATCH, progress: Progress | None = None
+) -> Embedded:
+    """Embed photos from their files."""
+    return _embed(photos, lambda photo: encoder.read_photo(photo.path), encoder.embed_photos, "photos", batch, progress)
+
+
+def embed_drawing_set(
+    encoder: EncoderPair, drawings: Sequence[Drawing], *, batch: int = BATCH, progress: Progress | None = None
+) -> Embedded:
+    """Embed drawings from their files or strokes."""
+    return _embed(
+        drawings,
+        lambda drawing: encoder.read_drawing(drawing.source),
+        encoder.embed_sketches,
+        "drawings",
+        batch,
+        progress,
+    )
+
+
+def _embed(
+    items: Sequence[Photo] | Sequence[Drawing],
+    read: Callable[..., Pixels],
+    embed: Callable[[Pixels], npt.NDArray[np.float32]],
+    name: str,
+    batch: int,
+    progress: Progress | None,
+) -> Embedded:
+    vectors: list[npt.NDArray[np.float32]] = []
+    places: list[int] = []
+    problems: list[Problem] = []
+    done = 0
+
+    def read_batch(part: Sequence[int]) -> list[Pixels | Problem]:
+        return [_read(items[i], read) for i in part]
+
+    parts = [range(start, min(start + batch, len(items))) for start in range(0, len(items), batch)]
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        for part, results in _ahead(pool, read_batch, parts):
+            pixels = [result for result in results if not isinstance(result, Problem)]
+            problems += [result for result in results if isinstance(result, Problem)]
+            places += [i for i, result in zip(part, results, strict=True) if not isinstance(result, Problem)]
+            if pixels:
+                vectors.append(embed(np.stack(pixels)))
+            done += len(part)
+            if progress is not None:
+                progress(name, done, len(items))
+    stacked = np.concatenate(vectors) if vectors else np.zeros((0, 0), dtype=np.float32)
+    return Embedded(stacked, np.array(places, dtype=np.int64), tuple(problems))
+
+
+def _read(item: Photo | Drawing, read: Callable[..., Pixels]) -> Pixels | Problem:
+    try:
+        return read(item)
+    except InputError as error:
+        return Problem(item.key, error.message)
+
+
+def _ahead(
+    pool: ThreadPoolExecutor, work: Callable[[T], list[Pixels | Problem]], parts: Sequence[T], depth: int = 4
+) -> Iterator[tuple[T, list[Pixels | Problem]]]:
+    """Results in order, with at most ``depth`` parts under way, so that memory stays bounded."""
+    waiting = [pool.submit(work, part) for part in parts[:depth]]
+    for i, part in enumerate(parts):
+        result = waiting.pop(0).result()
+        if i + depth < len(parts):
+            waiting.append(pool.submit(work, parts[i + depth]))
+        yield part, result

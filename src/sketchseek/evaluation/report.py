@@ -1,0 +1,125 @@
+"""What an evaluation found: one form for programs, one for people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sketchseek.evaluation.embedding import Problem
+from sketchseek.evaluation.intervals import Interval
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+SHOWN = 5
+"""How many missing or unreadable files are listed to people; programs get them all."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """The result of one evaluation.
+
+    Attributes:
+        protocol: Name of the protocol, such as ``sketchy``.
+        model, fingerprint: Name of the model and identity of its embedding space.
+        split, split_sha256: Name and checksum of the split, or of the whole set where there is none.
+        queries: Number of drawings that were asked with; those that cannot be read are among them, as misses.
+        gallery: Number of photos that were searched.
+        figures: Figures by name: shares between 0 and 1, ranks from 1.
+        intervals: 95 % bootstrap interval of each figure.
+        resampled: What the bootstrap draws: ``photos`` (with all their drawings) or ``queries``.
+        missing: Photos that the data set's lists name and that are not there; never part of the gallery.
+        left_out: Number of drawings that were no queries since their photo is missing.
+        problems: Photos and drawings that are there and cannot be read.
+        details: What only this protocol has to say.
+    """
+
+    protocol: str
+    model: str
+    fingerprint: str
+    split: str
+    split_sha256: str
+    queries: int
+    gallery: int
+    figures: dict[str, float]
+    intervals: dict[str, Interval]
+    resampled: str
+    missing: tuple[str, ...] = ()
+    left_out: int = 0
+    problems: tuple[Problem, ...] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report with its fixed names, ready for JSON."""
+        return {
+            "protocol": self.protocol,
+            "model": self.model,
+            "fingerprint": self.fingerprint,
+            "split": self.split,
+            "split_sha256": self.split_sha256,
+            "queries": self.queries,
+            "gallery": self.gallery,
+            **self.figures,
+            "interval": {name: list(interval) for name, interval in self.intervals.items()},
+            "resampled": self.resampled,
+            "missing": list(self.missing),
+            "left_out": self.left_out,
+            "problems": [{"key": problem.key, "reason": problem.reason} for problem in self.problems],
+            **self.details,
+        }
+
+    def to_json(self) -> str:
+        """``to_dict`` as text; every number in it is finite."""
+        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
+
+    def write(self, path: Path) -> None:
+        """Write ``to_json`` to a file, making its folder."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(self.to_json() + "\n", encoding="utf-8")
+
+    def table(self) -> Table:
+        """The figures as a table for a terminal."""
+        from rich.table import Table  # takes 0.05 s: only who prints pays for it
+        from rich.text import Text
+
+        table = Table(title=Text(f"{self.protocol}: {self.queries:,} drawings → {self.gallery:,} photos"))
+        table.add_column("figure")
+        table.add_column(self.model or "model", justify="right")
+        table.add_column("95 % interval", justify="right")
+        for row in self.rows():
+            table.add_row(*row)
+        return table
+
+    def rows(self) -> list[tuple[str, str, str]]:
+        """Name, value and interval of each figure, as text."""
+        rows = []
+        for name, value in self.figures.items():
+            low, high = self.intervals[name]
+            rows.append((name, _format(name, value), f"{_format(name, low)} – {_format(name, high)}"))
+        return rows
+
+    def notes(self) -> list[str]:
+        """Sentences that belong under the table: what the figures are of, and what was not there or not readable."""
+        notes = [f"Split {self.split}, SHA-256 {self.split_sha256[:16]}; the bootstrap draws {self.resampled}."]
+        if self.missing:
+            notes.append(
+                f"Photos that are missing, and so not in the gallery: {len(self.missing):,} "
+                f"(with them, drawings left out: {self.left_out:,}). {_list(self.missing)}."
+            )
+        if self.problems:
+            notes.append(
+                f"Files that could not be read: {len(self.problems):,}. Drawings among them, and drawings of photos "
+                f"among them, count as misses. {_list([problem.reason for problem in self.problems])}"
+            )
+        return notes
+
+
+def _format(name: str, value: float) -> str:
+    return f"{value:,.1f}" if "rank" in name else f"{100 * value:.2f} %"
+
+
+def _list(names: tuple[str, ...] | list[str]) -> str:
+    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else "")

@@ -1,0 +1,181 @@
+"""An index in memory that follows the catalogue."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+
+from sketchseek.artefact import Metric
+from sketchseek.search.catalog import Catalog, State
+from sketchseek.search.index import VectorIndex, build, engine_for, generations, sample_size
+from sketchseek.search.index.exact import ExactIndex
+from sketchseek.search.index.generations import Generation, StaleGenerationError
+
+_log = logging.getLogger(__name__)
+
+REBUILD_GROWTH = 2.0
+"""An approximate index that grew by this factor since it was built learns its partition anew."""
+
+SAVE_CHANGES = 1000
+SAVE_SHARE = 0.01
+"""A new generation is written when more changes than these wait: reading the others at opening is cheap."""
+
+FORGET_REMOVALS = 100_000
+
+
+class Follower:
+    """Holds an index and brings it up to date with the catalogue whenever asked.
+
+    Args:
+        library: The library's folder.
+        dimension, metric: Of its vectors.
+    """
+
+    def __init__(self, library: Path, dimension: int, metric: Metric) -> None:
+        self._library = library
+        self.dimension = dimension
+        self.metric: Metric = metric
+        self._index: VectorIndex | None = None
+        self._state = State(-1, 0, 0, 0)
+        self._changes = -1
+        self._built = 0
+        self._record = ""
+        self.stale = ""
+        """Why the recorded generation was not used; empty where it was, or where there is none."""
+
+    def current(self, catalog: Catalog, facts: dict[str, str], *, exact: bool = True) -> VectorIndex:
+        """The index as the catalogue is now. Call it inside a ``snapshot`` or the writer's transaction.
+
+        Args:
+            catalog: A connection to the catalogue.
+            facts: Its ``meta()``.
+            exact: Where an index must be built, build an exhaustive one whatever the number of photos: a reader should
+                answer in seconds, and the writer builds the proper one.
+        """
+        changes = int(facts["changes"])
+        if self._index is not None and changes == self._changes:
+            return self._index
+        state = catalog.state()
+        record = facts.get("generation", "")
+        if self._index is None or not self._follows(state) or self._outgrown(record):
+            self._open(catalog, state, record, exact=exact)
+        assert self._index is not None
+        self._catch_up(catalog, state)
+        self._changes = changes
+        return self._index
+
+    def save(self, catalog: Catalog, *, force: bool = False) -> bool:
+        """Write a new generation where enough has changed; returns whether it did. The writer's lock must be held.
+
+        A disk that is full is not an error here: the catalogue has everything, and readers catch up from it.
+        """
+        with catalog.snapshot():
+            facts = catalog.meta()
+            index = self.current(catalog, facts, exact=False)
+            state, count = self._state, len(index)
+            recorded = None if self.stale else self.recorded(catalog, facts.get("generation", ""))
+            wrong_engine = index.name != engine_for(count) or (
+                index.name != ExactIndex.name and count > REBUILD_GROWTH * self._built
+            )
+            few = recorded is not None and recorded[1] <= max(SAVE_CHANGES, SAVE_SHARE * count)
+            if few and not wrong_engine and not force:
+                return False
+            if wrong_engine:
+                index = self._build(catalog, state, exact=False)
+        try:
+            record = generations.save(
+                self._library,
+                index,
+                built=self._built,
+                epoch=state.epoch,
+                last_id=state.last_id,
+                last_removal=state.last_removal,
+            )
+        except OSError as error:
+            _log.warning("The index could not be written (%s); searches will build it in memory.", error)
+            return False
+        with catalog.transaction():
+            catalog.set_meta(generation=record)
+            if state.last_removal - state.floor > FORGET_REMOVALS:
+                catalog.forget_removals(state.last_removal)
+        generations.remove_others(self._library, record)
+        self.stale = ""
+        return True
+
+    def recorded(self, catalog: Catalog, record: str) -> tuple[Generation, int] | None:
+        """The generation on disk and how many changes it lacks; ``None`` where it is of no use."""
+        try:
+            generation = generations.describe(self._library, record)
+        except StaleGenerationError:
+            return None
+        state = catalog.state()
+        if generation.epoch != state.epoch or generation.last_removal < state.floor:
+            return None
+        return generation, state.last_id - generation.last_id + state.last_removal - generation.last_removal
+
+    def _follows(self, state: State) -> bool:
+        mine = self._state
+        return (
+            mine.epoch == state.epoch
+            and mine.last_id <= state.last_id
+            and mine.last_removal <= state.last_removal
+            and mine.last_removal >= state.floor
+        )
+
+    def _outgrown(self, record: str) -> bool:
+        """Whether a writer has meanwhile recorded an index of another engine."""
+        if record == self._record or self._index is None:
+            return False
+        self._record = record
+        try:
+            return generations.describe(self._library, record).engine != self._index.name
+        except StaleGenerationError:
+            return False
+
+    def _open(self, catalog: Catalog, state: State, record: str, *, exact: bool) -> None:
+        self.stale = ""
+        self._record = record
+        if record:
+            try:
+                generation, index = generations.load(self._library, record)
+                mine = State(generation.epoch, generation.last_id, generation.last_removal, 0)
+                if (generation.dimension, generation.metric) != (self.dimension, self.metric):
+                    raise StaleGenerationError("it has another dimension or metric")
+                self._index, self._state, self._built = index, mine, generation.built
+                if self._follows(state):
+                    self._catch_up(catalog, state)
+                    if len(index) == catalog.count():
+                        return
+                if generation.epoch == state.epoch:
+                    self.stale = "it does not hold the photos of the catalogue"
+            except StaleGenerationError as error:
+                self.stale = str(error)
+                _log.warning("The index on disk cannot be used (%s); building it again.", error)
+        self._build(catalog, state, exact=exact)
+
+    def _build(self, catalog: Catalog, state: State, *, exact: bool) -> VectorIndex:
+        count = catalog.count()
+        engine = ExactIndex.name if exact else engine_for(count)
+        self._index = build(
+            engine,
+            self.dimension,
+            self.metric,
+            catalog.vectors(self.dimension),
+            sample=catalog.sample(self.dimension, sample_size(engine, count)),
+            count=count,
+        )
+        self._state, self._built = state, count
+        return self._index
+
+    def _catch_up(self, catalog: Catalog, state: State) -> None:
+        index, mine = self._index, self._state
+        assert index is not None
+        if mine.last_removal < state.last_removal:
+            removed = catalog.removed_since(mine.last_removal)
+            index.remove(np.unique(removed[removed <= mine.last_id]))
+        if mine.last_id < state.last_id:
+            for ids, vectors in catalog.vectors(self.dimension, after=mine.last_id):
+                index.add(ids, vectors)
+        self._state = state

@@ -1,0 +1,73 @@
+"""Search of the nearest cells of a partition, vectors in 8 bits a component."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar
+
+import numpy as np
+
+from sketchseek.artefact import Metric
+from sketchseek.search.index.engine import FaissIndex, faiss_metric, load_faiss, use_threads
+from sketchseek.search.index.protocol import Ids, Scores, Vectors
+
+MAX_CELLS = 16_384
+SAMPLE_PER_CELL = 40
+"""Vectors a cell that the partition is learned from; faiss itself advises 39 to 256."""
+
+RANGE_MARGIN = 0.1
+"""Room at both ends of the range of each component, for vectors that are added later."""
+
+
+class ApproximateIndex(FaissIndex):
+    """faiss's inverted file with scalar quantisation (IVF, SQ8)."""
+
+    name: ClassVar[str] = "approximate"
+    oversampling: ClassVar[int] = 4
+
+    @classmethod
+    def create(cls, dimension: int, metric: Metric, *, sample: Vectors, count: int) -> ApproximateIndex:
+        faiss = load_faiss()
+        cells = cells_for(min(count, len(sample) * 16))
+        coarse = faiss.IndexFlat(dimension, faiss_metric(metric))
+        inner = faiss.IndexIVFScalarQuantizer(
+            coarse, dimension, cells, faiss.ScalarQuantizer.QT_8bit, faiss_metric(metric)
+        )
+        inner.sq.rangestat_arg = RANGE_MARGIN
+        inner.cp.min_points_per_centroid = 1
+        inner.cp.max_points_per_centroid = SAMPLE_PER_CELL
+        if metric == "cosine":
+            inner.cp.spherical = True
+        use_threads(len(sample))
+        inner.train(np.ascontiguousarray(sample, dtype=np.float32))
+        return cls(inner, dimension, metric)
+
+    @classmethod
+    def _is_ours(cls, inner: Any) -> bool:
+        return isinstance(inner, load_faiss().IndexIVFScalarQuantizer)
+
+    def _search(self, query: Vectors, k: int, allowed: Ids | None) -> tuple[Scores, Ids]:
+        cells = int(self._inner.nlist)
+        selector, kept = (None, None) if allowed is None else self._selector(allowed)
+        # Among few allowed photos the nearest lie in more cells.
+        share = 1.0 if allowed is None else len(self) / max(len(allowed), 1)
+        values, ids = self._probe(query, k, min(cells, math.ceil(probes_for(cells) * share)), selector)
+        if (ids < 0).any():
+            values, ids = self._probe(query, k, cells, selector)
+        del kept
+        return values, ids
+
+    def _probe(self, query: Vectors, k: int, probes: int, selector: Any) -> tuple[Scores, Ids]:
+        parameters = load_faiss().SearchParametersIVF(nprobe=probes, sel=selector)
+        values, ids = self._inner.search(query, k, params=parameters)
+        return values, ids
+
+
+def cells_for(count: int) -> int:
+    """Cells of the partition for a number of vectors, faiss's rule: 4 √n."""
+    return max(1, min(MAX_CELLS, round(4 * math.sqrt(count)), count))
+
+
+def probes_for(cells: int) -> int:
+    """Cells that a search visits: measured in docs/engines.md for a recall of about 0.99."""
+    return min(cells, max(16, math.ceil(cells / 16)))

@@ -1,0 +1,122 @@
+"""What the faiss engines share: ids, filters, scores and files."""
+
+from __future__ import annotations
+
+import math
+import os
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from sketchseek.artefact import Metric
+from sketchseek.search.index.protocol import Ids, Scores, VectorIndex, Vectors
+
+MAX_THREADS = 8
+_BLOCK = 65_536  # vectors that are turned to float32 at once
+
+
+@cache
+def load_faiss() -> Any:
+    """Import faiss: it takes a while, and only who searches pays for it."""
+    import faiss
+
+    return faiss
+
+
+def use_threads(queries: int) -> None:
+    """Set how many threads faiss uses for the next call of this thread.
+
+    faiss runs one query on one thread, but wakes the others and waits for them: on a busy machine that took 30 ms where
+    the search took 0.5. Many queries, and training, get every core; OMP_NUM_THREADS overrules.
+    """
+    allowed = int(os.environ["OMP_NUM_THREADS"]) if os.environ.get("OMP_NUM_THREADS", "").isdigit() else MAX_THREADS
+    load_faiss().omp_set_num_threads(max(1, min(queries, allowed, available_cores())))
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class FaissIndex(VectorIndex):
+    """A faiss index under ids of ours: everything but ``create``, ``_is_ours`` and ``_search``."""
+
+    name: ClassVar[str]
+
+    def __init__(self, inner: Any, dimension: int, metric: Metric) -> None:
+        self.dimension = dimension
+        self.metric: Metric = metric
+        self._inner = inner
+
+    @classmethod
+    def load(cls, path: Path, dimension: int, metric: Metric) -> Self:
+        faiss = load_faiss()
+        try:
+            inner = faiss.read_index(str(path))
+        except RuntimeError as error:
+            raise ValueError(f"{path}: faiss cannot read it ({error})") from error
+        if inner.d != dimension or inner.metric_type != faiss_metric(metric) or not cls._is_ours(inner):
+            raise ValueError(f"{path}: not an {cls.name} index of {dimension} dimensions, {metric}")
+        return cls(inner, dimension, metric)
+
+    @classmethod
+    def _is_ours(cls, inner: Any) -> bool:
+        raise NotImplementedError
+
+    def save(self, path: Path) -> None:
+        try:
+            load_faiss().write_index(self._inner, str(path))
+        except RuntimeError as error:  # faiss has no error of its own for a full disk
+            raise OSError(f"{path}: faiss cannot write it ({error})") from error
+
+    def __len__(self) -> int:
+        return int(self._inner.ntotal)
+
+    def add(self, ids: Ids, vectors: Vectors) -> None:
+        for start in range(0, len(ids), _BLOCK):
+            block = np.ascontiguousarray(vectors[start : start + _BLOCK], dtype=np.float32)
+            self._inner.add_with_ids(block, np.ascontiguousarray(ids[start : start + _BLOCK], dtype=np.int64))
+
+    def remove(self, ids: Ids) -> int:
+        if len(ids) == 0 or len(self) == 0:
+            return 0
+        selector, kept = self._selector(ids)
+        removed = int(self._inner.remove_ids(selector))
+        del kept
+        return removed
+
+    def search(self, vectors: Vectors, k: int, allowed: Ids | None = None) -> tuple[Ids, Scores]:
+        k = min(k, len(self) if allowed is None else len(allowed))
+        query = np.ascontiguousarray(vectors, dtype=np.float32)
+        if k == 0 or len(self) == 0:
+            return np.empty((len(query), 0), np.int64), np.empty((len(query), 0), np.float32)
+        use_threads(len(query))
+        values, ids = self._search(query, min(k, len(self)), allowed)
+        # Allowed ids that the index does not hold leave gaps at the end.
+        width = int((ids >= 0).sum(axis=1).max(initial=0))
+        ids, values = ids[:, :width], values[:, :width]
+        scores = values if self.metric == "cosine" else -np.sqrt(np.maximum(values, 0.0))
+        return ids, scores
+
+    def _search(self, query: Vectors, k: int, allowed: Ids | None) -> tuple[Scores, Ids]:
+        raise NotImplementedError
+
+    @staticmethod
+    def _selector(ids: Ids) -> tuple[Any, Any]:
+        """A faiss selector of ids, and the memory that it points into, which must outlive it.
+
+        A bitmap answers in a nanosecond where faiss's hash set takes tens; ids are never reused, so it takes a bit for
+        each photo that was ever in the library.
+        """
+        bits = np.zeros(8 * math.ceil((int(ids.max(initial=0)) + 1) / 8), np.bool_)
+        bits[ids] = True
+        packed = np.packbits(bits, bitorder="little")
+        return load_faiss().IDSelectorBitmap(packed), packed
+
+
+def faiss_metric(metric: Metric) -> int:
+    """faiss's constant for a metric."""
+    faiss = load_faiss()
+    return int(faiss.METRIC_INNER_PRODUCT if metric == "cosine" else faiss.METRIC_L2)

@@ -1,0 +1,39 @@
+"""Exhaustive search of vectors in half precision."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from sketchseek.artefact import Metric
+from sketchseek.search.index.engine import FaissIndex, faiss_metric, load_faiss
+from sketchseek.search.index.protocol import Ids, Scores, Vectors
+
+
+class ExactIndex(FaissIndex):
+    """faiss's exhaustive search over fp16: exact but for the rounding of the vectors."""
+
+    name: ClassVar[str] = "exact"
+    oversampling: ClassVar[int] = 1
+
+    @classmethod
+    def create(cls, dimension: int, metric: Metric, *, sample: Vectors, count: int) -> ExactIndex:
+        faiss = load_faiss()
+        flat = faiss.IndexScalarQuantizer(dimension, faiss.ScalarQuantizer.QT_fp16, faiss_metric(metric))
+        return cls(faiss.IndexIDMap2(flat), dimension, metric)
+
+    @classmethod
+    def _is_ours(cls, inner: Any) -> bool:
+        faiss = load_faiss()
+        if not isinstance(inner, faiss.IndexIDMap2):
+            return False
+        flat = faiss.downcast_index(inner.index)
+        return isinstance(flat, faiss.IndexScalarQuantizer) and flat.sq.qtype == faiss.ScalarQuantizer.QT_fp16
+
+    def _search(self, query: Vectors, k: int, allowed: Ids | None) -> tuple[Scores, Ids]:
+        if allowed is None:
+            values, ids = self._inner.search(query, k)
+            return values, ids
+        selector, kept = self._selector(allowed)
+        values, ids = self._inner.search(query, k, params=load_faiss().SearchParameters(sel=selector))
+        del kept
+        return values, ids

@@ -1,0 +1,75 @@
+"""One writer at a time, among processes. Readers never take the lock."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from types import TracebackType
+
+from sketchseek.errors import LibraryError, LibraryLockedError
+
+FILE = "writer.lock"
+_BYTE = 1 << 20  # Windows locks a range of bytes, and what is locked cannot be read: lock one far behind the pid
+
+
+class WriterLock:
+    """A lock on a library's folder that the system drops when its process ends, however it ends.
+
+    Args:
+        folder: The library's folder.
+
+    Raises:
+        LibraryLockedError: On entering, another process (or another ``Library`` in this one) holds it.
+        LibraryError: The folder cannot be written to.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / FILE
+        self._folder = folder
+        self._file = -1
+
+    def __enter__(self) -> WriterLock:
+        try:
+            file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise LibraryError(
+                f"{self._folder}: cannot be written to ({error.strerror}).",
+                remedy="Choose another folder for the library, or open it with readonly=True to search only.",
+            ) from error
+        try:
+            _lock(file)
+        except OSError as error:
+            pid = os.read(file, 32).decode("ascii", "replace").strip() or "unknown"
+            os.close(file)
+            raise LibraryLockedError(
+                f"{self._folder}: process {pid} is writing to it.",
+                remedy="Wait until it has finished, or stop it; searching works meanwhile.",
+            ) from error
+        os.ftruncate(file, 0)
+        os.write(file, f"{os.getpid()}\n".encode())
+        self._file = file
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # The file stays: deleting it would let two processes lock two files of the same name.
+        os.ftruncate(self._file, 0)
+        os.close(self._file)
+        self._file = -1
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(file: int) -> None:
+        os.lseek(file, _BYTE, os.SEEK_SET)
+        msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+        os.lseek(file, 0, os.SEEK_SET)
+
+else:
+    import fcntl
+
+    def _lock(file: int) -> None:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,0 +1,197 @@
+"""Reading and embedding photos on every core.
+
+Each worker decodes a handful of photos and embeds them in one call on one thread. Both leave Python's lock, so that
+two threads keep two cores busy, with no hand-over between decoding and embedding and nothing to tune between them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import stat
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from sketchseek.encoder import Encoder
+from sketchseek.errors import InputError, PictureError
+from sketchseek.images import FORMATS, quiet_pillow
+from sketchseek.search.catalog import Row
+from sketchseek.search.index.engine import available_cores
+
+BATCH = 16
+READ_WHOLE = 64 << 20
+"""Files up to this size are read once, for checksum and decoder both; larger ones twice, a little at a time."""
+
+LARGE = 30_000_000
+"""Pictures with more pixels are decoded one at a time: 100 MB each, or 600 at the cap of ``sketchseek.images``."""
+
+_ONE_LARGE = threading.Lock()
+_EXIF_ORIENTATION = 0x0112
+_READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
+
+@dataclass(frozen=True)
+class Known:
+    """A file whose bytes are in the library under some path."""
+
+    path: bytes
+    size: int
+    mtime_ns: int
+    digest: bytes
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A file that is no picture that can be read."""
+
+    path: bytes
+    size: int
+    mtime_ns: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Gone:
+    """A file that went between scan and reading."""
+
+    path: bytes
+
+
+Outcome = Row | Known | Failed | Gone
+
+
+@dataclass(frozen=True)
+class _Decoded:
+    path: bytes
+    size: int
+    mtime_ns: int
+    digest: bytes
+    width: int
+    height: int
+    pixels: npt.NDArray[np.uint8]
+
+
+def embed_files(
+    encoder: Encoder,
+    paths: Iterable[bytes],
+    known: Callable[[bytes], bool],
+    *,
+    workers: int | None = None,
+) -> Generator[list[Outcome]]:
+    """Read, decode and embed photos, a batch at a time, in the order of the paths.
+
+    At most ``2 * workers + 2`` batches are in memory, however many paths there are. Closing the iterator stops the
+    workers after the photos that they have in hand.
+
+    Args:
+        encoder: Used from several threads; open it with ``threads=1``.
+        paths: Absolute paths.
+        known: Whether a digest needs no embedding; called from the workers.
+        workers: Threads; one a core unless given.
+    """
+    workers = workers or available_cores()
+    stop = threading.Event()
+    waiting: deque[Future[list[Outcome]]] = deque()
+    with ThreadPoolExecutor(workers, thread_name_prefix="sketchseek-embed") as pool:
+        try:
+            for batch in _batches(paths):
+                waiting.append(pool.submit(_embed, encoder, batch, known, stop))
+                if len(waiting) > 2 * workers + 1:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            stop.set()
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _batches(paths: Iterable[bytes]) -> Iterator[list[bytes]]:
+    batch: list[bytes] = []
+    for path in paths:
+        batch.append(path)
+        if len(batch) == BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _embed(
+    encoder: Encoder, paths: list[bytes], known: Callable[[bytes], bool], stop: threading.Event
+) -> list[Outcome]:
+    read: list[_Decoded | Outcome] = []
+    for path in paths:
+        if stop.is_set():
+            break
+        read.append(_read(encoder, path, known))
+    decoded = [photo for photo in read if isinstance(photo, _Decoded)]
+    if not decoded or stop.is_set():
+        return [photo for photo in read if not isinstance(photo, _Decoded)]
+    embeddings = iter(encoder.embed_photos(np.stack([photo.pixels for photo in decoded])))
+    return [_row(photo, next(embeddings)) if isinstance(photo, _Decoded) else photo for photo in read]
+
+
+def _row(photo: _Decoded, embedding: npt.NDArray[np.float32]) -> Row | Failed:
+    vector = embedding.astype(np.float16)
+    if not np.isfinite(vector).all():
+        return Failed(photo.path, photo.size, photo.mtime_ns, "the model gave no finite embedding")
+    return Row(photo.path, photo.size, photo.mtime_ns, photo.digest, photo.width, photo.height, vector.tobytes())
+
+
+def _read(encoder: Encoder, path: bytes, known: Callable[[bytes], bool]) -> _Decoded | Outcome:
+    size = mtime_ns = -1
+    try:
+        # Not to hang on a pipe that took a picture's name since the scan.
+        with os.fdopen(os.open(path, _READ), "rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                return Failed(path, size, mtime_ns, "not a regular file")
+            size, mtime_ns = status.st_size, status.st_mtime_ns
+            data = file.read() if size <= READ_WHOLE else None
+            digest = hashlib.sha256(data).digest() if data is not None else hashlib.file_digest(file, "sha256").digest()
+        if known(digest):
+            return Known(path, size, mtime_ns, digest)
+        source = data if data is not None else os.fsdecode(path)
+        width, height = _dimensions(io.BytesIO(data) if data is not None else os.fsdecode(path))
+        if 0 < width * height <= LARGE:
+            pixels = encoder.read_photo(source)
+        else:
+            with _ONE_LARGE:
+                pixels = encoder.read_photo(source)
+        return _Decoded(path, size, mtime_ns, digest, width, height, pixels)
+    except FileNotFoundError:
+        return Gone(path)
+    except PictureError as error:
+        return Failed(path, size, mtime_ns, _bare(error, path))
+    except OSError as error:
+        return Failed(path, size, mtime_ns, error.strerror or type(error).__name__)
+    except MemoryError:
+        return Failed(path, size, mtime_ns, "not enough memory to decode it")
+
+
+def _bare(error: InputError, path: bytes) -> str:
+    """The reason without the file's name in front, which is in the catalogue beside it."""
+    message = error.message
+    for name in (os.fsdecode(path), "picture"):
+        message = message.removeprefix(f"{name}: ")
+    return message
+
+
+def _dimensions(source: BinaryIO | str) -> tuple[int, int]:
+    """Width and height as the picture is seen, from its header; zeros where that is bad, which decoding will name."""
+    try:
+        with quiet_pillow, Image.open(source, formats=FORMATS) as image:
+            width, height = image.size
+            turned = image.getexif().get(_EXIF_ORIENTATION) in (5, 6, 7, 8)
+    except Exception:  # decoders raise nearly anything on hostile input
+        return 0, 0
+    return (height, width) if turned else (width, height)

@@ -1,0 +1,131 @@
+"""Walking folders for pictures.
+
+Paths are bytes here and in the catalogue, as the system has them, since a file's name need not be valid text.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from sketchseek.images import SUFFIXES
+
+_SUFFIXES = frozenset(os.fsencode(suffix) for suffix in SUFFIXES)
+SEPARATOR = os.fsencode(os.sep)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A file with a picture's ending."""
+
+    path: bytes
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A folder or file that could not be looked into."""
+
+    path: bytes
+    reason: str
+
+
+def absolute(path: str | bytes | os.PathLike[str]) -> bytes:
+    """The absolute path as bytes, ``..`` taken out; symbolic links stay, since people know their folders by them."""
+    return os.path.abspath(os.fsencode(path))  # noqa: PTH100  Path has no equal: resolve() follows links
+
+
+def lies_in(path: bytes, folder: bytes) -> bool:
+    """Whether a path is a folder or below it."""
+    return path == folder or path.startswith(folder.rstrip(SEPARATOR) + SEPARATOR)
+
+
+def without_nested(folders: Sequence[bytes]) -> list[bytes]:
+    """The folders that do not lie in another one of them."""
+    every = set(folders)
+    return sorted(folder for folder in every if every.isdisjoint(parents(folder)))
+
+
+def parents(path: bytes) -> Iterator[bytes]:
+    """The folders that a path lies in, innermost first."""
+    while (parent := os.path.dirname(path)) != path:  # noqa: PTH120  on bytes
+        yield parent
+        path = parent
+
+
+def scan(folders: Iterable[bytes], excluded: Collection[bytes] = ()) -> Iterator[Found | Unreadable]:
+    """Find the pictures in folders and all folders below, each folder once, in an order that is the same every time.
+
+    What is hidden (its name starts with a dot) is passed over, unless it is named in ``folders``. Symbolic links to
+    folders are followed after everything else, and only to folders that were not visited: a loop ends, and a photo that
+    lies in the folders appears under its real path.
+
+    Args:
+        folders: Absolute paths of folders, or of single files.
+        excluded: Absolute paths of files and folders to pass over.
+    """
+    visited: set[tuple[int, int]] = set()
+    links: deque[bytes] = deque()
+    for folder in sorted(set(folders)):
+        try:
+            status = os.stat(folder)  # noqa: PTH116  on bytes
+        except OSError as error:
+            yield Unreadable(folder, _reason(error))
+            continue
+        if stat.S_ISDIR(status.st_mode):
+            yield from _walk(folder, visited, links, excluded)
+        elif stat.S_ISREG(status.st_mode):
+            yield Found(folder, status.st_size, status.st_mtime_ns)
+        else:
+            yield Unreadable(folder, "neither a file nor a folder")
+    while links:
+        yield from _walk(links.popleft(), visited, links, excluded)
+
+
+def _walk(
+    folder: bytes, visited: set[tuple[int, int]], links: deque[bytes], excluded: Collection[bytes]
+) -> Iterator[Found | Unreadable]:
+    stack = [folder]
+    while stack:
+        here = stack.pop()
+        if here in excluded:
+            continue
+        try:
+            status = os.stat(here)  # noqa: PTH116
+            identity = (status.st_dev, status.st_ino)
+            if identity in visited:
+                continue
+            visited.add(identity)
+            with os.scandir(here) as listing:
+                entries = sorted(listing, key=lambda entry: entry.name)
+        except OSError as error:
+            yield Unreadable(here, _reason(error))
+            continue
+        below = []
+        for entry in entries:
+            if entry.name.startswith(b".") or entry.path in excluded:
+                continue
+            try:
+                if entry.is_dir(follow_symlinks=False):
+                    below.append(entry.path)
+                elif entry.is_symlink() and entry.is_dir():
+                    links.append(entry.path)
+                elif is_picture(entry.name) and entry.is_file():
+                    status = entry.stat()
+                    yield Found(entry.path, status.st_size, status.st_mtime_ns)
+            except OSError as error:
+                yield Unreadable(entry.path, _reason(error))
+        stack.extend(reversed(below))
+
+
+def is_picture(name: bytes) -> bool:
+    """Whether a file's name ends like a picture's."""
+    return os.path.splitext(name)[1].lower() in _SUFFIXES  # noqa: PTH122  on bytes
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or type(error).__name__

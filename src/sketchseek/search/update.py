@@ -1,0 +1,182 @@
+"""Bringing the catalogue up to date with the folders: new, changed, moved and deleted files."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from sketchseek.encoder import Encoder
+from sketchseek.search.catalog import Catalog, Row
+from sketchseek.search.pipeline import Failed, Gone, Known, Outcome, embed_files
+from sketchseek.search.results import IndexProgress, IndexReport
+from sketchseek.search.scan import Found, Unreadable, scan
+from sketchseek.search.worklist import Worklist, locked
+
+COMMIT_EVERY = 2.0
+"""Seconds between commits: what a crash can cost."""
+
+Progress = Callable[[IndexProgress], object]
+
+
+@dataclass
+class _Counts:
+    indexed: int = 0
+    failed: int = 0
+    moved: int = 0
+    touched: int = 0
+    removed: int = 0
+    done: int = 0
+
+
+class Update:
+    """One run over some folders.
+
+    Args:
+        catalog: Open for writing, the writer's lock held.
+        reader: Another connection, for the workers' look-ups.
+        encoder: Opened with ``threads=1``.
+        folders: Absolute paths.
+        progress: Called after each commit.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        reader: Catalog,
+        encoder: Encoder,
+        folders: Sequence[bytes],
+        *,
+        progress: Progress | None = None,
+    ) -> None:
+        self._catalog = catalog
+        self._reader = reader
+        self._encoder = encoder
+        self._folders = folders
+        self._progress = progress or (lambda _: None)
+        self._counts = _Counts()
+        self._again: list[bytes] = []
+
+    def run(self) -> IndexReport:
+        """Scan, embed what is new, move what has moved, and then forget what is gone.
+
+        An exception, KeyboardInterrupt among them, leaves everything up to it committed.
+        """
+        start = time.monotonic()
+        with Worklist(self._catalog) as work:
+            unreadable = self._scan(work)
+            work.plan()
+            unchanged, skipped, total = work.unchanged(), work.skipped(), work.total()
+            self._embed(work.paths(), total)
+            # Rows that a Known file was to take over went meanwhile (two files that swapped names, say).
+            while self._again:
+                again, self._again = self._again, []
+                self._embed(iter(again), total, look_up=False)
+            with self._catalog.transaction():
+                removed = work.remove_vanished(self._folders, unreadable)
+        counts = self._counts
+        return IndexReport(
+            indexed=counts.indexed,
+            failed=counts.failed,
+            unchanged=unchanged + counts.touched,
+            removed=counts.removed + removed,
+            moved=counts.moved,
+            skipped=skipped,
+            seconds=time.monotonic() - start,
+        )
+
+    def _scan(self, work: Worklist) -> list[bytes]:
+        found = 0
+        unreadable: list[Unreadable] = []
+        chunk: list[Found] = []
+        for item in scan(self._folders, set(self._catalog.excluded())):
+            if isinstance(item, Unreadable):
+                unreadable.append(item)
+                continue
+            chunk.append(item)
+            found += 1
+            if len(chunk) == 1000:
+                work.note(chunk)
+                chunk = []
+                self._progress(IndexProgress("scan", found, 0))
+        work.note(chunk)
+        self._progress(IndexProgress("scan", found, found))
+        kept = []
+        with self._catalog.transaction():
+            for folder in self._folders:
+                work.forget_unreadable(folder)
+            for item in unreadable:
+                # A file that was named itself, or lies in a folder that can be read, is known to be gone or bad; of a
+                # folder that cannot be read (a drive that is not connected) nothing is known, and its photos stay.
+                if self._catalog.id_of(item.path) is None:
+                    kept.append(item.path)
+                self._catalog.fail(item.path, item.reason)
+                self._counts.failed += 1
+        return kept
+
+    def _embed(self, paths: Iterator[bytes], total: int, *, look_up: bool = True) -> None:
+        known = self._reader.has_digest if look_up else lambda _: False
+        outcomes: list[Outcome] = []
+        batches = embed_files(self._encoder, paths, locked(known))
+        committed = time.monotonic()
+        try:
+            for batch in batches:
+                outcomes += batch
+                if time.monotonic() - committed >= COMMIT_EVERY:
+                    self._commit(outcomes, total)
+                    committed = time.monotonic()
+        finally:
+            batches.close()
+            self._commit(outcomes, total)
+
+    def _commit(self, outcomes: list[Outcome], total: int) -> None:
+        """Commit outcomes, and take them off the list once they are safe."""
+        if outcomes:
+            before, again = replace(self._counts), list(self._again)
+            try:
+                with self._catalog.transaction():
+                    for outcome in outcomes:
+                        self._apply(outcome)
+            except BaseException:
+                self._counts, self._again = before, again
+                raise
+            outcomes.clear()
+        counts = self._counts
+        self._progress(IndexProgress("embed", counts.done, total, counts.indexed, counts.failed, counts.moved))
+
+    def _apply(self, outcome: Outcome) -> None:
+        counts = self._counts
+        if isinstance(outcome, Known):
+            if not self._take_over(outcome):
+                self._again.append(outcome.path)
+                return
+        elif isinstance(outcome, Failed):
+            self._catalog.fail(outcome.path, outcome.reason, outcome.size, outcome.mtime_ns)
+            counts.failed += 1
+        elif isinstance(outcome, Gone):
+            counts.removed += self._catalog.drop(outcome.path)
+        else:
+            self._catalog.add(outcome)
+            counts.indexed += 1
+        counts.done += 1
+
+    def _take_over(self, file: Known) -> bool:
+        """Use the vector of a photo with the same bytes: as it is, moved, or as a copy."""
+        twins = self._catalog.with_digest(file.digest)
+        if not twins:
+            return False
+        for photo, twin in twins:
+            if twin.path == file.path:
+                self._catalog.move(photo, file.path, file.size, file.mtime_ns)
+                self._counts.touched += 1
+                return True
+        for photo, twin in twins:
+            if not os.path.lexists(twin.path):
+                self._catalog.move(photo, file.path, file.size, file.mtime_ns)
+                self._counts.moved += 1
+                return True
+        twin = twins[0][1]
+        self._catalog.add(Row(file.path, file.size, file.mtime_ns, file.digest, twin.width, twin.height, twin.vector))
+        self._counts.indexed += 1
+        return True

@@ -1,0 +1,84 @@
+"""Errors as JSON: ``{"error": {"type", "message", "remedy"}}`` with a fitting status code."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+from sketchseek.errors import (
+    ArtefactMismatchError,
+    InputError,
+    LibraryLockedError,
+    PictureTooLargeError,
+    SketchseekError,
+)
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+_STATUS: tuple[tuple[type[SketchseekError], int], ...] = (
+    (PictureTooLargeError, 413),
+    (InputError, 422),
+    (ArtefactMismatchError, 409),
+    (LibraryLockedError, 503),
+    (SketchseekError, 500),
+)
+"""Status by class of error: the first that fits."""
+
+
+class ApiError(HTTPException):
+    """A request that cannot be answered, for a reason that only the server knows of.
+
+    Args:
+        status: HTTP status code.
+        kind: Short name of the error, for programs.
+        message: What is wrong.
+        remedy: What the user can do.
+    """
+
+    def __init__(self, status: int, kind: str, message: str, remedy: str = "") -> None:
+        super().__init__(status, message)
+        self.kind = kind
+        self.remedy = remedy
+
+
+def error_response(error: HTTPException) -> JSONResponse:
+    """An HTTP error as JSON."""
+    kind = error.kind if isinstance(error, ApiError) else f"Http{error.status_code}"
+    remedy = error.remedy if isinstance(error, ApiError) else ""
+    return _json(error.status_code, kind, str(error.detail), remedy, dict(error.headers or {}))
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    """Answer every error, foreseen or not, as JSON without a traceback."""
+
+    @app.exception_handler(HTTPException)
+    async def http_error(request: Request, error: HTTPException) -> JSONResponse:
+        return error_response(error)
+
+    @app.exception_handler(SketchseekError)
+    async def sketchseek_error(request: Request, error: SketchseekError) -> JSONResponse:
+        status = next(status for kind, status in _STATUS if isinstance(error, kind))
+        return _json(status, type(error).__name__, error.message, error.remedy)
+
+    @app.exception_handler(RequestValidationError)
+    async def validation_error(request: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        where = " → ".join(str(part) for part in first["loc"])
+        return _json(422, "RequestInvalid", f"{where}: {first['msg']}.", "See /api/openapi.json.")
+
+    @app.exception_handler(Exception)
+    async def unforeseen(request: Request, error: Exception) -> JSONResponse:
+        # The traceback is logged by the server below, to which starlette passes the error on after this answer.
+        return _json(500, "InternalError", "The server failed.", "Its terminal shows the reason.")
+
+
+def _json(status: int, kind: str, message: str, remedy: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    # Paths on Linux may hold bytes that are no UTF-8; JSON cannot.
+    message, remedy = (text.encode("utf-8", "replace").decode() for text in (message, remedy))
+    body = {"error": {"type": kind, "message": message, "remedy": remedy}}
+    return JSONResponse(body, status, {"Cache-Control": "no-store", **(headers or {})})

@@ -1,0 +1,119 @@
+// Where drawings become vectors: in this browser where it can, so that they stay on the device, else on the server.
+
+const LOADING = 60_000; // milliseconds that loading may take; the server encodes meanwhile
+const ENCODING = 4_000; // and one drawing
+const AGREE = 0.995; // cosine from which on the browser's vector of the test drawing is the server's
+
+// Lines, a turn, a curve and a dot.
+const TEST = [
+  [[0, 200, 200, 0, 0], [0, 0, 140, 140, 0]],
+  [[20, 60, 100, 140, 180], [120, 60, 100, 30, 110]],
+  [[100], [70]],
+];
+
+// A worker that is asked and answers, in order or not.
+export class EncodeWorker {
+  constructor() {
+    this.worker = new Worker(new URL("encode-worker.js", import.meta.url), { type: "module" });
+    this.waiting = new Map();
+    this.asked = 0;
+    this.worker.addEventListener("message", ({ data }) => {
+      const { resolve, reject } = this.waiting.get(data.id) ?? {};
+      this.waiting.delete(data.id);
+      if (data.error === undefined) resolve?.(data);
+      else reject?.(new Error(data.error));
+    });
+    this.worker.addEventListener("error", (event) => this.close(event.message || "the worker did not start"));
+  }
+
+  ask(what, value, timeout) {
+    const id = ++this.asked;
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => this.close(`no ${what} within ${timeout} ms`), timeout);
+      const done = (settle) => (result) => (clearTimeout(timer), settle(result));
+      this.waiting.set(id, { resolve: done(resolve), reject: done(reject) });
+      this.worker.postMessage({ id, what, value });
+    });
+  }
+
+  close(reason) {
+    this.worker.terminate();
+    for (const { reject } of this.waiting.values()) reject(new Error(reason));
+    this.waiting.clear();
+  }
+}
+
+// Starts on the server and changes to the browser once that has shown that it can.
+// ask(path, options) fetches JSON from below /api; onMode(mode, reason) hears "server" or "browser".
+export class Encoder {
+  constructor(ask, onMode = () => {}) {
+    this.askServer = ask;
+    this.onMode = onMode;
+    this.mode = "server";
+    this.worker = null;
+    this.turn = 0;
+    this.took = 0; // milliseconds that the last drawing took here
+  }
+
+  // Loads the encoder of the library that is searched now; call it again when that changes. Gives the mode.
+  async load(modelUrl) {
+    const turn = ++this.turn;
+    this.#toServer("loading");
+    let worker = null;
+    try {
+      if (typeof WebAssembly === "undefined") throw new Error("no WebAssembly");
+      const model = await this.askServer("model");
+      if (model.drawing.raster !== 1) throw new Error(`raster ${model.drawing.raster}`);
+      worker = new EncodeWorker();
+      const url = new URL(modelUrl(model.sketch.sha256), document.baseURI).href;
+      await worker.ask("load", { url, size: model.sketch.size, drawing: model.drawing }, LOADING);
+      const [here, there] = await Promise.all([
+        worker.ask("encode", TEST, LOADING),
+        this.askServer("model/embedding", { strokes: TEST }),
+      ]);
+      const agreement = cosine(here.answer, there.vector);
+      if (!(agreement >= AGREE)) throw new Error(`the test drawing agrees by ${agreement} only`);
+      this.agreement = agreement;
+      if (turn !== this.turn) throw new Error("another library");
+      this.worker = worker;
+      this.mode = "browser";
+      this.onMode("browser", "");
+    } catch (error) {
+      worker?.close("given up");
+      if (turn === this.turn) this.#toServer(error.message);
+    }
+    return this.mode;
+  }
+
+  // The vector of a drawing, or null where the server is to make it.
+  async encode(strokes) {
+    if (this.mode !== "browser") return null;
+    const { worker } = this;
+    try {
+      const { answer, took } = await worker.ask("encode", strokes, ENCODING);
+      this.took = took;
+      return answer;
+    } catch (error) {
+      if (worker === this.worker) this.#toServer(error.message);
+      return null;
+    }
+  }
+
+  #toServer(reason) {
+    this.worker?.close("given up");
+    this.worker = null;
+    this.mode = "server";
+    this.onMode("server", reason);
+  }
+}
+
+function cosine(a, b) {
+  if (a.length !== b.length) return NaN;
+  let [product, aa, bb] = [0, 0, 0];
+  for (let i = 0; i < a.length; i++) {
+    product += a[i] * b[i];
+    aa += a[i] * a[i];
+    bb += b[i] * b[i];
+  }
+  return product / Math.sqrt(aa * bb);
+}

@@ -1,0 +1,134 @@
+"""Running the server: a socket of its own, the address that it prints, and an end without noise."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from sketchseek.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sketchseek.search.library import Library
+
+DEFAULT_PORT = 8765
+_TRIES = 20
+
+
+def bind(host: str, port: int | None) -> socket.socket:
+    """A socket bound to a port, or to the first free one from ``DEFAULT_PORT`` on where none was asked for.
+
+    Raises:
+        ConfigError: The port is taken, or the address is not this machine's.
+    """
+    for wanted in range(DEFAULT_PORT, DEFAULT_PORT + _TRIES) if port is None else [port]:
+        try:
+            family, kind, protocol, _, address = socket.getaddrinfo(
+                host, wanted, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            )[0]
+        except OSError as error:
+            raise ConfigError(f"--host {host}: no such address ({error.strerror}).") from error
+        listener = socket.socket(family, kind, protocol)
+        try:
+            if os.name == "posix":  # on Windows this option takes ports from their owners
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            listener.listen(128)  # from here on nobody else can take the port
+            return listener
+        except OverflowError as error:
+            listener.close()
+            raise ConfigError(f"--port {wanted}: not a port.", remedy="Ports are 0 to 65535.") from error
+        except OSError as error:
+            listener.close()
+            if port is not None:
+                raise ConfigError(
+                    f"--port {port}: cannot listen on {host}:{port} ({error.strerror}).",
+                    remedy="Another program has it, perhaps; give another --port, or none to take a free one.",
+                ) from error
+    raise ConfigError(
+        f"ports {DEFAULT_PORT} to {DEFAULT_PORT + _TRIES - 1} of {host} cannot be listened on.", remedy="Give a --port."
+    )
+
+
+def url_of(listener: socket.socket) -> str:
+    """The address under which a browser on this machine finds a socket."""
+    host, port = listener.getsockname()[:2]
+    if host in ("0.0.0.0", "::"):
+        host = "127.0.0.1"
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+
+
+def serve(
+    library: Library,
+    listener: socket.socket,
+    *others: Library,
+    host: str,
+    allow_hosts: Iterable[str] = (),
+    roots: Iterable[Path] = (),
+    thumbnails: Path | None = None,
+    ready: Callable[[str], None] = lambda url: None,
+) -> None:
+    """Serve libraries until interrupted.
+
+    Args:
+        library: An open library; the caller closes it.
+        listener: From ``bind``.
+        others: Further libraries.
+        host: The address that was asked for, which requests may name.
+        allow_hosts: Further names that requests may name.
+        roots: Folders below which folders may be added; see ``create_app``.
+        thumbnails: Folder in which thumbnails are kept; by default in the user's cache folder.
+        ready: Called with the URL once the server answers.
+
+    Raises:
+        ArtefactError: The library's model is missing or cannot be used.
+    """
+    import uvicorn
+
+    from sketchseek.server.app import create_app
+    from sketchseek.server.folders import cache_folder
+    from sketchseek.server.limits import allowed_hosts
+    from sketchseek.server.thumbnails import ThumbnailCache
+
+    for one in (library, *others):
+        one.encoder  # noqa: B018  better now than at the first search
+    hosts, any_address = allowed_hosts(host, allow_hosts)
+    cache = ThumbnailCache(thumbnails or cache_folder() / "thumbnails")
+    for chore in (lambda: _warm_up(library), cache.prune):
+        threading.Thread(target=chore, daemon=True).start()
+    app = create_app(library, *others, thumbnails=cache, roots=roots, hosts=hosts, any_address=any_address)
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+        timeout_graceful_shutdown=3,
+        h11_max_incomplete_event_size=64 * 1024,
+    )
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets=sockets)
+            if self.started:
+                ready(url_of(listener))
+
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            # First, since the streams of progress would be waited for.
+            await asyncio.to_thread(app.state.server.indexer.close)
+            await super().shutdown(sockets=sockets)
+
+    with contextlib.suppress(KeyboardInterrupt):
+        Server(config).run(sockets=[listener])
+
+
+def _warm_up(library: Library) -> None:
+    """Search once, so that nobody's first line waits for the encoder and the index to be opened."""
+    with contextlib.suppress(Exception):  # a real search will say what is wrong
+        library.search([[[0, 1], [0, 1]]], k=1)

@@ -1,0 +1,118 @@
+"""Checkpoints: tensors as safetensors, everything else as JSON, never pickle; written aside and renamed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from sketchseek.errors import ConfigError
+
+
+@dataclass
+class Progress:
+    """Where a run stands.
+
+    Attributes:
+        step: Optimisation steps done.
+        fingerprint: Of the experiment (``TrainConfig.fingerprint``).
+        best: Best validation score so far, and its step.
+        history: A row for each evaluation.
+    """
+
+    fingerprint: str
+    step: int = 0
+    best: float = -1.0
+    best_step: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+def save_checkpoint(
+    folder: Path, progress: Progress, model: nn.Module, average: nn.Module | None, optimiser: torch.optim.Optimizer
+) -> None:
+    """Write the tensors, then ``progress.json``; a crash between the two leaves the older pair usable."""
+    tensors = {f"model.{key}": value for key, value in model.state_dict().items()}
+    if average is not None:
+        tensors |= {f"average.{key}": value for key, value in average.state_dict().items()}
+    for number, state in optimiser.state_dict()["state"].items():
+        tensors |= {f"optimiser.{number}.{key}": torch.as_tensor(value) for key, value in state.items()}
+    name = f"checkpoint-{progress.step:07d}.safetensors"
+    write_tensors(folder / name, tensors)
+    write_text(folder / "progress.json", json.dumps(asdict(progress) | {"checkpoint": name}, indent=1))
+    for old in folder.glob("checkpoint-*.safetensors"):
+        if old.name != name:
+            old.unlink()
+
+
+def load_checkpoint(
+    folder: Path, fingerprint: str, model: nn.Module, average: nn.Module | None, optimiser: torch.optim.Optimizer
+) -> Progress:
+    """Continue from a folder's checkpoint; a new ``Progress`` where there is none.
+
+    Raises:
+        ConfigError: The checkpoint is another experiment's, or damaged.
+    """
+    progress, name = read_progress(folder, fingerprint)
+    if not name:
+        return progress
+    try:
+        tensors = load_file(folder / name)
+    except Exception as error:  # safetensors' own error has no public base
+        raise ConfigError(f"{folder / name}: damaged ({error}).", remedy="Train into another folder.") from error
+    model.load_state_dict(_part(tensors, "model."))
+    if average is not None:
+        average.load_state_dict(_part(tensors, "average."))
+    state = optimiser.state_dict()
+    state["state"] = {}
+    for key, value in _part(tensors, "optimiser.").items():
+        number, name = key.split(".", 1)
+        state["state"].setdefault(int(number), {})[name] = value
+    optimiser.load_state_dict(state)
+    return progress
+
+
+def read_progress(folder: Path, fingerprint: str) -> tuple[Progress, str]:
+    """Where a folder's run stands, and the name of its checkpoint's file; a new ``Progress`` and no name where there
+    is none.
+
+    Raises:
+        ConfigError: It is another experiment's, or damaged.
+    """
+    file = folder / "progress.json"
+    if not file.is_file():
+        return Progress(fingerprint), ""
+    try:
+        data: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        name = str(data.pop("checkpoint"))
+        progress = Progress(**data)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ConfigError(f"{file}: damaged ({error}).", remedy="Train into another folder.") from error
+    if progress.fingerprint != fingerprint:
+        raise ConfigError(
+            f"{folder}: holds a run with other settings.", remedy="Train into another folder, or delete this one."
+        )
+    return progress, name
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
+    """Write a safetensors file aside, then rename it into place."""
+    aside = path.with_suffix(".tmp")
+    # Shared weights have two names but may be stored only once each: copies.
+    save_file({key: value.detach().clone().contiguous() for key, value in tensors.items()}, aside)
+    aside.replace(path)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file aside, then rename it into place."""
+    aside = path.with_suffix(".tmp")
+    aside.write_text(text, encoding="utf-8")
+    aside.replace(path)
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}

@@ -1,0 +1,236 @@
+"""An experiment file (YAML) as checked dataclasses; an unknown key is an error, so no typo passes for a setting."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import types
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeVar, Union
+
+from sketchseek.errors import ConfigError
+from sketchseek.training.nn.heads import HeadNorm
+from sketchseek.training.nn.model import SideConfig
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """One term of the objective.
+
+    Attributes:
+        name: See ``sketchseek.training.losses.LOSSES``.
+        pairs: What makes a drawing and a photo a pair: the very ``photo`` that was drawn, or the ``category``.
+        weight: Factor in the sum.
+        options: The loss's own options, such as ``margin``.
+    """
+
+    name: str
+    pairs: Literal["photo", "category"] = "photo"
+    weight: float = 1.0
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SourceConfig:
+    """One data set.
+
+    Attributes:
+        kind: ``sketchy`` (official layout, without its test list), ``pairs``, ``categories``, ``quickdraw`` (drawings
+        of
+            words; its training part), or ``named`` (pictures whose file name is a word).
+        path: Its folder, relative to the experiment's ``data`` folder or absolute.
+        terms: Its licence or terms, for the model card.
+    """
+
+    kind: Literal["sketchy", "pairs", "categories", "quickdraw", "named"]
+    path: str
+    terms: str = ""
+
+
+@dataclass(frozen=True)
+class BatchConfig:
+    """What a batch is made of (``sketchseek.training.sampling``).
+
+    Attributes:
+        categories: Different categories.
+        photos: Photos of each category.
+        sketches: Drawings of each drawn photo.
+        loose: Drawings of each category that belong to no photo.
+        distractors: Photos of categories that have no drawings: negatives for every drawing.
+        balance: Categories are drawn with probability ∝ (number of drawn photos) ** balance; 0 treats them alike.
+    """
+
+    categories: int = 8
+    photos: int = 8
+    sketches: int = 2
+    loose: int = 2
+    distractors: int = 0
+    balance: float = 0.5
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """What is done to drawings and photos in training; each is a switch.
+
+    Attributes:
+        flip: Probability that a photo and its drawings are mirrored together.
+        rotate: Largest turn in degrees, of the drawing.
+        scale: Largest relative change of size and aspect of the drawing.
+        shift: Largest shift of the drawing, as a share of its square.
+        erase: Probability that a random rectangle of the drawing is wiped.
+    """
+
+    flip: float = 0.0
+    rotate: float = 0.0
+    scale: float = 0.0
+    shift: float = 0.0
+    erase: float = 0.0
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One experiment.
+
+    Attributes:
+        name: Name of the run and of the artefact made from it.
+        sketch, photo: The two encoders.
+        sources: What it trains on.
+        losses: The terms of the objective.
+        start: Folder of a run whose best weights this one starts from, relative to the current folder; empty for none.
+        embedding: Length of the embedding; null for the backbones' pooled features.
+        norm, dropout: See ``EmbeddingHead``.
+        shared: One set of weights for both sides.
+        distance: ``euclidean`` or ``cosine``: of the losses, and the exported artefact's metric.
+        validation: Share of photos, by category, kept out of training to choose by.
+        steps: Optimisation steps; 0 exports what the weights start from.
+        evaluate_every: Steps between checkpoints, each with recall on the validation part.
+        warmup: Steps over which the learning rate rises; it then falls along a cosine.
+        learning_rate: Of the heads (AdamW).
+        backbone_rate: Factor on it for the backbones.
+        ema: Decay of the exponential moving average of the weights that is evaluated and exported; 0 for none.
+        precision: ``fp32`` or ``bf16`` (autocast).
+    """
+
+    name: str
+    sketch: SideConfig
+    photo: SideConfig
+    sources: list[SourceConfig]
+    losses: list[LossConfig] = field(default_factory=lambda: [LossConfig("triplet")])
+    start: str = ""
+    embedding: int | None = 256
+    norm: HeadNorm = "batch"
+    dropout: float = 0.0
+    shared: bool = False
+    distance: Literal["euclidean", "cosine"] = "euclidean"
+    batch: BatchConfig = field(default_factory=BatchConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    validation: float = 0.15
+    steps: int = 1000
+    evaluate_every: int = 100
+    warmup: int = 50
+    learning_rate: float = 1e-3
+    backbone_rate: float = 0.3
+    weight_decay: float = 0.05
+    clip: float = 5.0
+    ema: float = 0.0
+    precision: Literal["fp32", "bf16"] = "fp32"
+    seed: int = 0
+
+    @property
+    def fingerprint(self) -> str:
+        """Checksum over the settings: a checkpoint is resumed only by the experiment that wrote it.
+
+        Settings at their default do not count, so that a setting which a later version adds changes no older run.
+        """
+        said = {
+            item.name: value
+            for item in dataclasses.fields(self)
+            if (value := getattr(self, item.name)) != item.default
+            and (item.default_factory is dataclasses.MISSING or value != item.default_factory())
+        }
+        text = json.dumps(said, sort_keys=True, default=dataclasses.asdict)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def load_config(path: Path) -> TrainConfig:
+    """Read an experiment file.
+
+    Raises:
+        ConfigError: It is missing, not YAML, or has a wrong or missing key.
+    """
+    import yaml
+
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path}: no such experiment file.") from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path}: cannot be read ({error}).") from error
+    try:
+        return parse_config(data)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error.message}", remedy=error.remedy) from error
+
+
+def parse_config(data: Any) -> TrainConfig:
+    """Check an experiment's settings, as YAML or JSON gives them.
+
+    Raises:
+        ConfigError: A key is wrong or missing.
+    """
+    config = _build(TrainConfig, data, "experiment")
+    for name in ("steps", "warmup"):
+        if getattr(config, name) < 0:
+            raise ConfigError(f"{name} is negative.")
+    if config.evaluate_every < 1:
+        raise ConfigError("evaluate_every must be at least 1.")
+    if not 0 <= config.validation < 1:
+        raise ConfigError("validation must be between 0 and 1.")
+    return config
+
+
+def _build(kind: type[T], data: Any, where: str) -> T:
+    if not isinstance(data, dict):
+        raise ConfigError(f"{where}: a mapping of settings is needed, not {type(data).__name__}.")
+    hints = typing.get_type_hints(kind)
+    fields = {item.name: item for item in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    unknown = sorted(set(map(str, data)) - set(fields))
+    if unknown:
+        raise ConfigError(f"{where}: unknown setting {', '.join(unknown)}.", remedy=f"Known: {', '.join(fields)}.")
+    missing = [
+        name
+        for name, item in fields.items()
+        if name not in data and item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
+    ]
+    if missing:
+        raise ConfigError(f"{where}: {', '.join(missing)} is missing.")
+    return kind(**{name: _value(hints[name], value, f"{where}.{name}") for name, value in data.items()})
+
+
+def _value(hint: Any, value: Any, where: str) -> Any:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if dataclasses.is_dataclass(hint):
+        return _build(typing.cast(type[Any], hint), value, where)
+    if origin is list:
+        if not isinstance(value, list):
+            raise ConfigError(f"{where}: a list is needed, not {type(value).__name__}.")
+        return [_value(arguments[0], item, f"{where}[{i}]") for i, item in enumerate(value)]
+    if origin is Literal:
+        if value not in arguments:
+            raise ConfigError(f"{where}: {value!r} is not one of {', '.join(map(str, arguments))}.")
+        return value
+    if origin in (Union, types.UnionType):
+        if value is None and type(None) in arguments:
+            return None
+        return _value(next(a for a in arguments if a is not type(None)), value, where)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    plain = origin or hint
+    if not isinstance(value, plain) or (isinstance(value, bool) and plain is not bool):
+        raise ConfigError(f"{where}: {plain.__name__} is needed, not {value!r}.")
+    return value

@@ -1,0 +1,236 @@
+"""From the sources of an experiment to one training set in memory, and a part of it to choose by."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from sketchseek.datasets.folders import load_categories, load_named_photos, load_pairs
+from sketchseek.datasets.quickdraw import load_quickdraw, quickdraw_split
+from sketchseek.datasets.records import Drawing, Photo, SketchDataset, normalise_word
+from sketchseek.datasets.sketchy import load_sketchy, sketchy_split
+from sketchseek.datasets.splits import validation_split
+from sketchseek.drawings import RASTER_VERSION, raster_drawing
+from sketchseek.errors import ConfigError, DatasetError, InputError
+from sketchseek.images import read_photo
+from sketchseek.training.config import SourceConfig
+
+Indices = npt.NDArray[np.int64]
+Pixels = npt.NDArray[np.uint8]
+T = TypeVar("T", Photo, Drawing)
+
+_SAME = {"car (sedan)": "car", "hotdog": "hot dog", "racket": "tennis racquet", "crocodilian": "crocodile"}
+"""Words for one thing in The Sketchy Database and in Quick, Draw!"""
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """Photos and drawings of all sources, as pixels.
+
+    Attributes:
+        photos, sketches: What was read, in order.
+        photo_pixels: (photos, size, size, 3) uint8.
+        sketch_pixels: (drawings, size, size) uint8.
+        photo_category, sketch_category: (n,) index into ``categories``.
+        sketch_photo: (drawings,) position of each drawing's photo, −1 where it belongs to none.
+        categories: Names.
+        skipped: What could not be read, with the reason.
+    """
+
+    photos: list[Photo]
+    sketches: list[Drawing]
+    photo_pixels: Pixels
+    sketch_pixels: Pixels
+    photo_category: Indices
+    sketch_category: Indices
+    sketch_photo: Indices
+    categories: list[str]
+    skipped: list[str]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What an experiment trains on and what it chooses by."""
+
+    training: SketchDataset
+    validation: SketchDataset
+
+
+def load_sources(sources: list[SourceConfig], root: Path, validation: float, seed: int) -> Parts:
+    """Read the lists of all sources and part them.
+
+    Nothing on a test list is read. Photos of validation, with their drawings, are a share of each category of the
+    sources that
+    have pairs; everything else trains.
+
+    Raises:
+        ConfigError: There are no sources.
+        DatasetError: A source is missing or broken.
+    """
+    if not sources:
+        raise ConfigError("the experiment has no sources.")
+    photos: list[Photo] = []
+    drawings: list[Drawing] = []
+    held_photos: list[Photo] = []
+    held_drawings: list[Drawing] = []
+    for number, source in enumerate(sources):
+        dataset = _load(source, root)
+        held: frozenset[str] = frozenset()
+        if any(drawing.photo for drawing in dataset.drawings):
+            drawn = {drawing.photo for drawing in dataset.drawings}
+            for part in (
+                True,
+                False,
+            ):  # photos without drawings are split too: they make the gallery as large as its share
+                of = [photo for photo in dataset.photos if (photo.key in drawn) is part]
+                held |= frozenset(validation_split(of, validation, seed).test_photo_keys if of and validation else ())
+        for photo in dataset.photos:
+            (held_photos if photo.key in held else photos).append(_named_photo(photo, number))
+        for drawing in dataset.drawings:
+            (held_drawings if drawing.photo in held else drawings).append(_named_drawing(drawing, number))
+    # Photos that nobody drew stay as negatives, unless their name shares a word with a drawn one: a "grinning cat face"
+    # is a cat, though its category is another.
+    sketched = {drawing.category for drawing in drawings}
+    parts_of_words = {part for word in sketched for part in word.split()}
+    photos = [p for p in photos if p.category in sketched or not parts_of_words.intersection(p.category.split())]
+    shown = {photo.category for photo in photos}
+    drawings = [drawing for drawing in drawings if drawing.category in shown]
+    return Parts(
+        SketchDataset("training", tuple(photos), tuple(drawings), root),
+        SketchDataset("validation", tuple(held_photos), tuple(held_drawings), root),
+    )
+
+
+def read_pixels(
+    dataset: SketchDataset,
+    photo_size: int,
+    sketch_size: int,
+    cache: Path | None,
+    progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+) -> TrainingSet:
+    """Decode everything once.
+
+    Args:
+        dataset: What to read.
+        photo_size, sketch_size: Sides in pixels.
+        cache: Folder in which decoded pixels are kept for the next run; None for no cache.
+        progress: Called with what is read, how many are done, and of how many.
+
+    Raises:
+        DatasetError: Nothing could be read.
+    """
+    skipped: list[str] = []
+    photos, photo_pixels = _read(
+        "photos",
+        dataset.photos,
+        lambda p: read_photo(p.path, photo_size),
+        (photo_size, photo_size, 3),
+        cache,
+        progress,
+        skipped,
+    )
+    sketches, sketch_pixels = _read(
+        "drawings",
+        dataset.drawings,
+        lambda d: raster_drawing(d.source, sketch_size),
+        (sketch_size, sketch_size),
+        cache,
+        progress,
+        skipped,
+    )
+    if not photos or not sketches:
+        raise DatasetError(f"{dataset.source}: no photos or no drawings could be read.", remedy="; ".join(skipped[:3]))
+    names = sorted({photo.category for photo in photos} | {drawing.category for drawing in sketches})
+    number = {name: i for i, name in enumerate(names)}
+    place = {photo.key: i for i, photo in enumerate(photos)}
+    return TrainingSet(
+        photos,
+        sketches,
+        photo_pixels,
+        sketch_pixels,
+        np.array([number[photo.category] for photo in photos], dtype=np.int64),
+        np.array([number[drawing.category] for drawing in sketches], dtype=np.int64),
+        np.array([place.get(drawing.photo or "", -1) for drawing in sketches], dtype=np.int64),
+        names,
+        skipped,
+    )
+
+
+def _load(source: SourceConfig, root: Path) -> SketchDataset:
+    path = root / source.path
+    if source.kind == "sketchy":
+        dataset = load_sketchy(path)
+        return dataset.subset(photos=sketchy_split(dataset, path).train_photo_keys)
+    if source.kind == "quickdraw":
+        dataset = load_quickdraw(path)
+        return dataset.subset(drawings=quickdraw_split(dataset).train_drawing_keys)
+    if source.kind == "pairs":
+        return load_pairs(path)
+    if source.kind == "categories":
+        return load_categories(path)
+    return load_named_photos(path)
+
+
+def _named_photo(photo: Photo, source: int) -> Photo:
+    return Photo(photo.path, _word(photo.category), f"{source}/{photo.key}")
+
+
+def _named_drawing(drawing: Drawing, source: int) -> Drawing:
+    photo = f"{source}/{drawing.photo}" if drawing.photo else None
+    return Drawing(_word(drawing.category), f"{source}/{drawing.key}", photo, drawing.path, drawing.strokes)
+
+
+def _word(category: str) -> str:
+    word = normalise_word(category)
+    return _SAME.get(word, word)
+
+
+def _read(
+    what: str,
+    items: Sequence[T],
+    read: Callable[[T], Pixels],
+    shape: tuple[int, ...],
+    cache: Path | None,
+    progress: Callable[[str, int, int], None],
+    skipped: list[str],
+) -> tuple[list[T], Pixels]:
+    """Read every item, or take all from the cache; what cannot be read is noted and left out."""
+    file = None if cache is None else cache / f"{what}-{_checksum(items, shape)}.npz"
+    if file is not None and file.is_file():
+        with np.load(file) as kept:
+            good, pixels = kept["good"], kept["pixels"]
+            skipped.extend(str(reason) for reason in kept["skipped"])
+        return [items[i] for i in good], pixels
+    pixels = np.empty((len(items), *shape), dtype=np.uint8)
+    good_list: list[int] = []
+    reasons: list[str] = []
+    for i, item in enumerate(items):
+        try:
+            pixels[len(good_list)] = read(item)
+            good_list.append(i)
+        except InputError as error:
+            reasons.append(f"{item.key}: {error.message}")
+        progress(what, i + 1, len(items))
+    pixels = pixels[: len(good_list)]
+    skipped.extend(reasons)
+    if file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        aside = file.with_suffix(".tmp.npz")
+        np.savez(aside, pixels=pixels, good=np.array(good_list, dtype=np.int64), skipped=np.array(reasons, dtype=str))
+        aside.replace(file)
+    return [items[i] for i in good_list], pixels
+
+
+def _checksum(items: Sequence[Photo | Drawing], shape: tuple[int, ...]) -> str:
+    digest = hashlib.sha256(f"{RASTER_VERSION} {shape}".encode())
+    for item in items:
+        stat = item.path.stat() if item.path is not None and item.path.is_file() else None
+        stamp = f"{stat.st_size} {stat.st_mtime_ns}" if stat else hash(getattr(item, "strokes", None))
+        digest.update(f"{item.key} {item.path} {stamp}\n".encode())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,207 @@
+"""From trained encoders to an artefact: two ONNX graphs and a manifest, checked against the model they come from."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import tempfile
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sketchseek.artefact import Artefact, Manifest, Metric, Side, sha256_of, write_manifest
+from sketchseek.drawings import RASTER_VERSION
+from sketchseek.encoder import Encoder
+from sketchseek.errors import ExportError, MissingExtraError
+from sketchseek.training.config import TrainConfig
+from sketchseek.training.nn.model import SideEncoder, SideName, TwoEncoders
+
+OPSET = 18
+SIDES: tuple[SideName, SideName] = ("photo", "sketch")
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How far an artefact is from the model it was exported from.
+
+    Attributes:
+        difference: Largest absolute difference of an embedding's component, relative to the embeddings' spread.
+        agreement: Share of queries whose ranking of the gallery is the same, apart from photos whose scores in the
+        model are
+            closer together than twice the largest difference of scores.
+    """
+
+    difference: float
+    agreement: float
+
+
+class _Exported(nn.Module):
+    """One side as it is exported: pixels in, comparable embedding out."""
+
+    def __init__(self, encoder: SideEncoder, metric: Metric) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.metric = metric
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        embedding: Tensor = self.encoder(pixels)
+        return F.normalize(embedding, dim=1) if self.metric == "cosine" else embedding
+
+
+def export_artefact(
+    model: TwoEncoders,
+    config: TrainConfig,
+    folder: Path,
+    *,
+    half_weights: bool = True,
+    scores: dict[str, Any] | None = None,
+    training: dict[str, Any] | None = None,
+    licence: str = "",
+) -> tuple[Artefact, Parity]:
+    """Write an artefact and check it.
+
+    Args:
+        model: The trained encoders.
+        config: The experiment that made them.
+        folder: Where the artefact goes; its files are written aside and renamed into it only when the check has passed.
+        half_weights: Store weights in fp16, to half the size; they are computed with in fp32.
+        scores, training, licence: For the manifest.
+
+    Raises:
+        ExportError: The artefact's embeddings differ from the model's.
+        MissingExtraError: onnx or onnxscript is not installed.
+    """
+    model = model.to("cpu").eval()
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as aside:
+        sides = {
+            name: _export_side(model.side(name), name, config.distance, Path(aside) / f"{name}.onnx", half_weights)
+            for name in SIDES
+        }
+        manifest = Manifest(
+            name=config.name,
+            embedding=model.embedding,
+            metric=config.distance,
+            raster=RASTER_VERSION,
+            photo=sides["photo"],
+            sketch=sides["sketch"],
+            data=[source.terms or f"{source.kind}: {source.path}" for source in config.sources],
+            licence=licence,
+            scores=scores or {},
+            training=(training or {}) | {"settings": dataclasses.asdict(config)},
+        )
+        parity = check_parity(model, Encoder(write_manifest(Path(aside), manifest)))
+        for file in Path(aside).iterdir():
+            file.replace(folder / file.name)
+    return Artefact(folder, manifest), parity
+
+
+def check_parity(model: TwoEncoders, encoder: Encoder, *, count: int = 48, tolerance: float = 0.02) -> Parity:
+    """Compare an artefact's embeddings, and the rankings they give, with the model's, on random pictures and drawings.
+
+    Args:
+        model: The model that it was exported from.
+        encoder: The artefact.
+        count: Number of photos, and of drawings.
+        tolerance: Largest ``Parity.difference`` that passes; fp16 weights alone give about 0.005.
+
+    Raises:
+        ExportError: It differs by more, or ranks differently.
+    """
+    random = np.random.default_rng(0)
+    photos = _blobs(random, (count, model.photo.config.size, model.photo.config.size, 3))
+    sketches = np.where(_blobs(random, (count, model.sketch.config.size, model.sketch.config.size)) > 127, 255, 0)
+    sketches = sketches.astype(np.uint8)
+    cosine = encoder.manifest.metric == "cosine"
+    with torch.no_grad():
+        expected = [
+            _Exported(model.side(name), encoder.manifest.metric).eval()(torch.from_numpy(pixels)).numpy()
+            for name, pixels in zip(SIDES, (photos, sketches), strict=True)
+        ]
+    got = [encoder.embed_photos(photos), encoder.embed_sketches(sketches)]
+    difference = max(float(np.abs(a - b).max() / a.std()) for a, b in zip(expected, got, strict=True))
+    before, after = (_scores(sketches=pair[1], photos=pair[0], cosine=cosine) for pair in (expected, got))
+    slack = 2 * float(np.abs(before - after).max())
+    order = np.argsort(-after, axis=1)
+    ranked = np.take_along_axis(before, order, axis=1)
+    agreement = float(np.mean((np.diff(ranked, axis=1) <= slack).all(axis=1)))
+    if not difference <= tolerance or agreement < 1.0:
+        raise ExportError(
+            f"{encoder.artefact.path}: the exported model differs from its source: embeddings by up to "
+            f"{difference:.4f} of their spread (tolerance {tolerance}), rankings agree for {agreement:.0%}.",
+            remedy="Export with fp32 weights (--fp32); if that fails too, this backbone cannot be exported faithfully.",
+        )
+    return Parity(difference, agreement)
+
+
+def _export_side(encoder: SideEncoder, name: SideName, metric: Metric, file: Path, half_weights: bool) -> Side:
+    size = encoder.config.size
+    # A batch of two: the exporter takes a batch of one for a constant.
+    pixels = torch.zeros((2, size, size, 3) if name == "photo" else (2, size, size), dtype=torch.uint8)
+    try:
+        import onnx
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError(f"exporting needs {error.name}.", remedy="pip install 'sketchseek[train]'") from error
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's own deprecations
+        torch.onnx.export(
+            _Exported(encoder, metric).eval(),
+            (pixels,),
+            str(file),
+            input_names=["pixels"],
+            output_names=["embedding"],
+            dynamic_shapes={"pixels": {0: torch.export.Dim("batch")}},
+            opset_version=OPSET,
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
+    if half_weights:
+        graph = onnx.load(str(file))
+        _store_half(graph)
+        onnx.save(graph, str(file))
+    return Side(
+        file=file.name,
+        sha256=sha256_of(file),
+        size=size,
+        backbone=encoder.config.backbone,
+        parameters=sum(parameter.numel() for parameter in encoder.parameters()),
+    )
+
+
+def _store_half(model: Any, smallest: int = 1024) -> None:
+    """Store large weights as fp16 with a cast behind each; onnxruntime folds the casts when it opens the graph."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    casts = []
+    for initialiser in model.graph.initializer:
+        values = numpy_helper.to_array(initialiser)
+        if values.dtype == np.float32 and values.size >= smallest and np.abs(values).max() < 60_000:
+            name = initialiser.name
+            initialiser.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
+            casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=TensorProto.FLOAT))
+    for node in reversed(casts):
+        model.graph.node.insert(0, node)
+
+
+def _blobs(random: np.random.Generator, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+    """Random smooth pictures: noise alone gives every picture nearly the same embedding."""
+    small = torch.from_numpy(random.standard_normal((shape[0], 3 if len(shape) == 4 else 1, 6, 6)).astype(np.float32))
+    smooth = F.interpolate(small, size=shape[1:3], mode="bicubic").sigmoid() * 255
+    rows = smooth.permute(0, 2, 3, 1).squeeze(-1) if len(shape) == 3 else smooth.permute(0, 2, 3, 1)
+    return np.ascontiguousarray(rows.numpy().astype(np.uint8))
+
+
+def _scores(*, sketches: Any, photos: Any, cosine: bool) -> Any:
+    if cosine:
+        return sketches @ photos.T
+    return -np.linalg.norm(sketches[:, None] - photos[None], axis=2)

@@ -1,0 +1,344 @@
+"""The training loop: batches, objective, schedule, moving average, checkpoints, validation."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import hashlib
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from sketchseek.artefact import Metric
+from sketchseek.errors import ConfigError
+from sketchseek.evaluation.figures import exact_recall
+from sketchseek.evaluation.metrics import nearest
+from sketchseek.training.checkpoint import (
+    Progress,
+    load_checkpoint,
+    read_progress,
+    save_checkpoint,
+    write_tensors,
+    write_text,
+)
+from sketchseek.training.config import TrainConfig, parse_config
+from sketchseek.training.data import Parts, TrainingSet, read_pixels
+from sketchseek.training.losses import create_loss
+from sketchseek.training.nn.model import SideName, TwoEncoders
+from sketchseek.training.sampling import CategorySampler
+from sketchseek.training.transforms import augment_sketches
+
+BEST, EXPERIMENT = "best.safetensors", "experiment.json"
+
+
+@dataclass(frozen=True)
+class Events:
+    """What a run tells its caller; every method does nothing by default.
+
+    Attributes:
+        reading: Called with what is decoded, how many are done, and of how many.
+        step: Called after each step with its number and loss.
+        evaluated: Called after each evaluation with its row.
+    """
+
+    reading: Callable[[str, int, int], None] = lambda what, done, total: None
+    step: Callable[[int, float], None] = lambda number, loss: None
+    evaluated: Callable[[dict[str, float]], None] = lambda row: None
+
+
+def build_model(config: TrainConfig) -> TwoEncoders:
+    """The two encoders of an experiment, initialised by its seed."""
+    torch.manual_seed(config.seed)
+    return TwoEncoders(
+        config.sketch,
+        config.photo,
+        embedding=config.embedding,
+        norm=config.norm,
+        dropout=config.dropout,
+        shared=config.shared,
+    )
+
+
+def save_experiment(folder: Path, config: TrainConfig) -> None:
+    """Keep a run's settings beside its weights.
+
+    Raises:
+        ConfigError: The folder holds another experiment's run.
+    """
+    file = folder / EXPERIMENT
+    if file.is_file() and _read_experiment(file).fingerprint != config.fingerprint:
+        raise ConfigError(f"{folder}: holds a run with other settings.", remedy="Train into another folder (--out).")
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(file, json.dumps(dataclasses.asdict(config), indent=1))
+
+
+def load_run(folder: Path) -> tuple[TwoEncoders, TrainConfig, Progress]:
+    """The best weights of a run, its settings and how it went.
+
+    Raises:
+        ConfigError: There is no run in this folder, or it has no weights yet.
+    """
+    if not (folder / BEST).is_file() or not (folder / EXPERIMENT).is_file():
+        raise ConfigError(
+            f"{folder}: no trained run here.", remedy="Train one: sketchseek train EXPERIMENT --out FOLDER"
+        )
+    config = _read_experiment(folder / EXPERIMENT)
+    model = build_model(config)
+    _load_best(model, folder)
+    return model.eval(), config, read_progress(folder, config.fingerprint)[0]
+
+
+def _load_best(model: TwoEncoders, run: Path) -> None:
+    """Load a run's best weights.
+
+    Raises:
+        ConfigError: There are none, or they belong to other encoders.
+    """
+    try:
+        model.load_state_dict(load_file(run / BEST))
+    except FileNotFoundError as error:
+        raise ConfigError(f"{run}: no trained run here.", remedy="Train that one first.") from error
+    except RuntimeError as error:
+        raise ConfigError(f"{run}: its weights are of other encoders ({str(error).splitlines()[0]}).") from error
+
+
+def _read_experiment(file: Path) -> TrainConfig:
+    try:
+        return parse_config(json.loads(file.read_text(encoding="utf-8")))
+    except ValueError as error:
+        raise ConfigError(f"{file}: damaged ({error}).", remedy="Train into another folder.") from error
+
+
+def train(
+    config: TrainConfig, parts: Parts, folder: Path, cache: Path | None, events: Events | None = None
+) -> Progress:
+    """Train an experiment, or continue it from the folder's checkpoint.
+
+    A run that was interrupted and continued gives the same weights as one that was not: batches and augmentation
+    depend on
+    the seed and the step alone.
+
+    Args:
+        config: The experiment.
+        parts: What it trains on and what it chooses by (``load_sources``).
+        folder: Where checkpoints, the best weights (``best.safetensors``) and ``progress.json`` go.
+        cache: Where decoded pixels and the output of frozen stages are kept; None for nowhere.
+        events: What to call on the way.
+
+    Raises:
+        ConfigError: The folder holds another experiment's run.
+        DatasetError: Nothing could be read.
+    """
+    events = events or Events()
+    folder.mkdir(parents=True, exist_ok=True)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    model = build_model(config)
+    if config.start:
+        _load_best(model, Path(config.start))
+    model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    average = copy.deepcopy(model).requires_grad_(False).eval() if config.ema else None
+    optimiser = torch.optim.AdamW(_groups(model, config), lr=config.learning_rate)
+    progress = load_checkpoint(folder, config.fingerprint, model, average, optimiser)
+    if config.steps == 0:
+        write_tensors(folder / BEST, model.state_dict())
+        return progress
+    if progress.step >= config.steps:
+        return progress
+    data = read_pixels(parts.training, config.photo.size, config.sketch.size, cache, events.reading)
+    held = None
+    if parts.validation.drawings:
+        held = read_pixels(parts.validation, config.photo.size, config.sketch.size, cache, events.reading)
+    photos = _PhotoSide(model, data, cache, events)
+    sampler = CategorySampler(data.photo_category, data.sketch_category, data.sketch_photo, config.batch, config.seed)
+    losses = [(term, create_loss(term.name, config.distance, **term.options).to(device)) for term in config.losses]
+    recent: list[float] = []
+    started = time.perf_counter()
+    model.train()
+    while progress.step < config.steps:
+        number = progress.step
+        random = torch.Generator().manual_seed(config.seed * 1_000_003 + number)
+        torch.manual_seed(config.seed * 1_000_003 + number)  # dropout
+        for group in optimiser.param_groups:
+            group["lr"] = group["peak"] * _schedule(number, config)
+        batch = sampler.batch(number)
+        mirrored = torch.rand(len(data.photos), generator=random) < config.augment.flip
+        drawn_mirrored = torch.rand(len(data.sketches), generator=random) < config.augment.flip
+        own = torch.from_numpy(data.sketch_photo[batch.sketches])
+        flips = torch.where(own >= 0, mirrored[own], drawn_mirrored[torch.from_numpy(batch.sketches)])
+        pixels = torch.from_numpy(data.sketch_pixels[batch.sketches])
+        pixels = torch.where(flips[:, None, None], pixels.flip(2), pixels)
+        pixels = augment_sketches(pixels, config.augment, random).to(device)
+        with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16"):
+            sketch_embeddings = model.sketch(pixels)
+            photo_embeddings = photos.embed(torch.from_numpy(batch.photos), mirrored[torch.from_numpy(batch.photos)])
+        loss = torch.zeros((), device=device)
+        for term, function in losses:
+            loss = loss + term.weight * _objective(
+                term.pairs, function, data, batch, sketch_embeddings, photo_embeddings
+            )
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(model.parameters(), config.clip)
+        optimiser.step()
+        if average is not None:
+            _average(average, model, min(config.ema, (1 + number) / (10 + number)))
+        recent.append(float(loss.detach()))
+        progress.step += 1
+        events.step(progress.step, recent[-1])
+        if progress.step % config.evaluate_every == 0 or progress.step == config.steps:
+            row = {
+                "step": float(progress.step),
+                "loss": float(np.mean(recent)),
+                "seconds": time.perf_counter() - started,
+            }
+            recent.clear()
+            judged = average if average is not None else model
+            if held is not None:
+                row |= validate(judged, held, config.distance)
+            score = row.get("recall@1", 0.0) + row.get("recall@10", 0.0) if held is not None else float(progress.step)
+            progress.history.append(row)
+            if score >= progress.best:
+                progress.best, progress.best_step = score, progress.step
+                write_tensors(folder / BEST, judged.state_dict())
+            save_checkpoint(folder, progress, model, average, optimiser)
+            events.evaluated(row)
+            model.train()
+    return progress
+
+
+@torch.no_grad()
+def validate(model: TwoEncoders, held: TrainingSet, metric: Metric = "cosine") -> dict[str, float]:
+    """Find each drawing's own photo among all held-out photos.
+
+    Returns:
+        ``recall@1``, ``@5``, ``@10``, ``median_rank``, and ``category@1``: how often the first photo is of the
+        category.
+    """
+    was = model.training
+    model.eval()
+    paired = np.flatnonzero(held.sketch_photo >= 0)
+    gallery = embed(model, "photo", held.photo_pixels)
+    queries = embed(model, "sketch", held.sketch_pixels[paired])
+    model.train(was)
+    if metric == "cosine":  # the evaluation room takes what an artefact gives: unit lengths
+        queries, gallery = (rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (queries, gallery))
+    first = nearest(queries, gallery, 1, metric=metric)
+    hits = held.photo_category[first[:, 0]] == held.sketch_category[paired]
+    recall = exact_recall(queries, gallery, held.sketch_photo[paired], metric=metric)
+    return recall | {"category@1": float(np.mean(hits))}
+
+
+@torch.no_grad()
+def embed(model: TwoEncoders, side: SideName, pixels: Any, batch: int = 64) -> Any:
+    """Embeddings of uint8 pixels, (n, d) float32, in evaluation mode as the model is."""
+    encoder = model.side(side)
+    device = encoder.mean.device
+    rows = [
+        encoder(torch.from_numpy(np.ascontiguousarray(pixels[i : i + batch])).to(device)).float().cpu().numpy()
+        for i in range(0, len(pixels), batch)
+    ]
+    return np.concatenate(rows)
+
+
+class _PhotoSide:
+    """Embeds photos of the training set; the frozen stages see each photo and its mirror image only once."""
+
+    def __init__(self, model: TwoEncoders, data: TrainingSet, cache: Path | None, events: Events) -> None:
+        self._model = model.photo
+        self._pixels = data.photo_pixels
+        self._device = model.photo.mean.device
+        self._trunk: Tensor | None = None  # (2, photos, c, h, w) fp16: as they are, and mirrored
+        if not model.photo.config.frozen:
+            return
+        digest = hashlib.sha256(repr(model.photo.config).encode())
+        digest.update(np.ascontiguousarray(self._pixels).data)
+        file = None if cache is None else cache / f"frozen-{digest.hexdigest()[:16]}.safetensors"
+        if file is not None and file.is_file():
+            self._trunk = load_file(file)["trunk"]
+            return
+        was = model.photo.training
+        model.photo.eval()
+        self._trunk = torch.stack([self._frozen(flip, events) for flip in (False, True)])
+        model.photo.train(was)
+        if file is not None:
+            write_tensors(file, {"trunk": self._trunk})
+
+    def _frozen(self, flip: bool, events: Events, batch: int = 32) -> Tensor:
+        parts = []
+        for i in range(0, len(self._pixels), batch):
+            pixels = torch.from_numpy(self._pixels[i : i + batch])
+            parts.append(self._model.trunk((pixels.flip(2) if flip else pixels).to(self._device)).half().cpu())
+            done = flip * len(self._pixels) + min(i + batch, len(self._pixels))
+            events.reading("frozen stages", done, 2 * len(self._pixels))
+        return torch.cat(parts)
+
+    def embed(self, photos: Tensor, mirrored: Tensor) -> Tensor:
+        """Embeddings (n, d) of the photos at these positions, each mirrored or not."""
+        if self._trunk is not None:
+            rows = self._trunk[mirrored.long(), photos]
+            out: Tensor = self._model.from_trunk(rows.float().to(self._device, memory_format=torch.channels_last))
+            return out
+        pixels = torch.from_numpy(self._pixels[photos.numpy()])
+        pixels = torch.where(mirrored[:, None, None, None], pixels.flip(2), pixels)
+        whole: Tensor = self._model(pixels.to(self._device))
+        return whole
+
+
+def _objective(
+    pairs: str, function: nn.Module, data: TrainingSet, batch: Any, sketches: Tensor, photos: Tensor
+) -> Tensor:
+    """One term: pairs are a drawing and its own photo, or a drawing and every photo of its category."""
+    if pairs == "photo":
+        own = data.sketch_photo[batch.sketches]
+        paired = torch.from_numpy(np.flatnonzero(np.isin(own, batch.photos))).to(sketches.device)
+        labels, reference = torch.from_numpy(own).to(sketches.device)[paired], torch.from_numpy(batch.photos)
+        sketches = sketches[paired]
+    else:
+        labels = torch.from_numpy(data.sketch_category[batch.sketches]).to(sketches.device)
+        reference = torch.from_numpy(data.photo_category[batch.photos])
+    if len(labels) == 0:
+        return sketches.sum() * 0.0
+    value: Tensor = function(sketches.float(), labels, ref_emb=photos.float(), ref_labels=reference.to(sketches.device))
+    return value
+
+
+def _groups(model: TwoEncoders, config: TrainConfig) -> list[dict[str, Any]]:
+    """Parameter groups: heads and backbones apart; no weight decay on what is not a matrix."""
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            groups.setdefault((".backbone." in name, parameter.ndim > 1), []).append(parameter)
+    return [
+        {
+            "params": parameters,
+            "peak": config.learning_rate * (config.backbone_rate if backbone else 1.0),
+            "weight_decay": config.weight_decay if matrix else 0.0,
+        }
+        for (backbone, matrix), parameters in sorted(groups.items())
+    ]
+
+
+def _schedule(step: int, config: TrainConfig) -> float:
+    """A linear rise, then half a cosine down to a hundredth."""
+    if step < config.warmup:
+        return (step + 1) / config.warmup
+    done = (step - config.warmup) / max(1, config.steps - config.warmup)
+    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done))
+
+
+@torch.no_grad()
+def _average(average: nn.Module, model: nn.Module, decay: float) -> None:
+    for ours, theirs in zip(average.state_dict().values(), model.state_dict().values(), strict=True):
+        if ours.is_floating_point():
+            ours.lerp_(theirs, 1 - decay)
+        else:
+            ours.copy_(theirs)

@@ -1,0 +1,183 @@
+"""The triplets that a batch holds, and what all of our losses over them share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import torch
+from pytorch_metric_learning.distances import LpDistance
+from pytorch_metric_learning.losses import BaseMetricLossFunction
+from pytorch_metric_learning.reducers import AvgNonZeroReducer, MeanReducer
+from torch import Tensor
+
+from sketchseek.errors import ConfigError
+
+Negatives = Literal["all", "hard", "semihard"]
+Average = Literal["violating", "all"]
+
+
+@dataclass(frozen=True)
+class Sides:
+    """A batch as a loss sees it.
+
+    Attributes:
+        embeddings: (a, d) the anchors' side, as given.
+        references: (r, d) the positives' and negatives' side, as given.
+        distances: (a, r) between them, float32 or finer; smaller is nearer whatever the distance.
+        labels, ref_labels: (a,) and (r,).
+        same: (a, r) whether labels are equal: such a reference is never a negative.
+    """
+
+    embeddings: Tensor
+    references: Tensor
+    distances: Tensor
+    labels: Tensor
+    ref_labels: Tensor
+    same: Tensor
+
+
+@dataclass(frozen=True)
+class Triplets:
+    """Triplets as positions in a batch's two sides; every field is (triplets,).
+
+    Attributes:
+        anchors: Positions among the embeddings.
+        positives, negatives: Positions among the references.
+        gaps: d(anchor, positive) − d(anchor, negative).
+    """
+
+    anchors: Tensor
+    positives: Tensor
+    negatives: Tensor
+    gaps: Tensor
+
+
+class BatchTripletLoss(BaseMetricLossFunction):  # type: ignore[misc]
+    """What triplet, quadruplet and relative triplet loss share; a subclass gives each triplet's losses (``terms``).
+
+    A drop-in for pytorch-metric-learning: ``loss(embeddings, labels, ref_emb=…, ref_labels=…)``, with its distances
+    and reducers. Anchors are the embeddings (drawings), positives and negatives come from the reference (photos).
+    References of the anchor's own label are never its negatives.
+
+    Args:
+        margin: By how much a negative must be farther than a positive, in units of the distance.
+        negatives: ``all`` in the batch; ``hard``, the nearest one; ``semihard``, the nearest one that is farther than
+            the positive (Schroff et al. 2015, arXiv 1503.03832), or the farthest one where there is none.
+        symmetric: Take the mean of this loss and the same loss with the sides exchanged (photos as anchors).
+        average: Over the triplets ``violating`` the margin, or over ``all``; a ``reducer`` takes its place.
+        **kwargs: ``distance``, ``reducer`` and the like of pytorch-metric-learning.
+    """
+
+    def __init__(
+        self,
+        margin: float = 0.2,
+        negatives: Negatives = "all",
+        symmetric: bool = False,
+        average: Average = "violating",
+        **kwargs: Any,
+    ) -> None:
+        check_choice("negatives", negatives, Negatives)
+        check_choice("average", average, Average)
+        if average == "all" and kwargs.get("reducer") is None:
+            kwargs["reducer"] = MeanReducer()
+        super().__init__(**kwargs)
+        self.margin = margin
+        self.negatives = negatives
+        self.symmetric = symmetric
+        self.average = average
+        self.add_to_recordable_attributes(list_of_names=["margin"], is_stat=False)
+
+    def terms(self, sides: Sides, triplets: Triplets) -> dict[str, Tensor]:
+        """Losses (triplets,) by the name of the sub-loss; each is reduced alone, and their sum is the loss."""
+        raise NotImplementedError
+
+    def forward(
+        self,
+        embeddings: Tensor,
+        labels: Tensor,
+        indices_tuple: None = None,
+        ref_emb: Tensor | None = None,
+        ref_labels: Tensor | None = None,
+    ) -> Tensor:
+        """The reduced loss of embeddings (a, d) with labels (a,) against ref_emb (r, d) with ref_labels (r,).
+
+        Raises:
+            ConfigError: Triplets are handed in.
+        """
+        loss: Tensor = super().forward(embeddings, labels, indices_tuple, ref_emb, ref_labels)
+        if self.symmetric and ref_emb is not None:
+            loss = (loss + super().forward(ref_emb, ref_labels, indices_tuple, embeddings, labels)) / 2
+        return loss
+
+    def compute_loss(
+        self, embeddings: Tensor, labels: Tensor, indices_tuple: Any, ref_emb: Tensor, ref_labels: Tensor
+    ) -> dict[str, dict[str, Any]]:
+        """Losses of the triplets, in pytorch-metric-learning's form."""
+        if indices_tuple is not None:
+            raise ConfigError(f"{type(self).__name__} chooses its own negatives.", remedy="Leave indices_tuple out.")
+        matrix = self.distance(precise(embeddings), precise(ref_emb))
+        same = labels[:, None] == ref_labels[None, :]
+        sides = Sides(embeddings, ref_emb, -matrix if self.distance.is_inverted else matrix, labels, ref_labels, same)
+        triplets = find_triplets(sides, self.negatives)
+        if triplets.gaps.numel() == 0:
+            zero: dict[str, dict[str, Any]] = self.zero_losses()
+            return zero
+        indices = (triplets.anchors, triplets.positives, triplets.negatives)
+        return {
+            name: {"losses": losses, "indices": indices, "reduction_type": "triplet"}
+            for name, losses in self.terms(sides, triplets).items()
+        }
+
+    def get_default_reducer(self) -> AvgNonZeroReducer:
+        """The mean over the triplets that violate the margin."""
+        return AvgNonZeroReducer()
+
+    def get_default_distance(self) -> LpDistance:
+        """Euclidean, on the embeddings as they are: the recipe's head normalises by batch, not by length."""
+        return LpDistance(normalize_embeddings=False)
+
+
+def find_triplets(sides: Sides, negatives: Negatives) -> Triplets:
+    """The triplets of a batch; none where no anchor has both a positive and a negative."""
+    positive = sides.same
+    if sides.references is sides.embeddings:
+        positive = positive & ~torch.eye(len(positive), dtype=torch.bool, device=positive.device)
+    anchors, positives = torch.where(positive)
+    gaps = sides.distances[anchors, positives][:, None] - sides.distances[anchors]  # (pairs, references)
+    candidate = ~sides.same[anchors]
+    if negatives == "all":
+        pairs, chosen = torch.where(candidate)
+    else:
+        pairs, chosen = _nearest(gaps.detach(), candidate, semihard=negatives == "semihard")
+    return Triplets(anchors[pairs], positives[pairs], chosen, gaps[pairs, chosen])
+
+
+def precise(embeddings: Tensor) -> Tensor:
+    """Embeddings in float32 or finer: losses are sums of many small differences, which bf16 and fp16 would lose."""
+    return embeddings.to(torch.promote_types(embeddings.dtype, torch.float32))
+
+
+def check_choice(name: str, value: Any, choices: Any) -> None:
+    """Refuse a value that is not one of a Literal's.
+
+    Raises:
+        ConfigError: It is not.
+    """
+    if value not in get_args(choices):
+        raise ConfigError(f"{name} {value!r} is not known.", remedy=f"One of {', '.join(get_args(choices))}.")
+
+
+def _nearest(gaps: Tensor, candidate: Tensor, *, semihard: bool) -> tuple[Tensor, Tensor]:
+    """Which pairs (anchor, positive) have a negative, and for each of these the index of the chosen one."""
+    pairs = torch.where(candidate.any(dim=1))[0]
+    if pairs.numel() == 0:
+        return pairs, pairs
+    worst = gaps.masked_fill(~candidate, -torch.inf)
+    chosen = worst.argmax(dim=1)
+    if semihard:
+        beyond = candidate & (gaps < 0)
+        nearest_beyond = gaps.masked_fill(~beyond, -torch.inf).argmax(dim=1)
+        farthest = gaps.masked_fill(~candidate, torch.inf).argmin(dim=1)
+        chosen = torch.where(beyond.any(dim=1), nearest_beyond, farthest)
+    return pairs, chosen[pairs]

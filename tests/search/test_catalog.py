@@ -1,0 +1,220 @@
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sketchseek.errors import LibraryCorruptError, LibraryError, LibraryNotFoundError
+from sketchseek.search.catalog import FILE, Catalog, Row
+
+
+def row(path: str, value: float = 0.0, digest: bytes = b"d") -> Row:
+    return Row(path.encode(), 1, 2, digest, 3, 4, np.full(2, value, np.float16).tobytes())
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Iterator[Catalog]:
+    """An empty catalogue, open for writing."""
+    with closing(Catalog(tmp_path, create={})) as catalog:
+        yield catalog
+
+
+def test_ids_are_never_given_again(catalog: Catalog) -> None:
+    with catalog.transaction():
+        first = catalog.add(row("/a"))
+        last = catalog.add(row("/b"))
+        catalog.drop(b"/b")
+        again = catalog.add(row("/b"))
+        changed = catalog.add(row("/a"))
+    assert first < last < again < changed
+    assert catalog.ids().tolist() == [again, changed]
+
+
+def test_a_follower_can_catch_up(catalog: Catalog) -> None:
+    with catalog.transaction():
+        old = [catalog.add(row(f"/{i}", i)) for i in range(4)]
+    before = catalog.state()
+    with catalog.transaction():
+        catalog.drop(b"/1")
+        catalog.drop_below(b"/2")
+        new = catalog.add(row("/9", 9))
+    state = catalog.state()
+    assert catalog.removed_since(before.last_removal).tolist() == [old[1], old[2]]
+    ((ids, vectors),) = catalog.vectors(2, after=before.last_id)
+    assert (ids.tolist(), vectors.tolist()) == ([new], [[9.0, 9.0]])
+    assert state.last_id == new
+    with catalog.transaction():
+        catalog.forget_removals(state.last_removal)
+    assert catalog.state().floor == catalog.state().last_removal == state.last_removal
+    with catalog.transaction():
+        catalog.drop(b"/9")
+    assert catalog.state().last_removal > state.last_removal
+    assert catalog.state().last_id == new
+
+
+def test_a_transaction_happens_or_does_not(catalog: Catalog, tmp_path: Path) -> None:
+    other = Catalog(tmp_path)
+    changes = other.meta()["changes"]
+
+    def half() -> None:
+        with catalog.transaction():
+            catalog.add(row("/a"))
+            assert other.count() == 0
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        half()
+    assert (other.count(), other.meta()["changes"]) == (0, changes)
+    with catalog.transaction():
+        catalog.add(row("/a"))
+    assert other.count() == 1
+    assert int(other.meta()["changes"]) > int(changes)
+
+
+def test_a_snapshot_stays(catalog: Catalog, tmp_path: Path) -> None:
+    other = Catalog(tmp_path)
+    with other.snapshot():
+        assert other.count() == 0
+        with catalog.transaction():
+            catalog.add(row("/a"))
+        assert other.count() == 0
+    assert other.count() == 1
+
+
+def test_photos_and_failures_exclude_one_another(catalog: Catalog) -> None:
+    with catalog.transaction():
+        catalog.add(row("/a"))
+        catalog.fail(b"/a", "bad", 1, 2)
+    assert (catalog.count(), catalog.failure_count()) == (0, 1)
+    with catalog.transaction():
+        catalog.add(row("/a"))
+    assert (catalog.count(), catalog.failure_count()) == (1, 0)
+
+
+def test_moving_onto_another_photo_replaces_it(catalog: Catalog) -> None:
+    with catalog.transaction():
+        first = catalog.add(row("/a"))
+        catalog.add(row("/b"))
+        catalog.move(first, b"/b", 5, 6)
+    photos = catalog.photos(catalog.ids().tolist())
+    assert {photo: str(facts.path) for photo, facts in photos.items()} == {first: "/b"}
+    assert (photos[first].size, photos[first].mtime_ns) == (5, 6)
+
+
+def test_folders(catalog: Catalog) -> None:
+    paths = ["/a", "/a/b", "/a/b/c", "/a-b", "/a0", "/ab/c"]
+    with catalog.transaction():
+        ids = {path: catalog.add(row(path)) for path in paths}
+    assert catalog.ids(b"/a").tolist() == sorted(ids[p] for p in paths if p == "/a" or p.startswith("/a/"))
+    assert catalog.ids(b"/a/b").tolist() == [ids["/a/b"], ids["/a/b/c"]]
+    assert catalog.ids(b"/").tolist() == sorted(ids.values())
+    assert catalog.ids(b"/none").tolist() == []
+    with catalog.transaction():
+        assert catalog.drop_below(b"/a/b") == 2
+
+
+def test_many_photos_at_once(catalog: Catalog) -> None:
+    with catalog.transaction():
+        ids = [catalog.add(row(f"/{i}", i % 100)) for i in range(1203)]
+    assert sorted(catalog.photos(ids)) == ids
+    assert catalog.vectors_of(np.array(ids[::-1]), 2)[:, 0].tolist() == [i % 100 for i in range(1202, -1, -1)]
+    assert sum(len(some) for some, _ in catalog.vectors(2)) == 1203
+    assert 100 <= len(catalog.sample(2, 300)) <= 300
+
+
+def test_there_is_none(tmp_path: Path) -> None:
+    with pytest.raises(LibraryNotFoundError, match="no library here"):
+        Catalog(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("journal", ["WAL", "DELETE"])
+def test_a_database_that_a_crash_left_empty_is_none(tmp_path: Path, journal: str) -> None:
+    connection = sqlite3.connect(tmp_path / FILE)
+    connection.execute(f"PRAGMA journal_mode = {journal}")
+    connection.execute("VACUUM")
+    connection.close()
+    with pytest.raises(LibraryNotFoundError):
+        Catalog(tmp_path)
+    assert Catalog(tmp_path, create={"fact": "1"}).meta()["fact"] == "1"
+
+
+@pytest.mark.parametrize("content", [b"not a database " * 100, b"SQLite format 3\0" + b"\xff" * 5000])
+def test_a_file_that_is_no_catalogue(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / FILE).write_bytes(content)
+    with pytest.raises(LibraryCorruptError, match=r"catalog\.db"):
+        Catalog(tmp_path)
+
+
+def test_another_program_s_database_is_left_alone(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / FILE) as connection:
+        connection.execute("CREATE TABLE theirs (x)")
+    connection.close()
+    for create in (None, {}):
+        with pytest.raises(LibraryCorruptError, match="not a catalogue of sketchseek"):
+            Catalog(tmp_path, create=create)
+
+
+def test_a_newer_format_is_refused(catalog: Catalog, tmp_path: Path) -> None:
+    catalog.execute("PRAGMA user_version = 99")
+    with pytest.raises(LibraryError, match="format 99"):
+        Catalog(tmp_path)
+
+
+def test_damage_is_named(catalog: Catalog, tmp_path: Path) -> None:
+    with catalog.transaction():
+        for i in range(2000):
+            catalog.add(row(f"/{i}", digest=bytes(str(i), "ascii")))
+    catalog.close()
+    data = bytearray((tmp_path / FILE).read_bytes())
+    for page in range(3, len(data) // 4096):
+        data[page * 4096 : page * 4096 + 200] = b"\xa5" * 200
+    (tmp_path / FILE).write_bytes(data)
+    with pytest.raises(LibraryCorruptError, match=r"damaged[\s\S]*backup"):
+        list(Catalog(tmp_path).vectors(2))
+
+
+def test_the_check_finds_a_row_that_lost_its_index_entry(catalog: Catalog, tmp_path: Path) -> None:
+    with catalog.transaction():
+        for i in range(500):
+            catalog.add(row(f"/{i:04d}"))
+    assert catalog.check() == []
+    catalog.close()
+    data = (tmp_path / FILE).read_bytes()
+    (tmp_path / FILE).write_bytes(data.replace(b"/0250", b"/9250", 1))
+    assert Catalog(tmp_path).check() != []
+
+
+def test_a_vector_of_another_length_is_named(catalog: Catalog) -> None:
+    with catalog.transaction():
+        catalog.add(row("/a"))
+    with pytest.raises(LibraryCorruptError, match="wrong length"):
+        list(catalog.vectors(3))
+
+
+def test_a_full_disk_is_named_and_what_was_committed_stays(catalog: Catalog) -> None:
+    with catalog.transaction():
+        catalog.add(row("/a"))
+    pages = catalog.execute("PRAGMA page_count")[0][0]
+    catalog.execute(f"PRAGMA max_page_count = {pages + 1}")
+
+    def fill() -> None:
+        with catalog.transaction():
+            for i in range(5000):
+                catalog.add(row(f"/{i}"))
+
+    with pytest.raises(LibraryError, match=r"full[\s\S]*Free some space"):
+        fill()
+    assert catalog.count() == 1
+    assert catalog.check() == []
+
+
+def test_a_reader_cannot_write(catalog: Catalog, tmp_path: Path) -> None:
+    reader = Catalog(tmp_path)
+    with pytest.raises(LibraryError), reader.transaction():
+        reader.add(row("/a"))
+    assert catalog.count() == 0

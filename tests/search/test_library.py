@@ -1,0 +1,586 @@
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+import tempfile
+import traceback
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sketchseek.artefact import Artefact, write_manifest
+from sketchseek.drawings import DrawingSource
+from sketchseek.encoder import Encoder
+from sketchseek.errors import (
+    ArtefactError,
+    ArtefactMismatchError,
+    EmptyDrawingError,
+    InputError,
+    LibraryError,
+    LibraryLockedError,
+    LibraryNotFoundError,
+)
+from sketchseek.search.catalog import Catalog, Row
+from sketchseek.search.library import IndexProgress, Library
+from tiny_artefact import write_tiny_artefact
+
+Paint = Callable[..., Path]
+TRIANGLE = [[[0, 50, 100, 0], [100, 0, 100, 100]]]
+
+
+@pytest.fixture
+def paint(tmp_path: Path) -> Paint:
+    """Write a small JPEG whose pattern is its seed's, below ``photos``."""
+
+    def paint(name: str, seed: int) -> Path:
+        path = tmp_path / "photos" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        cells = np.random.default_rng(seed).integers(0, 256, (8, 8, 3))
+        Image.fromarray(cells.astype(np.uint8)).resize((40, 32), Image.Resampling.NEAREST).save(path)
+        return path
+
+    return paint
+
+
+@pytest.fixture
+def library(tmp_path: Path, tiny_artefact: Artefact, paint: Paint) -> Iterator[Library]:
+    """A library of six photos in two folders."""
+    for seed in range(6):
+        paint(f"{'even' if seed % 2 == 0 else 'odd'}/{seed}.jpg", seed)
+    with Library.open(tmp_path / "library", tiny_artefact.path, create=True) as library:
+        library.add([tmp_path / "photos"])
+        yield library
+
+
+def names(library: Library) -> list[str]:
+    """Names of all photos that a search finds, sorted."""
+    return sorted(result.path.name for result in library.search(TRIANGLE, k=1000))
+
+
+def test_every_indexed_photo_is_found_once(library: Library) -> None:
+    results = library.search(TRIANGLE, k=1000)
+    assert [result.rank for result in results] == [1, 2, 3, 4, 5, 6]
+    assert len({result.id for result in results}) == len({result.path for result in results}) == len(library) == 6
+    assert [result.score for result in results] == sorted((result.score for result in results), reverse=True)
+
+
+def test_ranks_and_scores_are_those_of_the_embeddings(library: Library) -> None:
+    query = library.encoder.embed_drawing(TRIANGLE)
+    results = library.search(TRIANGLE, k=3)
+    paths = sorted((library.path.parent / "photos").rglob("*.jpg"))
+    scores = {path: float(query @ library.encoder.embed_photo(path)) for path in paths}
+    assert [result.path for result in results] == sorted(paths, key=lambda path: -scores[path])[:3]
+    np.testing.assert_allclose([r.score for r in results], [scores[r.path] for r in results], atol=2e-3)
+
+
+def test_a_photo_finds_its_like_but_not_itself(library: Library, paint: Paint) -> None:
+    photo = paint("even/0.jpg", 0)
+    twin = paint("twin.jpg", 0)
+    library.sync()
+    by_path = library.search_photo(photo, k=10)
+    assert by_path[0].path == twin
+    assert by_path[0].score == pytest.approx(1.0, abs=2e-3)
+    assert photo not in [result.path for result in by_path]
+    photo_id = next(r.id for r in library.search(TRIANGLE, k=10) if r.path == photo)
+    assert library.search_photo(photo_id, k=10) == by_path
+    assert library.search_photo(photo, k=2) == by_path[:2]
+    outside = library.search_photo(photo.read_bytes(), k=2)
+    assert {result.path for result in outside} == {photo, twin}
+
+
+@pytest.mark.parametrize("k", [1, 2, 3, 100])
+def test_a_folder_filter_loses_nothing(library: Library, tmp_path: Path, k: int) -> None:
+    everything = library.search(TRIANGLE, k=100)
+    odd = [result.path for result in everything if result.path.parent.name == "odd"]
+    assert [result.path for result in library.search(TRIANGLE, k=k, folder=tmp_path / "photos" / "odd")] == odd[:k]
+
+
+def test_a_folder_s_name_is_no_prefix_of_another_s(library: Library, tmp_path: Path, paint: Paint) -> None:
+    paint("odd-ones/9.jpg", 9)
+    paint("odd0/8.jpg", 8)
+    library.sync()
+    assert len(library.search(TRIANGLE, k=100, folder=tmp_path / "photos" / "odd")) == 3
+    assert len(library.search(TRIANGLE, k=100, folder="/")) == 8
+    assert library.search(TRIANGLE, folder=tmp_path / "nowhere") == []
+
+
+def test_an_empty_library_finds_nothing(tmp_path: Path, tiny_artefact: Artefact) -> None:
+    with Library.create(tmp_path / "library", tiny_artefact.path) as library:
+        assert library.search(TRIANGLE) == []
+        assert library.search_vector(np.ones(16)) == []
+        assert library.verify().ok
+
+
+@pytest.mark.parametrize(
+    "vector", [np.ones(15), np.ones((1, 16)), np.zeros(16), np.full(16, np.nan), np.full(16, np.inf)]
+)
+def test_a_vector_that_cannot_be_searched_by_is_refused(library: Library, vector: np.ndarray) -> None:
+    with pytest.raises(InputError):
+        library.search_vector(vector)
+
+
+def test_a_vector_of_any_length_has_a_direction(library: Library) -> None:
+    vector = np.random.default_rng(0).standard_normal(16)
+    assert [r.id for r in library.search_vector(1000 * vector)] == [r.id for r in library.search_vector(vector)]
+    assert all(-1.01 < result.score < 1.01 for result in library.search_vector(1000 * vector))
+
+
+def test_questions_without_an_answer_are_refused(library: Library) -> None:
+    with pytest.raises(InputError, match="k is 0"):
+        library.search(TRIANGLE, k=0)
+    with pytest.raises(InputError, match="id 99"):
+        library.search_photo(99)
+    with pytest.raises(EmptyDrawingError):
+        library.search([])
+    with pytest.raises(InputError, match="no such folder"):
+        library.add(["/no/such/folder"])
+
+
+def test_indexing_again_changes_nothing(library: Library, tmp_path: Path) -> None:
+    before = library.search(TRIANGLE, k=10)
+    report = library.add([tmp_path / "photos"])
+    assert (report.indexed, report.unchanged, report.removed, report.failed) == (0, 6, 0, 0)
+    assert library.search(TRIANGLE, k=10) == before
+
+
+def test_sync_notices_new_changed_moved_copied_and_deleted_files(
+    library: Library, tmp_path: Path, paint: Paint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos = tmp_path / "photos"
+    ids = {result.path.name: result.id for result in library.search(TRIANGLE, k=10)}
+    paint("new.jpg", 100)
+    paint("even/0.jpg", 200)
+    (photos / "odd" / "1.jpg").rename(photos / "renamed.jpg")
+    (photos / "even" / "2.jpg").unlink()
+    (photos / "copy.jpg").write_bytes((photos / "even" / "4.jpg").read_bytes())
+    embedded: list[int] = []
+    embed = type(library.encoder).embed_photos
+    monkeypatch.setattr(
+        type(library.encoder), "embed_photos", lambda self, pixels: embedded.append(len(pixels)) or embed(self, pixels)
+    )
+    report = library.sync()
+    assert (report.indexed, report.unchanged, report.moved, report.removed) == (3, 3, 1, 1)
+    assert sum(embedded) == 2  # neither the moved nor the copied one
+    now = {result.path.name: result.id for result in library.search(TRIANGLE, k=10)}
+    assert sorted(now) == ["0.jpg", "3.jpg", "4.jpg", "5.jpg", "copy.jpg", "new.jpg", "renamed.jpg"]
+    assert now["renamed.jpg"] == ids["1.jpg"]
+    assert now["0.jpg"] not in ids.values()
+    assert library.verify().ok
+
+
+def test_a_touched_file_is_not_embedded_again(library: Library, tmp_path: Path) -> None:
+    os.utime(tmp_path / "photos" / "odd" / "1.jpg", ns=(1, 1))
+    before = library.search(TRIANGLE, k=10)
+    assert (library.sync().unchanged, library.search(TRIANGLE, k=10)) == (6, before)
+
+
+def test_files_that_swap_names_swap_vectors(library: Library, tmp_path: Path) -> None:
+    one, two = tmp_path / "photos" / "odd" / "1.jpg", tmp_path / "photos" / "even" / "2.jpg"
+    scores = {result.path: result.score for result in library.search(TRIANGLE, k=10)}
+    one.rename(tmp_path / "aside")
+    two.rename(one)
+    (tmp_path / "aside").rename(two)
+    library.sync()
+    swapped = {result.path: result.score for result in library.search(TRIANGLE, k=10)}
+    assert len(swapped) == 6
+    assert (swapped[one], swapped[two]) == pytest.approx((scores[two], scores[one]))
+
+
+def test_a_chain_of_renames_keeps_the_photos(library: Library, tmp_path: Path) -> None:
+    odd = tmp_path / "photos" / "odd"
+    (odd / "5.jpg").unlink()
+    (odd / "3.jpg").rename(odd / "5.jpg")
+    (odd / "1.jpg").rename(odd / "3.jpg")
+    library.sync()
+    assert names(library) == ["0.jpg", "2.jpg", "3.jpg", "4.jpg", "5.jpg"]
+    assert library.verify().ok
+
+
+def test_a_moved_folder_keeps_every_id(library: Library, tmp_path: Path) -> None:
+    before = {result.id for result in library.search(TRIANGLE, k=10)}
+    (tmp_path / "photos" / "odd").rename(tmp_path / "photos" / "strange")
+    report = library.sync()
+    assert (report.moved, report.indexed, report.removed) == (3, 0, 0)
+    assert {result.id for result in library.search(TRIANGLE, k=10)} == before
+
+
+def test_a_folder_that_is_not_there_keeps_its_photos(library: Library, tmp_path: Path) -> None:
+    (tmp_path / "photos").rename(tmp_path / "unplugged")
+    report = library.sync()
+    assert (report.removed, report.failed, len(library)) == (0, 1, 6)
+    assert [failure.path for failure in library.failures()] == [tmp_path / "photos"]
+    (tmp_path / "unplugged").rename(tmp_path / "photos")
+    assert library.sync().unchanged == 6
+    assert library.failures() == []
+
+
+def test_bad_pictures_stop_nothing_and_are_retried_when_they_change(
+    library: Library, tmp_path: Path, paint: Paint
+) -> None:
+    bad = tmp_path / "photos" / "bad.jpg"
+    bad.write_bytes(b"no picture")
+    (tmp_path / "photos" / "empty.png").touch()
+    paint("good.jpg", 50)
+    report = library.sync()
+    assert (report.indexed, report.failed) == (1, 2)
+    assert {failure.path.name for failure in library.failures()} == {"bad.jpg", "empty.png"}
+    assert all(str(tmp_path) not in failure.reason for failure in library.failures())
+    again = library.sync()
+    assert (again.failed, again.skipped) == (0, 2)
+    paint("bad.jpg", 51)
+    assert library.sync().indexed == 1
+    assert [failure.path.name for failure in library.failures()] == ["empty.png"]
+
+
+def test_a_photo_that_became_unreadable_is_found_no_more(library: Library, tmp_path: Path) -> None:
+    (tmp_path / "photos" / "odd" / "3.jpg").write_bytes(b"\xff\xd8\xff")
+    assert library.sync().failed == 1
+    assert "3.jpg" not in names(library)
+
+
+def test_remove_takes_out_photos_and_folders_for_good(library: Library, tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    assert library.remove([photos / "odd", photos / "even" / "0.jpg"]) == 4
+    assert names(library) == ["2.jpg", "4.jpg"]
+    assert library.sync().indexed == 0
+    library.add([photos])
+    assert names(library) == ["2.jpg", "4.jpg"]
+    assert library.status().excluded == [photos / "even" / "0.jpg", photos / "odd"]
+    library.add([photos / "odd"])
+    assert names(library) == ["1.jpg", "2.jpg", "3.jpg", "4.jpg", "5.jpg"]
+    assert library.remove(photos) == 5
+    assert library.search(TRIANGLE) == []
+    assert library.status().folders == []
+
+
+def test_another_model_is_refused_until_photos_are_embedded_anew(
+    library: Library, tmp_path: Path, tiny_artefact: Artefact
+) -> None:
+    other = write_tiny_artefact(tmp_path / "other", seed=1, name="other")
+    with pytest.raises(ArtefactMismatchError, match="--re-embed"):
+        Library.open(library.path, other.path)
+    ids = {result.path: result.id for result in library.search(TRIANGLE, k=10)}
+    with Library.open(library.path) as reader, Library.open(library.path, tiny_artefact.path) as strict:
+        assert len(reader.search(TRIANGLE)) == len(strict.search(TRIANGLE)) == 6
+        assert library.re_embed(other.path).indexed == 6
+        # Who took the library's own model goes on with the new one; who asked for the old one is told.
+        assert reader.search(TRIANGLE) == library.search(TRIANGLE)
+        with pytest.raises(ArtefactMismatchError, match="built with model other"):
+            strict.search(TRIANGLE)
+    assert {result.path: result.id for result in library.search(TRIANGLE, k=10)} == ids
+    best = library.search(TRIANGLE, k=1)[0]
+    encoder = library.encoder
+    assert encoder.manifest.name == "other"
+    expected = float(encoder.embed_drawing(TRIANGLE) @ encoder.embed_photo(best.path))
+    assert best.score == pytest.approx(expected, abs=2e-3)
+    assert library.verify().ok
+
+
+def test_a_model_of_another_length_and_metric(
+    library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tiny_artefact.EMBEDDING", 24)
+    made = write_tiny_artefact(tmp_path / "other", seed=1)
+    other = write_manifest(made.path, dataclasses.replace(made.manifest, metric="euclidean"))
+    with Library.open(library.path) as reader:
+        ids = {result.id for result in reader.search(TRIANGLE)}
+        library.re_embed(other.path)
+        for opened in (library, reader):
+            results = opened.search(TRIANGLE)
+            assert {result.id for result in results} == ids
+            query = opened.encoder.embed_drawing(TRIANGLE)
+            for result in results:
+                expected = -float(np.linalg.norm(query - opened.encoder.embed_photo(result.path)))
+                assert result.score == pytest.approx(expected, abs=5e-3)
+            assert [result.score for result in results] == sorted((r.score for r in results), reverse=True)
+            assert len(opened.search_photo(results[0].id)) == 5
+            assert opened.verify().ok
+
+
+def test_embedding_anew_goes_on_where_it_was_interrupted(
+    library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = write_tiny_artefact(tmp_path / "other", seed=1)
+    before = library.search(TRIANGLE, k=10)
+    monkeypatch.setattr("sketchseek.search.pipeline.BATCH", 1)
+    monkeypatch.setattr("sketchseek.search.embedding.COMMIT_EVERY", 0.0)
+
+    def stop(now: IndexProgress) -> None:
+        if now.done >= 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        library.re_embed(other.path, progress=stop)
+    assert library.search(TRIANGLE, k=10) == before
+    seen: list[int] = []
+    assert library.re_embed(other.path, progress=lambda now: seen.append(now.done)).indexed == 6
+    assert seen[0] > 2
+    assert library.verify().ok
+
+
+def test_a_query_that_was_embedded_before_and_searches_after(
+    library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = write_tiny_artefact(tmp_path / "other", seed=1)
+    embed = Encoder.embed_drawing
+
+    def slow(self: Encoder, drawing: DrawingSource) -> np.ndarray:
+        vector = embed(self, drawing)
+        if self.manifest.fingerprint != other.manifest.fingerprint:
+            with Library.open(library.path) as writer:
+                writer.re_embed(other.path)
+        return vector
+
+    monkeypatch.setattr(Encoder, "embed_drawing", slow)
+    with Library.open(library.path) as reader:
+        results = reader.search(TRIANGLE)
+    query = embed(Encoder(other), TRIANGLE)
+    best = max(float(query @ Encoder(other).embed_photo(result.path)) for result in results)
+    assert results[0].score == pytest.approx(best, abs=2e-3)
+
+
+def test_embedding_anew_drops_what_cannot_be_read_any_more(library: Library, tmp_path: Path) -> None:
+    aside = (tmp_path / "photos" / "odd" / "1.jpg").rename(tmp_path / "aside.jpg")
+    (tmp_path / "photos" / "odd" / "3.jpg").write_bytes(b"bad")
+    report = library.re_embed(write_tiny_artefact(tmp_path / "other", seed=1).path)
+    assert (report.indexed, report.failed) == (4, 2)
+    assert names(library) == ["0.jpg", "2.jpg", "4.jpg", "5.jpg"]
+    aside.rename(tmp_path / "photos" / "odd" / "1.jpg")  # of the same size and time as before
+    assert library.sync().indexed == 1
+    (tmp_path / "photos").rename(tmp_path / "unplugged")
+    with pytest.raises(LibraryError, match="not there"):
+        library.re_embed(write_tiny_artefact(tmp_path / "third", seed=2).path)
+
+
+def test_embedding_anew_takes_a_changed_file_as_it_is(library: Library, tmp_path: Path, paint: Paint) -> None:
+    path = paint("odd/1.jpg", 111)
+    library.re_embed(write_tiny_artefact(tmp_path / "other", seed=1).path)
+    assert library.sync().unchanged == 6
+    best = library.search_vector(library.encoder.embed_photo(path), k=1)[0]
+    assert (best.path, best.score) == (path, pytest.approx(1.0, abs=2e-3))
+    paint("old.jpg", 1)  # the bytes that were there before: not to be taken for the same photo
+    assert library.sync().indexed == 1
+    best = library.search_vector(library.encoder.embed_photo(tmp_path / "photos" / "old.jpg"), k=1)[0]
+    assert best.path.name == "old.jpg"
+
+
+def test_a_model_that_has_moved_is_named(library: Library, tmp_path: Path, tiny_artefact: Artefact) -> None:
+    artefact = write_tiny_artefact(tmp_path / "mine")
+    with Library.create(tmp_path / "other", artefact.path) as other:
+        other.add([tmp_path / "photos"])
+    artefact.path.rename(tmp_path / "elsewhere")
+    with Library.open(tmp_path / "other") as other:
+        assert len(other) == 6
+        assert not other.verify().ok
+        with pytest.raises(ArtefactError, match="is not there any more"):
+            other.search(TRIANGLE)
+        other.re_embed(tmp_path / "elsewhere")  # the same model: nothing is embedded, only the path is noted
+        assert len(other.search(TRIANGLE)) == 6
+
+
+def test_one_writer_at_a_time_and_readers_go_on(library: Library, tmp_path: Path, paint: Paint) -> None:
+    paint("new.jpg", 77)
+    found: list[int] = []
+
+    def meanwhile(now: IndexProgress) -> None:
+        with Library.open(library.path) as other:
+            with pytest.raises(LibraryLockedError, match="process"):
+                other.sync()
+            found.append(len(other.search(TRIANGLE, k=100)))
+
+    library.sync(progress=meanwhile)
+    assert found[0] == 6
+    assert found[-1] == 7
+
+
+def test_an_open_library_sees_what_others_write(library: Library, tmp_path: Path, paint: Paint) -> None:
+    with Library.open(library.path) as reader:
+        assert len(reader.search(TRIANGLE, k=100)) == 6
+        paint("new.jpg", 77)
+        (tmp_path / "photos" / "odd" / "1.jpg").unlink()
+        library.sync()
+        assert names(reader) == ["0.jpg", "2.jpg", "3.jpg", "4.jpg", "5.jpg", "new.jpg"]
+        library.remove(tmp_path / "photos")
+        assert reader.search(TRIANGLE) == []
+
+
+def test_an_interrupt_keeps_what_was_done(
+    tmp_path: Path, tiny_artefact: Artefact, paint: Paint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for seed in range(40):
+        paint(f"{seed}.jpg", seed)
+    monkeypatch.setattr("sketchseek.search.pipeline.BATCH", 2)
+    monkeypatch.setattr("sketchseek.search.update.COMMIT_EVERY", 0.0)
+    reported: list[int] = []
+
+    def stop(now: IndexProgress) -> None:
+        reported.append(now.indexed)
+        if now.indexed >= 10:
+            raise KeyboardInterrupt
+
+    with Library.create(tmp_path / "library", tiny_artefact.path) as library:
+        with pytest.raises(KeyboardInterrupt):
+            library.add([tmp_path / "photos"], progress=stop)
+        kept = len(library)
+        assert 10 <= max(reported) <= kept < 40
+        assert library.verify().ok
+        report = library.sync()
+        assert (report.indexed, report.unchanged) == (40 - kept, kept)
+        assert len(names(library)) == 40
+
+
+def test_what_was_rolled_back_is_not_reported(
+    tmp_path: Path, tiny_artefact: Artefact, paint: Paint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for seed in range(8):
+        paint(f"{seed}.jpg", seed)
+    add, calls = Catalog.add, [0]
+
+    def interrupted(self: Catalog, row: Row) -> int:
+        calls[0] += 1
+        if calls[0] == 5:
+            raise KeyboardInterrupt
+        return add(self, row)
+
+    monkeypatch.setattr(Catalog, "add", interrupted)
+    monkeypatch.setattr("sketchseek.search.update.COMMIT_EVERY", 0.0)
+    reported: list[int] = []
+    with Library.create(tmp_path / "library", tiny_artefact.path) as library:
+        with pytest.raises(KeyboardInterrupt):
+            library.add([tmp_path / "photos"], progress=lambda now: reported.append(now.indexed))
+        assert reported[-1] == len(library) == 8  # the second try, on the way out, went through
+        assert library.verify().ok
+
+
+def test_names_that_are_no_text(tmp_path: Path, tiny_artefact: Artefact, paint: Paint) -> None:
+    good = paint("plain.jpg", 1)
+    odd = os.fsencode(good.parent) + b"/\xff\xfe ' \" \n.jpg"
+    try:
+        good.rename(os.fsdecode(odd))
+    except OSError:
+        pytest.skip("this file system takes no such names")
+    with Library.create(tmp_path / "library", tiny_artefact.path) as library:
+        assert library.add([tmp_path / "photos"]).indexed == 1
+        (result,) = library.search(TRIANGLE)
+        assert os.fsencode(result.path) == odd
+        assert library.search_photo(result.path) == []
+        assert library.remove([result.path]) == 1
+
+
+def test_readonly_never_writes(library: Library, tmp_path: Path) -> None:
+    with Library.open(library.path, readonly=True) as reader:
+        assert len(reader.search(TRIANGLE)) == 6
+        with pytest.raises(LibraryError, match="readonly"):
+            reader.sync()
+    with pytest.raises(LibraryNotFoundError, match="sketchseek index"):
+        Library.open(tmp_path / "nowhere")
+
+
+def test_searches_from_several_threads_agree(library: Library) -> None:
+    expected = library.search(TRIANGLE)
+    with ThreadPoolExecutor(4) as pool:
+        assert all(found == expected for found in pool.map(lambda _: library.search(TRIANGLE), range(40)))
+
+
+def test_a_photo_s_facts(library: Library, tmp_path: Path) -> None:
+    path = tmp_path / "photos" / "turned.jpg"
+    image = Image.new("RGB", (30, 20), "red")
+    exif = image.getexif()
+    exif[0x0112] = 6
+    image.save(path, exif=exif)
+    library.sync()
+    photo_id = next(result.id for result in library.search(TRIANGLE, k=10) if result.path == path)
+    photo = library.photo(photo_id)
+    assert photo is not None
+    assert (photo.path, photo.width, photo.height, photo.size) == (path, 20, 30, path.stat().st_size)
+    assert library.vector(photo_id).shape == (16,)
+    assert library.photo(10_000) is None
+
+
+def test_status_counts(library: Library, tmp_path: Path) -> None:
+    (tmp_path / "photos" / "bad.jpg").touch()
+    library.sync()
+    status = library.status()
+    assert (status.photos, status.failures, status.folders) == (6, 1, [tmp_path / "photos"])
+    assert (status.model, status.embedding, status.metric, status.engine) == ("tiny", 16, "cosine", "exact")
+    assert status.bytes > 0
+
+
+def test_a_faulty_vector_is_reported_not_stored(
+    library: Library, paint: Paint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Encoder, "embed_photos", lambda self, pixels: np.full((len(pixels), 16), np.nan, np.float32))
+    paint("new.jpg", 77)
+    assert library.sync().failed == 1
+    assert "finite" in library.failures()[0].reason
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root, to become somebody else")
+@pytest.mark.parametrize("closed", [True, False])
+def test_a_library_that_one_may_read_but_not_write(library: Library, closed: bool) -> None:
+    place = Path(tempfile.mkdtemp(prefix="sketchseek-"))  # pytest's own folders are closed to others
+    place.chmod(0o755)
+    model = write_tiny_artefact(place / "model")
+    copy = place / "library"
+    shutil.copytree(library.path, copy)
+    query = library.vector(library.search(TRIANGLE)[0].id)
+    writer = None if closed else Library.open(copy)  # its connection keeps SQLite's shared memory there
+    if writer is not None:
+        writer.search_vector(query)
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            os.setuid(65534)
+            with Library.open(copy, readonly=True) as other:
+                assert [len(other.search_vector(query)), len(other), other.status().photos] == [6, 6, 6]
+            with Library.open(copy) as other:
+                assert len(other.search_vector(query)) == 6
+                with pytest.raises(LibraryError, match="cannot be written to"):
+                    other.sync()
+            with pytest.raises(LibraryError, match="cannot be made"):
+                Library.create(place / "new", model.path)
+            status = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(status)
+    _, status = os.waitpid(child, 0)
+    if writer is not None:
+        writer.close()
+    shutil.rmtree(place)
+    assert status == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root, to become somebody else")
+def test_an_unfinished_journal_that_may_not_be_mended_is_refused(library: Library) -> None:
+    place = Path(tempfile.mkdtemp(prefix="sketchseek-"))
+    place.chmod(0o755)
+    copy = place / "library"
+    copy.mkdir()
+    library.remove([library.search(TRIANGLE)[0].path])
+    for file in ("catalog.db", "catalog.db-wal"):
+        shutil.copy(library.path / file, copy / file)
+    assert (copy / "catalog.db-wal").stat().st_size > 0
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            os.setuid(65534)
+            with pytest.raises(LibraryError, match="interrupted"):
+                Library.open(copy, readonly=True)
+            status = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(status)
+    _, status = os.waitpid(child, 0)
+    with Library.open(copy) as mended:
+        assert len(mended) == 5
+    shutil.rmtree(place)
+    assert status == 0

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sketchseek.artefact import Artefact
+from sketchseek.encoder import Encoder
+from sketchseek.search import pipeline
+from sketchseek.search.catalog import Row
+from sketchseek.search.pipeline import BATCH, Failed, Gone, Known, Outcome, embed_files
+
+
+@pytest.fixture
+def encoder(tiny_artefact: Artefact) -> Encoder:
+    """The tiny encoders."""
+    return Encoder(tiny_artefact, threads=1)
+
+
+def draw(folder: Path, count: int) -> list[bytes]:
+    paths = []
+    for i in range(count):
+        path = folder / f"{i:03d}.png"
+        Image.fromarray(np.random.default_rng(i).integers(0, 256, (9, 12, 3)).astype(np.uint8)).save(path)
+        paths.append(os.fsencode(path))
+    return paths
+
+
+def embed(encoder: Encoder, paths: list[bytes], workers: int = 2) -> list[Outcome]:
+    return [outcome for batch in embed_files(encoder, paths, lambda _: False, workers=workers) for outcome in batch]
+
+
+def test_outcomes_come_in_order_each_with_its_own_vector(tmp_path: Path, encoder: Encoder) -> None:
+    paths = draw(tmp_path, 3 * BATCH + 5)
+    bad, gone = tmp_path / "bad.png", os.fsencode(tmp_path / "gone.png")
+    bad.write_bytes(b"bad")
+    paths[7:7] = [os.fsencode(bad), gone]
+    outcomes = embed(encoder, paths)
+    assert [outcome.path for outcome in outcomes] == paths
+    for outcome in outcomes:
+        if isinstance(outcome, Row):
+            expected = encoder.embed_photo(os.fsdecode(outcome.path))
+            np.testing.assert_allclose(np.frombuffer(outcome.vector, np.float16), expected, atol=2e-3)
+            assert (outcome.width, outcome.height, outcome.size) == (
+                12,
+                9,
+                Path(os.fsdecode(outcome.path)).stat().st_size,
+            )
+    assert isinstance(outcomes[7], Failed)
+    assert outcomes[7].size == 3
+    assert outcomes[8] == Gone(gone)
+
+
+def test_known_files_are_not_decoded(tmp_path: Path, encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = draw(tmp_path, 3)
+    monkeypatch.setattr(Encoder, "read_photo", lambda *_: pytest.fail("decoded"))
+    batches = embed_files(encoder, paths, lambda digest: len(digest) == 32, workers=1)
+    assert all(isinstance(outcome, Known) for batch in batches for outcome in batch)
+
+
+def test_paths_are_taken_only_as_they_are_worked_on(tmp_path: Path, encoder: Encoder) -> None:
+    (path,) = draw(tmp_path, 1)
+    taken = 0
+
+    def endless() -> Iterator[bytes]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield path
+
+    batches = embed_files(encoder, endless(), lambda _: False, workers=2)
+    for _ in range(3):
+        next(batches)
+    batches.close()
+    assert taken <= (3 + 2 * 2 + 2) * BATCH
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("sketchseek-embed")]
+
+
+def test_an_error_that_is_no_picture_s_ends_the_run(
+    tmp_path: Path, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Encoder, "embed_photos", lambda *_: (_ for _ in ()).throw(RuntimeError("broken")))
+    with pytest.raises(RuntimeError, match="broken"):
+        embed(encoder, draw(tmp_path, 40))
+
+
+def test_a_large_file_and_a_large_picture_give_the_same(
+    tmp_path: Path, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = draw(tmp_path, 5)
+    expected = embed(encoder, paths)
+    monkeypatch.setattr(pipeline, "READ_WHOLE", 10)
+    monkeypatch.setattr(pipeline, "LARGE", 10)
+    assert embed(encoder, paths) == expected
+    (tmp_path / "bad.png").write_bytes(b"bad" * 10)
+    (failed,) = embed(encoder, [os.fsencode(tmp_path / "bad.png")])
+    assert isinstance(failed, Failed)
+    assert str(tmp_path) not in failed.reason
+
+
+def test_what_is_no_file(tmp_path: Path, encoder: Encoder) -> None:
+    os.mkfifo(tmp_path / "pipe.jpg")
+    (tmp_path / "folder.jpg").mkdir()
+    (tmp_path / "loop.jpg").symlink_to(tmp_path / "loop.jpg")
+    paths = [os.fsencode(tmp_path / name) for name in ("pipe.jpg", "folder.jpg", "loop.jpg")]
+    assert all(isinstance(outcome, Failed) for outcome in embed(encoder, paths))

@@ -1,0 +1,428 @@
+"""The page in a real browser, against a real server."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from served import COUNT, picture
+from sketchseek.search.library import Library
+from sketchseek.server.app import create_app
+from sketchseek.server.running import bind, url_of
+from sketchseek.server.thumbnails import ThumbnailCache
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+pytestmark = pytest.mark.browser
+
+CHROMIUM = Path(os.environ.get("SKETCHSEEK_CHROMIUM", "/usr/bin/chromium"))
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "has_touch": True, "is_mobile": True}
+
+
+def _skip(reason: str) -> None:
+    if os.environ.get("SKETCHSEEK_REQUIRE_BROWSER") == "1":
+        pytest.fail(f"SKETCHSEEK_REQUIRE_BROWSER is set, but {reason}")
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    if not CHROMIUM.is_file():
+        _skip(f"there is no {CHROMIUM}")
+    try:
+        from playwright.sync_api import sync_playwright
+    except ModuleNotFoundError:
+        _skip("Playwright is not installed")
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield opened
+        opened.close()
+
+
+@contextmanager
+def serving(library: Library, thumbnails: Path, port: int = 0) -> Iterator[str]:
+    """A real server in a thread; its URL."""
+    import uvicorn
+
+    with bind("127.0.0.1", port) as listener:
+        app = create_app(library, thumbnails=ThumbnailCache(thumbnails))
+        server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off", timeout_graceful_shutdown=1))
+        thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
+        thread.start()
+        while not server.started:
+            assert thread.is_alive()
+            time.sleep(0.01)
+        try:
+            yield url_of(listener)
+        finally:
+            server.should_exit = True
+            thread.join(10)
+
+
+@pytest.fixture(scope="module")
+def url(library: Library, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with serving(library, tmp_path_factory.mktemp("thumbnails")) as address:
+        yield address
+
+
+@pytest.fixture
+def new_page(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Open pages; whatever their console complains of, and any request that leaves the machine, is a failure."""
+    complaints: list[str] = []
+    with ExitStack() as stack:
+
+        def open_page(address: str, **options: Any) -> Page:
+            context = browser.new_context(**{"viewport": {"width": 1200, "height": 800}, **options})
+            context.set_default_timeout(10_000)
+            stack.callback(context.close)
+            page = context.new_page()
+            page.on("pageerror", lambda error: complaints.append(str(error)))
+            page.on("console", lambda text: complaints.append(text.text) if text.type in ("error", "warning") else None)
+            page.on(
+                "request",
+                lambda request: (
+                    None
+                    if request.url.startswith((address, "blob:" + address))
+                    else complaints.append(f"foreign request: {request.url}")
+                ),
+            )
+            page.goto(address)
+            return page
+
+        yield open_page
+    harmless = ("net::ERR_CONNECTION_REFUSED", "net::ERR_FAILED", "status of 422", "willReadFrequently")
+    assert [text for text in complaints if not any(known in text for known in harmless)] == []
+
+
+def until(page: Page, expression: str) -> None:
+    """Wait until an expression of JavaScript holds. Playwright's own way needs eval, which the policy forbids."""
+    for _ in range(400):
+        if page.evaluate(expression):
+            return
+        page.wait_for_timeout(25)
+    pytest.fail(f"never came true: {expression}")
+
+
+def draw(page: Page, *points: tuple[float, float]) -> None:
+    """Draw a line with the mouse; the sheet is 1 wide and high."""
+    box = page.locator("#paper").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + points[0][0] * box["width"], box["y"] + points[0][1] * box["height"])
+    page.mouse.down()
+    for x, y in points[1:]:
+        page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"], steps=5)
+    page.mouse.up()
+
+
+def results(page: Page) -> list[str]:
+    """Names of the results, when the page has come to rest."""
+    until(page, "document.getElementById('found').getAttribute('aria-busy') === 'false'")
+    return page.locator("#grid .caption").all_text_contents()
+
+
+def ink(page: Page) -> int:
+    """How many pixels of the sheet are inked."""
+    return int(
+        page.evaluate(
+            "() => { const c = document.getElementById('paper');"
+            "const { data } = c.getContext('2d').getImageData(0, 0, c.width, c.height);"
+            "return data.filter((v, i) => i % 4 === 3 && v).length; }"
+        )
+    )
+
+
+def expect_results(page: Page, count: int = 48) -> list[str]:
+    until(page, f"document.querySelectorAll('#grid li').length === {count}")
+    until(page, "[...document.querySelectorAll('#grid img')].some((i) => i.naturalWidth)")
+    return results(page)
+
+
+def test_drawing_with_the_mouse_finds_what_python_finds(
+    new_page: Callable[..., Page], url: str, library: Library
+) -> None:
+    page = new_page(url)
+    assert page.locator("#hint").is_visible()
+    assert f"{COUNT + 1} photos" in page.locator("#library").inner_text()
+    with page.expect_request("**/api/search/drawing") as sent:
+        draw(page, (0.2, 0.2), (0.8, 0.25), (0.7, 0.8))
+    found = expect_results(page)
+    assert page.locator("#hint").is_hidden()
+    assert ink(page) > 500
+    strokes = sent.value.post_data_json["strokes"]
+    assert len(strokes) == 1
+    assert abs(strokes[0][0][0] - 200) < 5
+    assert abs(strokes[0][1][0] - 200) < 5
+    with page.expect_request("**/api/search/drawing") as sent:
+        draw(page, (0.5, 0.5), (0.5, 0.5))
+    again = expect_results(page)
+    final = sent.value.post_data_json
+    assert len(final["strokes"]) == 2
+    assert results(page) == [one.path.name for one in library.search(final["strokes"], k=48)]
+    assert len(found) == len(again) == 48
+
+
+def test_results_appear_before_the_line_ends(new_page: Callable[..., Page], url: str) -> None:
+    page = new_page(url)
+    box = page.locator("#paper").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 40, box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 200, box["y"] + 140, steps=20)
+    expect_results(page)  # the button is still down
+    page.mouse.up()
+
+
+def test_undo_redo_and_clear(new_page: Callable[..., Page], url: str) -> None:
+    page = new_page(url)
+    assert page.locator("#undo").is_disabled()
+    draw(page, (0.2, 0.2), (0.8, 0.2))
+    first = expect_results(page)
+    one_line = ink(page)
+    draw(page, (0.5, 0.1), (0.5, 0.9))
+    expect_results(page)
+    assert ink(page) > one_line
+    page.keyboard.press("Control+z")
+    assert results(page) == first
+    assert ink(page) == one_line
+    page.locator("#redo").click()
+    assert ink(page) > one_line
+    page.locator("#clear").click()
+    until(page, "document.querySelectorAll('#grid li').length === 0")
+    assert ink(page) == 0
+    assert page.locator("#hint").is_visible()
+    page.locator("#undo").click()  # clearing can be taken back too
+    expect_results(page)
+    assert ink(page) > one_line
+    page.keyboard.press("Delete")
+    until(page, "document.querySelectorAll('#grid li').length === 0")
+
+
+def test_a_finger_draws_on_a_phone(new_page: Callable[..., Page], url: str) -> None:
+    page = new_page(url, **PHONE)
+    box = page.locator("#paper").bounding_box()
+    assert box is not None
+    touch = page.context.new_cdp_session(page)
+
+    def send(kind: str, *points: tuple[float, float]) -> None:
+        where = [{"x": box["x"] + x, "y": box["y"] + y} for x, y in points]
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": where})
+
+    send("touchStart", (60, 60))
+    for step in range(10):
+        send("touchMove", (60 + step * 20, 60 + step * 10))
+    send("touchEnd")
+    expect_results(page)
+    assert ink(page) > 500
+    assert page.evaluate("scrollY") == 0  # the finger drew; it did not scroll
+    width = page.evaluate("document.documentElement.scrollWidth")
+    assert width <= 390
+    for button in ("#undo", "#clear", "#choose"):
+        place = page.locator(button).bounding_box()
+        assert place is not None
+        assert place["height"] >= 40
+        assert place["x"] + place["width"] <= 390
+
+
+def test_a_pen_draws_with_pressure_and_every_point_and_a_resting_hand_does_not(
+    new_page: Callable[..., Page], url: str
+) -> None:
+    page = new_page(url)
+    pointer = """(kind, type, x, y, pressure, between = []) => {
+      const paper = document.getElementById("paper");
+      const box = paper.getBoundingClientRect();
+      const at = ([x, y]) => ({ pointerType: type, pointerId: 77, isPrimary: true, pressure, bubbles: true,
+        clientX: box.x + x * box.width / 100, clientY: box.y + y * box.height / 100 });
+      const coalescedEvents = between.map((one) => new PointerEvent("pointermove", at(one)));
+      paper.dispatchEvent(new PointerEvent(kind, { ...at([x, y]), coalescedEvents }));
+    }"""
+    sent: list[Any] = []
+    page.on("request", lambda request: sent.append(request.post_data_json) if "search" in request.url else None)
+
+    def stroke(kind: str, y: float, pressure: float) -> int:
+        before = ink(page)
+        page.evaluate(
+            f"""() => {{ const pointer = {pointer};
+            pointer("pointerdown", "{kind}", 10, {y}, {pressure});
+            pointer("pointermove", "{kind}", 90, {y}, {pressure}, [[30, {y}], [50, {y + 5}], [70, {y}], [90, {y}]]);
+            pointer("pointerup", "{kind}", 90, {y}, 0); }}"""
+        )
+        return ink(page) - before
+
+    light, hard = stroke("pen", 20, 0.1), stroke("pen", 50, 0.9)
+    assert hard > 1.5 * light > 0
+    assert stroke("touch", 80, 0.5) == 0
+    expect_results(page)
+    assert [len(one[0]) for one in sent[-1]["strokes"]] == [5, 5]
+    assert sent[-1]["strokes"][1][0] == pytest.approx([100, 300, 500, 700, 900], abs=3)
+
+
+def test_a_line_goes_on_beyond_the_sheet(new_page: Callable[..., Page], url: str) -> None:
+    page = new_page(url)
+    with page.expect_request("**/api/search/drawing") as sent:
+        draw(page, (0.5, 0.5), (1.4, 0.5), (0.5, 0.9))
+    expect_results(page)
+    assert sent.value.post_data_json
+    assert page.locator("#undo").is_enabled()
+    page.locator("#undo").click()
+    assert ink(page) == 0  # it was one stroke
+
+
+def test_the_viewer_and_more_like_this(new_page: Callable[..., Page], url: str, photos: Path) -> None:
+    page = new_page(url)
+    draw(page, (0.2, 0.2), (0.8, 0.2))
+    found = expect_results(page)
+    page.locator("#grid button").nth(2).click()
+    viewer = page.locator("#viewer")
+    assert viewer.locator("h2").inner_text() == found[2]
+    until(page, "document.getElementById('viewer-image').naturalWidth > 0")
+    until(page, "document.getElementById('viewer-facts').textContent.includes('pixels')")
+    assert str(photos) in page.locator("#viewer-path").inner_text()
+    assert re.search(r"Score -?\d\.\d{3} · \d+ × \d+ pixels", page.locator("#viewer-facts").inner_text())
+    page.keyboard.press("ArrowRight")
+    assert viewer.locator("h2").inner_text() == found[3]
+    page.keyboard.press("Escape")
+    assert not viewer.is_visible()
+    assert page.evaluate("document.activeElement.closest('li') === document.querySelectorAll('#grid li')[3]")
+
+    page.keyboard.press("Enter")
+    with page.expect_request("**/api/search/photo/*"):
+        page.locator("#viewer-like").click()
+    until(page, "!document.getElementById('about').hidden")
+    assert found[3] in page.locator("#about-text").inner_text()
+    assert found[3] not in results(page)
+    page.locator("#back").click()
+    assert results(page) == found
+
+
+def test_an_uploaded_picture_is_searched_with(new_page: Callable[..., Page], url: str, tmp_path: Path) -> None:
+    file = tmp_path / "a <b>name.png"
+    picture(23).save(file)
+    page = new_page(url)
+    page.set_input_files("#file", file)
+    expect_results(page)
+    assert page.locator("#about-text").inner_text() == file.name
+    page.locator("#kind input[value=photo]").check()
+    assert results(page)[0] == "disc 023.png"
+    page.locator("#back").click()
+    until(page, "document.querySelectorAll('#grid li').length === 0")
+
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"no picture")
+    page.set_input_files("#file", broken)
+    page.locator("#notice").wait_for()
+    assert "the upload is" in page.locator("#notice-text").inner_text()
+
+
+def test_a_pasted_picture_is_searched_with(new_page: Callable[..., Page], url: str) -> None:
+    page = new_page(url)
+    page.evaluate(
+        """async () => {
+          const canvas = new OffscreenCanvas(80, 80);
+          const context = canvas.getContext("2d");
+          context.fillStyle = "white"; context.fillRect(0, 0, 80, 80);
+          context.strokeRect(20, 20, 40, 40);
+          const data = new DataTransfer();
+          data.items.add(new File([await canvas.convertToBlob()], "pasted.png", { type: "image/png" }));
+          dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true }));
+        }"""
+    )
+    expect_results(page)
+    assert page.locator("#kind input[value=drawing]").is_checked()
+
+
+def test_more_results_can_be_had(new_page: Callable[..., Page], url: str) -> None:
+    page = new_page(url)
+    draw(page, (0.2, 0.2), (0.8, 0.2))
+    before = expect_results(page)
+    page.locator("#more").click()
+    after = expect_results(page, COUNT + 1)
+    assert after[:48] == before
+    assert page.locator("#more").is_hidden()
+
+
+def test_a_late_answer_does_not_replace_a_newer_one(new_page: Callable[..., Page], url: str) -> None:
+    from playwright.sync_api import Error
+
+    page = new_page(url)
+    held: list[Any] = []
+
+    def hold_the_first(route: Any) -> None:
+        if held:
+            route.continue_()
+        else:
+            held.append(route)
+
+    draw(page, (0.2, 0.2), (0.8, 0.2))
+    expect_results(page)
+    page.route("**/api/search/drawing", hold_the_first)
+    page.locator("#undo").click()
+    page.locator("#redo").click()  # held
+    draw(page, (0.2, 0.8), (0.8, 0.8))
+    newer = expect_results(page)
+    assert held
+    with suppress(Error):  # the page gave this request up already, as it should
+        held[0].fulfill(json={"results": [], "seconds": 0.0})
+    assert results(page) == newer
+
+
+def test_the_server_goes_and_comes_back(new_page: Callable[..., Page], library: Library, tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with serving(library, tmp_path, port) as address:
+        page = new_page(address)
+        draw(page, (0.2, 0.2), (0.8, 0.2))
+        expect_results(page)
+    draw(page, (0.5, 0.2), (0.5, 0.9))
+    page.locator("#notice").wait_for()
+    assert "does not answer" in page.locator("#notice-text").inner_text()
+    assert page.locator("#retry").is_visible()
+    with serving(library, tmp_path, port), page.expect_response("**/api/search/drawing") as answer:
+        page.locator("#notice").wait_for(state="hidden")  # by itself
+        assert len(answer.value.request.post_data_json["strokes"]) == 2
+
+
+def test_results_are_announced_and_labelled(new_page: Callable[..., Page], url: str) -> None:
+    page = new_page(url)
+    draw(page, (0.2, 0.2), (0.8, 0.2))
+    found = expect_results(page)
+    until(page, "document.getElementById('live').textContent !== ''")
+    assert page.locator("#live").inner_text() == f"48 photos found. The first: {found[0]}."
+    assert page.locator("#grid button").first.get_attribute("aria-label") == f"1: {found[0]}"
+    unlabelled = page.evaluate(
+        "[...document.querySelectorAll('button, input, a, canvas, section')]"
+        ".filter((e) => !e.hidden && !e.ariaLabel && !e.textContent.trim() && !e.closest('label, [aria-hidden=true]'))"
+        ".filter((e) => e.ariaHidden !== 'true').map((e) => e.outerHTML)"
+    )
+    assert unlabelled == []
+
+
+def test_dark_and_light_have_readable_text(new_page: Callable[..., Page], url: str) -> None:
+    for scheme in ("light", "dark"):
+        page = new_page(url, color_scheme=scheme)
+        for part in ("#library", "#hint", "#choose", "h1"):
+            ratio = page.locator(part).evaluate(
+                """(element) => {
+                  const light = (colour) => {
+                    const [r, g, b] = colour.match(/[\\d.]+/g).map(Number)
+                      .map((v) => v / 255).map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
+                    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+                  };
+                  let behind = element;
+                  while (getComputedStyle(behind).backgroundColor === "rgba(0, 0, 0, 0)") behind = behind.parentElement;
+                  const pair = [getComputedStyle(element).color, getComputedStyle(behind).backgroundColor].map(light);
+                  return (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
+                }"""
+            )
+            assert ratio >= 4.5, (scheme, part)

@@ -1,0 +1,65 @@
+"""Generated documents are what the code would generate now."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import tomllib
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+def load(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_generated_documents_are_current(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SKETCHSEEK_LIBRARY", raising=False)
+    stale = [
+        str(path)
+        for path, text in load(REPOSITORY / "docs/generate.py").documents()
+        if not path.is_file() or path.read_text(encoding="utf-8") != text
+    ]
+    assert stale == [], "run: make docs"
+
+
+def test_every_dependency_has_its_reason() -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    wanted = [
+        *project["dependencies"],
+        *(name for extra in project["optional-dependencies"].values() for name in extra),
+    ]
+    reasons = (REPOSITORY / "docs/dependencies.md").read_text()
+    named = set(re.findall(r"[a-zA-Z0-9_*-]+", reasons))
+    missing = [
+        name
+        for name in (re.split(r"[<>=\[; ]", requirement)[0] for requirement in wanted)
+        if name not in named and not (name.startswith("types-") and "types-*" in named)
+    ]
+    assert missing == []
+
+
+def test_shipped_models_fit_into_their_budget() -> None:
+    models = REPOSITORY / "src/sketchseek/models"
+    assert sum(file.stat().st_size for file in models.rglob("*") if file.is_file()) <= 25_000_000
+
+
+def test_no_registry_host_is_named() -> None:
+    hosts = re.compile(r"registry\.npmjs|pypi\.org|pythonhosted|deb\.debian\.org")
+    kinds = {".py", ".md", ".toml", ".json", ".yaml", ".yml", ".js", ".sh", ".html", ""}
+    named = [
+        str(path.relative_to(REPOSITORY))
+        for path in REPOSITORY.rglob("*")
+        if path.suffix in kinds and path.is_file() and not {".git", ".venv", "node_modules", "runs"} & set(path.parts)
+        and path != Path(__file__) and hosts.search(path.read_text(encoding="utf-8", errors="ignore"))
+    ]  # fmt: skip
+    assert named == []

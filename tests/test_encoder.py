@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sketchseek.artefact import Artefact, bundled_models, load_artefact
+from sketchseek.encoder import Encoder, load_encoder
+from sketchseek.errors import ArtefactError
+from tiny_artefact import write_tiny_artefact
+
+
+def test_embeddings_have_unit_length_and_the_manifest_s_size(tiny_artefact: Artefact) -> None:
+    encoder = Encoder(tiny_artefact)
+    photo = encoder.embed_photo(Image.new("RGB", (50, 70), "red"))
+    sketch = encoder.embed_drawing([[[0, 10, 10], [0, 0, 5]]])
+    assert photo.shape == sketch.shape == (encoder.manifest.embedding,)
+    np.testing.assert_allclose([np.linalg.norm(photo), np.linalg.norm(sketch)], 1.0, rtol=1e-5)
+
+
+def test_a_batch_gives_what_single_calls_give(tiny_artefact: Artefact) -> None:
+    encoder = Encoder(tiny_artefact)
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3)).astype(np.uint8)
+    single = np.concatenate([encoder.embed_photos(p[None]) for p in pixels])
+    np.testing.assert_allclose(encoder.embed_photos(pixels), single, atol=1e-6)
+
+
+def test_a_damaged_graph_is_named(tmp_path: Path) -> None:
+    artefact = write_tiny_artefact(tmp_path)
+    (tmp_path / "photo.onnx").write_bytes(b"damaged")
+    with pytest.raises(ArtefactError, match=r"photo\.onnx.*SHA-256"):
+        load_encoder(artefact.path).embed_photo(Image.new("RGB", (9, 9)))
+
+
+def test_another_raster_is_refused(tmp_path: Path) -> None:
+    artefact = write_tiny_artefact(tmp_path)
+    other = dataclasses.replace(artefact, manifest=dataclasses.replace(artefact.manifest, raster=99))
+    with pytest.raises(ArtefactError, match="raster 99"):
+        Encoder(other)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"format": 99},
+        {"metric": "taxicab"},
+        {"surprise": 1},
+        {"photo": {"file": "../photo.onnx"}},
+        {"photo": None},
+    ],
+)
+def test_a_manifest_that_cannot_be_used_is_refused(tmp_path: Path, change: dict[str, object]) -> None:
+    write_tiny_artefact(tmp_path)
+    file = tmp_path / "manifest.json"
+    manifest = json.loads(file.read_text())
+    for key, value in change.items():
+        manifest[key] = manifest[key] | value if isinstance(value, dict) else value
+    file.write_text(json.dumps(manifest))
+    with pytest.raises(ArtefactError, match=r"manifest\.json"):
+        load_artefact(tmp_path)
+
+
+def test_an_unknown_model_names_the_bundled_ones(tmp_path: Path) -> None:
+    with pytest.raises(ArtefactError, match="Bundled models"):
+        load_artefact(tmp_path / "none")
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"[]", b"\xff\xfe", b"[" * 100_000])
+def test_a_file_that_is_no_manifest_is_named(tmp_path: Path, text: bytes) -> None:
+    (tmp_path / "manifest.json").write_bytes(text)
+    with pytest.raises(ArtefactError, match=r"manifest\.json"):
+        load_artefact(tmp_path)
+
+
+def test_a_manifest_that_is_a_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").mkdir()
+    with pytest.raises(ArtefactError, match="cannot be read"):
+        load_artefact(tmp_path)
+
+
+def test_fingerprints_tell_embedding_spaces_apart(tmp_path: Path) -> None:
+    first, again, other = (write_tiny_artefact(tmp_path / str(i), seed=seed) for i, seed in enumerate((0, 0, 1)))
+    assert first.manifest.fingerprint == again.manifest.fingerprint != other.manifest.fingerprint
+
+
+def test_bundled_models_are_whole() -> None:
+    for name in bundled_models():
+        load_artefact(name).verify()

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from sketchseek.errors import ConfigError
+from sketchseek.training.nn.backbones import PACKAGED, create_backbone
+from sketchseek.training.nn.heads import EmbeddingHead
+from sketchseek.training.nn.model import SideConfig, TwoEncoders
+from sketchseek.training.nn.shufflenet import WIDTHS, ShuffleNetV2
+from sketchseek.training.torchvision_guard import import_timm
+
+SMALL = SideConfig("shufflenet_v2_x0_5", size=32)
+
+
+@pytest.mark.parametrize("name", sorted(WIDTHS))
+def test_shufflenet_is_torchvision_s(name: str) -> None:
+    import_timm()  # sets the guard, where it is needed
+    from torchvision.models import shufflenetv2
+
+    torch.manual_seed(0)
+    theirs = getattr(shufflenetv2, name)(weights=None).eval()
+    ours = ShuffleNetV2(WIDTHS[name]).eval()
+    state = {key: value for key, value in theirs.state_dict().items() if not key.startswith("fc.")}
+    ours.load_state_dict(state)
+    theirs.fc = torch.nn.Identity()
+    x = torch.randn(2, 3, 64, 64)
+    torch.testing.assert_close(ours(x).mean(dim=(2, 3)), theirs(x))
+
+
+def test_timm_imports_twice_over() -> None:
+    assert import_timm() is import_timm()
+
+
+@pytest.mark.parametrize("name", ["tf_efficientnet_lite0", "mobilenetv3_small_050", "resnet10t"])
+def test_timm_backbones_are_chains_that_end_in_a_feature_map(name: str) -> None:
+    backbone = create_backbone(name).eval()
+    x = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        whole = backbone(x)
+        split = len(backbone.stages) // 2
+        parts = backbone(backbone(x, last=split), first=split)
+    assert whole.shape[:2] == (2, backbone.channels)
+    torch.testing.assert_close(parts, whole)
+
+
+@pytest.mark.parametrize("name", sorted(PACKAGED))
+def test_packaged_weights_know_imagenet(name: str) -> None:
+    pytest.importorskip(PACKAGED[name].replace("-", "_"))
+    torch.manual_seed(0)
+    backbone = create_backbone(name, "packaged").eval()
+    assert backbone.normalisation.mean[0] == pytest.approx(127 / 255)
+    fresh = create_backbone(name).eval()
+    with torch.no_grad():
+        x = torch.randn(1, 3, 64, 64)
+        assert not torch.allclose(backbone(x), fresh(x), atol=0.1)
+
+
+def test_weights_from_a_file(tmp_path: object) -> None:
+    file = f"{tmp_path}/w.safetensors"
+    net = ShuffleNetV2(WIDTHS["shufflenet_v2_x0_5"])
+    save_file(net.state_dict() | {"fc.weight": torch.zeros(1)}, file)
+    backbone = create_backbone("shufflenet_v2_x0_5", file)
+    torch.testing.assert_close(backbone.eval()(torch.ones(1, 3, 32, 32)), net.eval()(torch.ones(1, 3, 32, 32)))
+
+
+@pytest.mark.parametrize(
+    ("name", "weights", "message"),
+    [
+        ("nonesuch", "none", "no such backbone"),
+        ("shufflenet_v2_x0_5", "download", "nothing to download"),
+        ("shufflenet_v2_x0_5", "packaged", "no packaged weights"),
+        ("shufflenet_v2_x0_5", "/none.safetensors", "no such weights file"),
+    ],
+)
+def test_wrong_backbones_are_named(name: str, weights: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        create_backbone(name, weights)
+
+
+@pytest.mark.parametrize("norm", ["none", "l2", "batch", "both"])
+def test_heads_normalise_as_they_say(norm: str) -> None:
+    torch.manual_seed(0)
+    out = EmbeddingHead(8, 5, norm)(torch.randn(64, 8, 3, 3) * 7 + 3)  # type: ignore[arg-type]
+    unit = torch.allclose(out.norm(dim=1), torch.ones(64), atol=1e-5)
+    assert unit == (norm in ("l2", "both"))
+    if norm == "batch":
+        torch.testing.assert_close(out.mean(dim=0), torch.zeros(5), atol=1e-5, rtol=0)
+        torch.testing.assert_close(out.std(dim=0, unbiased=False), torch.ones(5), atol=1e-3, rtol=0)
+
+
+def test_sides_have_statistics_of_their_own() -> None:
+    model = TwoEncoders(SMALL, SMALL, embedding=8, shared=True)
+    assert model.sketch.backbone is model.photo.backbone
+    assert model.sketch.head.batch is not model.photo.head.batch
+
+
+def test_a_drawing_and_a_grey_photo_are_normalised_alike() -> None:
+    model = TwoEncoders(SMALL, SMALL, embedding=8)
+    grey = torch.randint(0, 256, (2, 32, 32), dtype=torch.uint8)
+    torch.testing.assert_close(
+        model.sketch.normalise(grey), model.photo.normalise(grey.unsqueeze(-1).expand(-1, -1, -1, 3))
+    )
+
+
+def test_frozen_stages_do_not_train() -> None:
+    model = TwoEncoders(SMALL, SideConfig("shufflenet_v2_x0_5", 32, frozen=2), embedding=8)
+    model.train()
+    stages = model.photo.backbone.stages
+    assert [stage.training for stage in stages] == [False, False, True, True, True]
+    assert not any(p.requires_grad for stage in stages[:2] for p in stage.parameters())
+    pixels = torch.randint(0, 256, (2, 32, 32, 3), dtype=torch.uint8)
+    model.eval()
+    torch.testing.assert_close(model.photo.from_trunk(model.photo.trunk(pixels)), model.photo(pixels))
+
+
+def test_models_that_cannot_be_are_named() -> None:
+    with pytest.raises(ConfigError, match="embeddings differ"):
+        TwoEncoders(SMALL, SideConfig("shufflenet_v2_x2_0"), embedding=None)
+    with pytest.raises(ConfigError, match="same backbone"):
+        TwoEncoders(SMALL, SideConfig("shufflenet_v2_x1_0"), shared=True)
+    with pytest.raises(ConfigError, match="frozen"):
+        TwoEncoders(SideConfig("shufflenet_v2_x0_5", frozen=9), SMALL)
+    with pytest.raises(ConfigError, match="norm"):
+        EmbeddingHead(8, 5, "group")  # type: ignore[arg-type]

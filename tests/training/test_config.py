@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sketchseek.errors import ConfigError
+from sketchseek.training.config import TrainConfig, load_config, parse_config
+
+SIDE = {"backbone": "shufflenet_v2_x0_5"}
+MINIMAL = {"name": "m", "sketch": SIDE, "photo": SIDE, "sources": [{"kind": "pairs", "path": "p"}]}
+
+
+def test_defaults_fill_what_is_not_said() -> None:
+    config = parse_config(MINIMAL)
+    assert config.losses[0].name == "triplet"
+    assert config.norm == "batch"
+
+
+def test_whole_numbers_pass_for_fractions() -> None:
+    assert parse_config(MINIMAL | {"augment": {"rotate": 12}}).augment.rotate == 12.0
+
+
+def test_fingerprints_tell_settings_apart() -> None:
+    prints = {parse_config(MINIMAL | change).fingerprint for change in ({}, {"seed": 1}, {"dropout": 0.1}, {"seed": 0})}
+    assert len(prints) == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"learnin_rate": 1}, "unknown setting learnin_rate"),
+        ({"sketch": {}}, "backbone is missing"),
+        ({"sketch": "lite0"}, "mapping of settings"),
+        ({"losses": {"name": "triplet"}}, "a list is needed"),
+        ({"losses": [{"name": "triplet", "pairs": "breed"}]}, r"losses\[0\].pairs: 'breed'"),
+        ({"steps": 1.5}, "int is needed"),
+        ({"steps": True}, "int is needed"),
+        ({"shared": 1}, "bool is needed"),
+        ({"steps": -1}, "negative"),
+        ({"validation": 1}, "between 0 and 1"),
+        ({"evaluate_every": 0}, "at least 1"),
+        ({"embedding": "wide"}, "int is needed"),
+    ],
+)
+def test_wrong_settings_are_named(change: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        parse_config(MINIMAL | change)
+
+
+@pytest.mark.parametrize("text", ["[", "- 1", "", "\x00"])
+def test_files_that_are_no_experiment_are_named(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "e.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=r"e\.yaml"):
+        load_config(file)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no such experiment"):
+        load_config(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize(
+    "file", sorted((Path(__file__).parents[2] / "experiments").glob("*.yaml")), ids=lambda p: p.name
+)
+def test_shipped_experiments_parse(file: Path) -> None:
+    assert isinstance(load_config(file), TrainConfig)

@@ -1,0 +1,243 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from safetensors.torch import load_file
+
+from shapes_dataset import CATEGORIES, write_shapes
+from sketchseek.artefact import load_artefact
+from sketchseek.cli import cli
+from sketchseek.encoder import load_encoder
+from sketchseek.errors import ConfigError, ExportError
+from sketchseek.training.config import TrainConfig, parse_config
+from sketchseek.training.data import Parts, load_sources, read_pixels
+from sketchseek.training.export import check_parity, export_artefact
+from sketchseek.training.loop import Events, embed, load_run, save_experiment, train, validate
+
+SETTINGS = {
+    "name": "shapes",
+    "sketch": {"backbone": "shufflenet_v2_x0_5", "size": 32},
+    "photo": {"backbone": "shufflenet_v2_x0_5", "size": 32, "frozen": 1},
+    "embedding": 16,
+    "sources": [{"kind": "sketchy", "path": "."}],
+    "batch": {"categories": 3, "photos": 4, "sketches": 2},
+    "augment": {"flip": 0.5, "rotate": 10, "erase": 0.2},
+    "validation": 0.25,
+    "steps": 4,
+    "evaluate_every": 2,
+    "warmup": 1,
+    "ema": 0.5,
+}
+
+
+@pytest.fixture(scope="module")
+def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_shapes(tmp_path_factory.mktemp("shapes"))
+
+
+@pytest.fixture(scope="module")
+def config() -> TrainConfig:
+    return parse_config(SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def parts(shapes: Path, config: TrainConfig) -> Parts:
+    return load_sources(config.sources, shapes, config.validation, config.seed)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory, config: TrainConfig, parts: Parts) -> Path:
+    folder = tmp_path_factory.mktemp("run")
+    save_experiment(folder, config)
+    train(config, parts, folder, folder / "cache")
+    return folder
+
+
+def test_nothing_of_the_test_list_is_read(shapes: Path, parts: Parts) -> None:
+    listed = {line.removesuffix(".jpg") for line in (shapes / "info/testset.txt").read_text().split()}
+    used = {photo.key.split("/", 1)[1] for part in (parts.training, parts.validation) for photo in part.photos}
+    assert used
+    assert not used & listed
+
+
+def test_validation_photos_and_their_drawings_are_not_trained_on(parts: Parts) -> None:
+    held = {photo.key for photo in parts.validation.photos}
+    assert {photo.category for photo in parts.validation.photos} == set(CATEGORIES)
+    assert not held & {photo.key for photo in parts.training.photos}
+    assert not held & {drawing.photo for drawing in parts.training.drawings}
+
+
+def test_an_interrupted_run_continues_to_the_same_weights(
+    tmp_path: Path, config: TrainConfig, parts: Parts, run: Path
+) -> None:
+    def interrupt(number: int, loss: float) -> None:
+        if number == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(config, parts, tmp_path, tmp_path / "cache", Events(step=interrupt))
+    seen: list[int] = []
+    train(config, parts, tmp_path, tmp_path / "cache", Events(step=lambda number, loss: seen.append(number)))
+    assert seen == [3, 4]  # the checkpoint is of step 2
+    ours, theirs = (load_file(next(folder.glob("checkpoint-*"))) for folder in (tmp_path, run))
+    for key in ours:
+        torch.testing.assert_close(ours[key], theirs[key], rtol=0, atol=0, msg=key)
+
+
+def test_frozen_stages_stay_as_they_were(run: Path, config: TrainConfig) -> None:
+    from sketchseek.training.loop import build_model
+
+    before, after = build_model(config).state_dict(), load_run(run)[0].state_dict()
+    changed = {key for key in before if not torch.equal(before[key], after[key])}
+    assert not any(key.startswith("photo.backbone.stages.0.") for key in changed)
+    assert "photo.backbone.stages.1.0.branch2.0.weight" in changed
+    assert "sketch.backbone.stages.0.0.0.weight" in changed
+
+
+def test_cached_trunk_gives_the_embeddings_of_the_whole_encoder(
+    config: TrainConfig, parts: Parts, tmp_path: Path
+) -> None:
+    from sketchseek.training.loop import _PhotoSide, build_model
+
+    model = build_model(config).eval()
+    data = read_pixels(parts.training, 32, 32, None)
+    for _ in range(2):  # computed, then from the cache
+        side = _PhotoSide(model, data, tmp_path, Events())
+        mirrored = torch.tensor([False, True, True])
+        got = side.embed(torch.tensor([0, 1, 5]), mirrored)
+        pixels = data.photo_pixels[[0, 1, 5]]
+        pixels[1:] = pixels[1:, :, ::-1]
+        np.testing.assert_allclose(got.detach().numpy(), embed(model, "photo", pixels), atol=5e-3)
+
+
+def test_another_experiment_is_not_continued(tmp_path: Path, parts: Parts, run: Path) -> None:
+    other = parse_config(SETTINGS | {"seed": 1})
+    with pytest.raises(ConfigError, match="other settings"):
+        train(other, parts, run, None)
+    with pytest.raises(ConfigError, match="other settings"):
+        save_experiment(run, other)
+
+
+def test_training_learns_to_find_shapes(tmp_path: Path) -> None:
+    root = write_shapes(tmp_path / "shapes", photos=16)
+    change = {
+        "photo": SETTINGS["sketch"],
+        "losses": [{"name": "sup_con", "pairs": "category"}, {"name": "triplet"}],
+        "batch": {"categories": 4, "photos": 6, "sketches": 2},
+        "augment": {},
+        "distance": "cosine",
+        "steps": 80,
+        "evaluate_every": 80,
+        "learning_rate": 0.003,
+        "backbone_rate": 1.0,
+        "ema": 0.0,
+    }
+    config = parse_config(SETTINGS | change)
+    progress = train(config, load_sources(config.sources, root, 0.25, 0), tmp_path / "run", None)
+    # By chance the first photo is of the drawn category in a quarter of the cases.
+    assert progress.history[-1]["category@1"] >= 0.5
+
+
+@pytest.fixture(scope="module")
+def artefact(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run, exported with weights in fp16 by the command line."""
+    out = tmp_path_factory.mktemp("artefact")
+    call = ["export", str(run), "--out", str(out), "--licence", "test", "--json"]
+    result = json.loads(CliRunner().invoke(cli, call, catch_exceptions=False).stdout)
+    assert result["agreement"] == 1.0
+    assert result["difference"] < 0.02
+    return out
+
+
+def test_the_artefact_embeds_as_the_model_does(run: Path, artefact: Path) -> None:
+    load_artefact(artefact).verify()
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3)).astype(np.uint8)
+    model, encoder = load_run(run)[0], load_encoder(artefact)
+    np.testing.assert_allclose(encoder.embed_photos(pixels), embed(model, "photo", pixels), atol=0.05)
+    np.testing.assert_allclose(
+        encoder.embed_sketches(pixels[..., 0]), embed(model, "sketch", pixels[..., 0]), atol=0.05
+    )
+
+
+def test_the_manifest_says_how_it_was_made(artefact: Path) -> None:
+    manifest = load_artefact(artefact).manifest
+    assert (manifest.name, manifest.embedding, manifest.metric) == ("shapes", 16, "euclidean")
+    assert (manifest.licence, manifest.training["of"]) == ("test", 4)
+    assert manifest.training["settings"]["sketch"]["backbone"] == "shufflenet_v2_x0_5"
+
+
+def test_parity_fails_loudly_for_other_weights(run: Path, artefact: Path) -> None:
+    model = load_run(run)[0]
+    with torch.no_grad():
+        model.sketch.head.batch.weight.mul_(torch.linspace(0.8, 1.2, 16))
+    with pytest.raises(ExportError, match="differs from its source"):
+        check_parity(model, load_encoder(artefact))
+
+
+def test_validate_counts_a_perfect_model_as_perfect(parts: Parts) -> None:
+    held = read_pixels(parts.validation, 32, 32, None)
+
+    class Oracle(torch.nn.Module):
+        """Embeds photo i, and every drawing of it, as the unit vector i."""
+
+        def __init__(self, rows: np.ndarray) -> None:
+            super().__init__()
+            self.mean = torch.zeros(1)
+            self.rows = torch.from_numpy(rows)
+            self.place = 0
+
+        def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+            self.place += len(pixels)
+            return self.rows[self.place - len(pixels) : self.place]
+
+    eye = np.eye(len(held.photos), dtype=np.float32)
+    sides = {"photo": Oracle(eye), "sketch": Oracle(eye[held.sketch_photo])}
+
+    class Both(torch.nn.Module):
+        def side(self, name: str) -> Oracle:
+            return sides[name]
+
+    scores = validate(Both(), held)  # type: ignore[arg-type]
+    assert scores == {f"recall@{k}": 1.0 for k in (1, 5, 10)} | {"median_rank": 1.0, "category@1": 1.0}
+
+
+def test_the_command_line_trains(shapes: Path, tmp_path: Path) -> None:
+    experiment = tmp_path / "shapes.yaml"
+    experiment.write_text(json.dumps(SETTINGS | {"steps": 2}))  # JSON is YAML
+    call = ["train", str(experiment), "--data", str(shapes), "--out", str(tmp_path / "run"), "--json"]
+    trained = CliRunner().invoke(cli, call, catch_exceptions=False)
+    assert json.loads(trained.stdout)["steps"] == 2
+    assert load_run(tmp_path / "run")[1].name == "shapes"
+
+
+def test_an_untrained_backbone_exports_its_pooled_features(tmp_path: Path, shapes: Path) -> None:
+    side = {"backbone": "shufflenet_v2_x0_5", "size": 32}
+    config = parse_config(
+        SETTINGS | {"sketch": side, "photo": side, "embedding": None, "norm": "none", "distance": "cosine", "steps": 0}
+    )
+    train(config, load_sources(config.sources, shapes, 0.25, 0), tmp_path, None)
+    save_experiment(tmp_path, config)
+    exported, parity = export_artefact(load_run(tmp_path)[0], config, tmp_path / "model", half_weights=False)
+    assert exported.manifest.embedding == 1024
+    assert parity.difference < 0.001
+
+
+def test_a_run_can_start_from_another_s_weights(run: Path, parts: Parts, tmp_path: Path) -> None:
+    settings = SETTINGS | {"start": str(run), "steps": 0}
+    train(parse_config(settings), parts, tmp_path, None)
+    ours, theirs = load_file(tmp_path / "best.safetensors"), load_file(run / "best.safetensors")
+    assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+    with pytest.raises(ConfigError, match="other encoders"):
+        train(parse_config(settings | {"embedding": 8}), parts, tmp_path / "other", None)
+    with pytest.raises(ConfigError, match="no trained run"):
+        train(parse_config(settings | {"start": str(tmp_path / "none")}), parts, tmp_path / "third", None)
+
+
+def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no trained run"):
+        load_run(tmp_path)

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sketchseek.errors import DatasetError
+from sketchseek.training.config import BatchConfig
+from sketchseek.training.sampling import CategorySampler
+
+
+@pytest.fixture
+def lists() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Five categories of 12 photos; the first six of each have three drawings; each category has four loose ones."""
+    photo_category = np.repeat(np.arange(5), 12)
+    drawn = np.flatnonzero(np.arange(60) % 12 < 6)
+    sketch_photo = np.concatenate([np.repeat(drawn, 3), np.full(20, -1)])
+    sketch_category = np.concatenate([photo_category[np.repeat(drawn, 3)], np.repeat(np.arange(5), 4)])
+    return photo_category, sketch_category, sketch_photo
+
+
+def test_a_batch_holds_what_it_is_asked_for(lists: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+    photo_category, sketch_category, sketch_photo = lists
+    sampler = CategorySampler(*lists, BatchConfig(categories=3, photos=4, sketches=2, loose=1), seed=0)
+    for number in range(20):
+        batch = sampler.batch(number)
+        assert len(set(batch.photos.tolist())) == len(batch.photos) == 12
+        assert len(set(batch.sketches.tolist())) == len(batch.sketches) == 3 * (3 * 2 + 1)
+        kinds = set(photo_category[batch.photos].tolist())
+        assert len(kinds) == 3
+        assert set(sketch_category[batch.sketches].tolist()) == kinds
+        own = sketch_photo[batch.sketches]
+        assert set(own[own >= 0].tolist()) <= set(batch.photos.tolist())
+
+
+def test_a_batch_depends_on_seed_and_number_alone(lists: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+    first, again, other = (CategorySampler(*lists, BatchConfig(), seed=seed) for seed in (0, 0, 1))
+    first.batch(0)
+    np.testing.assert_array_equal(first.batch(7).sketches, again.batch(7).sketches)
+    assert first.batch(7).sketches.tolist() != first.batch(8).sketches.tolist()
+    assert first.batch(7).sketches.tolist() != other.batch(7).sketches.tolist()
+
+
+@pytest.mark.parametrize(("balance", "share"), [(0.0, 0.5), (1.0, 0.9)])
+def test_balance_sets_how_often_a_large_category_comes(balance: float, share: float) -> None:
+    photo_category = np.array([0] * 9 + [1])
+    sketch_photo = np.arange(10)
+    sampler = CategorySampler(
+        photo_category, photo_category, sketch_photo, BatchConfig(categories=1, balance=balance), seed=0
+    )
+    large = np.mean([photo_category[sampler.batch(i).photos[0]] == 0 for i in range(2000)])
+    assert abs(large - share) < 0.04
+
+
+def test_a_category_without_pairs_gives_its_loose_drawings() -> None:
+    sampler = CategorySampler(
+        np.zeros(3, int), np.zeros(5, int), np.full(5, -1), BatchConfig(photos=4, loose=2), seed=0
+    )
+    batch = sampler.batch(0)
+    assert (len(batch.photos), len(batch.sketches)) == (3, 4)
+
+
+def test_distractors_come_from_categories_without_drawings(lists: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+    photo_category, sketch_category, sketch_photo = lists
+    photo_category = np.concatenate([photo_category, [7, 7, 8]])
+    config = BatchConfig(categories=2, photos=4, distractors=2)
+    sampler = CategorySampler(photo_category, sketch_category, sketch_photo, config, seed=0)
+    for number in range(10):
+        batch = sampler.batch(number)
+        kinds = photo_category[batch.photos]
+        assert (kinds > 4).sum() == 2
+        assert len(set(batch.photos.tolist())) == len(batch.photos)
+        assert not set(sketch_category[batch.sketches]) & {7, 8}
+
+
+def test_categories_without_photos_or_drawings_are_an_error() -> None:
+    with pytest.raises(DatasetError, match="no category has both"):
+        CategorySampler(np.array([0]), np.array([1]), np.array([-1]), BatchConfig(), seed=0)

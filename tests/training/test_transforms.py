@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from sketchseek.training.config import AugmentConfig
+from sketchseek.training.transforms import augment_sketches
+
+
+@pytest.fixture
+def drawings() -> torch.Tensor:
+    pixels = torch.full((64, 48, 48), 255, dtype=torch.uint8)
+    pixels[:, 10:38, 22:26] = 0
+    return pixels
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def test_without_switches_nothing_changes(drawings: torch.Tensor) -> None:
+    assert augment_sketches(drawings, AugmentConfig(), generator()) is drawings
+
+
+@pytest.mark.parametrize(
+    "config", [AugmentConfig(rotate=20), AugmentConfig(scale=0.2), AugmentConfig(shift=0.1), AugmentConfig(erase=1.0)]
+)
+def test_each_switch_changes_ink_and_leaves_paper_white(drawings: torch.Tensor, config: AugmentConfig) -> None:
+    out = augment_sketches(drawings, config, generator())
+    assert out.shape == drawings.shape
+    assert out.dtype == torch.uint8
+    assert not torch.equal(out, drawings)
+    assert (out[:, 0] == 255).all()  # the margin stays paper
+    assert torch.equal(out, augment_sketches(drawings, config, generator()))
+    assert not torch.equal(out, augment_sketches(drawings, config, generator(1)))
+
+
+def test_shift_moves_by_at_most_its_share(drawings: torch.Tensor) -> None:
+    out = augment_sketches(drawings, AugmentConfig(shift=0.1), generator()).float()
+    columns = torch.arange(48.0)
+    ink = 255 - out
+    centre = (ink.sum(dim=1) * columns).sum(dim=1) / ink.sum(dim=(1, 2))
+    assert (centre - 23.5).abs().max() <= 0.1 * 48 + 0.1
+    assert (centre - 23.5).abs().max() > 2
+
+
+def test_erase_wipes_about_its_share_of_drawings(drawings: torch.Tensor) -> None:
+    many = drawings.repeat(8, 1, 1)
+    out = augment_sketches(many, AugmentConfig(erase=0.5), generator())
+    assert (out >= many).all()
+    assert 0.1 < (out != many).flatten(1).any(dim=1).float().mean() < 0.5  # some rectangles miss the line
