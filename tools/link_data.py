@@ -1,6 +1,6 @@
 """Put the real data and the demo's gallery side by side, as the experiments name them: links in one folder.
 
-    python tools/link_data.py DATA FOLDER
+python tools/link_data.py DATA FOLDER
 """
 
 from __future__ import annotations

@@ -179,7 +179,9 @@ def test_parity_fails_loudly_for_other_weights(run: Path, artefact: Path) -> Non
         check_parity(model, load_encoder(artefact))
 
 
-def test_validate_counts_a_perfect_model_as_perfect(parts: Parts) -> None:
+@pytest.mark.parametrize("lengths", [False, True])
+def test_validate_counts_a_perfect_model_as_perfect(parts: Parts, lengths: bool) -> None:
+    """Also where embeddings have other lengths: batch normalisation gives those, and an artefact unit lengths."""
     held = read_pixels(parts.validation, 32, 32, None)
 
     class Oracle(torch.nn.Module):
@@ -196,7 +198,10 @@ def test_validate_counts_a_perfect_model_as_perfect(parts: Parts) -> None:
             return self.rows[self.place - len(pixels) : self.place]
 
     eye = np.eye(len(held.photos), dtype=np.float32)
-    sides = {"photo": Oracle(eye), "sketch": Oracle(eye[held.sketch_photo])}
+    photo_rows = eye * np.linspace(0.01, 100, len(eye), dtype=np.float32)[:, None] if lengths else eye
+    if lengths:  # a little of every other photo: the longest one wins where lengths count
+        photo_rows = photo_rows + 0.1 * np.abs(photo_rows).sum(axis=1, keepdims=True)
+    sides = {"photo": Oracle(photo_rows), "sketch": Oracle(eye[held.sketch_photo])}
 
     class Both(torch.nn.Module):
         def side(self, name: str) -> Oracle:

@@ -9,17 +9,17 @@ from sketchseek.training.sampling import CategorySampler
 
 
 @pytest.fixture
-def lists() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def lists() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Five categories of 12 photos; the first six of each have three drawings; each category has four loose ones."""
     photo_category = np.repeat(np.arange(5), 12)
     drawn = np.flatnonzero(np.arange(60) % 12 < 6)
     sketch_photo = np.concatenate([np.repeat(drawn, 3), np.full(20, -1)])
     sketch_category = np.concatenate([photo_category[np.repeat(drawn, 3)], np.repeat(np.arange(5), 4)])
-    return photo_category, sketch_category, sketch_photo
+    return photo_category, sketch_category, sketch_photo, np.zeros(60, int)
 
 
-def test_a_batch_holds_what_it_is_asked_for(lists: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
-    photo_category, sketch_category, sketch_photo = lists
+def test_a_batch_holds_what_it_is_asked_for(lists: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]) -> None:
+    photo_category, sketch_category, sketch_photo, _ = lists
     sampler = CategorySampler(*lists, BatchConfig(categories=3, photos=4, sketches=2, loose=1), seed=0)
     for number in range(20):
         batch = sampler.batch(number)
@@ -32,7 +32,7 @@ def test_a_batch_holds_what_it_is_asked_for(lists: tuple[np.ndarray, np.ndarray,
         assert set(own[own >= 0].tolist()) <= set(batch.photos.tolist())
 
 
-def test_a_batch_depends_on_seed_and_number_alone(lists: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+def test_a_batch_depends_on_seed_and_number_alone(lists: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]) -> None:
     first, again, other = (CategorySampler(*lists, BatchConfig(), seed=seed) for seed in (0, 0, 1))
     first.batch(0)
     np.testing.assert_array_equal(first.batch(7).sketches, again.batch(7).sketches)
@@ -45,7 +45,12 @@ def test_balance_sets_how_often_a_large_category_comes(balance: float, share: fl
     photo_category = np.array([0] * 9 + [1])
     sketch_photo = np.arange(10)
     sampler = CategorySampler(
-        photo_category, photo_category, sketch_photo, BatchConfig(categories=1, balance=balance), seed=0
+        photo_category,
+        photo_category,
+        sketch_photo,
+        np.zeros(10, int),
+        BatchConfig(categories=1, balance=balance),
+        seed=0,
     )
     large = np.mean([photo_category[sampler.batch(i).photos[0]] == 0 for i in range(2000)])
     assert abs(large - share) < 0.04
@@ -53,17 +58,21 @@ def test_balance_sets_how_often_a_large_category_comes(balance: float, share: fl
 
 def test_a_category_without_pairs_gives_its_loose_drawings() -> None:
     sampler = CategorySampler(
-        np.zeros(3, int), np.zeros(5, int), np.full(5, -1), BatchConfig(photos=4, loose=2), seed=0
+        np.zeros(3, int), np.zeros(5, int), np.full(5, -1), np.zeros(3, int), BatchConfig(photos=4, loose=2), seed=0
     )
     batch = sampler.batch(0)
     assert (len(batch.photos), len(batch.sketches)) == (3, 4)
 
 
-def test_distractors_come_from_categories_without_drawings(lists: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
-    photo_category, sketch_category, sketch_photo = lists
+def test_distractors_come_from_categories_without_drawings(
+    lists: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
+) -> None:
+    photo_category, sketch_category, sketch_photo, _ = lists
     photo_category = np.concatenate([photo_category, [7, 7, 8]])
     config = BatchConfig(categories=2, photos=4, distractors=2)
-    sampler = CategorySampler(photo_category, sketch_category, sketch_photo, config, seed=0)
+    sampler = CategorySampler(
+        photo_category, sketch_category, sketch_photo, np.zeros_like(photo_category), config, seed=0
+    )
     for number in range(10):
         batch = sampler.batch(number)
         kinds = photo_category[batch.photos]
@@ -74,4 +83,13 @@ def test_distractors_come_from_categories_without_drawings(lists: tuple[np.ndarr
 
 def test_categories_without_photos_or_drawings_are_an_error() -> None:
     with pytest.raises(DatasetError, match="no category has both"):
-        CategorySampler(np.array([0]), np.array([1]), np.array([-1]), BatchConfig(), seed=0)
+        CategorySampler(np.array([0]), np.array([1]), np.array([-1]), np.array([0]), BatchConfig(), seed=0)
+
+
+def test_every_source_of_a_category_is_shown_as_often() -> None:
+    """Two emoji of a cat among forty photographs of cats are half of what is shown."""
+    source = np.array([0] * 40 + [1] * 2)
+    config = BatchConfig(categories=1, photos=1, loose=1)
+    sampler = CategorySampler(np.zeros(42, int), np.zeros(3, int), np.full(3, -1), source, config, seed=0)
+    shown = np.mean([source[sampler.batch(number).photos[0]] for number in range(2000)])
+    assert abs(shown - 0.5) < 0.04

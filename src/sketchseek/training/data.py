@@ -38,6 +38,7 @@ class TrainingSet:
         photo_pixels: (photos, size, size, 3) uint8.
         sketch_pixels: (drawings, size, size) uint8.
         photo_category, sketch_category: (n,) index into ``categories``.
+        photo_source: (photos,) number of the source that each photo came from.
         sketch_photo: (drawings,) position of each drawing's photo, −1 where it belongs to none.
         categories: Names.
         skipped: What could not be read, with the reason.
@@ -49,6 +50,7 @@ class TrainingSet:
     sketch_pixels: Pixels
     photo_category: Indices
     sketch_category: Indices
+    photo_source: Indices
     sketch_photo: Indices
     categories: list[str]
     skipped: list[str]
@@ -156,6 +158,7 @@ def read_pixels(
         sketch_pixels,
         np.array([number[photo.category] for photo in photos], dtype=np.int64),
         np.array([number[drawing.category] for drawing in sketches], dtype=np.int64),
+        np.unique([photo.key.split("/")[0] for photo in photos], return_inverse=True)[1].astype(np.int64),
         np.array([place.get(drawing.photo or "", -1) for drawing in sketches], dtype=np.int64),
         names,
         skipped,

@@ -158,7 +158,9 @@ def train(
     if parts.validation.drawings:
         held = read_pixels(parts.validation, config.photo.size, config.sketch.size, cache, events.reading)
     photos = _PhotoSide(model, data, cache, events)
-    sampler = CategorySampler(data.photo_category, data.sketch_category, data.sketch_photo, config.batch, config.seed)
+    sampler = CategorySampler(
+        data.photo_category, data.sketch_category, data.sketch_photo, data.photo_source, config.batch, config.seed
+    )
     losses = [(term, create_loss(term.name, config.distance, **term.options).to(device)) for term in config.losses]
     recent: list[float] = []
     started = time.perf_counter()

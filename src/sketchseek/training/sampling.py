@@ -33,6 +33,8 @@ class CategorySampler:
         photo_category: (photos,) category of each photo.
         sketch_category: (drawings,) category of each drawing.
         sketch_photo: (drawings,) position of each drawing's photo, −1 where it belongs to none.
+        photo_source: (photos,) number of each photo's source. Within a category, the photos that nobody drew come from
+            each source equally often: its two emoji are seen as often as its fifty photographs.
         config: What a batch is made of.
         seed: Seed; batch *i* is the same whatever was drawn before, so that a resumed run continues exactly.
 
@@ -41,7 +43,13 @@ class CategorySampler:
     """
 
     def __init__(
-        self, photo_category: Indices, sketch_category: Indices, sketch_photo: Indices, config: BatchConfig, seed: int
+        self,
+        photo_category: Indices,
+        sketch_category: Indices,
+        sketch_photo: Indices,
+        photo_source: Indices,
+        config: BatchConfig,
+        seed: int,
     ) -> None:
         self.config = config
         self.seed = seed
@@ -56,11 +64,14 @@ class CategorySampler:
         drawn_photos[list(self._own)] = True
         loose = sketch_photo < 0
         self._drawn, self._plain, self._loose, self._categories = {}, {}, {}, []
+        self._even: dict[int, npt.NDArray[np.float64]] = {}
         weights = []
         for category in np.union1d(photo_category, sketch_category).tolist():
             here = photo_category == category
             self._drawn[category] = np.flatnonzero(here & drawn_photos)
             self._plain[category] = np.flatnonzero(here & ~drawn_photos)
+            _, source, count = np.unique(photo_source[self._plain[category]], return_inverse=True, return_counts=True)
+            self._even[category] = 1.0 / (count[source] * len(count))
             self._loose[category] = np.flatnonzero((sketch_category == category) & loose)
             if here.any() and (len(self._drawn[category]) or len(self._loose[category])):
                 self._categories.append(category)
@@ -84,12 +95,14 @@ class CategorySampler:
             drawn = _some(random, self._drawn[category], config.photos)
             # A quarter stays free for photos that nobody drew: they are negatives that the pairs alone never show.
             drawn = drawn[: config.photos - min(len(self._plain[category]), config.photos // 4)]
-            photos += [drawn, _some(random, self._plain[category], config.photos - len(drawn))]
+            photos += [drawn, _some(random, self._plain[category], config.photos - len(drawn), self._even[category])]
             sketches += [_some(random, self._own[int(photo)], config.sketches) for photo in drawn]
             loose = config.loose if len(drawn) else max(config.loose, config.photos)
             sketches.append(_some(random, self._loose[category], loose))
         return Batch(np.concatenate(photos), np.concatenate(sketches))
 
 
-def _some(random: np.random.Generator, values: Indices, count: int) -> Indices:
-    return random.choice(values, min(count, len(values)), replace=False) if len(values) else values
+def _some(
+    random: np.random.Generator, values: Indices, count: int, chances: npt.NDArray[np.float64] | None = None
+) -> Indices:
+    return random.choice(values, min(count, len(values)), replace=False, p=chances) if len(values) else values
