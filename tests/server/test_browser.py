@@ -82,8 +82,10 @@ def new_page(browser: Browser) -> Iterator[Callable[..., Page]]:
     complaints: list[str] = []
     with ExitStack() as stack:
 
-        def open_page(address: str, **options: Any) -> Page:
+        def open_page(address: str, *, encodes: bool = False, **options: Any) -> Page:
             context = browser.new_context(**{"viewport": {"width": 1200, "height": 800}, **options})
+            if not encodes:  # the server does: what is sent is then the drawing, which the tests look at
+                context.add_init_script("delete globalThis.WebAssembly")
             context.set_default_timeout(10_000)
             stack.callback(context.close)
             page = context.new_page()
@@ -170,6 +172,27 @@ def test_drawing_with_the_mouse_finds_what_python_finds(
     assert len(final["strokes"]) == 2
     assert results(page) == [one.path.name for one in library.search(final["strokes"], k=48)]
     assert len(found) == len(again) == 48
+
+
+def test_a_browser_that_encodes_keeps_the_drawing_to_itself(
+    new_page: Callable[..., Page], url: str, library: Library
+) -> None:
+    server = new_page(url)
+    until(server, "document.getElementById('where').textContent.startsWith('The server')")
+    draw(server, (0.2, 0.2), (0.8, 0.25), (0.7, 0.8))
+    expected = expect_results(server)
+
+    page = new_page(url, encodes=True)
+    until(page, "document.getElementById('where').dataset.mode === 'browser'")
+    assert "stays on this device" in page.locator("#where").inner_text()
+    sent: list[Any] = []
+    page.on("request", lambda request: sent.append(request) if request.method == "POST" else None)
+    draw(page, (0.2, 0.2), (0.8, 0.25), (0.7, 0.8))
+    found = expect_results(page)
+    assert {request.url.rsplit("/api/")[1] for request in sent} == {"search/vector"}
+    vector = sent[-1].post_data_json["vector"]
+    assert found == [one.path.name for one in library.search_vector(vector, k=48)]
+    assert len(set(found[:10]) & set(expected[:10])) >= 9  # test_encoding.py has the exact comparison
 
 
 def test_results_appear_before_the_line_ends(new_page: Callable[..., Page], url: str) -> None:

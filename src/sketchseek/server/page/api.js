@@ -38,6 +38,13 @@ const post = (path, value, signal) =>
     signal,
   });
 
+// JSON from below /api: asked for, or answered to a value.
+export const ask = (path, value) => (value === undefined ? request(path) : post(path, value));
+
+export const encoderUrl = (sha256) => `api/model/sketch.onnx?sha256=${sha256}`;
+
+export const searchVector = (vector, k, signal) => post("search/vector", { vector, k }, signal);
+
 export const searchDrawing = (strokes, k, signal) => post("search/drawing", { strokes, k }, signal);
 
 export const searchPhoto = (id, k, signal) => post(`search/photo/${id}`, { k }, signal);

@@ -1,6 +1,7 @@
 // The page: what is looked for (a drawing, a picture or a photo of the library), and what was found.
 
 import * as api from "./api.js";
+import { Encoder } from "./encoder.js";
 import { Grid } from "./grid.js";
 import { Paper } from "./paper.js";
 import { Search } from "./search.js";
@@ -17,6 +18,7 @@ const QUIET = 700; // milliseconds of rest before results are read out
 fillTexts(document);
 const paper = new Paper(byId("paper"));
 const search = new Search({ onResults: showResults, onError: showError, onBusy: showBusy });
+const encoder = new Encoder(api.ask, showWhere);
 const grid = new Grid(byId("grid"), (index) => viewer.show(grid.results, index));
 const viewer = new Viewer({ onLike: (result) => lookFor({ like: result }), onClosed: (index) => grid.focus(index) });
 
@@ -68,7 +70,11 @@ function ask() {
   if (query.like) return (signal) => api.searchPhoto(query.like.id, wanted, signal);
   if (query.file) return (signal) => api.searchImage(query.file, query.kind, wanted, signal);
   const strokes = paper.toStrokes();
-  return (signal) => api.searchDrawing(strokes, wanted, signal);
+  return async (signal) => {
+    const vector = await encoder.encode(strokes);
+    signal.throwIfAborted(); // overtaken meanwhile
+    return vector ? api.searchVector(vector, wanted, signal) : api.searchDrawing(strokes, wanted, signal);
+  };
 }
 
 function run() {
@@ -144,6 +150,7 @@ async function retry() {
   }
   clearError();
   run();
+  encoder.load(api.encoderUrl); // it may be another server, with another model
 }
 
 function showBusy(busy) {
@@ -155,6 +162,11 @@ function showTools() {
   byId("redo").disabled = paper.future.length === 0;
   byId("clear").disabled = paper.strokes.length === 0;
   byId("invite").hidden = !paper.empty || !query.paper;
+}
+
+function showWhere(mode) {
+  byId("where").dataset.mode = mode;
+  byId("where").textContent = mode === "browser" ? texts.encodedHere : texts.encodedThere;
 }
 
 function showLibrary({ library }) {
@@ -192,4 +204,8 @@ watchForPictures({ button: byId("choose"), input: byId("file"), drop: byId("drop
 byId("invite").textContent = texts.invite;
 showTools();
 showEmpty();
-api.status().then((answer) => (showLibrary(answer), query.paper && paper.empty && showEmpty()), showError);
+api.status().then((answer) => {
+  showLibrary(answer);
+  if (query.paper && paper.empty) showEmpty();
+  encoder.load(api.encoderUrl);
+}, showError);

@@ -39,6 +39,8 @@ export const texts = {
   nothing: "The library holds no photo to show for this.",
   emptyLibrary: "This library holds no photos yet. Index a folder: sketchseek index FOLDER --library LIBRARY",
   photos: (count) => (count === 1 ? "1 photo" : `${number.format(count)} photos`),
+  encodedHere: "Your drawing stays on this device",
+  encodedThere: "The server reads your drawing",
   found: (count, first) => (count === 0 ? "No photos found." : `${count} photos found. The first: ${first}.`),
   result: (rank, name) => `${rank}: ${name}`,
   likeAbout: (name) => `Photos like ${name}`,
