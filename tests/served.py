@@ -1,17 +1,33 @@
-"""What the tests of the server share: generated pictures, small limits, and a stand-in for npm."""
+"""What the tests of the server share: pictures, small limits, a real server and browser, a stand-in for npm."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import io
+import os
 import tarfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from PIL import Image, ImageDraw
 
+from sketchseek.search.library import Library
+from sketchseek.server.app import create_app
 from sketchseek.server.limits import Limits
+from sketchseek.server.running import bind, url_of
+from sketchseek.server.thumbnails import ThumbnailCache
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+CHROMIUM = Path(os.environ.get("SKETCHSEEK_CHROMIUM", "/usr/bin/chromium"))
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 
 COUNT = 60
 SMALL = Limits(body=200_000, text=5_000, pixels=250_000, points=500, results=100, depth=150)
@@ -57,3 +73,44 @@ def fake_npm(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None
     program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}:/bin:/usr/bin")
+
+
+@contextmanager
+def serving(library: Library, thumbnails: Path, port: int = 0) -> Iterator[str]:
+    """A real server in a thread; its URL."""
+    import uvicorn
+
+    with bind("127.0.0.1", port) as listener:
+        app = create_app(library, thumbnails=ThumbnailCache(thumbnails))
+        server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off", timeout_graceful_shutdown=1))
+        thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
+        thread.start()
+        while not server.started:
+            assert thread.is_alive()
+            time.sleep(0.01)
+        try:
+            yield url_of(listener)
+        finally:
+            server.should_exit = True
+            thread.join(10)
+
+
+@contextmanager
+def launch() -> Iterator[Browser]:
+    """Chromium; without it the test is skipped, or fails where SKETCHSEEK_REQUIRE_BROWSER says so."""
+    try:
+        from playwright.sync_api import sync_playwright
+    except ModuleNotFoundError:
+        _skip("Playwright is not installed")
+    if not CHROMIUM.is_file():
+        _skip(f"there is no {CHROMIUM}")
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield opened
+        opened.close()
+
+
+def _skip(reason: str) -> None:
+    if os.environ.get("SKETCHSEEK_REQUIRE_BROWSER") == "1":
+        pytest.fail(f"SKETCHSEEK_REQUIRE_BROWSER is set, but {reason}")
+    pytest.skip(reason)

@@ -2,72 +2,30 @@
 
 from __future__ import annotations
 
-import os
 import re
 import socket
-import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from served import COUNT, picture
+from served import COUNT, launch, picture, serving
 from sketchseek.search.library import Library
-from sketchseek.server.app import create_app
-from sketchseek.server.running import bind, url_of
-from sketchseek.server.thumbnails import ThumbnailCache
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 pytestmark = pytest.mark.browser
 
-CHROMIUM = Path(os.environ.get("SKETCHSEEK_CHROMIUM", "/usr/bin/chromium"))
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "has_touch": True, "is_mobile": True}
-
-
-def _skip(reason: str) -> None:
-    if os.environ.get("SKETCHSEEK_REQUIRE_BROWSER") == "1":
-        pytest.fail(f"SKETCHSEEK_REQUIRE_BROWSER is set, but {reason}")
-    pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    if not CHROMIUM.is_file():
-        _skip(f"there is no {CHROMIUM}")
-    try:
-        from playwright.sync_api import sync_playwright
-    except ModuleNotFoundError:
-        _skip("Playwright is not installed")
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+    with launch() as opened:
         yield opened
-        opened.close()
-
-
-@contextmanager
-def serving(library: Library, thumbnails: Path, port: int = 0) -> Iterator[str]:
-    """A real server in a thread; its URL."""
-    import uvicorn
-
-    with bind("127.0.0.1", port) as listener:
-        app = create_app(library, thumbnails=ThumbnailCache(thumbnails))
-        server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off", timeout_graceful_shutdown=1))
-        thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
-        thread.start()
-        while not server.started:
-            assert thread.is_alive()
-            time.sleep(0.01)
-        try:
-            yield url_of(listener)
-        finally:
-            server.should_exit = True
-            thread.join(10)
 
 
 @pytest.fixture(scope="module")

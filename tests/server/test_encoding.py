@@ -6,12 +6,7 @@ import base64
 import gzip
 import hashlib
 import json
-import os
-import threading
-import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +14,12 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
+from served import launch, serving
 from sketchseek.artefact import DEFAULT_MODEL, bundled_models
 from sketchseek.drawings import raster_strokes
 from sketchseek.search.library import Library
-from sketchseek.server.app import PAGE, WASM, create_app
-from sketchseek.server.running import bind, url_of
-from sketchseek.server.thumbnails import ThumbnailCache
+from sketchseek.server.app import PAGE, WASM
 
-CHROMIUM = Path(os.environ.get("SKETCHSEEK_CHROMIUM", "/usr/bin/chromium"))
 LINES = [[[10, 200, 200], [10, 10, 90]], [[40, 40], [60, 200]]]
 
 
@@ -43,38 +36,15 @@ def drawings() -> list[Any]:
     return made
 
 
-@contextmanager
-def serving(library: Library, folder: Path) -> Iterator[str]:
-    import uvicorn
-
-    with bind("127.0.0.1", 0) as listener:
-        app = create_app(library, thumbnails=ThumbnailCache(folder))
-        server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off", timeout_graceful_shutdown=1))
-        thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
-        thread.start()
-        while not server.started:
-            assert thread.is_alive()
-            time.sleep(0.01)
-        try:
-            yield url_of(listener)
-        finally:
-            server.should_exit = True
-            thread.join(10)
-
-
 def evaluate(url: str, script: str, argument: Any, replaced: dict[str, bytes] | None = None) -> Any:
     """Run a script in a page in Chromium, where some addresses answer something else.
 
     In a thread of its own: in this one another module's tests may have their Playwright.
     """
-    sync_api = pytest.importorskip("playwright.sync_api")
-    if not CHROMIUM.is_file():
-        pytest.skip(f"there is no {CHROMIUM}")
     complaints: list[str] = []
 
     def work() -> Any:
-        with sync_api.sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        with launch() as browser:
             page = browser.new_page()
             page.set_default_timeout(60_000)
             page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -82,10 +52,7 @@ def evaluate(url: str, script: str, argument: Any, replaced: dict[str, bytes] | 
             for address, body in (replaced or {}).items():
                 page.route(address, lambda route, _, body=body: route.fulfill(body=body))
             page.goto(url)
-            try:
-                return page.evaluate(script, argument)
-            finally:
-                browser.close()
+            return page.evaluate(script, argument)
 
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(work).result()
