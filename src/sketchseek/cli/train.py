@@ -84,7 +84,17 @@ def export_command(run: Path, out: Path, fp32: bool, licence: str, as_json: bool
 
     model, config, progress = load_run(run)
     training = {"steps": progress.best_step, "of": config.steps, "history": progress.history}
-    artefact, parity = export_artefact(model, config, out, half_weights=not fp32, licence=licence, training=training)
+    rows = [row for row in progress.history if row["step"] == progress.best_step]
+    found = {name: value for row in rows for name, value in row.items() if name not in ("step", "loss", "seconds")}
+    artefact, parity = export_artefact(
+        model,
+        config,
+        out,
+        half_weights=not fp32,
+        licence=licence,
+        training=training,
+        scores={"validation": found} if found else None,
+    )
     size = sum(artefact.file(side).stat().st_size for side in ("photo", "sketch"))
     result = {
         "artefact": str(out),
