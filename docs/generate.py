@@ -1,4 +1,4 @@
-"""Make the documents that come from the code and from stored evaluations. Run: make docs
+"""Make the documents that come from the code and from stored evaluations. Run: make docs, or with --check
 
 - ``docs/command-line.md``: every command's help;
 - ``docs/results.md``: the evaluations stored in ``docs/measured/``, with the commands that gave them;
@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,9 @@ def command_line() -> str:
     """Every command's help, as Markdown."""
     parts = ["# Command line", "", "Generated from the code by `make docs`.", ""]
     for names, command in _commands(cli, ["sketchseek"]):
-        context = click.Context(command, info_name=" ".join(names), terminal_width=100, max_content_width=100)
+        context = click.Context(
+            command, info_name=" ".join(names), terminal_width=100, max_content_width=100, **cli.context_settings
+        )
         parts += [f"## {' '.join(names)}", "", "```text", command.get_help(context).replace("\f\n", ""), "```", ""]
     return "\n".join(parts)
 
@@ -162,6 +165,19 @@ def _figure(report: dict[str, Any], name: str) -> str:
     return f"{100 * report[name]:.1f} % ({100 * low:.1f}–{100 * high:.1f})"
 
 
+def main() -> int:
+    """Write them all; with ``--check``, only name those that are not what they would be, and exit with 1."""
+    if sys.argv[1:] not in ([], ["--check"]):
+        raise SystemExit(__doc__)
+    stale = [
+        (path, text) for path, text in documents() if not path.is_file() or path.read_text(encoding="utf-8") != text
+    ]
+    for path, text in stale:
+        print(path)
+        if not sys.argv[1:]:
+            path.write_text(text, encoding="utf-8")
+    return int(bool(stale and sys.argv[1:]))
+
+
 if __name__ == "__main__":
-    for path, text in documents():
-        path.write_text(text, encoding="utf-8")
+    sys.exit(main())
