@@ -83,6 +83,7 @@ class Library:
         self._encoder: Encoder | None = None
         self._chosen = artefact
         self._within = NarrowingCache()
+        self._counted = (-1, 0)  # the catalogue's changes, and its photos then
         facts = self._catalog.meta()
         if artefact is not None and artefact.manifest.fingerprint != facts["fingerprint"]:
             self._catalog.close()
@@ -445,6 +446,26 @@ class Library:
         ]
 
     # --- looking ----------
+
+    def count(
+        self,
+        folder: PathLike | None = None,
+        after: datetime | None = None,
+        before: datetime | None = None,
+    ) -> int:
+        """How many photos a search within these bounds can find; see ``search``. Counted once after each change.
+
+        Raises:
+            InputError: ``after`` is not before ``before``.
+        """
+        within = Narrowing.of(folder, after, before)
+        with self._lock, self._catalog.snapshot():
+            changes = int(self._catalog.meta()["changes"])
+            if within:
+                return len(self._within.ids(self._catalog, within, changes))
+            if self._counted[0] != changes:
+                self._counted = (changes, self._catalog.count())
+            return self._counted[1]
 
     @property
     def encoder(self) -> Encoder:

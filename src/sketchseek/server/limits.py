@@ -63,7 +63,7 @@ class Limits:
     pixels: int = 80_000_000
     points: int = 50_000
     results: int = 500
-    depth: int = 10_000
+    depth: int = 1_000_000
     searches: int = 4
     thumbnails: int = 4
 

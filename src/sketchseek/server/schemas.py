@@ -95,6 +95,10 @@ class Results(BaseModel):
     results: list[Result]
     seconds: float = Field(description="Time that encoding and search took, in seconds.")
     offset: int = Field(description="Results left out before the first.")
+    total: int = Field(
+        description="Results that there are, those of other pages too; on all but the last page those that were "
+        "excluded count as well."
+    )
     more: bool = Field(description="Whether results after the last may be asked for and may be there.")
     fit: float | None = Field(
         description="Score from which on a result of a drawing is likely what was meant, where the model knows one."

@@ -193,12 +193,13 @@ async def _search(
         "offset": page.offset,
     }
 
-    def timed() -> tuple[Sequence[SearchResult], float, float | None]:
+    def timed() -> tuple[Sequence[SearchResult], float, float | None, int]:
         start = time.perf_counter()
         found = work(bounds)
-        return found, time.perf_counter() - start, fit_of(state) if drawn else None
+        there = state.library.count(bounds["folder"], bounds["after"], bounds["before"])
+        return found, time.perf_counter() - start, fit_of(state) if drawn else None, there
 
-    found, seconds, fit = await state.in_search_thread(timed)
+    found, seconds, fit, there = await state.in_search_thread(timed)
     results = [
         Result(rank=one.rank, id=one.id, path=shown(one.path), name=shown(one.path.name), score=round(one.score, 6))
         for one in found
@@ -208,6 +209,7 @@ async def _search(
         results=results,
         seconds=round(seconds, 6),
         offset=page.offset,
+        total=min(there, limits.depth, page.offset + len(found) if len(found) < k else there),
         more=len(found) == k and page.offset + k < limits.depth,
         fit=fit,
         fits=None if fit is None or first is None else first >= fit,

@@ -13,11 +13,21 @@ export class ApiError extends Error {
 // No answer came at all.
 export class ServerGone extends Error {}
 
+let library = ""; // name of the library that is searched; none is the server's first
+
+export const useLibrary = (name) => (library = name);
+
+// An address below api/, about the library that is searched.
+function address(path) {
+  if (!library) return `api/${path}`;
+  return `api/${path}${path.includes("?") ? "&" : "?"}library=${encodeURIComponent(library)}`;
+}
+
 async function request(path, options = {}) {
   let response;
   let body;
   try {
-    response = await fetch(`api/${path}`, options);
+    response = await fetch(address(path), options);
     body = await response.json().catch((error) => {
       if (response.ok) throw error;
       return null;
@@ -38,29 +48,54 @@ const post = (path, value, signal) =>
     signal,
   });
 
+const fresh = (path) => request(path, { cache: "no-store" });
+
 // JSON from below /api: asked for, or answered to a value.
 export const ask = (path, value) => (value === undefined ? request(path) : post(path, value));
 
-export const encoderUrl = (sha256) => `api/model/sketch.onnx?sha256=${sha256}`;
+export const encoderUrl = (sha256) => address(`model/sketch.onnx?sha256=${sha256}`);
 
-export const searchVector = (vector, k, signal) => post("search/vector", { vector, k }, signal);
+// Searches: each body is the query with { k, offset, folder, after, before }.
+export const searchVector = (body, signal) => post("search/vector", body, signal);
 
-export const searchDrawing = (strokes, k, signal) => post("search/drawing", { strokes, k }, signal);
+export const searchDrawing = (body, signal) => post("search/drawing", body, signal);
 
-export const searchPhoto = (id, k, signal) => post(`search/photo/${id}`, { k }, signal);
+export const searchPhoto = (id, body, signal) => post(`search/photo/${id}`, body, signal);
 
-export function searchImage(file, kind, k, signal) {
+export const refine = (body, signal) => post("search/refine", body, signal);
+
+export function searchImage(file, fields, signal) {
   const form = new FormData();
   form.append("image", file, file.name || "picture");
-  form.append("kind", kind);
-  form.append("k", String(k));
+  for (const [name, value] of Object.entries(fields)) {
+    for (const one of [value].flat()) if (one !== undefined && one !== null) form.append(name, String(one));
+  }
   return request("search/image", { method: "POST", body: form, signal });
 }
 
-export const status = () => request("status", { cache: "no-store" });
-
 export const photo = (id, signal) => request(`photos/${id}`, { signal });
 
-export const thumbnailUrl = (id, size) => `api/photos/${id}/thumbnail?size=${size}`;
+export const openFolder = (id) => post(`photos/${id}/open`, {});
 
-export const fileUrl = (id) => `api/photos/${id}/file`;
+export const thumbnailUrl = (id, size) => address(`photos/${id}/thumbnail?size=${size}`);
+
+export const fileUrl = (id, { download = false } = {}) => address(`photos/${id}/file${download ? "?download=true" : ""}`);
+
+// The library.
+export const status = () => fresh("status");
+
+export const libraries = () => fresh("libraries");
+
+export const failures = () => fresh("failures?limit=500");
+
+export const folders = (below) => fresh(below ? `folders?below=${encodeURIComponent(below)}` : "folders");
+
+export const addFolder = (folder) => post("folders", { folder });
+
+export const sync = () => post("sync", {});
+
+export const indexing = () => fresh("indexing");
+
+export const stopIndexing = () => post("indexing/stop", {});
+
+export const progressUrl = () => "api/progress";

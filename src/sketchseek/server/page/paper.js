@@ -1,75 +1,139 @@
-// The sheet of paper: strokes from mouse, pen and finger, kept in units of the sheet so that it may change its size.
+// The sheet of paper: strokes from mouse, pen and finger, drawn as they come.
 
-const UNITS = 1000; // the sheet is this wide and high, whatever its size on the screen
+import { Drawing, toApi, UNITS } from "./strokes.js";
+
 const NEAR = 1.5; // points closer than this to the last are left out
-const LINE = 7; // width of a line, in units
+const ERASER = 12; // radius, in units
+const PEN_ERASER = 32; // in event.buttons: a pen that is held the other way round
 
 export class Paper extends EventTarget {
-  // Events: "progress" while a stroke grows, "change" when the drawing changed for good.
+  // Events: "progress" while a stroke grows or the eraser goes on, "change" when the drawing changed for good.
   constructor(canvas) {
     super();
     this.canvas = canvas;
     this.context = canvas.getContext("2d", { desynchronized: true }) ?? canvas.getContext("2d");
-    this.strokes = []; // each a list of [x, y, pressure]
-    this.past = []; // drawings to which undo goes back
-    this.future = [];
-    this.current = null;
+    this.drawing = new Drawing();
+    this.revision = 0; // grows with every change, of the growing stroke too
+    this.tool = "pen"; // or "eraser"
+    this.width = 7; // of lines, in units
+    this.current = null; // the stroke that grows
+    this.last = null; // where the eraser is
     this.pointer = null;
     this.penSeen = 0;
     canvas.addEventListener("pointerdown", (event) => this.#down(event));
     canvas.addEventListener("pointermove", (event) => this.#move(event));
-    canvas.addEventListener("pointerup", (event) => this.#up(event));
-    canvas.addEventListener("pointercancel", (event) => this.#up(event));
-    canvas.addEventListener("lostpointercapture", (event) => this.#up(event));
+    for (const end of ["pointerup", "pointercancel", "lostpointercapture"]) {
+      canvas.addEventListener(end, (event) => event.pointerId === this.pointer && this.end());
+    }
+    canvas.addEventListener("contextmenu", (event) => this.busy && event.preventDefault()); // a long press draws
     new ResizeObserver(() => this.#resize()).observe(canvas);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.redraw());
   }
 
   get empty() {
-    return this.strokes.length === 0 && this.current === null;
+    return this.drawing.empty && this.current === null;
   }
 
-  get drawing() {
-    return this.current !== null;
+  // A stroke or the eraser is on its way.
+  get busy() {
+    return this.current !== null || this.last !== null;
   }
 
-  // The drawing as the API takes it: [[[x…], [y…]], …], the growing stroke too.
+  // The drawing as the API takes it, the growing stroke too.
   toStrokes() {
-    const all = this.current ? [...this.strokes, this.current] : this.strokes;
-    return all.map((points) => [points.map((p) => round(p[0])), points.map((p) => round(p[1]))]);
+    return toApi(this.current ? [...this.drawing.strokes, this.current] : this.drawing.strokes);
   }
 
   undo() {
-    if (this.current || this.past.length === 0) return;
-    this.future.push(this.strokes);
-    this.strokes = this.past.pop();
-    this.#changed();
+    this.#edit("undo");
   }
 
   redo() {
-    if (this.current || this.future.length === 0) return;
-    this.past.push(this.strokes);
-    this.strokes = this.future.pop();
-    this.#changed();
+    this.#edit("redo");
   }
 
   clear() {
-    if (this.current || this.strokes.length === 0) return;
-    this.#remember();
-    this.strokes = [];
-    this.#changed();
+    this.#edit("clear");
+  }
+
+  fit() {
+    this.#edit("fit");
+  }
+
+  // Put the pen, or the eraser, down at [x, y, pressure].
+  begin(place, tool = this.tool) {
+    if (this.busy) return;
+    if (tool === "eraser") {
+      this.drawing.beginErasing();
+      this.last = place;
+      this.extend(place);
+    } else {
+      this.current = { points: [place], width: this.width };
+      this.#ink(this.current, 0);
+      this.#tell("progress");
+    }
+  }
+
+  // Go on to another place.
+  extend(...places) {
+    if (this.last) {
+      let some = false;
+      for (const place of places) {
+        some = this.drawing.erase(this.last, place, ERASER) || some;
+        this.last = place;
+      }
+      if (some) {
+        this.redraw();
+        this.#tell("progress");
+      }
+    } else if (this.current) {
+      const { points } = this.current;
+      const from = points.length;
+      for (const place of places) {
+        const before = points.at(-1);
+        if (Math.hypot(place[0] - before[0], place[1] - before[1]) >= NEAR) points.push(place);
+      }
+      if (points.length === from) return;
+      this.#ink(this.current, from);
+      this.#tell("progress");
+    }
+  }
+
+  end() {
+    this.pointer = null;
+    if (this.last) {
+      this.last = null;
+      if (this.drawing.endErasing()) this.dispatchEvent(new Event("change"));
+    } else if (this.current) {
+      this.drawing.add(this.current);
+      this.current = null;
+      this.redraw();
+      this.dispatchEvent(new Event("change")); // of the same revision: the last "progress" knew all of it
+    }
   }
 
   redraw() {
     const { context, canvas } = this;
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.clearRect(0, 0, canvas.width, canvas.height);
-    for (const stroke of this.strokes) this.#ink(stroke, 0);
+    for (const stroke of this.drawing.strokes) this.#ink(stroke, 0);
     if (this.current) this.#ink(this.current, 0);
   }
 
+  #edit(what) {
+    if (this.busy || !this.drawing[what]()) return;
+    this.redraw();
+    this.#tell("change");
+  }
+
+  #tell(what) {
+    this.revision++;
+    this.dispatchEvent(new Event(what));
+  }
+
   #down(event) {
-    if (this.current || event.button !== 0 || !event.isPrimary) return;
+    const turned = event.pointerType === "pen" && (event.buttons & PEN_ERASER) !== 0;
+    if (this.busy || !(event.button === 0 || turned) || !event.isPrimary) return;
     // A hand that rests on the screen while a pen draws is not a finger that draws.
     if (event.pointerType === "touch" && event.timeStamp - this.penSeen < 1000 && this.penSeen > 0) return;
     event.preventDefault();
@@ -79,55 +143,25 @@ export class Paper extends EventTarget {
       // The pointer left before this was run: its stroke is a dot.
     }
     this.pointer = event.pointerId;
-    this.current = [];
-    this.#add(event);
-    this.dispatchEvent(new Event("progress"));
+    this.begin(this.#place(event), turned ? "eraser" : this.tool);
   }
 
   #move(event) {
     if (event.pointerType === "pen") this.penSeen = event.timeStamp;
-    if (!this.current || event.pointerId !== this.pointer) return;
-    const from = this.current.length;
+    if (!this.busy || event.pointerId !== this.pointer) return;
     const parts = event.getCoalescedEvents?.() ?? [];
-    for (const part of parts.length ? parts : [event]) this.#add(part);
-    if (this.current.length > from) {
-      this.#ink(this.current, from);
-      this.dispatchEvent(new Event("progress"));
-    }
+    this.extend(...(parts.length ? parts : [event]).map((part) => this.#place(part)));
   }
 
-  #up(event) {
-    if (!this.current || event.pointerId !== this.pointer) return;
-    const stroke = this.current;
-    this.current = null;
-    this.pointer = null;
-    this.#remember();
-    this.strokes = [...this.strokes, stroke];
-    this.#changed();
-  }
-
-  #add(event) {
+  #place(event) {
     const box = this.canvas.getBoundingClientRect();
     const x = ((event.clientX - box.left) / box.width) * UNITS;
     const y = ((event.clientY - box.top) / box.height) * UNITS;
-    const last = this.current.at(-1);
-    if (last && Math.hypot(x - last[0], y - last[1]) < NEAR) return;
-    this.current.push([x, y, event.pointerType === "pen" ? event.pressure : 0.5]);
-    if (this.current.length === 1) this.#ink(this.current, 0);
-  }
-
-  #remember() {
-    this.past.push(this.strokes);
-    this.future = [];
-  }
-
-  #changed() {
-    this.redraw();
-    this.dispatchEvent(new Event("change"));
+    return [x, y, event.pointerType === "pen" ? event.pressure : 0.5];
   }
 
   // Draw a stroke from its point `from` on, smooth through the middles between points.
-  #ink(points, from) {
+  #ink({ points, width }, from) {
     const { context, canvas } = this;
     const scale = canvas.width / UNITS;
     context.setTransform(scale, 0, 0, scale, 0, 0);
@@ -135,13 +169,13 @@ export class Paper extends EventTarget {
     context.lineCap = context.lineJoin = "round";
     if (points.length === 1) {
       context.beginPath();
-      context.arc(points[0][0], points[0][1], LINE / 2, 0, 2 * Math.PI);
+      context.arc(points[0][0], points[0][1], width / 2, 0, 2 * Math.PI);
       context.fill();
       return;
     }
     for (let i = Math.max(1, from); i < points.length; i++) {
       const [before, a, b] = [points[Math.max(0, i - 2)], points[i - 1], points[i]];
-      context.lineWidth = LINE * (0.5 + b[2]);
+      context.lineWidth = width * (0.5 + b[2]);
       context.beginPath();
       context.moveTo((before[0] + a[0]) / 2, (before[1] + a[1]) / 2);
       context.quadraticCurveTo(a[0], a[1], (a[0] + b[0]) / 2, (a[1] + b[1]) / 2);
@@ -157,5 +191,3 @@ export class Paper extends EventTarget {
     this.redraw();
   }
 }
-
-const round = (value) => Math.round(value * 10) / 10;

@@ -1,12 +1,14 @@
 // Pictures as queries: chosen, pasted or dropped.
 
-// Call onFile(file) for each picture that reaches the page.
-export function watchForPictures({ button, input, drop, onFile }) {
-  button.addEventListener("click", () => input.click());
-  input.addEventListener("change", () => {
-    if (input.files[0]) onFile(input.files[0]);
-    input.value = "";
-  });
+// Call onFile(file, kind) for each picture that reaches the page; kind is known only for photographed paper.
+export function watchForPictures({ button, input, paperButton, camera, drop, onFile }) {
+  for (const [opener, chooser, kind] of [[button, input], [paperButton, camera, "drawing"]]) {
+    opener.addEventListener("click", () => chooser.click());
+    chooser.addEventListener("change", () => {
+      if (chooser.files[0]) onFile(chooser.files[0], kind);
+      chooser.value = "";
+    });
+  }
   addEventListener("paste", (event) => {
     const file = [...(event.clipboardData?.files ?? [])][0];
     if (file) {
@@ -35,14 +37,16 @@ export function watchForPictures({ button, input, drop, onFile }) {
 }
 
 // Draw a picture file into a canvas, whole, and guess whether it shows a drawing or a photo, which the user can change.
-// A file that the browser cannot read (TIFF, for one) is left to the server: the answer is null.
-export async function preview(file, canvas) {
+// A file that the browser cannot read (TIFF, for one) is left to the server: the answer is null. Where wanted() says so,
+// another picture came meanwhile, and this one is left alone.
+export async function preview(file, canvas, wanted = () => true) {
   let image;
   try {
     image = await decode(file);
   } catch {
     return null;
   }
+  if (!wanted()) return null;
   const scale = Math.min(1, 800 / Math.max(image.width, image.height));
   canvas.width = Math.max(1, Math.round(image.width * scale));
   canvas.height = Math.max(1, Math.round(image.height * scale));
@@ -53,13 +57,17 @@ export async function preview(file, canvas) {
   return looksLikeDrawing(canvas) ? "drawing" : "photo";
 }
 
-// A drawing is mostly paper: one shade, and few pixels with much colour.
 function looksLikeDrawing(canvas) {
   const small = document.createElement("canvas");
   small.width = small.height = 64;
   const context = small.getContext("2d", { willReadFrequently: true });
   context.drawImage(canvas, 0, 0, 64, 64);
-  const { data } = context.getImageData(0, 0, 64, 64);
+  return isMostlyPaper(context.getImageData(0, 0, 64, 64).data);
+}
+
+// A drawing is mostly paper: one shade, and few pixels with much colour. data: RGBA bytes.
+export function isMostlyPaper(data) {
+  const pixels = data.length / 4;
   const counts = new Array(10).fill(0);
   let colourful = 0;
   for (let i = 0; i < data.length; i += 4) {
@@ -68,7 +76,7 @@ function looksLikeDrawing(canvas) {
     if (Math.max(r, g, b) - Math.min(r, g, b) > 60) colourful++;
   }
   const paper = Math.max(...counts.map((count, shade) => count + (counts[shade + 1] ?? 0)));
-  return paper > 0.55 * 4096 && colourful < 0.1 * 4096;
+  return paper > 0.55 * pixels && colourful < 0.1 * pixels;
 }
 
 async function decode(file) {

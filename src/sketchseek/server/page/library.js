@@ -1,0 +1,226 @@
+// The library: what is indexed, how far indexing is, what failed, and adding folders.
+
+import * as api from "./api.js";
+import { texts } from "./texts.js";
+
+const byId = (id) => document.getElementById(id);
+
+// The state of indexing, as the server pushes it. A connection is kept only while somebody looks or something runs:
+// browsers have few to each server.
+export class Progress {
+  // onState({ running, library, progress, report, stopped, error }) hears every change.
+  constructor(onState) {
+    this.onState = onState;
+    this.source = null;
+    this.watched = false;
+    this.running = false;
+    document.addEventListener("visibilitychange", () => this.#settle());
+  }
+
+  // Look whether something runs, once; follow it if so.
+  async look() {
+    this.#take(await api.indexing());
+  }
+
+  watch(watched) {
+    this.watched = watched;
+    this.#settle();
+  }
+
+  #settle() {
+    const wanted = (this.watched || this.running) && !document.hidden;
+    if (wanted && !this.source) {
+      this.source = new EventSource(api.progressUrl()); // connects again by itself
+      this.source.addEventListener("message", ({ data }) => this.#take(JSON.parse(data)));
+    } else if (!wanted && this.source) {
+      this.source.close();
+      this.source = null;
+    }
+  }
+
+  #take(state) {
+    this.running = state.running;
+    this.onState(state);
+    this.#settle();
+  }
+}
+
+// What a state of indexing says, and how much is done, from 0 to 1, where that is known.
+export function describe({ running, progress, report, stopped, error }) {
+  if (!running) {
+    if (error) return { text: error.message, wrong: true };
+    if (stopped) return { text: texts.stopped };
+    return { text: report ? texts.report(report) : "" };
+  }
+  if (!progress) return { text: texts.starting };
+  if (progress.stage === "scan") return { text: texts.scanning(progress.done) };
+  if (progress.stage === "index") return { text: texts.building, part: 1 };
+  const part = progress.total ? progress.done / progress.total : 0;
+  return { text: texts.embedding(progress.done, progress.total), part };
+}
+
+export class LibraryPanel {
+  // onChanged(status): the library holds other photos now; onStatus(status): as it is.
+  constructor({ onChanged, onStatus }) {
+    this.dialog = byId("panel");
+    this.handlers = { onChanged, onStatus };
+    this.progress = new Progress((state) => this.#showProgress(state));
+    this.state = null;
+    this.turn = 0;
+    byId("library").addEventListener("click", () => this.show());
+    byId("panel-close").addEventListener("click", () => this.dialog.close());
+    this.dialog.addEventListener("click", (event) => event.target === this.dialog && this.dialog.close());
+    this.dialog.addEventListener("close", () => this.progress.watch(false));
+    byId("sync").addEventListener("click", () => this.#do(api.sync()));
+    byId("stop").addEventListener("click", () => this.#do(api.stopIndexing()));
+    byId("add").addEventListener("click", () => this.#do(api.addFolder(this.folder)));
+    byId("up").addEventListener("click", () => this.#browse(this.above.pop()));
+  }
+
+  get open() {
+    return this.dialog.open;
+  }
+
+  async show() {
+    byId("panel-error").hidden = true;
+    if (!this.open) this.dialog.showModal();
+    this.progress.watch(true);
+    this.above = [];
+    await Promise.all([this.#showLibrary(), this.#browse(undefined)]);
+  }
+
+  async #showLibrary() {
+    const turn = ++this.turn;
+    try {
+      const [status, failures] = await Promise.all([api.status(), api.failures()]);
+      if (turn !== this.turn) return; // of another library, or older
+      const { library } = status;
+      byId("panel-name").textContent = status.name;
+      byId("panel-path").textContent = library.path;
+      byId("panel-holds").textContent = texts.holds(library);
+      byId("panel-folders-text").textContent = texts.folders(library.folders.length);
+      byId("panel-folders").replaceChildren(...library.folders.map((path) => item("bdi", path)));
+      byId("sync").hidden = !status.may.write || library.folders.length === 0;
+      byId("adding").hidden = !status.may.write;
+      byId("read-only").hidden = status.may.write;
+      this.#showFailures(failures);
+      this.handlers.onStatus(status);
+    } catch (error) {
+      this.#wrong(error);
+    }
+  }
+
+  #showFailures({ total, failures }) {
+    byId("failures").hidden = total === 0;
+    byId("failures-summary").textContent = texts.failures(total);
+    const items = failures.map(({ path, reason }) => {
+      const one = item("bdi", path);
+      const why = document.createElement("p");
+      why.className = "quiet";
+      why.textContent = reason;
+      one.append(why);
+      return one;
+    });
+    if (total > failures.length) items.push(item("span", texts.moreFailures(total - failures.length)));
+    byId("failures-list").replaceChildren(...items);
+  }
+
+  #showProgress(state) {
+    const before = this.state;
+    this.state = state;
+    const { text, part, wrong } = describe(state);
+    byId("progress").hidden = text === "";
+    byId("progress-text").textContent = text;
+    byId("progress-text").classList.toggle("wrong", Boolean(wrong));
+    byId("progress-remedy").textContent = state.error?.remedy ?? "";
+    byId("progress-library").textContent = state.library ?? "";
+    byId("progress-bar").hidden = !state.running;
+    if (part === undefined) byId("progress-bar").removeAttribute("value");
+    else byId("progress-bar").value = part;
+    byId("stop").hidden = !state.running;
+    byId("sync").disabled = byId("add").disabled = state.running;
+    byId("running").hidden = !state.running;
+    byId("running").textContent = texts.progress(Math.round(100 * (part ?? 0)));
+    const saved = (one) => one?.progress?.indexed ?? 0;
+    if (before?.running && !state.running) this.#changed();
+    else if (state.running && saved(state) !== saved(before)) this.#refresh();
+  }
+
+  async #changed() {
+    if (this.open) await this.#showLibrary();
+    try {
+      this.handlers.onChanged(await api.status());
+    } catch {
+      // The next search says so.
+    }
+  }
+
+  async #refresh() {
+    if (this.refreshing) return; // the next step tells
+    this.refreshing = true;
+    try {
+      this.handlers.onStatus(await api.status());
+    } catch {
+      // As above.
+    } finally {
+      this.refreshing = false;
+    }
+  }
+
+  // List the folders in one, or the roots.
+  async #browse(path) {
+    const turn = (this.browsing = (this.browsing ?? 0) + 1);
+    const focused = byId("adding").contains(document.activeElement);
+    try {
+      const answer = await api.folders(path);
+      if (!answer.adding || turn !== this.browsing) return;
+      this.folder = answer.path;
+      byId("folder-path").textContent = answer.path ?? texts.roots;
+      byId("up").hidden = answer.path === null;
+      byId("add").hidden = answer.path === null;
+      byId("no-folders").hidden = answer.folders.length > 0;
+      const items = answer.folders.map((folder) => {
+        const one = document.createElement("li");
+        const button = document.createElement("button");
+        button.type = "button";
+        button.className = "plain";
+        button.textContent = answer.path === null ? folder : (folder.match(/[^/\\]+$/)?.[0] ?? folder);
+        button.title = folder;
+        button.addEventListener("click", () => {
+          this.above.push(answer.path ?? undefined);
+          this.#browse(folder);
+        });
+        one.append(button);
+        return one;
+      });
+      byId("folder-list").replaceChildren(...items);
+      if (focused) (items[0]?.firstElementChild ?? byId("add")).focus(); // what had it is gone
+    } catch (error) {
+      this.#wrong(error);
+    }
+  }
+
+  async #do(asked) {
+    byId("panel-error").hidden = true;
+    try {
+      await asked;
+    } catch (error) {
+      this.#wrong(error);
+    }
+  }
+
+  #wrong(error) {
+    const gone = error instanceof api.ServerGone;
+    const text = gone ? texts.serverGone : [error.message, error.remedy].filter(Boolean).join(" ");
+    byId("panel-error").textContent = text || texts.serverFailed;
+    byId("panel-error").hidden = false;
+  }
+}
+
+function item(kind, text) {
+  const one = document.createElement("li");
+  const inner = document.createElement(kind);
+  inner.textContent = text;
+  one.append(inner);
+  return one;
+}
