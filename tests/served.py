@@ -9,7 +9,7 @@ import os
 import tarfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -76,12 +76,14 @@ def fake_npm(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None
 
 
 @contextmanager
-def serving(library: Library, thumbnails: Path, port: int = 0) -> Iterator[str]:
+def serving(
+    library: Library, *others: Library, thumbnails: Path, port: int = 0, roots: Iterable[Path] = ()
+) -> Iterator[str]:
     """A real server in a thread; its URL."""
     import uvicorn
 
     with bind("127.0.0.1", port) as listener:
-        app = create_app(library, thumbnails=ThumbnailCache(thumbnails))
+        app = create_app(library, *others, thumbnails=ThumbnailCache(thumbnails), roots=roots)
         server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off", timeout_graceful_shutdown=1))
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
         thread.start()
@@ -91,6 +93,7 @@ def serving(library: Library, thumbnails: Path, port: int = 0) -> Iterator[str]:
         try:
             yield url_of(listener)
         finally:
+            app.state.server.indexer.close()  # else streams of progress would be waited for
             server.should_exit = True
             thread.join(10)
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from served import COUNT, SMALL, picture
+from served import COUNT, SMALL, launch, picture, serving
 from sketchseek.artefact import Artefact
 from sketchseek.search.library import Library
 from sketchseek.server.app import create_app
 from sketchseek.server.thumbnails import ThumbnailCache
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 
 @pytest.fixture(scope="session")
@@ -51,3 +56,46 @@ def client(library: Library, tmp_path: Path) -> Iterator[TestClient]:
 def id_of(library: Library) -> dict[str, int]:
     """Ids by file name."""
     return {one.path.name: one.id for one in library.search([[[0, 9], [0, 9]]], k=1000)}
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with launch() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def url(library: Library, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with serving(library, thumbnails=tmp_path_factory.mktemp("thumbnails")) as address:
+        yield address
+
+
+@pytest.fixture
+def new_page(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Open pages; whatever their console complains of, and any request that leaves the machine, is a failure."""
+    complaints: list[str] = []
+    with ExitStack() as stack:
+
+        def open_page(address: str, *, encodes: bool = False, **options: Any) -> Page:
+            context = browser.new_context(**{"viewport": {"width": 1200, "height": 800}, **options})
+            if not encodes:  # the server does: what is sent is then the drawing, which the tests look at
+                context.add_init_script("delete globalThis.WebAssembly")
+            context.set_default_timeout(10_000)
+            stack.callback(context.close)
+            page = context.new_page()
+            page.on("pageerror", lambda error: complaints.append(str(error)))
+            page.on("console", lambda text: complaints.append(text.text) if text.type in ("error", "warning") else None)
+            page.on(
+                "request",
+                lambda request: (
+                    None
+                    if request.url.startswith((address, "blob:" + address))
+                    else complaints.append(f"foreign request: {request.url}")
+                ),
+            )
+            page.goto(address)
+            return page
+
+        yield open_page
+    harmless = ("net::ERR_CONNECTION_REFUSED", "net::ERR_FAILED", "status of 422", "willReadFrequently")
+    assert [text for text in complaints if not any(known in text for known in harmless)] == []

@@ -87,7 +87,7 @@ def test_the_browser_draws_the_raster_that_python_draws(library: Library, tmp_pa
       });
     }"""
     some = drawings()
-    with serving(library, tmp_path) as url:
+    with serving(library, thumbnails=tmp_path) as url:
         for size in (64, 128):
             there = evaluate(url, script, [some, size])
             for one, text in zip(some, there, strict=True):
@@ -101,7 +101,7 @@ def test_the_browser_draws_the_raster_that_python_draws(library: Library, tmp_pa
 @pytest.mark.browser
 def test_both_ways_give_the_same_ranking(library: Library, tmp_path: Path) -> None:
     some = drawings()
-    with serving(library, tmp_path) as url:
+    with serving(library, thumbnails=tmp_path) as url:
         found = evaluate(url, ENCODE, some)
     assert found["mode"] == "browser", found["told"]
     assert found["told"][-1] == ["browser", ""]
@@ -122,7 +122,7 @@ def test_both_ways_give_the_same_ranking_with_the_model_that_ships(real_data: Pa
             some.append(json.loads(next(lines))["drawing"])
     with Library.open(tmp_path / "library", create=True) as library:
         library.add(photos)
-        with serving(library, tmp_path / "thumbnails") as url:
+        with serving(library, thumbnails=tmp_path / "thumbnails") as url:
             found = evaluate(url, ENCODE, some)
         assert found["mode"] == "browser", found["told"]
         for one, vector in zip(some, found["vectors"], strict=True):
@@ -144,7 +144,7 @@ def assert_same_ranking(library: Library, drawing: Any, vector: list[float]) -> 
 
 @pytest.mark.browser
 def test_where_the_browser_cannot_the_server_encodes(library: Library, tmp_path: Path) -> None:
-    with serving(library, tmp_path) as url:
+    with serving(library, thumbnails=tmp_path) as url:
         found = evaluate(url, ENCODE, [LINES], {"**/sketch.onnx*": b"no graph"})
         assert (found["mode"], found["vectors"]) == ("server", [None])
         assert found["told"][-1][0] == "server"

@@ -36,6 +36,12 @@ export class Grid {
     new ResizeObserver(() => this.#arrange()).observe(list);
   }
 
+  // How many tiles the window has room for.
+  get room() {
+    const [from, to] = rangeOf(this.layout, Infinity, 0, innerHeight);
+    return to - from;
+  }
+
   // There are other results, or more: show them where they belong.
   show() {
     this.stop = Math.max(0, Math.min(this.stop, this.results.total - 1));
@@ -102,7 +108,7 @@ export class Grid {
     tile.ariaPosInSet = String(index + 1);
     tile.ariaSetSize = String(this.results.total);
     photo.tabIndex = index === this.stop ? 0 : -1;
-    photo.disabled = !result;
+    photo.ariaDisabled = String(!result); // not disabled: the arrows may come before the result does
     photo.ariaLabel = result ? texts.result(index + 1, result.name, this.handlers.markOf(result.id)) : texts.coming;
     photo.title = result?.path ?? "";
     caption.textContent = result?.name ?? "";

@@ -10,7 +10,7 @@ import { LibraryPanel } from "./library.js";
 import { Marks, showMarks } from "./marks.js";
 import { Paper } from "./paper.js";
 import { asker } from "./query.js";
-import { FIRST, Results } from "./results.js";
+import { FIRST, MOST, Results } from "./results.js";
 import { Search } from "./search.js";
 import { fillTexts, texts } from "./texts.js";
 import { preview, watchForPictures } from "./upload.js";
@@ -110,7 +110,7 @@ function question() {
   const pages = asker({ query, strokes, encoder, bounds, marks: ids });
   return {
     pages,
-    ask: (signal) => pages(signal, { k: FIRST, offset: 0 }),
+    ask: (signal) => pages(signal, { k: Math.min(MOST, Math.max(FIRST, grid.room)), offset: 0 }),
     key: query.paper ? JSON.stringify([paper.revision, bounds, ids]) : undefined,
   };
 }

@@ -1,6 +1,7 @@
 // The results of a query: the first at once, more as they are looked at, as far as there are any.
 
-export const FIRST = 48;
+export const FIRST = 48; // at least as many at first
+export const MOST = 300; // and at most
 export const PAGE = 96;
 const PAUSE = 2000; // milliseconds after a failure before the same is asked for again
 

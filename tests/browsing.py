@@ -1,0 +1,55 @@
+"""What the tests of the page do in a browser."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "has_touch": True, "is_mobile": True}
+
+
+def until(page: Page, expression: str) -> None:
+    """Wait until an expression of JavaScript holds. Playwright's own way needs eval, which the policy forbids."""
+    for _ in range(400):
+        if page.evaluate(expression):
+            return
+        page.wait_for_timeout(25)
+    pytest.fail(f"never came true: {expression}")
+
+
+def draw(page: Page, *points: tuple[float, float]) -> None:
+    """Draw a line with the mouse; the sheet is 1 wide and high."""
+    box = page.locator("#paper").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + points[0][0] * box["width"], box["y"] + points[0][1] * box["height"])
+    page.mouse.down()
+    for x, y in points[1:]:
+        page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"], steps=5)
+    page.mouse.up()
+
+
+def results(page: Page) -> list[str]:
+    """Names of the results that have tiles, when the page has come to rest."""
+    until(page, "document.getElementById('found').getAttribute('aria-busy') === 'false'")
+    return page.locator("#grid .caption").all_text_contents()
+
+
+def ink(page: Page) -> int:
+    """How many pixels of the sheet are inked."""
+    return int(
+        page.evaluate(
+            "() => { const c = document.getElementById('paper');"
+            "const { data } = c.getContext('2d').getImageData(0, 0, c.width, c.height);"
+            "return data.filter((v, i) => i % 4 === 3 && v).length; }"
+        )
+    )
+
+
+def expect_results(page: Page) -> list[str]:
+    """Names of the results that have tiles, once there are some and a photo is painted."""
+    until(page, "[...document.querySelectorAll('#grid img')].some((i) => i.naturalWidth)")
+    return results(page)
