@@ -8,7 +8,11 @@ few of them, each under many names. The parts of a stroke's time:
 - encode: pen up to the question's departure: raster and encoder where the browser encodes, else next to nothing;
 - search: what the server says it took (and encoding, where it encodes);
 - network: the rest from the question's departure to its answer, as JSON that has been read;
-- paint: from there to the second frame after the grid changed.
+- paint: from there to the end of the frame in which the grid has the new results;
+- photos: from the answer to the frame in which every tile that can be seen has its new photo (not part of the whole: the
+  server makes each thumbnail anew here, since every photo is met for the first time).
+
+Then the results are scrolled through, 60 pixels a frame: the time between frames.
 """
 
 from __future__ import annotations
@@ -35,21 +39,36 @@ from sketchseek.search.library import Library
 
 CHROMIUM = os.environ.get("SKETCHSEEK_CHROMIUM", "/usr/bin/chromium")
 PICTURES = 200
-PARTS = ("encode", "search", "network", "paint", "whole")
+PARTS = ("encode", "search", "network", "paint", "whole", "photos")
 
 WATCH = """
-window.seen = { up: 0, asks: [], painted: 0 };
-addEventListener("pointerup", () => { seen = { up: performance.now(), asks: [], painted: 0 }; }, true);
+const nothing = () => ({ up: 0, asks: [], painted: 0, photos: 0 });
+window.seen = nothing();
+addEventListener("pointerdown", () => { seen = nothing(); }, true);
+addEventListener("pointerup", () => { seen.up = performance.now(); }, true);
+// A task that a frame's own callback posts runs once the frame is painted.
+const afterFrame = (work) => requestAnimationFrame(() => {
+  const { port1, port2 } = new MessageChannel();
+  port1.onmessage = work;
+  port2.postMessage(0);
+});
+const complete = () => [...document.querySelectorAll("#grid li")].every((tile) => {
+  const { top, bottom } = tile.getBoundingClientRect();
+  const photo = [...tile.querySelectorAll("img")].at(-1);
+  return bottom < 0 || top > innerHeight || photo?.src.includes(`/photos/${tile.dataset.id}/`);
+});
 const plain = window.fetch;
 window.fetch = async (address, options) => {
   if (!String(address).includes("api/search/")) return plain(address, options);
+  const mine = seen;
   const ask = { sent: performance.now(), address: String(address) };
-  seen.asks.push(ask);
+  mine.asks.push(ask);
   const answer = await plain(address, options);
   const json = answer.json.bind(answer);
   answer.json = async () => {
     const body = await json();
     ask.answered = performance.now();
+    mine.painted = mine.photos = 0; // of this answer
     ask.seconds = body.seconds;
     return body;
   };
@@ -57,9 +76,25 @@ window.fetch = async (address, options) => {
 };
 addEventListener("DOMContentLoaded", () => new MutationObserver(() => {
   const mine = seen;
-  requestAnimationFrame(() => requestAnimationFrame(() => { mine.painted = performance.now(); }));
+  const answered = mine.asks.at(-1)?.answered;
+  if (!answered) return;
+  if (!mine.painted || mine.painted < answered) afterFrame(() => { mine.painted ||= performance.now(); });
+  if (!mine.photos && complete()) afterFrame(() => { mine.photos ||= performance.now(); });
 }).observe(document.getElementById("grid"), { childList: true, subtree: true, attributes: true }));
 """
+
+SCROLL = """async () => {
+  const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
+  const times = [];
+  let before = await frame();
+  for (let i = 0; i < 180; i++) {
+    scrollBy(0, 60);
+    const now = await frame();
+    times.push(now - before);
+    before = now;
+  }
+  return times;
+}"""
 
 
 def fill(folder: Path, model: str, count: int) -> Path:
@@ -115,6 +150,7 @@ def measure(library: Path, strokes: int) -> dict[str, Any]:
                   performance.getEntriesByType(kind).map((one) => [new URL(one.name).pathname, one.transferSize])))"""
             )
             times = _strokes(page, strokes)
+            frames = page.evaluate(SCROLL)
             browser.close()
     finally:
         server.terminate()
@@ -126,6 +162,7 @@ def measure(library: Path, strokes: int) -> dict[str, Any]:
             part: {f"p{q}": round(float(np.percentile([one[part] for one in times], q)), 1) for q in (50, 95)}
             for part in PARTS
         },
+        "scroll_frame_ms": {f"p{q}": round(float(np.percentile(frames, q)), 1) for q in (50, 95)},
         "cold_load_ms": cold,
         "weight_bytes": {"all": sum(weight.values()), "largest": sorted(weight.items(), key=lambda one: -one[1])[:5]},
     }
@@ -146,22 +183,23 @@ def _strokes(page: Any, count: int) -> list[dict[str, Any]]:
         page.mouse.up()
         for _ in range(200):
             page.wait_for_timeout(20)
-            seen = page.evaluate("() => seen")
-            done = [ask for ask in seen["asks"] if ask.get("answered")]
-            if done and seen["painted"] > done[-1]["answered"]:
+            seen = page.evaluate("() => ({ ...seen, busy: document.getElementById('found').ariaBusy === 'true' })")
+            last = seen["asks"][-1] if seen["asks"] else {}
+            if not seen["busy"] and last.get("answered") and seen["painted"] and seen["photos"]:
                 break
         else:
             continue
         if number >= 2:  # the first are to warm up
-            last = done[-1]
+            # Where the pen rested before it went up, the last question was on its way by then, or even answered.
             took = 1000 * last["seconds"]
             times.append(
                 {
-                    "encode": last["sent"] - seen["up"],
+                    "encode": max(0.0, last["sent"] - seen["up"]),
                     "search": took,
                     "network": last["answered"] - last["sent"] - took,
                     "paint": seen["painted"] - last["answered"],
-                    "whole": seen["painted"] - seen["up"],
+                    "whole": max(0.0, seen["painted"] - seen["up"]),
+                    "photos": seen["photos"] - last["answered"],
                     "encoded": "in the browser" if "search/vector" in last["address"] else "on the server",
                 }
             )
@@ -190,6 +228,7 @@ def main() -> None:
         cells = [f"{row[part]['p50']:.1f} / {row[part]['p95']:.1f}" for part in PARTS]
         print(f"{count:8,}  " + "  ".join(f"{cell:>17}" for cell in cells) + f"  {row['encoded']}")
     last = rows[options.photos[-1]]
+    print(f"frames while scrolling: {last['scroll_frame_ms']}")
     print(f"cold load: {last['cold_load_ms']}; weight: {last['weight_bytes']}")
 
 

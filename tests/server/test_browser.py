@@ -25,7 +25,7 @@ def test_drawing_with_the_mouse_finds_what_python_finds(
 ) -> None:
     page = new_page(url)
     assert page.locator("#hint").is_visible()
-    assert f"{COUNT + 1} photos" in page.locator("#library").inner_text()
+    until(page, f"document.getElementById('library').textContent === '{COUNT + 1} photos'")
     with page.expect_request("**/api/search/drawing") as sent:
         draw(page, (0.2, 0.2), (0.8, 0.25), (0.7, 0.8))
     found = expect_results(page)

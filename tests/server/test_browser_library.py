@@ -62,7 +62,7 @@ def test_a_folder_is_added_and_its_progress_is_pushed(
         serving(library, thumbnails=tmp_path / "thumbnails", roots=[tmp_path / "root"]) as address,
     ):
         page = new_page(address)
-        assert "0 photos" in page.locator("#hint").inner_text()
+        until(page, "document.getElementById('hint').textContent.includes('0 photos')")
         page.locator("#library").click()
         page.locator("#folder-list button").click()  # the root
         page.locator("#folder-list button", has_text="holidays").click()

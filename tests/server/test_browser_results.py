@@ -239,7 +239,7 @@ def many(tiny_artefact: Artefact, tmp_path_factory: pytest.TempPathFactory) -> I
 @pytest.mark.slow
 def test_a_hundred_thousand_entries_scroll(new_page: Callable[..., Page], many: str) -> None:
     page = new_page(many)
-    assert "100,000 photos" in page.locator("#library").inner_text()
+    until(page, "document.getElementById('library').textContent === '100,000 photos'")
     draw(page, (0.2, 0.2), (0.8, 0.2))
     expect_results(page)
     tiles = "document.querySelectorAll('#grid li').length"

@@ -2,6 +2,7 @@
 
 const LOADING = 60_000; // milliseconds that loading may take; the server encodes meanwhile
 const ENCODING = 4_000; // and one drawing
+const WARM = 4; // drawings after which the browser has compiled the encoder well: the first take several times as long
 const AGREE = 0.995; // cosine from which on the browser's vector of the test drawing is the server's
 
 // Lines, a turn, a curve and a dot.
@@ -44,7 +45,7 @@ export class EncodeWorker {
 }
 
 // Starts on the server and changes to the browser once that has shown that it can.
-// ask(path, options) fetches JSON from below /api; onMode(mode, reason) hears "server" or "browser".
+// ask(path, value) fetches JSON from below /api, or posts a value there; onMode(mode, reason) hears "server" or "browser".
 export class Encoder {
   constructor(ask, onMode = () => {}) {
     this.askServer = ask;
@@ -74,6 +75,7 @@ export class Encoder {
       const agreement = cosine(here.answer, there.vector);
       if (!(agreement >= AGREE)) throw new Error(`the test drawing agrees by ${agreement} only`);
       this.agreement = agreement;
+      for (let i = 0; i < WARM; i++) await worker.ask("encode", TEST, LOADING);
       if (turn !== this.turn) throw new Error("another library");
       this.worker = worker;
       this.mode = "browser";

@@ -294,11 +294,11 @@ function libraryChanged(status) {
 
 async function start() {
   try {
-    const { libraries, default: first } = await api.libraries();
+    const [{ libraries, default: first }, status] = await Promise.all([api.libraries(), api.status()]);
     const choice = byId("choice");
     choice.replaceChildren(...libraries.map(({ name }) => new Option(name, name, name === first)));
     choice.hidden = libraries.length < 2;
-    showStatus(await api.status());
+    showStatus(status);
     encoder.load(api.encoderUrl);
     panel.progress.look().catch(() => {});
   } catch (error) {
