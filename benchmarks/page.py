@@ -9,8 +9,8 @@ few of them, each under many names. The parts of a stroke's time:
 - search: what the server says it took (and encoding, where it encodes);
 - network: the rest from the question's departure to its answer, as JSON that has been read;
 - paint: from there to the end of the frame in which the grid has the new results;
-- photos: from the answer to the frame in which every tile that can be seen has its new photo (not part of the whole: the
-  server makes each thumbnail anew here, since every photo is met for the first time).
+- photos: from the answer to the frame in which every tile that can be seen has its new photo. It is not part of the
+  whole: the server makes each thumbnail anew here, since every photo is met for the first time.
 
 Then the results are scrolled through, 60 pixels a frame: the time between frames.
 """

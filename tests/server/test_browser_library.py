@@ -66,7 +66,7 @@ def test_a_folder_is_added_and_its_progress_is_pushed(
         page.locator("#library").click()
         page.locator("#folder-list button").click()  # the root
         page.locator("#folder-list button", has_text="holidays").click()
-        assert page.locator("#folder-path").inner_text() == str(folder)
+        until(page, f"document.getElementById('folder-path').textContent === {str(folder)!r}")
         assert page.locator("#no-folders").is_visible()
         page.locator("#up").click()
         page.locator("#folder-list button", has_text="holidays").click()
