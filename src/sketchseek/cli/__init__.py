@@ -25,6 +25,7 @@ _COMMANDS = {
     "evaluate": "evaluate",
     "train": "train",
     "export": "train",
+    "quantise": "train",
 }
 """Each command and the module of this package that defines it, under the name ``<command>_command``."""
 
