@@ -16,6 +16,9 @@ import numpy.typing as npt
 
 from sketchseek.artefact import Metric
 
+RELEVANT = 4_000_000
+"""How many scores of relevant photos are held at once: queries with very many are ranked a few at a time."""
+
 TIE = 1e-6
 """Difference below which two scores are equal, as a share of the largest score that the vectors' lengths allow."""
 
@@ -107,8 +110,9 @@ def score_queries(
     )
     finder = _Finder(gallery, shelf, metric, gallery_block)
     by_label = np.argsort(labels, kind="stable")  # queries of one label share their relevant photos
-    for start in range(0, count, query_block):
-        rows = by_label[start : start + query_block]
+    step = max(1, min(query_block, RELEVANT // max(1, finder.most)))
+    for start in range(0, count, step):
+        rows = by_label[start : start + step]
         for row, ranks in zip(rows, finder.ranks(queries[rows], labels[rows]), strict=True):
             _reduce(scores, int(row), ranks)
     return scores
@@ -158,6 +162,8 @@ class _Finder:
         self._block = block
         self._order = np.argsort(labels, kind="stable")
         self._sorted = labels[self._order]
+        self.most = int(np.unique(labels, return_counts=True)[1].max(initial=0))
+        """The largest number of photos of one label."""
         self._longest = max((float(_squares(shelf).max()) for _, shelf in _blocks(gallery, block)), default=0.0)
 
     def ranks(self, queries: Vectors, labels: Labels) -> list[Floats]:
