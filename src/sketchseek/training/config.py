@@ -48,12 +48,14 @@ class SourceConfig:
         path: Its folder, relative to the experiment's ``data`` folder or absolute.
         lines: A line drawing is extracted from each of its photos, too (``sketchseek.training.lines``).
         terms: Its licence or terms, for the model card.
+        exclude: Lists of what to leave out of training, such as ``sketchseek audit`` writes; paths as ``path``.
     """
 
     kind: Literal["sketchy", "chairv2", "pairs", "categories", "quickdraw", "photos", "named"]
     path: str
     lines: bool = False
     terms: str = ""
+    exclude: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -161,8 +163,13 @@ class TrainConfig:
             if (value := getattr(self, item.name)) != item.default
             and (item.default_factory is dataclasses.MISSING or value != item.default_factory())
         }
-        text = json.dumps(said, sort_keys=True, default=dataclasses.asdict)
+        text = json.dumps(said, sort_keys=True, default=_said)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _said(part: Any) -> dict[str, Any]:
+    """A part's settings, for the fingerprint: an empty ``exclude`` is not said, since older runs could not say it."""
+    return {name: value for name, value in dataclasses.asdict(part).items() if (name, value) != ("exclude", [])}
 
 
 def load_config(path: Path) -> TrainConfig:

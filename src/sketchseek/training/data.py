@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sketchseek.datasets.chairv2 import chairv2_split, load_chairv2
+from sketchseek.datasets.exclusions import exclude
 from sketchseek.datasets.folders import load_categories, load_named_photos, load_pairs, load_photo_folders
 from sketchseek.datasets.quickdraw import load_quickdraw, quickdraw_split
 from sketchseek.datasets.records import Drawing, Photo, SketchDataset, normalise_word
@@ -104,6 +105,7 @@ def load_sources(sources: list[SourceConfig], root: Path, validation: float, see
             ):  # photos without drawings are split too: they make the gallery as large as its share
                 of = [photo for photo in dataset.photos if (photo.key in drawn) is part]
                 held |= frozenset(validation_split(of, validation, seed).test_photo_keys if of and validation else ())
+        dataset = exclude(dataset, [root / name for name in source.exclude], keep=held)
         for photo in dataset.photos:
             (held_photos if photo.key in held else photos).append(_named_photo(photo, number))
             if source.lines and photo.key not in held:

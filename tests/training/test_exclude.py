@@ -1,0 +1,37 @@
+"""A source's ``exclude`` reaches training and leaves what is chosen by alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mini_sets import write_sketchy
+from sketchseek.training.config import SourceConfig, parse_config
+from sketchseek.training.data import Parts, load_sources
+
+SIDE = {"backbone": "shufflenet_v2_x0_5"}
+
+
+def parts(root: Path, *exclude: str) -> Parts:
+    return load_sources([SourceConfig("sketchy", "sketchy", exclude=list(exclude))], root, 0.3, 0)
+
+
+def test_training_lacks_what_a_list_names_and_validation_does_not_change(tmp_path: Path) -> None:
+    write_sketchy(tmp_path / "sketchy", photos=8)
+    whole = parts(tmp_path)
+    trained, chosen = whole.training.drawings[0], whole.validation.drawings[0]
+    names = [drawing.key.removeprefix("0/") for drawing in (trained, chosen)]
+    (tmp_path / "list.txt").write_text("\n".join(names) + "\n")
+    rest = parts(tmp_path, "list.txt")
+    assert rest.validation == whole.validation
+    assert rest.training.drawings == whole.training.drawings[1:]
+    assert rest.training.photos == whole.training.photos
+
+
+def test_an_experiment_names_its_lists_and_is_told_apart_by_them() -> None:
+    minimal = {"name": "m", "sketch": SIDE, "photo": SIDE, "sources": [{"kind": "sketchy", "path": "s"}]}
+    config = parse_config(minimal)
+    listed = parse_config(minimal | {"sources": [{"kind": "sketchy", "path": "s", "exclude": ["a.txt"]}]})
+    assert listed.sources[0].exclude == ["a.txt"]
+    assert listed.fingerprint != config.fingerprint
+    said_empty = parse_config(minimal | {"sources": [{"kind": "sketchy", "path": "s", "exclude": []}]})
+    assert said_empty.fingerprint == config.fingerprint
