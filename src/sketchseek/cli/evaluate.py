@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -217,9 +216,10 @@ def _run(
 ) -> None:
     from rich.console import Console
 
+    from sketchseek.cli.bars import stage_bars
     from sketchseek.encoder import load_encoder
 
-    with _progress() as progress:
+    with stage_bars("embedding") as progress:
         encoder = load_encoder(model, threads=threads)
         result = evaluate(encoder, progress)
     if out is not None:
@@ -235,21 +235,3 @@ def _run(
     console.print(result.report.table())
     for note in result.report.notes():
         console.print(note, markup=False, highlight=False, soft_wrap=True)
-
-
-@contextmanager
-def _progress() -> Iterator[Progress]:
-    """Bars on stderr, one a stage, so that stdout stays clean for the report."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    tasks: dict[str, TaskID] = {}
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-
-        def show(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = bars.add_task(f"Embedding {stage}", total=total)
-            bars.update(tasks[stage], completed=done)
-
-        yield show

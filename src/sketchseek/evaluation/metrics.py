@@ -143,7 +143,7 @@ def nearest(
         best = np.full((len(block), 0), -np.inf, dtype=np.float32)
         where = np.zeros((len(block), 0), dtype=np.int64)
         for first, shelf in _blocks(gallery, gallery_block):
-            best = np.concatenate([best, _similarity(block, shelf, metric)], axis=1)
+            best = np.concatenate([best, similarity(block, shelf, metric)], axis=1)
             numbers = np.broadcast_to(np.arange(first, first + len(shelf)), (len(block), len(shelf)))
             where = np.concatenate([where, numbers], axis=1)
             order = np.argsort(-best, axis=1, kind="stable")[:, :k]
@@ -180,7 +180,7 @@ class _Finder:
                     bars[row] = bar
         before = [np.zeros(len(bar), dtype=np.int64) for bar in bars]
         for first, shelf in _blocks(self._gallery, self._block):
-            scores = _similarity(block, shelf, self._metric)
+            scores = similarity(block, shelf, self._metric)
             for rows, where in groups:
                 here = where[np.searchsorted(where, first) : np.searchsorted(where, first + len(shelf))] - first
                 scores[np.ix_(rows, here)] = -np.inf
@@ -198,7 +198,7 @@ class _Finder:
 
     def _scores(self, queries: npt.NDArray[np.float32], where: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
         parts = [where[start : start + self._block] for start in range(0, len(where), self._block)]
-        return np.concatenate([_similarity(queries, _finite(self._gallery[p]), self._metric) for p in parts], axis=1)
+        return np.concatenate([similarity(queries, _finite(self._gallery[p]), self._metric) for p in parts], axis=1)
 
     def _scale(self, queries: npt.NDArray[np.float32]) -> Floats:
         squares = _squares(queries)
@@ -221,7 +221,7 @@ def _reduce(scores: QueryScores, row: int, ranks: Floats) -> None:
         scores.average_precision_found[k][row] = total / hits if hits else 0.0
 
 
-def _similarity(
+def similarity(
     queries: npt.NDArray[np.float32], gallery: npt.NDArray[np.float32], metric: Metric
 ) -> npt.NDArray[np.float32]:
     """(queries, gallery), larger is nearer: inner products, or negative squared distances."""
