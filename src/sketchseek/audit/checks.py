@@ -40,9 +40,9 @@ class Thresholds:
     blank_length: float = 1.2
     border_contacts: int = 2
     elsewhere_margin: float = 1.0
-    object_margin: float = 1.0
+    object_margin: float = 1.3
     near: float = 0.5
-    ambiguous_categories: int = 7
+    ambiguous_categories: int = 9
     ambiguous_share: float = 0.1
     hidden_score: float = 2.5
     hidden_drawings: int = 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def stored(
                 if str(kept["identity"]) == identity:
                     problems = zip(kept["problem_keys"].tolist(), kept["problem_reasons"].tolist(), strict=True)
                     return Embedded(kept["vectors"], kept["read"], tuple(Problem(key, why) for key, why in problems))
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             pass  # a damaged file is one that does not fit
     found = embed()
     file.parent.mkdir(parents=True, exist_ok=True)
