@@ -30,7 +30,7 @@ def stored(
     identity = _identity(fingerprint, items)
     if file.is_file():
         try:
-            with np.load(file) as kept:
+            with file.open("rb") as opened, np.load(opened) as kept:
                 if str(kept["identity"]) == identity:
                     problems = zip(kept["problem_keys"].tolist(), kept["problem_reasons"].tolist(), strict=True)
                     return Embedded(kept["vectors"], kept["read"], tuple(Problem(key, why) for key, why in problems))
