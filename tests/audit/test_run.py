@@ -143,6 +143,20 @@ def test_every_kind_of_set(tmp_path: Path, encoder: Encoder, kind: str) -> None:
         assert load_part(kind, tmp_path, "test").dataset.photos
 
 
+def test_halves_part_the_drawn_photos_and_can_be_audited_alone(faulty: Path, tmp_path: Path, encoder: Encoder) -> None:
+    whole = load_part("sketchy", faulty)
+    files = write_lists(tmp_path / "lists", audit(whole, encoder))
+    halves = [files[name].read_text().split() for name in ("half-1", "half-2")]
+    assert sorted(halves[0] + halves[1]) == sorted({drawing.photo for drawing in whole.dataset.drawings})
+    name = "half-1" if halves[0] else "half-2"
+    part = load_part("sketchy", faulty, only=files[name])
+    assert {drawing.photo for drawing in part.dataset.drawings} == set(files[name].read_text().split())
+    assert part.dataset.photos == whole.dataset.photos
+    assert f"{name}.txt names" in " ".join(audit(part, encoder).remarks)
+    with pytest.raises(DatasetError, match="is drawn in the test part"):
+        load_part("sketchy", faulty, "test", only=files[name])
+
+
 def test_nothing_to_audit_is_an_error(tmp_path: Path, encoder: Encoder) -> None:
     write_pairs(tmp_path)
     for photo in (tmp_path / "photo").iterdir():

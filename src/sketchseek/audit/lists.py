@@ -5,6 +5,9 @@
 what a finding is most like, for the release says of its own lists no more than their names. ``cropped.txt`` has the
 same form and no counterpart. ``near-twins.txt`` has two photos a line, for a look, not for leaving out.
 
+``half-1.txt`` and ``half-2.txt`` part the drawn photos of a training part in two, for a cross-audit: a model that was
+trained without one half audits that half, so that it cannot know the drawings by heart.
+
 Lists of a test part are named ``test-part-…``; training refuses them, since they name nothing that it trains on.
 """
 
@@ -16,6 +19,7 @@ from pathlib import Path
 from sketchseek.audit.findings import KINDS
 from sketchseek.audit.run import Audit
 from sketchseek.datasets.sketchy import INVALID_LISTS
+from sketchseek.datasets.splits import fraction_of
 
 
 def write_lists(folder: Path, audit: Audit) -> dict[str, Path]:
@@ -29,7 +33,13 @@ def write_lists(folder: Path, audit: Audit) -> dict[str, Path]:
     twins = folder / f"{before}near-twins.txt"
     pairs = [f for kind in ("same_picture", "near_twins", "across_parts") for f in audit.findings.get(kind, ())]
     _write(twins, sorted(f"{finding.key}\t{finding.others[0]}" for finding in pairs))
-    return files | {"near-twins": twins}
+    files |= {"near-twins": twins}
+    if audit.part.name != "test":
+        drawn = sorted({drawing.photo for drawing in audit.part.dataset.drawings if drawing.photo is not None})
+        for name, first in (("half-1", True), ("half-2", False)):
+            files[name] = folder / f"{name}.txt"
+            _write(files[name], [key for key in drawn if (fraction_of(key, "halves") < 0.5) is first])
+    return files
 
 
 def listed_keys(audit: Audit) -> dict[str, set[str]]:

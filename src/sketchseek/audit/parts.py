@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from sketchseek.datasets.exclusions import read_keys
 from sketchseek.datasets.folders import load_categories, load_pairs
 from sketchseek.datasets.qmul import QmulName, load_qmul
 from sketchseek.datasets.records import SketchDataset
 from sketchseek.datasets.releases import coverage
 from sketchseek.datasets.sketchy import load_sketchy, sketchy_split
 from sketchseek.datasets.splits import Split, checksum
-from sketchseek.errors import ConfigError
+from sketchseek.errors import ConfigError, DatasetError
 
 AuditedKind = Literal["sketchy", "chairv2", "shoev2", "pairs", "categories"]
 PartName = Literal["train", "test"]
@@ -45,14 +46,37 @@ class AuditedPart:
     notes: tuple[str, ...]
 
 
-def load_part(kind: AuditedKind, root: str | os.PathLike[str], part: PartName = "train") -> AuditedPart:
+def load_part(
+    kind: AuditedKind, root: str | os.PathLike[str], part: PartName = "train", *, only: Path | None = None
+) -> AuditedPart:
     """Read a data set and take the part.
+
+    Args:
+        kind: Of the data set.
+        root: Where it is.
+        part: ``train`` or ``test``; a data set without a split has only the first, which is all of it.
+        only: A list (``sketchseek.datasets.exclusions``) of photos or drawings: drawings of other photos are left out,
+            all photos stay.
 
     Raises:
         ConfigError: The test part of a data set that has none is asked for.
-        DatasetError: The data are not there, or are broken.
+        DatasetError: The data are not there, or are broken, or none of the drawings is on the list.
     """
-    root = Path(root)
+    whole = _load(kind, Path(root), part)
+    if only is None:
+        return whole
+    keys = read_keys(only)
+    drawings = tuple(d for d in whole.dataset.drawings if d.key in keys or d.photo in keys)
+    if not drawings:
+        raise DatasetError(
+            f"{only}: none of its {len(keys):,} entries is drawn in the {whole.name} part of {root}.",
+            remedy="A list belongs to the data set and the part that it was made of.",
+        )
+    note = f"Only the {len(drawings):,} of {len(whole.dataset.drawings):,} drawings that {only.name} names."
+    return replace(whole, dataset=replace(whole.dataset, drawings=drawings), notes=(*whole.notes, note))
+
+
+def _load(kind: AuditedKind, root: Path, part: PartName) -> AuditedPart:
     if kind in ("pairs", "categories"):
         if part == "test":
             raise ConfigError(f"{kind}: such a data set has no test part.", remedy="Leave --part out.")

@@ -26,6 +26,7 @@ _COMMANDS = {
     "audit": "audit",
     "train": "train",
     "export": "train",
+    "quantise": "train",
 }
 """Each command and the module of this package that defines it, under the name ``<command>_command``."""
 

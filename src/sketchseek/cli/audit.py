@@ -28,10 +28,15 @@ _FOLDER = click.Path(path_type=Path)
     show_default=True,
     help="Which part; the test part's audit is written apart, into <out>/test-part, and must never feed training.",
 )
+@click.option(
+    "--only",
+    type=_FOLDER,
+    help="Audit only drawings of the photos on this list, such as half-1.txt of an earlier audit.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @click.option("--threads", default=0, show_default="all cores", help="Threads that the encoders may use.")
 def audit_command(
-    kind: str, folder: Path, model: str, out: Path | None, part: str, as_json: bool, threads: int
+    kind: str, folder: Path, model: str, out: Path | None, part: str, only: Path | None, as_json: bool, threads: int
 ) -> None:
     """Find what is wrong with the data set of this KIND in FOLDER, and show it.
 
@@ -55,7 +60,7 @@ def audit_command(
     if part == "test":
         out = out / "test-part"
     with stage_bars() as progress:
-        chosen = load_part(kind, folder, part)  # type: ignore[arg-type]  # click has checked both
+        chosen = load_part(kind, folder, part, only=only)  # type: ignore[arg-type]  # click has checked both
         found = audit(chosen, load_encoder(model, threads=threads), cache=out / "cache", progress=progress)
         lists = write_lists(out / "lists", found)
         write_page(out / "report.html", found, lists)

@@ -105,7 +105,7 @@ def load_sources(sources: list[SourceConfig], root: Path, validation: float, see
             ):  # photos without drawings are split too: they make the gallery as large as its share
                 of = [photo for photo in dataset.photos if (photo.key in drawn) is part]
                 held |= frozenset(validation_split(of, validation, seed).test_photo_keys if of and validation else ())
-        dataset = exclude(dataset, [root / name for name in source.exclude], keep=held)
+        dataset = exclude(dataset, [_list(root, name) for name in source.exclude], keep=held)
         for photo in dataset.photos:
             (held_photos if photo.key in held else photos).append(_named_photo(photo, number))
             if source.lines and photo.key not in held:
@@ -202,6 +202,11 @@ def _load(source: SourceConfig, root: Path) -> SketchDataset:
     if source.kind == "categories":
         return load_categories(path)
     return load_named_photos(path)
+
+
+def _list(root: Path, name: str) -> Path:
+    """Where a list to exclude is: in the data folder, as the official ones are, or else from the current folder on."""
+    return root / name if (root / name).is_file() else Path(name)
 
 
 def _named_photo(photo: Photo, source: int) -> Photo:

@@ -32,9 +32,10 @@ from sketchseek.training.checkpoint import (
 )
 from sketchseek.training.config import TrainConfig, parse_config
 from sketchseek.training.data import Parts, TrainingSet, read_pixels
+from sketchseek.training.distillation import Distiller
 from sketchseek.training.losses import create_loss
 from sketchseek.training.memory import PhotoMemory
-from sketchseek.training.nn.model import SideName, TwoEncoders
+from sketchseek.training.nn.model import SIDES, SideName, TwoEncoders
 from sketchseek.training.sampling import Batch, CategorySampler
 from sketchseek.training.transforms import augment_sketches
 
@@ -98,14 +99,28 @@ def load_run(folder: Path) -> tuple[TwoEncoders, TrainConfig, Progress]:
     return model.eval(), config, read_progress(folder, config.fingerprint)[0]
 
 
-def _load_best(model: TwoEncoders, run: Path) -> None:
-    """Load a run's best weights.
+def _start(model: TwoEncoders, config: TrainConfig) -> None:
+    """Load what an experiment says that it starts from: a whole run, or one side of it.
+
+    Raises:
+        ConfigError: It is not there, or belongs to other encoders.
+    """
+    if config.start:
+        _load_best(model, Path(config.start))
+    for side in SIDES:
+        if start := model.side(side).config.start:
+            _load_best(model.side(side), Path(start), f"{side}.")
+
+
+def _load_best(model: nn.Module, run: Path, part: str = "") -> None:
+    """Load a run's best weights, or the part of them under a prefix.
 
     Raises:
         ConfigError: There are none, or they belong to other encoders.
     """
     try:
-        model.load_state_dict(load_file(run / BEST))
+        weights = load_file(run / BEST)
+        model.load_state_dict({k.removeprefix(part): v for k, v in weights.items() if k.startswith(part)})
     except FileNotFoundError as error:
         raise ConfigError(f"{run}: no trained run here.", remedy="Train that one first.") from error
     except RuntimeError as error:
@@ -143,8 +158,7 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = build_model(config)
-    if config.start:
-        _load_best(model, Path(config.start))
+    _start(model, config)
     model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = copy.deepcopy(model).requires_grad_(False).eval() if config.ema else None
     optimiser = torch.optim.AdamW(_groups(model, config), lr=config.learning_rate)
@@ -171,6 +185,9 @@ def train(
         config.seed,
         data.sketch_traced,
     )
+    distiller = None
+    if config.distil is not None:
+        distiller = Distiller(config.distil, data, model.embedding, cache, events.reading)
     losses = [(term, create_loss(term.name, config.distance, **term.options).to(device)) for term in config.losses]
     recent: list[float] = []
     started = time.perf_counter()
@@ -197,6 +214,9 @@ def train(
         for term, function in losses:
             remembered = memory if term.memory else None
             loss = loss + term.weight * _objective(term.pairs, function, data, batch, *embeddings, remembered)
+        if distiller is not None:
+            shown = mirrored[torch.from_numpy(batch.photos)]
+            loss = loss + distiller.loss(pixels, *embeddings, batch.photos, shown)
         if memory is not None:
             memory.remember(photo_embeddings, batch.photos)
         optimiser.zero_grad(set_to_none=True)
@@ -299,8 +319,8 @@ class _PhotoSide:
         """Embeddings (n, d) of the photos at these positions, each mirrored or not."""
         if self._trunk is not None:
             rows = self._trunk[mirrored.long(), photos]
-            out: Tensor = self._model.from_trunk(rows.float().to(self._device, memory_format=torch.channels_last))
-            return out
+            layout = torch.channels_last if rows.ndim == 4 else torch.contiguous_format
+            return self._model.from_trunk(rows.float().to(self._device, memory_format=layout))
         pixels = torch.from_numpy(self._pixels[photos.numpy()])
         pixels = torch.where(mirrored[:, None, None, None], pixels.flip(2), pixels)
         whole: Tensor = self._model(pixels.to(self._device))
