@@ -76,6 +76,9 @@ KINDS: dict[str, Kind] = {
     ),
 }
 
+PAIRS = ("same_picture", "near_twins", "across_parts")
+"""Kinds whose findings are two photos each."""
+
 
 @dataclass(frozen=True)
 class Finding:

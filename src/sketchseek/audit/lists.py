@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from sketchseek.audit.findings import KINDS
+from sketchseek.audit.findings import KINDS, PAIRS
 from sketchseek.audit.run import Audit
 from sketchseek.datasets.sketchy import INVALID_LISTS
 from sketchseek.datasets.splits import fraction_of
@@ -31,7 +31,7 @@ def write_lists(folder: Path, audit: Audit) -> dict[str, Path]:
     for name, file in files.items():
         _write(file, sorted(keys[name]))
     twins = folder / f"{before}near-twins.txt"
-    pairs = [f for kind in ("same_picture", "near_twins", "across_parts") for f in audit.findings.get(kind, ())]
+    pairs = [f for kind in PAIRS for f in audit.findings.get(kind, ())]
     _write(twins, sorted(f"{finding.key}\t{finding.others[0]}" for finding in pairs))
     files |= {"near-twins": twins}
     if audit.part.name != "test":

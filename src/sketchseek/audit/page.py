@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from sketchseek.audit.findings import KINDS, Finding, varied
+from sketchseek.audit.findings import KINDS, PAIRS, Finding, varied
 from sketchseek.audit.ink import sheet
 from sketchseek.audit.run import Audit, shown
 from sketchseek.datasets.records import Drawing, Photo
@@ -48,6 +48,8 @@ table { border-collapse: collapse; margin: .75rem 0 } td, th { padding: .25rem 1
 .card { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: .6rem }
 .card .why { font-size: .82rem; margin: 0 0 .45rem; overflow-wrap: anywhere } .card .why b { font-weight: 600 }
 .pictures { display: grid; grid-template-columns: repeat(5, 1fr); gap: .4rem } figure { margin: 0; min-width: 0 }
+.pairs { grid-template-columns: repeat(auto-fill, minmax(13.5rem, 1fr)) }
+.pairs .pictures { grid-template-columns: 1fr 1fr }
 figure img { width: 100%; aspect-ratio: 1; object-fit: contain; display: block; border-radius: 4px; background: #fff;
   border: 1px solid var(--line) } figure.own img { border: 2px solid var(--own) }
 figcaption { font-size: .68rem; line-height: 1.25; overflow-wrap: anywhere; margin-top: .15rem }
@@ -102,12 +104,11 @@ def _summary(audit: Audit, lists: Mapping[str, Path]) -> str:
     for kind, found in audit.findings.items():
         info = KINDS[kind]
         of = len(audit.part.dataset.drawings if info.about == "drawing" else audit.part.dataset.photos)
-        name = info.official or {"cropped": "cropped", "near_twins": "near-twins"}.get(kind, "")
-        pairs = kind in ("same_picture", "near_twins", "across_parts")
-        share = "pairs" if pairs else f"{100 * len(found) / of:.2f} % of {info.about}s"
+        name = info.official or ("near-twins" if kind in PAIRS else kind)
+        share = "pairs" if kind in PAIRS else f"{100 * len(found) / of:.2f} % of {info.about}s"
         rows.append(
             f"<tr><td><a href='#{kind}'>{escape(info.title)}</a></td><td class='number'>{len(found):,}</td>"
-            f"<td>{share}</td><td class='soft'>{escape(lists[name].name) if name else ''}</td></tr>"
+            f"<td>{share}</td><td class='soft'>{escape(lists[name].name)}</td></tr>"
         )
     more = (("confusions", "Which category is taken for which"), ("negatives", "Negatives that are positives"))
     links = " · ".join(f"<a href='#{anchor}'>{text}</a>" for anchor, text in more)
@@ -125,7 +126,7 @@ def _section(audit: Audit, kind: str) -> str:
     more = f" {len(chosen)} of {len(found):,} are shown, the surest of each category first." if found else " None."
     return (
         f"<h2 id='{kind}'>{escape(info.title)}</h2><p class='soft'>{escape(info.meaning)}{more}</p>"
-        f"<div class='cards'>{cards}</div>"
+        f"<div class='cards{' pairs' if kind in PAIRS else ''}'>{cards}</div>"
     )
 
 
