@@ -81,6 +81,13 @@ def test_photos(drawn: int, own: float, rank: int, hidden: bool) -> None:
     assert all(finding.others == tuple(drawing.key for drawing in drawings) for finding in found)
 
 
+@pytest.mark.parametrize(("rank", "hidden"), [(6, True), (5, False)])
+def test_photos_of_one_category_go_by_rank(rank: int, hidden: bool) -> None:
+    photos = [Photo(Path(f"{i}.jpg"), "", str(i)) for i in range(20)]
+    drawings = [Drawing("", f"0-{n}", "0") for n in range(3)]
+    assert bool(check_photos(drawings, photos, ranking(3, own=0.1, rank=rank), LIMITS)) is hidden
+
+
 @pytest.mark.parametrize(
     ("ink", "kinds"),
     [

@@ -68,7 +68,7 @@ def test_known_faults_are_found_listed_and_shown(faulty: Path, tmp_path: Path, e
     assert all(f"id='{kind}'" in page for kind in [*found.findings, "negatives", "problems"])
     assert "data:image/jpeg;base64," in page
     assert "http" not in page.replace("http-equiv", "")
-    assert "was trained on the training part" in page
+    assert "Where the model was trained on these very drawings" in page
     assert "dark" in page
 
 

@@ -1,10 +1,13 @@
-"""A source's ``exclude`` reaches training and leaves what is chosen by alone."""
+"""``exclude`` reaches training and leaves what is chosen by alone; ``zero_shot`` leaves nothing unseen in."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from mini_sets import write_sketchy
+import pytest
+
+from mini_sets import write_photo, write_sketch, write_sketchy
+from sketchseek.errors import ConfigError
 from sketchseek.training.config import SourceConfig, parse_config
 from sketchseek.training.data import Parts, load_sources
 
@@ -37,3 +40,16 @@ def test_an_experiment_names_its_lists_and_is_told_apart_by_them() -> None:
     assert listed.fingerprint != config.fingerprint
     said_empty = parse_config(minimal | {"sources": [{"kind": "sketchy", "path": "s", "exclude": []}]})
     assert said_empty.fingerprint == config.fingerprint
+
+
+def test_unseen_categories_are_neither_trained_nor_chosen_by(tmp_path: Path) -> None:
+    for category in ("bat", "zebra", "ant"):
+        for i in range(6):
+            write_photo(tmp_path / f"photo/{category}/{i}.jpg", f"{category}{i}")
+            write_sketch(tmp_path / f"sketch/{category}/{i}.png", f"{category}{i}")
+    for zero_shot, categories in (("", {"ant", "bat", "zebra"}), ("sketchy-104-21", {"ant", "zebra"})):
+        loaded = load_sources([SourceConfig("categories", ".", zero_shot=zero_shot)], tmp_path, 0.3, 0)
+        assert set(loaded.training.categories) == categories
+        assert "bat" not in loaded.validation.categories or not zero_shot
+    with pytest.raises(ConfigError, match="no such zero-shot split"):
+        load_sources([SourceConfig("categories", ".", zero_shot="sketchy")], tmp_path, 0.3, 0)

@@ -32,7 +32,8 @@ class Thresholds:
         near: How near the nearest photo others must be to count as about as near.
         ambiguous_categories: How many categories must be that near, where there are several.
         ambiguous_share: Share of all photos that must be that near, where there is one category.
-        hidden_score: All of a photo's drawings must give it less than this.
+        hidden_score: All of a photo's drawings must give it less than this, where there are several categories.
+        hidden_share: All of a photo's drawings must rank it behind this share of all photos, where there is one.
         hidden_drawings: How many drawings a photo must have to be judged by them.
     """
 
@@ -45,6 +46,7 @@ class Thresholds:
     ambiguous_categories: int = 9
     ambiguous_share: float = 0.1
     hidden_score: float = 2.5
+    hidden_share: float = 0.25
     hidden_drawings: int = 3
 
     def to_dict(self) -> dict[str, float]:
@@ -117,13 +119,15 @@ def check_photos(
     for i, drawing in enumerate(drawings):
         if ranking.rank[i]:
             drawn[drawing.photo or ""].append(i)
+    several = len({photo.category for photo in photos}) > 1
     found = []
     for photo in photos:
         rows = drawn.get(photo.key, [])
         if len(rows) < limits.hidden_drawings:
             continue
         best, ranks = float(ranking.own[rows].max()), ranking.rank[rows]
-        if best < limits.hidden_score and ranks.min() > 1:
+        missed = best < limits.hidden_score if several else ranks.min() > limits.hidden_share * len(photos)
+        if missed and ranks.min() > 1:
             facts = {"drawings": len(rows), "best_rank": int(ranks.min()), "median_rank": float(np.median(ranks))}
             sketches = tuple(drawings[i].key for i in rows)
             found.append(Finding("hidden_subject", photo.key, photo.category, -best, facts, sketches))

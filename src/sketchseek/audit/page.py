@@ -110,8 +110,10 @@ def _summary(audit: Audit, lists: Mapping[str, Path]) -> str:
             f"<tr><td><a href='#{kind}'>{escape(info.title)}</a></td><td class='number'>{len(found):,}</td>"
             f"<td>{share}</td><td class='soft'>{escape(lists[name].name)}</td></tr>"
         )
-    more = (("confusions", "Which category is taken for which"), ("negatives", "Negatives that are positives"))
-    links = " · ".join(f"<a href='#{anchor}'>{text}</a>" for anchor, text in more)
+    more = {"confusions": "Which category is taken for which", "negatives": "Negatives that are positives"}
+    links = " · ".join(
+        f"<a href='#{anchor}'>{text}</a>" for anchor, text in more.items() if anchor != "confusions" or audit.confusions
+    )
     return (
         "<table><tr><th>Finding</th><th class='number'>how many</th><th>of what</th><th>list</th>"
         f"</tr>{''.join(rows)}</table><p>{links}</p>"
@@ -138,9 +140,11 @@ def _card(finding: Finding, photos: Mapping[str, Photo], drawings: Mapping[str, 
         if drawing.photo is not None and drawing.photo in photos:
             pictures.append(_figure(_photo(photos[drawing.photo]), "its photo", own=True))
         if finding.kind not in ("blank", "cropped"):
-            pictures += [_figure(_photo(photos[key]), photos[key].category or key) for key in finding.others[:_NEAREST]]
+            pictures += [
+                _figure(_photo(photos[key]), _shows(photos[key], finding)) for key in finding.others[:_NEAREST]
+            ]
     else:
-        pictures.append(_figure(_photo(photos[finding.key]), photos[finding.key].category or finding.key, own=True))
+        pictures.append(_figure(_photo(photos[finding.key]), finding.category or finding.key, own=True))
         for key in finding.others[:_DRAWINGS]:
             if key in photos:
                 pictures.append(_figure(_photo(photos[key]), key))
@@ -155,6 +159,11 @@ def _card(finding: Finding, photos: Mapping[str, Photo], drawings: Mapping[str, 
         f"<div class='card'><p class='why'><b>{escape(finding.key)}</b><br>{escape(facts)}</p>"
         f"<div class='pictures'>{''.join(pictures)}</div></div>"
     )
+
+
+def _shows(photo: Photo, finding: Finding) -> str:
+    """What is said under a photo that was found: its category, or its name where that is the drawing's own."""
+    return photo.key.removeprefix(f"{photo.category}/") if photo.category == finding.category else photo.category
 
 
 def _confusions(audit: Audit) -> str:

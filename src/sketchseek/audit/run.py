@@ -27,8 +27,8 @@ from sketchseek.evaluation.embedding import Embedded, Problem, embed_drawing_set
 Progress = Callable[[str, int, int], None]
 
 OPTIMISM = (
-    "The model was trained on the training part, or on some of it, so that it finds those drawings' own photos more "
-    "often than a fresh drawing's: of what is wrong there, much is not found. Findings are suspicions, to be looked at."
+    "Where the model was trained on these very drawings it finds their photos more often than it would find a fresh "
+    "drawing's: much of what is wrong there stays unfound. Findings are suspicions, to be looked at."
 )
 TEST_ONLY = (
     "This is an audit of a test part. Nothing in it may feed training, the choice of a model or tuning, in any form."

@@ -50,6 +50,8 @@ class SourceConfig:
         terms: Its licence or terms, for the model card.
         exclude: Lists of what to leave out of training, such as ``sketchseek audit`` writes, relative to the ``data``
             folder or, where it has none of that name, to the current folder.
+        zero_shot: Name of a zero-shot split whose unseen categories are left out, validation included, such as
+            ``sketchy-104-21`` (``sketchseek.datasets.zero_shot``); every source of the experiment should say so.
     """
 
     kind: Literal["sketchy", "chairv2", "pairs", "categories", "quickdraw", "photos", "named"]
@@ -57,6 +59,7 @@ class SourceConfig:
     lines: bool = False
     terms: str = ""
     exclude: list[str] = field(default_factory=list)
+    zero_shot: str = ""
 
 
 @dataclass(frozen=True)
@@ -191,8 +194,9 @@ class TrainConfig:
 
 
 def _said(part: Any) -> dict[str, Any]:
-    """A part's settings, for the fingerprint: an empty ``exclude`` is not said, since older runs could not say it."""
-    return {name: value for name, value in dataclasses.asdict(part).items() if (name, value) != ("exclude", [])}
+    """A part's settings, for the fingerprint: what older runs could not say is not said where it is empty."""
+    said = dataclasses.asdict(part).items()
+    return {name: value for name, value in said if value or name not in ("exclude", "zero_shot")}
 
 
 def load_config(path: Path) -> TrainConfig:

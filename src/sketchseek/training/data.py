@@ -18,6 +18,7 @@ from sketchseek.datasets.quickdraw import load_quickdraw, quickdraw_split
 from sketchseek.datasets.records import Drawing, Photo, SketchDataset, normalise_word
 from sketchseek.datasets.sketchy import load_sketchy, sketchy_split
 from sketchseek.datasets.splits import validation_split
+from sketchseek.datasets.zero_shot import published_split
 from sketchseek.drawings import RASTER_VERSION, raster_drawing
 from sketchseek.errors import ConfigError, DatasetError, InputError
 from sketchseek.images import read_photo
@@ -96,6 +97,8 @@ def load_sources(sources: list[SourceConfig], root: Path, validation: float, see
     lines: list[Drawing] = []
     for number, source in enumerate(sources):
         dataset = _load(source, root)
+        if source.zero_shot:
+            dataset = published_split(source.zero_shot, dataset.categories).training(dataset)
         held: frozenset[str] = frozenset()
         if any(drawing.photo for drawing in dataset.drawings):
             drawn = {drawing.photo for drawing in dataset.drawings}
