@@ -72,6 +72,13 @@ def test_known_faults_are_found_listed_and_shown(faulty: Path, tmp_path: Path, e
     assert "dark" in page
 
 
+def test_an_audit_of_the_training_part_reads_no_file_of_the_test_part(faulty: Path, encoder: Encoder) -> None:
+    before = audit(load_part("sketchy", faulty), encoder).to_dict()
+    for file in faulty.glob("256x256/*/*/*/n0[01]_*"):  # the photos on the list and their sketches
+        file.write_bytes(b"no picture")
+    assert audit(load_part("sketchy", faulty), encoder).to_dict() == before
+
+
 def test_the_test_part_is_audited_apart_and_fits_no_training(faulty: Path, tmp_path: Path, encoder: Encoder) -> None:
     part = load_part("sketchy", faulty, "test")
     found = audit(part, encoder)
