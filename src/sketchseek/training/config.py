@@ -26,12 +26,14 @@ class LossConfig:
         name: See ``sketchseek.training.losses.LOSSES``.
         pairs: What makes a drawing and a photo a pair: the very ``photo`` that was drawn, or the ``category``.
         weight: Factor in the sum.
+        memory: Remembered photos of earlier batches (``TrainConfig.memory``) are references, too.
         options: The loss's own options, such as ``margin``.
     """
 
     name: str
     pairs: Literal["photo", "category"] = "photo"
     weight: float = 1.0
+    memory: bool = False
     options: dict[str, Any] = field(default_factory=dict)
 
 
@@ -40,16 +42,28 @@ class SourceConfig:
     """One data set.
 
     Attributes:
-        kind: ``sketchy`` (official layout, without its test list), ``pairs``, ``categories``, ``quickdraw`` (drawings
-        of
-            words; its training part), or ``named`` (pictures whose file name is a word).
+        kind: ``sketchy`` and ``chairv2`` (official layouts, without their test parts), ``pairs``, ``categories``,
+            ``quickdraw`` (drawings of words; its training part), ``photos`` (folders of photos, one a category), or
+            ``named`` (pictures whose file name is a word).
         path: Its folder, relative to the experiment's ``data`` folder or absolute.
+        lines: A line drawing is extracted from each of its photos, too (``sketchseek.training.lines``).
+        share: Share of its drawn photos that train, the others being left out with their drawings: for learning curves.
+        unfinished: Each of its drawings that is strokes also comes as its first part, for search while one draws.
         terms: Its licence or terms, for the model card.
+        exclude: Lists of what to leave out of training, such as ``sketchseek audit`` writes, relative to the ``data``
+            folder or, where it has none of that name, to the current folder.
+        zero_shot: Name of a zero-shot split whose unseen categories are left out, validation included, such as
+            ``sketchy-104-21`` (``sketchseek.datasets.zero_shot``); every source of the experiment should say so.
     """
 
-    kind: Literal["sketchy", "pairs", "categories", "quickdraw", "named"]
+    kind: Literal["sketchy", "chairv2", "pairs", "categories", "quickdraw", "photos", "named"]
     path: str
+    lines: bool = False
+    unfinished: bool = False
+    share: float = 1.0
     terms: str = ""
+    exclude: list[str] = field(default_factory=list)
+    zero_shot: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,6 +76,7 @@ class BatchConfig:
         sketches: Drawings of each drawn photo.
         loose: Drawings of each category that belong to no photo.
         distractors: Photos of categories that have no drawings: negatives for every drawing.
+        lines: Line drawings extracted from photos of any category, with those photos.
         balance: Categories are drawn with probability ∝ (number of drawn photos) ** balance; 0 treats them alike.
     """
 
@@ -70,6 +85,7 @@ class BatchConfig:
     sketches: int = 2
     loose: int = 2
     distractors: int = 0
+    lines: int = 0
     balance: float = 0.5
 
 
@@ -93,6 +109,26 @@ class AugmentConfig:
 
 
 @dataclass(frozen=True)
+class DistilConfig:
+    """What a student learns from teachers (``sketchseek.training.distillation``); each weight is a switch.
+
+    Attributes:
+        teachers: Artefacts, by name or folder; the terms below are meaned over them.
+        regression: Weight of 1 − cosine between the student's embedding and the teacher's.
+        distance, angle: Weights of relational distillation.
+        similarity: Weight of the divergence between distributions over the teacher's photos.
+        temperature: Of these distributions.
+    """
+
+    teachers: list[str]
+    regression: float = 0.0
+    distance: float = 0.0
+    angle: float = 0.0
+    similarity: float = 0.0
+    temperature: float = 0.05
+
+
+@dataclass(frozen=True)
 class TrainConfig:
     """One experiment.
 
@@ -101,6 +137,7 @@ class TrainConfig:
         sketch, photo: The two encoders.
         sources: What it trains on.
         losses: The terms of the objective.
+        distil: What it learns from teachers, besides the losses; null for nothing.
         start: Folder of a run whose best weights this one starts from, relative to the current folder; empty for none.
         embedding: Length of the embedding; null for the backbones' pooled features.
         norm, dropout: See ``EmbeddingHead``.
@@ -112,6 +149,7 @@ class TrainConfig:
         warmup: Steps over which the learning rate rises; it then falls along a cosine.
         learning_rate: Of the heads (AdamW).
         backbone_rate: Factor on it for the backbones.
+        memory: Photo embeddings of earlier batches that are remembered (XBM, Wang et al. 2020, arXiv 1912.06798).
         ema: Decay of the exponential moving average of the weights that is evaluated and exported; 0 for none.
         precision: ``fp32`` or ``bf16`` (autocast).
     """
@@ -121,6 +159,7 @@ class TrainConfig:
     photo: SideConfig
     sources: list[SourceConfig]
     losses: list[LossConfig] = field(default_factory=lambda: [LossConfig("triplet")])
+    distil: DistilConfig | None = None
     start: str = ""
     embedding: int | None = 256
     norm: HeadNorm = "batch"
@@ -137,6 +176,7 @@ class TrainConfig:
     backbone_rate: float = 0.3
     weight_decay: float = 0.05
     clip: float = 5.0
+    memory: int = 0
     ema: float = 0.0
     precision: Literal["fp32", "bf16"] = "fp32"
     seed: int = 0
@@ -153,8 +193,15 @@ class TrainConfig:
             if (value := getattr(self, item.name)) != item.default
             and (item.default_factory is dataclasses.MISSING or value != item.default_factory())
         }
-        text = json.dumps(said, sort_keys=True, default=dataclasses.asdict)
+        text = json.dumps(said, sort_keys=True, default=_said)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _said(part: Any) -> dict[str, Any]:
+    """A part's settings, for the fingerprint: what older runs could not say is not said where it is empty."""
+    said = dataclasses.asdict(part).items()
+    unsaid: dict[str, Any] = {"exclude": [], "zero_shot": "", "lines": False, "unfinished": False, "share": 1.0}
+    return {name: value for name, value in said if name not in unsaid or value != unsaid[name]}
 
 
 def load_config(path: Path) -> TrainConfig:
@@ -191,6 +238,8 @@ def parse_config(data: Any) -> TrainConfig:
         raise ConfigError("evaluate_every must be at least 1.")
     if not 0 <= config.validation < 1:
         raise ConfigError("validation must be between 0 and 1.")
+    if any(not 0 < source.share <= 1 for source in config.sources):
+        raise ConfigError("a source's share must be above 0 and at most 1.")
     return config
 
 

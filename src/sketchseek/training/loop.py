@@ -32,9 +32,11 @@ from sketchseek.training.checkpoint import (
 )
 from sketchseek.training.config import TrainConfig, parse_config
 from sketchseek.training.data import Parts, TrainingSet, read_pixels
+from sketchseek.training.distillation import Distiller
 from sketchseek.training.losses import create_loss
-from sketchseek.training.nn.model import SideName, TwoEncoders
-from sketchseek.training.sampling import CategorySampler
+from sketchseek.training.memory import PhotoMemory
+from sketchseek.training.nn.model import SIDES, SideName, TwoEncoders
+from sketchseek.training.sampling import Batch, CategorySampler
 from sketchseek.training.transforms import augment_sketches
 
 BEST, EXPERIMENT = "best.safetensors", "experiment.json"
@@ -97,14 +99,28 @@ def load_run(folder: Path) -> tuple[TwoEncoders, TrainConfig, Progress]:
     return model.eval(), config, read_progress(folder, config.fingerprint)[0]
 
 
-def _load_best(model: TwoEncoders, run: Path) -> None:
-    """Load a run's best weights.
+def _start(model: TwoEncoders, config: TrainConfig) -> None:
+    """Load what an experiment says that it starts from: a whole run, or one side of it.
+
+    Raises:
+        ConfigError: It is not there, or belongs to other encoders.
+    """
+    if config.start:
+        _load_best(model, Path(config.start))
+    for side in SIDES:
+        if start := model.side(side).config.start:
+            _load_best(model.side(side), Path(start), f"{side}.")
+
+
+def _load_best(model: nn.Module, run: Path, part: str = "") -> None:
+    """Load a run's best weights, or the part of them under a prefix.
 
     Raises:
         ConfigError: There are none, or they belong to other encoders.
     """
     try:
-        model.load_state_dict(load_file(run / BEST))
+        weights = load_file(run / BEST)
+        model.load_state_dict({k.removeprefix(part): v for k, v in weights.items() if k.startswith(part)})
     except FileNotFoundError as error:
         raise ConfigError(f"{run}: no trained run here.", remedy="Train that one first.") from error
     except RuntimeError as error:
@@ -142,12 +158,14 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = build_model(config)
-    if config.start:
-        _load_best(model, Path(config.start))
+    _start(model, config)
     model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = copy.deepcopy(model).requires_grad_(False).eval() if config.ema else None
     optimiser = torch.optim.AdamW(_groups(model, config), lr=config.learning_rate)
-    progress = load_checkpoint(folder, config.fingerprint, model, average, optimiser)
+    memory = PhotoMemory(config.memory, model.embedding).to(device) if config.memory else None
+    stateful = {"model": model, "average": average, "memory": memory}
+    kept = {name: module for name, module in stateful.items() if module is not None}
+    progress = load_checkpoint(folder, config.fingerprint, kept, optimiser)
     if config.steps == 0:
         write_tensors(folder / BEST, model.state_dict())
         return progress
@@ -159,8 +177,17 @@ def train(
         held = read_pixels(parts.validation, config.photo.size, config.sketch.size, cache, events.reading)
     photos = _PhotoSide(model, data, cache, events)
     sampler = CategorySampler(
-        data.photo_category, data.sketch_category, data.sketch_photo, data.photo_source, config.batch, config.seed
+        data.photo_category,
+        data.sketch_category,
+        data.sketch_photo,
+        data.photo_source,
+        config.batch,
+        config.seed,
+        data.sketch_traced,
     )
+    distiller = None
+    if config.distil is not None:
+        distiller = Distiller(config.distil, data, model.embedding, cache, events.reading)
     losses = [(term, create_loss(term.name, config.distance, **term.options).to(device)) for term in config.losses]
     recent: list[float] = []
     started = time.perf_counter()
@@ -182,11 +209,16 @@ def train(
         with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16"):
             sketch_embeddings = model.sketch(pixels)
             photo_embeddings = photos.embed(torch.from_numpy(batch.photos), mirrored[torch.from_numpy(batch.photos)])
+        embeddings = sketch_embeddings.float(), photo_embeddings.float()
         loss = torch.zeros((), device=device)
         for term, function in losses:
-            loss = loss + term.weight * _objective(
-                term.pairs, function, data, batch, sketch_embeddings, photo_embeddings
-            )
+            remembered = memory if term.memory else None
+            loss = loss + term.weight * _objective(term.pairs, function, data, batch, *embeddings, remembered)
+        if distiller is not None:
+            shown = mirrored[torch.from_numpy(batch.photos)]
+            loss = loss + distiller.loss(pixels, *embeddings, batch.photos, shown)
+        if memory is not None:
+            memory.remember(photo_embeddings, batch.photos)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(model.parameters(), config.clip)
@@ -211,7 +243,7 @@ def train(
             if score >= progress.best:
                 progress.best, progress.best_step = score, progress.step
                 write_tensors(folder / BEST, judged.state_dict())
-            save_checkpoint(folder, progress, model, average, optimiser)
+            save_checkpoint(folder, progress, kept, optimiser)
             events.evaluated(row)
             model.train()
     return progress
@@ -287,8 +319,8 @@ class _PhotoSide:
         """Embeddings (n, d) of the photos at these positions, each mirrored or not."""
         if self._trunk is not None:
             rows = self._trunk[mirrored.long(), photos]
-            out: Tensor = self._model.from_trunk(rows.float().to(self._device, memory_format=torch.channels_last))
-            return out
+            layout = torch.channels_last if rows.ndim == 4 else torch.contiguous_format
+            return self._model.from_trunk(rows.float().to(self._device, memory_format=layout))
         pixels = torch.from_numpy(self._pixels[photos.numpy()])
         pixels = torch.where(mirrored[:, None, None, None], pixels.flip(2), pixels)
         whole: Tensor = self._model(pixels.to(self._device))
@@ -296,20 +328,30 @@ class _PhotoSide:
 
 
 def _objective(
-    pairs: str, function: nn.Module, data: TrainingSet, batch: Any, sketches: Tensor, photos: Tensor
+    pairs: str,
+    function: nn.Module,
+    data: TrainingSet,
+    batch: Batch,
+    sketches: Tensor,
+    photos: Tensor,
+    memory: PhotoMemory | None,
 ) -> Tensor:
     """One term: pairs are a drawing and its own photo, or a drawing and every photo of its category."""
+    positions = batch.photos
+    if memory is not None:
+        remembered, others = memory.others(positions)
+        photos, positions = torch.cat([photos, remembered]), np.concatenate([positions, others])
     if pairs == "photo":
         own = data.sketch_photo[batch.sketches]
-        paired = torch.from_numpy(np.flatnonzero(np.isin(own, batch.photos))).to(sketches.device)
-        labels, reference = torch.from_numpy(own).to(sketches.device)[paired], torch.from_numpy(batch.photos)
-        sketches = sketches[paired]
+        paired = np.flatnonzero(np.isin(own, batch.photos))
+        labels, reference = own[paired], positions
+        sketches = sketches[torch.from_numpy(paired).to(sketches.device)]
     else:
-        labels = torch.from_numpy(data.sketch_category[batch.sketches]).to(sketches.device)
-        reference = torch.from_numpy(data.photo_category[batch.photos])
+        labels, reference = data.sketch_category[batch.sketches], data.photo_category[positions]
     if len(labels) == 0:
         return sketches.sum() * 0.0
-    value: Tensor = function(sketches.float(), labels, ref_emb=photos.float(), ref_labels=reference.to(sketches.device))
+    anchors, references = (torch.from_numpy(values).to(sketches.device) for values in (labels, reference))
+    value: Tensor = function(sketches, anchors, ref_emb=photos, ref_labels=references)
     return value
 
 
