@@ -126,6 +126,15 @@ def test_marks_refine_and_can_be_taken_back(new_page: Callable[..., Page], url: 
     page.locator("#grid .photo").nth(2).click()
     page.locator("#viewer-right").click()
     until(page, "document.getElementById('viewer-right').ariaPressed === 'true'")
+    page.locator("#viewer-next").click()
+    gone = page.locator("#viewer-name").inner_text()
+    with page.expect_response("**/api/search/refine"):
+        page.keyboard.press("-")
+    until(page, f"[...document.querySelectorAll('#grid .caption')].every((one) => one.textContent !== '{gone}')")
+    after = results(page)
+    page.keyboard.press("ArrowRight")  # to what took its place
+    assert page.locator("#viewer-name").inner_text() in after
+    assert page.locator("#viewer-name").inner_text() != gone
     page.keyboard.press("Escape")
     page.keyboard.press("Delete")  # a fresh sheet begins without marks
     assert page.locator("#marked").is_hidden()

@@ -116,7 +116,8 @@ def test_pages_join_until_there_are_no_more(client: TestClient) -> None:
     like = names(client.get("/api/search/photo/1", params={"k": 60}))
     assert names(client.get("/api/search/photo/1", params={"k": 10, "offset": 50})) == like[50:]
     last = client.post("/api/search/drawing", json={"strokes": LINES, "k": 100, "offset": 149}).json()
-    assert (last["results"], last["more"]) == ([], False)
+    assert (last["results"], last["more"], last["total"]) == ([], False, COUNT + 1)
+    assert whole["total"] == COUNT + 1
 
 
 def test_refining_finds_what_the_library_finds(client: TestClient, library: Library, id_of: dict[str, int]) -> None:

@@ -37,7 +37,7 @@ const viewer = new Viewer(results, {
   onLike: (result) => lookFor({ like: result }),
   onPart: usePartOf,
   onFolder: (path) => filters.setFolder(path),
-  onClosed: (index) => grid.focus(index),
+  onClosed: (index) => grid.focus(Math.max(0, index)),
 });
 const filters = new Filters({
   details: byId("filters"),
@@ -177,7 +177,7 @@ function showResults(answer, { pages }) {
   clearError();
   results.reset(answer, pages);
   grid.show();
-  viewer.refresh();
+  viewer.moved();
   byId("verdict").hidden = answer.fits !== false || results.total === 0;
   if (results.total === 0) showEmpty();
   else byId("hint").hidden = true;
@@ -249,9 +249,9 @@ async function retry() {
     asking = false;
   }
   clearError();
+  encoder.load(api.encoderUrl); // it may be another server, with another model
   search.cancel();
   run();
-  encoder.load(api.encoderUrl); // it may be another server, with another model
 }
 
 function showBusy(busy) {
@@ -308,12 +308,15 @@ async function start() {
 
 byId("choice").addEventListener("change", async (event) => {
   api.useLibrary(event.target.value);
-  filters.clear(); // its folders are others
+  encoder.load(api.encoderUrl); // first: the vectors of another model mean nothing here
+  search.cancel();
+  results.clear(); // their ids and further pages are the other library's
+  grid.show();
   marks.clear({ quietly: true });
+  filters.clear(); // its folders are others; this asks again
   if (query.like || query.file !== query.whole) lookFor({ paper: true }); // that photo is in the other library
   try {
-    libraryChanged(await api.status());
-    encoder.load(api.encoderUrl);
+    showStatus(await api.status());
   } catch (error) {
     showError(error);
   }
@@ -345,13 +348,16 @@ byId("kind").addEventListener("change", (event) => lookFor({ ...query, kind: eve
 
 const LETTERS = { p: does.pen, e: does.eraser, f: does.fit, delete: does.clear, u: () => byId("file").click() };
 
+// Letters are keys only where one draws: elsewhere they may be somebody's speech.
+const atQuery = (target) => target === document.body || target.closest(".query") !== null;
+
 addEventListener("keydown", (event) => {
   if (viewer.open || panel.open || event.target.matches("input:not([type=radio], [type=range]), select")) return;
   const command = event.ctrlKey || event.metaKey;
   const key = event.key.toLowerCase();
   if (command && key === "z") (event.shiftKey ? does.redo : does.undo)();
   else if (command && key === "y") does.redo();
-  else if (!command && !event.altKey && LETTERS[key]) LETTERS[key]();
+  else if (!command && !event.altKey && LETTERS[key] && (key === "delete" || atQuery(event.target))) LETTERS[key]();
   else return;
   event.preventDefault();
 });

@@ -23,6 +23,11 @@ export class Results {
     this.failedAt = -Infinity;
   }
 
+  // The index of a photo among those that were fetched, or -1.
+  find(id) {
+    return this.items.findIndex((item) => item?.id === id);
+  }
+
   // The first answer to a new query; `ask(signal, { k, offset })` gives the others.
   reset(answer, ask) {
     this.clear();

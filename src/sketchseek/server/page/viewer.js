@@ -49,7 +49,16 @@ export class Viewer {
     if (this.results.at(this.index + by)) this.#fill(this.index + by);
   }
 
-  // More results came, or others: what lies before and after this one may be there now.
+  // Other results are there, after a mark for one: this photo has another place among them, or none, and then the next
+  // one is what took its place.
+  moved() {
+    if (!this.open) return;
+    const at = this.results.find(this.result.id);
+    this.index = at >= 0 ? at : this.index - 1;
+    this.refresh();
+  }
+
+  // More results came: what lies before and after this one may be there now.
   refresh() {
     byId("viewer-previous").disabled = !this.results.at(this.index - 1);
     byId("viewer-next").disabled = !this.results.at(this.index + 1);
