@@ -40,7 +40,7 @@ def train_command(
         torch.set_num_threads(threads)
     config = load_config(experiment)
     out = out or Path("runs") / experiment.stem
-    parts = load_sources(config.sources, data, config.validation, config.seed)
+    parts = load_sources(config.sources, data, config.validation, config.validation_seed)
     save_experiment(out, config)
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

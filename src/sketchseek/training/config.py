@@ -91,6 +91,11 @@ class AugmentConfig:
     shift: float = 0.0
     erase: float = 0.0
 
+    @property
+    def changes_drawings(self) -> bool:
+        """Whether anything but mirroring is on: then no drawing is the same twice."""
+        return any(getattr(self, item.name) for item in dataclasses.fields(self) if item.name != "flip")
+
 
 @dataclass(frozen=True)
 class TrainConfig:
@@ -107,6 +112,7 @@ class TrainConfig:
         shared: One set of weights for both sides.
         distance: ``euclidean`` or ``cosine``: of the losses, and the exported artefact's metric.
         validation: Share of photos, by category, kept out of training to choose by.
+        validation_seed: Which photos these are; not ``seed``, so that runs with other seeds can be compared.
         steps: Optimisation steps; 0 exports what the weights start from.
         evaluate_every: Steps between checkpoints, each with recall on the validation part.
         warmup: Steps over which the learning rate rises; it then falls along a cosine.
@@ -130,6 +136,7 @@ class TrainConfig:
     batch: BatchConfig = field(default_factory=BatchConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     validation: float = 0.15
+    validation_seed: int = 0
     steps: int = 1000
     evaluate_every: int = 100
     warmup: int = 50

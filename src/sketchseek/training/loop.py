@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import hashlib
 import json
 import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ from sketchseek.training.config import TrainConfig, parse_config
 from sketchseek.training.data import Parts, TrainingSet, read_pixels
 from sketchseek.training.losses import create_loss
 from sketchseek.training.nn.model import SideName, TwoEncoders
+from sketchseek.training.pictures import SidePictures
 from sketchseek.training.sampling import CategorySampler
 from sketchseek.training.transforms import augment_sketches
 
@@ -154,10 +155,17 @@ def train(
     if progress.step >= config.steps:
         return progress
     data = read_pixels(parts.training, config.photo.size, config.sketch.size, cache, events.reading)
-    held = None
+    flipped, changed = config.augment.flip > 0, config.augment.changes_drawings
+    keep: dict[str, Any] = {"cache": cache, "reading": events.reading}
+    photos = SidePictures(model.photo, data.photo_pixels, mirrored=flipped, **keep)
+    drawings = SidePictures(model.sketch, data.sketch_pixels, mirrored=flipped, fixed=not changed, **keep)
+    held, held_sides = None, None
     if parts.validation.drawings:
         held = read_pixels(parts.validation, config.photo.size, config.sketch.size, cache, events.reading)
-    photos = _PhotoSide(model, data, cache, events)
+        held_sides = (
+            SidePictures(model.sketch, held.sketch_pixels, mirrored=False, **keep),
+            SidePictures(model.photo, held.photo_pixels, mirrored=False, **keep),
+        )
     sampler = CategorySampler(
         data.photo_category, data.sketch_category, data.sketch_photo, data.photo_source, config.batch, config.seed
     )
@@ -176,12 +184,11 @@ def train(
         drawn_mirrored = torch.rand(len(data.sketches), generator=random) < config.augment.flip
         own = torch.from_numpy(data.sketch_photo[batch.sketches])
         flips = torch.where(own >= 0, mirrored[own], drawn_mirrored[torch.from_numpy(batch.sketches)])
-        pixels = torch.from_numpy(data.sketch_pixels[batch.sketches])
-        pixels = torch.where(flips[:, None, None], pixels.flip(2), pixels)
-        pixels = augment_sketches(pixels, config.augment, random).to(device)
+        drawn, shown = torch.from_numpy(batch.sketches), torch.from_numpy(batch.photos)
+        change = partial(augment_sketches, config=config.augment, generator=random) if changed else None
         with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16"):
-            sketch_embeddings = model.sketch(pixels)
-            photo_embeddings = photos.embed(torch.from_numpy(batch.photos), mirrored[torch.from_numpy(batch.photos)])
+            sketch_embeddings = drawings.embed(model.sketch, drawn, flips if flipped else None, change)
+            photo_embeddings = photos.embed(model.photo, shown, mirrored[shown] if flipped else None)
         loss = torch.zeros((), device=device)
         for term, function in losses:
             loss = loss + term.weight * _objective(
@@ -205,7 +212,7 @@ def train(
             recent.clear()
             judged = average if average is not None else model
             if held is not None:
-                row |= validate(judged, held, config.distance)
+                row |= validate(judged, held, config.distance, held_sides)
             score = row.get("recall@1", 0.0) + row.get("recall@10", 0.0) if held is not None else float(progress.step)
             progress.history.append(row)
             if score >= progress.best:
@@ -218,8 +225,19 @@ def train(
 
 
 @torch.no_grad()
-def validate(model: TwoEncoders, held: TrainingSet, metric: Metric = "cosine") -> dict[str, float]:
+def validate(
+    model: TwoEncoders,
+    held: TrainingSet,
+    metric: Metric = "cosine",
+    sides: tuple[SidePictures, SidePictures] | None = None,
+) -> dict[str, float]:
     """Find each drawing's own photo among all held-out photos.
+
+    Args:
+        model: The encoders.
+        held: The held-out part.
+        metric: How embeddings are compared.
+        sides: Its drawings and photos, where their frozen stages' output is at hand.
 
     Returns:
         ``recall@1``, ``@5``, ``@10``, ``median_rank``, and ``category@1``: how often the first photo is of the
@@ -228,8 +246,11 @@ def validate(model: TwoEncoders, held: TrainingSet, metric: Metric = "cosine") -
     was = model.training
     model.eval()
     paired = np.flatnonzero(held.sketch_photo >= 0)
-    gallery = embed(model, "photo", held.photo_pixels)
-    queries = embed(model, "sketch", held.sketch_pixels[paired])
+    if sides is None:
+        queries, gallery = embed(model, "sketch", held.sketch_pixels), embed(model, "photo", held.photo_pixels)
+    else:
+        queries, gallery = sides[0].embed_all(model.sketch), sides[1].embed_all(model.photo)
+    queries = queries[paired]
     model.train(was)
     if metric == "cosine":  # the evaluation room takes what an artefact gives: unit lengths
         queries, gallery = (rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (queries, gallery))
@@ -249,50 +270,6 @@ def embed(model: TwoEncoders, side: SideName, pixels: Any, batch: int = 64) -> A
         for i in range(0, len(pixels), batch)
     ]
     return np.concatenate(rows)
-
-
-class _PhotoSide:
-    """Embeds photos of the training set; the frozen stages see each photo and its mirror image only once."""
-
-    def __init__(self, model: TwoEncoders, data: TrainingSet, cache: Path | None, events: Events) -> None:
-        self._model = model.photo
-        self._pixels = data.photo_pixels
-        self._device = model.photo.mean.device
-        self._trunk: Tensor | None = None  # (2, photos, c, h, w) fp16: as they are, and mirrored
-        if not model.photo.config.frozen:
-            return
-        digest = hashlib.sha256(repr(model.photo.config).encode())
-        digest.update(np.ascontiguousarray(self._pixels).data)
-        file = None if cache is None else cache / f"frozen-{digest.hexdigest()[:16]}.safetensors"
-        if file is not None and file.is_file():
-            self._trunk = load_file(file)["trunk"]
-            return
-        was = model.photo.training
-        model.photo.eval()
-        self._trunk = torch.stack([self._frozen(flip, events) for flip in (False, True)])
-        model.photo.train(was)
-        if file is not None:
-            write_tensors(file, {"trunk": self._trunk})
-
-    def _frozen(self, flip: bool, events: Events, batch: int = 32) -> Tensor:
-        parts = []
-        for i in range(0, len(self._pixels), batch):
-            pixels = torch.from_numpy(self._pixels[i : i + batch])
-            parts.append(self._model.trunk((pixels.flip(2) if flip else pixels).to(self._device)).half().cpu())
-            done = flip * len(self._pixels) + min(i + batch, len(self._pixels))
-            events.reading("frozen stages", done, 2 * len(self._pixels))
-        return torch.cat(parts)
-
-    def embed(self, photos: Tensor, mirrored: Tensor) -> Tensor:
-        """Embeddings (n, d) of the photos at these positions, each mirrored or not."""
-        if self._trunk is not None:
-            rows = self._trunk[mirrored.long(), photos]
-            out: Tensor = self._model.from_trunk(rows.float().to(self._device, memory_format=torch.channels_last))
-            return out
-        pixels = torch.from_numpy(self._pixels[photos.numpy()])
-        pixels = torch.where(mirrored[:, None, None, None], pixels.flip(2), pixels)
-        whole: Tensor = self._model(pixels.to(self._device))
-        return whole
 
 
 def _objective(
