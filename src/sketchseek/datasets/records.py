@@ -40,6 +40,7 @@ class Drawing:
         photo: Key of the photo that it was drawn from, or None.
         path: Its file, or None where it is strokes.
         strokes: Its strokes, y growing downwards, or None where it is a file.
+        traced: Nobody drew it: it is to be extracted from the photo at ``path`` (``sketchseek.training.lines``).
     """
 
     category: str
@@ -47,6 +48,7 @@ class Drawing:
     photo: str | None = None
     path: Path | None = None
     strokes: StrokeTuple | None = None
+    traced: bool = False
 
     @property
     def source(self) -> DrawingSource:

@@ -33,12 +33,17 @@ class Progress:
 
 
 def save_checkpoint(
-    folder: Path, progress: Progress, model: nn.Module, average: nn.Module | None, optimiser: torch.optim.Optimizer
+    folder: Path, progress: Progress, modules: dict[str, nn.Module], optimiser: torch.optim.Optimizer
 ) -> None:
-    """Write the tensors, then ``progress.json``; a crash between the two leaves the older pair usable."""
-    tensors = {f"model.{key}": value for key, value in model.state_dict().items()}
-    if average is not None:
-        tensors |= {f"average.{key}": value for key, value in average.state_dict().items()}
+    """Write the tensors, then ``progress.json``; a crash between the two leaves the older pair usable.
+
+    Args:
+        folder: The run's folder.
+        progress: Where it stands.
+        modules: What has a state to be kept, by name.
+        optimiser: Its optimiser.
+    """
+    tensors = {f"{name}.{key}": value for name, module in modules.items() for key, value in module.state_dict().items()}
     for number, state in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{number}.{key}": torch.as_tensor(value) for key, value in state.items()}
     name = f"checkpoint-{progress.step:07d}.safetensors"
@@ -50,7 +55,7 @@ def save_checkpoint(
 
 
 def load_checkpoint(
-    folder: Path, fingerprint: str, model: nn.Module, average: nn.Module | None, optimiser: torch.optim.Optimizer
+    folder: Path, fingerprint: str, modules: dict[str, nn.Module], optimiser: torch.optim.Optimizer
 ) -> Progress:
     """Continue from a folder's checkpoint; a new ``Progress`` where there is none.
 
@@ -64,9 +69,8 @@ def load_checkpoint(
         tensors = load_file(folder / name)
     except Exception as error:  # safetensors' own error has no public base
         raise ConfigError(f"{folder / name}: damaged ({error}).", remedy="Train into another folder.") from error
-    model.load_state_dict(_part(tensors, "model."))
-    if average is not None:
-        average.load_state_dict(_part(tensors, "average."))
+    for part, module in modules.items():
+        module.load_state_dict(_part(tensors, f"{part}."))
     state = optimiser.state_dict()
     state["state"] = {}
     for key, value in _part(tensors, "optimiser.").items():

@@ -26,12 +26,14 @@ class LossConfig:
         name: See ``sketchseek.training.losses.LOSSES``.
         pairs: What makes a drawing and a photo a pair: the very ``photo`` that was drawn, or the ``category``.
         weight: Factor in the sum.
+        memory: Remembered photos of earlier batches (``TrainConfig.memory``) are references, too.
         options: The loss's own options, such as ``margin``.
     """
 
     name: str
     pairs: Literal["photo", "category"] = "photo"
     weight: float = 1.0
+    memory: bool = False
     options: dict[str, Any] = field(default_factory=dict)
 
 
@@ -40,15 +42,17 @@ class SourceConfig:
     """One data set.
 
     Attributes:
-        kind: ``sketchy`` (official layout, without its test list), ``pairs``, ``categories``, ``quickdraw`` (drawings
-        of
-            words; its training part), or ``named`` (pictures whose file name is a word).
+        kind: ``sketchy`` and ``chairv2`` (official layouts, without their test parts), ``pairs``, ``categories``,
+            ``quickdraw`` (drawings of words; its training part), ``photos`` (folders of photos, one a category), or
+            ``named`` (pictures whose file name is a word).
         path: Its folder, relative to the experiment's ``data`` folder or absolute.
+        lines: A line drawing is extracted from each of its photos, too (``sketchseek.training.lines``).
         terms: Its licence or terms, for the model card.
     """
 
-    kind: Literal["sketchy", "pairs", "categories", "quickdraw", "named"]
+    kind: Literal["sketchy", "chairv2", "pairs", "categories", "quickdraw", "photos", "named"]
     path: str
+    lines: bool = False
     terms: str = ""
 
 
@@ -62,6 +66,7 @@ class BatchConfig:
         sketches: Drawings of each drawn photo.
         loose: Drawings of each category that belong to no photo.
         distractors: Photos of categories that have no drawings: negatives for every drawing.
+        lines: Line drawings extracted from photos of any category, with those photos.
         balance: Categories are drawn with probability ∝ (number of drawn photos) ** balance; 0 treats them alike.
     """
 
@@ -70,6 +75,7 @@ class BatchConfig:
     sketches: int = 2
     loose: int = 2
     distractors: int = 0
+    lines: int = 0
     balance: float = 0.5
 
 
@@ -118,6 +124,7 @@ class TrainConfig:
         warmup: Steps over which the learning rate rises; it then falls along a cosine.
         learning_rate: Of the heads (AdamW).
         backbone_rate: Factor on it for the backbones.
+        memory: Photo embeddings of earlier batches that are remembered (XBM, Wang et al. 2020, arXiv 1912.06798).
         ema: Decay of the exponential moving average of the weights that is evaluated and exported; 0 for none.
         precision: ``fp32`` or ``bf16`` (autocast).
     """
@@ -144,6 +151,7 @@ class TrainConfig:
     backbone_rate: float = 0.3
     weight_decay: float = 0.05
     clip: float = 5.0
+    memory: int = 0
     ema: float = 0.0
     precision: Literal["fp32", "bf16"] = "fp32"
     seed: int = 0

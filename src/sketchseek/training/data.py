@@ -11,7 +11,8 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from sketchseek.datasets.folders import load_categories, load_named_photos, load_pairs
+from sketchseek.datasets.chairv2 import chairv2_split, load_chairv2
+from sketchseek.datasets.folders import load_categories, load_named_photos, load_pairs, load_photo_folders
 from sketchseek.datasets.quickdraw import load_quickdraw, quickdraw_split
 from sketchseek.datasets.records import Drawing, Photo, SketchDataset, normalise_word
 from sketchseek.datasets.sketchy import load_sketchy, sketchy_split
@@ -20,12 +21,20 @@ from sketchseek.drawings import RASTER_VERSION, raster_drawing
 from sketchseek.errors import ConfigError, DatasetError, InputError
 from sketchseek.images import read_photo
 from sketchseek.training.config import SourceConfig
+from sketchseek.training.lines import line_drawing
 
 Indices = npt.NDArray[np.int64]
 Pixels = npt.NDArray[np.uint8]
 T = TypeVar("T", Photo, Drawing)
 
-_SAME = {"car (sedan)": "car", "hotdog": "hot dog", "racket": "tennis racquet", "crocodilian": "crocodile"}
+_SAME = {
+    "car (sedan)": "car",
+    "hotdog": "hot dog",
+    "racket": "tennis racquet",
+    "crocodilian": "crocodile",
+    "shoes": "shoe",
+    "outwear": "jacket",
+}
 """Words for one thing in The Sketchy Database and in Quick, Draw!"""
 
 
@@ -40,6 +49,7 @@ class TrainingSet:
         photo_category, sketch_category: (n,) index into ``categories``.
         photo_source: (photos,) number of the source that each photo came from.
         sketch_photo: (drawings,) position of each drawing's photo, −1 where it belongs to none.
+        sketch_traced: (drawings,) true where a line drawing was extracted from the photo.
         categories: Names.
         skipped: What could not be read, with the reason.
     """
@@ -52,6 +62,7 @@ class TrainingSet:
     sketch_category: Indices
     photo_source: Indices
     sketch_photo: Indices
+    sketch_traced: npt.NDArray[np.bool_]
     categories: list[str]
     skipped: list[str]
 
@@ -81,6 +92,7 @@ def load_sources(sources: list[SourceConfig], root: Path, validation: float, see
     drawings: list[Drawing] = []
     held_photos: list[Photo] = []
     held_drawings: list[Drawing] = []
+    lines: list[Drawing] = []
     for number, source in enumerate(sources):
         dataset = _load(source, root)
         held: frozenset[str] = frozenset()
@@ -94,6 +106,8 @@ def load_sources(sources: list[SourceConfig], root: Path, validation: float, see
                 held |= frozenset(validation_split(of, validation, seed).test_photo_keys if of and validation else ())
         for photo in dataset.photos:
             (held_photos if photo.key in held else photos).append(_named_photo(photo, number))
+            if source.lines and photo.key not in held:
+                lines.append(_line_drawing_of(photos[-1]))
         for drawing in dataset.drawings:
             (held_drawings if drawing.photo in held else drawings).append(_named_drawing(drawing, number))
     # Photos that nobody drew stay as negatives, unless their name shares a word with a drawn one: a "grinning cat face"
@@ -103,6 +117,8 @@ def load_sources(sources: list[SourceConfig], root: Path, validation: float, see
     photos = [p for p in photos if p.category in sketched or not parts_of_words.intersection(p.category.split())]
     shown = {photo.category for photo in photos}
     drawings = [drawing for drawing in drawings if drawing.category in shown]
+    there = {photo.key for photo in photos}
+    drawings += [drawing for drawing in lines if drawing.photo in there]
     return Parts(
         SketchDataset("training", tuple(photos), tuple(drawings), root),
         SketchDataset("validation", tuple(held_photos), tuple(held_drawings), root),
@@ -140,7 +156,7 @@ def read_pixels(
     sketches, sketch_pixels = _read(
         "drawings",
         dataset.drawings,
-        lambda d: raster_drawing(d.source, sketch_size),
+        lambda d: raster_drawing(line_drawing(d.path) if d.traced and d.path else d.source, sketch_size),
         (sketch_size, sketch_size),
         cache,
         progress,
@@ -160,6 +176,7 @@ def read_pixels(
         np.array([number[drawing.category] for drawing in sketches], dtype=np.int64),
         np.unique([photo.key.split("/")[0] for photo in photos], return_inverse=True)[1].astype(np.int64),
         np.array([place.get(drawing.photo or "", -1) for drawing in sketches], dtype=np.int64),
+        np.array([drawing.traced for drawing in sketches], dtype=np.bool_),
         names,
         skipped,
     )
@@ -173,6 +190,11 @@ def _load(source: SourceConfig, root: Path) -> SketchDataset:
     if source.kind == "quickdraw":
         dataset = load_quickdraw(path)
         return dataset.subset(drawings=quickdraw_split(dataset).train_drawing_keys)
+    if source.kind == "chairv2":
+        dataset = load_chairv2(path)
+        return dataset.subset(photos=chairv2_split(dataset).train_photo_keys)
+    if source.kind == "photos":
+        return load_photo_folders(path)
     if source.kind == "pairs":
         return load_pairs(path)
     if source.kind == "categories":
@@ -187,6 +209,10 @@ def _named_photo(photo: Photo, source: int) -> Photo:
 def _named_drawing(drawing: Drawing, source: int) -> Drawing:
     photo = f"{source}/{drawing.photo}" if drawing.photo else None
     return Drawing(_word(drawing.category), f"{source}/{drawing.key}", photo, drawing.path, drawing.strokes)
+
+
+def _line_drawing_of(photo: Photo) -> Drawing:
+    return Drawing(photo.category, f"{photo.key}#lines", photo.key, photo.path, traced=True)
 
 
 def _word(category: str) -> str:

@@ -33,9 +33,10 @@ from sketchseek.training.checkpoint import (
 from sketchseek.training.config import TrainConfig, parse_config
 from sketchseek.training.data import Parts, TrainingSet, read_pixels
 from sketchseek.training.losses import create_loss
+from sketchseek.training.memory import PhotoMemory
 from sketchseek.training.nn.model import SideName, TwoEncoders
 from sketchseek.training.pictures import SidePictures
-from sketchseek.training.sampling import CategorySampler
+from sketchseek.training.sampling import Batch, CategorySampler
 from sketchseek.training.transforms import augment_sketches
 
 BEST, EXPERIMENT = "best.safetensors", "experiment.json"
@@ -148,7 +149,10 @@ def train(
     model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = copy.deepcopy(model).requires_grad_(False).eval() if config.ema else None
     optimiser = torch.optim.AdamW(_groups(model, config), lr=config.learning_rate)
-    progress = load_checkpoint(folder, config.fingerprint, model, average, optimiser)
+    memory = PhotoMemory(config.memory, model.embedding).to(device) if config.memory else None
+    stateful = {"model": model, "average": average, "memory": memory}
+    kept = {name: module for name, module in stateful.items() if module is not None}
+    progress = load_checkpoint(folder, config.fingerprint, kept, optimiser)
     if config.steps == 0:
         write_tensors(folder / BEST, model.state_dict())
         return progress
@@ -167,7 +171,13 @@ def train(
             SidePictures(model.photo, held.photo_pixels, mirrored=False, **keep),
         )
     sampler = CategorySampler(
-        data.photo_category, data.sketch_category, data.sketch_photo, data.photo_source, config.batch, config.seed
+        data.photo_category,
+        data.sketch_category,
+        data.sketch_photo,
+        data.photo_source,
+        config.batch,
+        config.seed,
+        data.sketch_traced,
     )
     losses = [(term, create_loss(term.name, config.distance, **term.options).to(device)) for term in config.losses]
     recent: list[float] = []
@@ -189,11 +199,13 @@ def train(
         with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16"):
             sketch_embeddings = drawings.embed(model.sketch, drawn, flips if flipped else None, change)
             photo_embeddings = photos.embed(model.photo, shown, mirrored[shown] if flipped else None)
+        embeddings = sketch_embeddings.float(), photo_embeddings.float()
         loss = torch.zeros((), device=device)
         for term, function in losses:
-            loss = loss + term.weight * _objective(
-                term.pairs, function, data, batch, sketch_embeddings, photo_embeddings
-            )
+            remembered = memory if term.memory else None
+            loss = loss + term.weight * _objective(term.pairs, function, data, batch, *embeddings, remembered)
+        if memory is not None:
+            memory.remember(photo_embeddings, batch.photos)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(model.parameters(), config.clip)
@@ -218,7 +230,7 @@ def train(
             if score >= progress.best:
                 progress.best, progress.best_step = score, progress.step
                 write_tensors(folder / BEST, judged.state_dict())
-            save_checkpoint(folder, progress, model, average, optimiser)
+            save_checkpoint(folder, progress, kept, optimiser)
             events.evaluated(row)
             model.train()
     return progress
@@ -273,20 +285,30 @@ def embed(model: TwoEncoders, side: SideName, pixels: Any, batch: int = 64) -> A
 
 
 def _objective(
-    pairs: str, function: nn.Module, data: TrainingSet, batch: Any, sketches: Tensor, photos: Tensor
+    pairs: str,
+    function: nn.Module,
+    data: TrainingSet,
+    batch: Batch,
+    sketches: Tensor,
+    photos: Tensor,
+    memory: PhotoMemory | None,
 ) -> Tensor:
     """One term: pairs are a drawing and its own photo, or a drawing and every photo of its category."""
+    positions = batch.photos
+    if memory is not None:
+        remembered, others = memory.others(positions)
+        photos, positions = torch.cat([photos, remembered]), np.concatenate([positions, others])
     if pairs == "photo":
         own = data.sketch_photo[batch.sketches]
-        paired = torch.from_numpy(np.flatnonzero(np.isin(own, batch.photos))).to(sketches.device)
-        labels, reference = torch.from_numpy(own).to(sketches.device)[paired], torch.from_numpy(batch.photos)
-        sketches = sketches[paired]
+        paired = np.flatnonzero(np.isin(own, batch.photos))
+        labels, reference = own[paired], positions
+        sketches = sketches[torch.from_numpy(paired).to(sketches.device)]
     else:
-        labels = torch.from_numpy(data.sketch_category[batch.sketches]).to(sketches.device)
-        reference = torch.from_numpy(data.photo_category[batch.photos])
+        labels, reference = data.sketch_category[batch.sketches], data.photo_category[positions]
     if len(labels) == 0:
         return sketches.sum() * 0.0
-    value: Tensor = function(sketches.float(), labels, ref_emb=photos.float(), ref_labels=reference.to(sketches.device))
+    anchors, references = (torch.from_numpy(values).to(sketches.device) for values in (labels, reference))
+    value: Tensor = function(sketches, anchors, ref_emb=photos, ref_labels=references)
     return value
 
 

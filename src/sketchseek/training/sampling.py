@@ -37,6 +37,7 @@ class CategorySampler:
             each source equally often: its two emoji are seen as often as its fifty photographs.
         config: What a batch is made of.
         seed: Seed; batch *i* is the same whatever was drawn before, so that a resumed run continues exactly.
+        sketch_traced: (drawings,) true where a drawing was extracted from its photo: that makes no photo a drawn one.
 
     Raises:
         DatasetError: No category has both photos and drawings.
@@ -50,10 +51,15 @@ class CategorySampler:
         photo_source: Indices,
         config: BatchConfig,
         seed: int,
+        sketch_traced: npt.NDArray[np.bool_] | None = None,
     ) -> None:
         self.config = config
         self.seed = seed
         self._own: dict[int, Indices] = {}
+        self._sketch_photo = sketch_photo
+        traced = np.zeros(len(sketch_photo), dtype=np.bool_) if sketch_traced is None else sketch_traced
+        self._traced = np.flatnonzero(traced)
+        sketch_photo = np.where(traced, -1, sketch_photo)
         order = np.argsort(sketch_photo, kind="stable")
         for photo, start, count in zip(
             *np.unique(sketch_photo[order], return_index=True, return_counts=True), strict=True
@@ -62,7 +68,7 @@ class CategorySampler:
                 self._own[int(photo)] = order[start : start + count]
         drawn_photos = np.zeros(len(photo_category), dtype=bool)
         drawn_photos[list(self._own)] = True
-        loose = sketch_photo < 0
+        loose = (sketch_photo < 0) & ~traced
         self._drawn, self._plain, self._loose, self._categories = {}, {}, {}, []
         self._even: dict[int, npt.NDArray[np.float64]] = {}
         weights = []
@@ -90,7 +96,9 @@ class CategorySampler:
         config = self.config
         count = min(config.categories, len(self._categories))
         photos: list[Indices] = [_some(random, self._distractors, config.distractors)]
-        sketches: list[Indices] = []
+        traced = _some(random, self._traced, config.lines)
+        photos.append(self._sketch_photo[traced])
+        sketches: list[Indices] = [traced]
         for category in random.choice(self._categories, count, replace=False, p=self._probability).tolist():
             drawn = _some(random, self._drawn[category], config.photos)
             # A quarter stays free for photos that nobody drew: they are negatives that the pairs alone never show.
@@ -99,7 +107,9 @@ class CategorySampler:
             sketches += [_some(random, self._own[int(photo)], config.sketches) for photo in drawn]
             loose = config.loose if len(drawn) else max(config.loose, config.photos)
             sketches.append(_some(random, self._loose[category], loose))
-        return Batch(np.concatenate(photos), np.concatenate(sketches))
+        return Batch(
+            np.array(list(dict.fromkeys(np.concatenate(photos).tolist())), dtype=np.int64), np.concatenate(sketches)
+        )
 
 
 def _some(
