@@ -178,18 +178,27 @@ def load_config(path: Path) -> TrainConfig:
     Raises:
         ConfigError: It is missing, not YAML, or has a wrong or missing key.
     """
-    import yaml
-
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ConfigError(f"{path}: no such experiment file.") from error
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: cannot be read ({error}).") from error
+    data = load_settings(path)
     try:
         return parse_config(data)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error.message}", remedy=error.remedy) from error
+
+
+def load_settings(path: Path) -> Any:
+    """What a YAML file holds.
+
+    Raises:
+        ConfigError: It is missing or not YAML.
+    """
+    import yaml
+
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path}: no such experiment file.") from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path}: cannot be read ({error}).") from error
 
 
 def parse_config(data: Any) -> TrainConfig:
@@ -198,7 +207,7 @@ def parse_config(data: Any) -> TrainConfig:
     Raises:
         ConfigError: A key is wrong or missing.
     """
-    config = _build(TrainConfig, data, "experiment")
+    config = check_settings(TrainConfig, data, "experiment")
     for name in ("steps", "warmup"):
         if getattr(config, name) < 0:
             raise ConfigError(f"{name} is negative.")
@@ -209,7 +218,12 @@ def parse_config(data: Any) -> TrainConfig:
     return config
 
 
-def _build(kind: type[T], data: Any, where: str) -> T:
+def check_settings(kind: type[T], data: Any, where: str) -> T:
+    """Make a dataclass from what YAML or JSON gives; ``where`` is what messages call it.
+
+    Raises:
+        ConfigError: A key is unknown or missing, or a value of another kind.
+    """
     if not isinstance(data, dict):
         raise ConfigError(f"{where}: a mapping of settings is needed, not {type(data).__name__}.")
     hints = typing.get_type_hints(kind)
@@ -229,8 +243,10 @@ def _build(kind: type[T], data: Any, where: str) -> T:
 
 def _value(hint: Any, value: Any, where: str) -> Any:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if hint is Any:
+        return value
     if dataclasses.is_dataclass(hint):
-        return _build(typing.cast(type[Any], hint), value, where)
+        return check_settings(typing.cast(type[Any], hint), value, where)
     if origin is list:
         if not isinstance(value, list):
             raise ConfigError(f"{where}: a list is needed, not {type(value).__name__}.")
