@@ -24,6 +24,7 @@ _COMMANDS = {
     "models": "models",
     "evaluate": "evaluate",
     "train": "train",
+    "compare": "compare",
     "export": "train",
 }
 """Each command and the module of this package that defines it, under the name ``<command>_command``."""

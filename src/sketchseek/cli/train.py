@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import click
 
-from sketchseek.errors import MissingExtraError
+from sketchseek.cli.training_progress import need_torch, training_bars
 
 
 @click.command(
@@ -27,14 +26,12 @@ def train_command(
     experiment: Path, data: Path, out: Path | None, cache: Path | None, threads: int, as_json: bool
 ) -> None:
     """Train the EXPERIMENT (a YAML file); started again, it continues from its last checkpoint."""
-    _need_torch()
+    need_torch()
     import torch
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from sketchseek.training.config import load_config
     from sketchseek.training.data import load_sources
-    from sketchseek.training.loop import Events, save_experiment, train
+    from sketchseek.training.loop import save_experiment, train
 
     if threads:
         torch.set_num_threads(threads)
@@ -42,28 +39,11 @@ def train_command(
     out = out or Path("runs") / experiment.stem
     parts = load_sources(config.sources, data, config.validation, config.validation_seed)
     save_experiment(out, config)
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as bars:
-        tasks: dict[str, Any] = {}
-
-        def show(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what, total=total)
-            bars.update(tasks[what], completed=done)
-
-        def row(values: dict[str, float]) -> None:
-            console.print("  ".join(f"{name} {value:.4g}" for name, value in values.items()))
-
-        events = Events(
-            reading=show,
-            step=lambda number, loss: show("training", number, config.steps),
-            evaluated=row,
-        )
+    with training_bars() as bars:
         try:
-            progress = train(config, parts, out, cache or out.parent / "cache", events)
+            progress = train(config, parts, out, cache or out.parent / "cache", bars.events(config.steps))
         except KeyboardInterrupt:
-            console.print(f"Interrupted; the same command continues from the last checkpoint in {out}.")
+            bars.console.print(f"Interrupted; the same command continues from the last checkpoint in {out}.")
             raise SystemExit(130) from None
     last = progress.history[-1] if progress.history else {}
     result = {"run": str(out), "steps": progress.step, "best_step": progress.best_step, "last": last}
@@ -78,7 +58,7 @@ def train_command(
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def export_command(run: Path, out: Path, fp32: bool, licence: str, as_json: bool) -> None:
     """Export the best weights of a RUN as a model artefact, and check that it agrees with them."""
-    _need_torch()
+    need_torch()
     from sketchseek.training.export import export_artefact
     from sketchseek.training.loop import load_run
 
@@ -110,10 +90,3 @@ def export_command(run: Path, out: Path, fp32: bool, licence: str, as_json: bool
             f"{out}: {size / 1e6:.1f} MB; embeddings differ by at most {parity.difference:.4f} of their spread, "
             f"rankings agree for {parity.agreement:.0%} of queries."
         )
-
-
-def _need_torch() -> None:
-    from importlib.util import find_spec
-
-    if find_spec("torch") is None:
-        raise MissingExtraError("training needs torch.", remedy="Install it: pip install 'sketchseek[train]'")

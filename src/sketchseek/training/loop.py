@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from sketchseek.artefact import Metric
-from sketchseek.errors import ConfigError
+from sketchseek.errors import ConfigError, TrainingError
 from sketchseek.evaluation.figures import exact_recall
 from sketchseek.evaluation.metrics import nearest
 from sketchseek.training.checkpoint import (
@@ -139,6 +139,7 @@ def train(
     Raises:
         ConfigError: The folder holds another experiment's run.
         DatasetError: Nothing could be read.
+        TrainingError: The loss is no longer finite.
     """
     events = events or Events()
     folder.mkdir(parents=True, exist_ok=True)
@@ -213,6 +214,10 @@ def train(
         if average is not None:
             _average(average, model, min(config.ema, (1 + number) / (10 + number)))
         recent.append(float(loss.detach()))
+        if not math.isfinite(recent[-1]):
+            raise TrainingError(
+                f"{config.name}: the loss is {recent[-1]} at step {number + 1}.", remedy="Lower learning_rate, or clip."
+            )
         progress.step += 1
         events.step(progress.step, recent[-1])
         if progress.step % config.evaluate_every == 0 or progress.step == config.steps:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from sketchseek.errors import ConfigError
 from sketchseek.training.config import TrainConfig, check_settings, load_settings, parse_config
+from sketchseek.training.losses import create_loss
 
 Settings = dict[str, Any]
 Protocol = Literal["sketchy", "chairv2", "pairs"]
@@ -204,6 +205,8 @@ def _check(study: Study) -> None:
     for variant in study.variants:
         for choice in study.choices(variant):
             try:
-                study.experiment(variant, config.seeds[0], choice)
+                experiment = study.experiment(variant, config.seeds[0], choice)
+                for term in experiment.losses:
+                    create_loss(term.name, experiment.distance, **term.options)
             except ConfigError as error:
                 raise ConfigError(f"{variant}: {error.message}", remedy=error.remedy) from error
