@@ -111,13 +111,14 @@ def _figures(study: StoredStudy) -> str:
     for variant in study.variants:
         runs = study.final.get(variant, [])
         cells = "".join(f"<td>{study.spread(variant, name, part) or '–'}</td>" for part, name in columns)
-        chosen = escape(shown_choice(runs[0])) if runs else ""
+        chosen = f'<td class="text">{escape(shown_choice(runs[0])) if runs else ""}</td>' if study.tuning else ""
         rows.append(
             f'<tr class="{"best" if variant == best else ""}"><td class="text">{escape(variant)}</td>'
-            f'<td class="text">{chosen}</td><td>{len(runs)}</td>{cells}</tr>'
+            f"{chosen}<td>{len(runs)}</td>{cells}</tr>"
         )
     head = "".join(f"<th>{part}<br>{name}</th>" for part, name in columns)
-    top = f'<tr><th class="text">variant</th><th class="text">chosen</th><th>runs</th>{head}</tr>'
+    chosen = '<th class="text">chosen</th>' if study.tuning else ""
+    top = f'<tr><th class="text">variant</th>{chosen}<th>runs</th>{head}</tr>'
     return f'<div class="wide"><table>{top}{"".join(rows)}</table></div>'
 
 
