@@ -21,7 +21,7 @@ def pictures(colour: bool) -> np.ndarray:
 
 
 @pytest.mark.parametrize("colour", [True, False])
-@pytest.mark.parametrize("frozen", [0, 2, 5])
+@pytest.mark.parametrize("frozen", [0, 2, 5, 6])
 def test_it_embeds_as_the_whole_encoder_does(tmp_path: Path, colour: bool, frozen: int) -> None:
     model, pixels = encoder(frozen), pictures(colour)
     places, mirrored = torch.tensor([5, 0, 0]), torch.tensor([False, True, False])
@@ -55,9 +55,10 @@ def test_frozen_stages_run_once_and_the_cache_tells_sets_apart(tmp_path: Path) -
 def test_pictures_that_change_are_embedded_from_their_pixels(tmp_path: Path) -> None:
     model, pixels = encoder(2), pictures(colour=False)
     side = SidePictures(model, pixels, cache=tmp_path, fixed=False)
+    places, mirrored = torch.tensor([3, 1]), torch.tensor([True, False])
+    np.testing.assert_array_equal(side.pixels(places, mirrored), np.stack([pixels[3, :, ::-1], pixels[1]]))
     with torch.no_grad():
-        got = side.embed(model, torch.arange(6), None, lambda rows: 255 - rows)
-        torch.testing.assert_close(got, model(torch.from_numpy(255 - pixels)))
+        torch.testing.assert_close(side.embed(model, places, mirrored), model(side.pixels(places, mirrored)))
     assert not list(tmp_path.iterdir())
 
 

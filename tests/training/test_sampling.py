@@ -93,3 +93,21 @@ def test_every_source_of_a_category_is_shown_as_often() -> None:
     sampler = CategorySampler(np.zeros(42, int), np.zeros(3, int), np.full(3, -1), source, config, seed=0)
     shown = np.mean([source[sampler.batch(number).photos[0]] for number in range(2000)])
     assert abs(shown - 0.5) < 0.04
+
+
+def test_line_drawings_come_with_their_photos_and_make_no_photo_a_drawn_one(
+    lists: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
+) -> None:
+    photo_category, sketch_category, sketch_photo, source = lists
+    drawings = len(sketch_photo)
+    traced = np.arange(drawings + 60) >= drawings  # a line drawing of each photo
+    lists = photo_category, np.append(sketch_category, photo_category), np.append(sketch_photo, np.arange(60)), source
+    config = BatchConfig(categories=2, photos=4, sketches=2, loose=0, lines=10)
+    sampler = CategorySampler(*lists, config, 0, traced)
+    for number in range(20):
+        batch = sampler.batch(number)
+        lines = batch.sketches[traced[batch.sketches]]
+        assert len(lines) == 10
+        assert len(batch.sketches) == 10 + 2 * 3 * 2
+        assert set(lists[2][batch.sketches].tolist()) <= set(batch.photos.tolist())
+        assert len(set(batch.photos.tolist())) == len(batch.photos) <= 10 + 2 * 4

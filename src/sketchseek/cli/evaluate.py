@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,12 @@ _FOLDER = click.Path(path_type=Path)
 
 def _options(command: Command) -> Command:
     for option in (
+        click.option(
+            "--drawn",
+            metavar="HOW",
+            help="Change every drawing first: thick, thin, small, corner, inverted, coloured, photographed; "
+            "strokes also first-30, first-50, first-70 (per cent of their lines), wobbly.",
+        ),
         click.option("--threads", default=0, show_default="all cores", help="Threads that the encoders may use."),
         click.option("--report", "page", type=_FOLDER, help="Write a page (HTML) with pictures of what was found."),
         click.option("--out", type=_FOLDER, help="Write the report (JSON) to a file, too."),
@@ -146,14 +153,22 @@ def _run(
     out: Path | None,
     page: Path | None,
     threads: int,
+    drawn: str | None,
 ) -> None:
     from rich.console import Console
 
     from sketchseek.encoder import load_encoder
 
+    encoder = load_encoder(model, threads=threads)
+    if drawn is not None:
+        from sketchseek.evaluation.redrawing import Redrawn
+
+        encoder = Redrawn(encoder.artefact, drawn, threads=threads)
     with _progress() as progress:
-        encoder = load_encoder(model, threads=threads)
         result = evaluate(encoder, progress)
+    if drawn is not None:
+        details = {**result.report.details, "drawn": drawn}
+        result = dataclasses.replace(result, report=dataclasses.replace(result.report, details=details))
     if out is not None:
         result.report.write(out)
     if page is not None:

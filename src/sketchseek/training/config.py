@@ -105,6 +105,26 @@ class AugmentConfig:
 
 
 @dataclass(frozen=True)
+class DistilConfig:
+    """What a student learns from teachers (``sketchseek.training.distillation``); each weight is a switch.
+
+    Attributes:
+        teachers: Artefacts, by name or folder; the terms below are meaned over them.
+        regression: Weight of 1 − cosine between the student's embedding and the teacher's.
+        distance, angle: Weights of relational distillation.
+        similarity: Weight of the divergence between distributions over the teacher's photos.
+        temperature: Of these distributions.
+    """
+
+    teachers: list[str]
+    regression: float = 0.0
+    distance: float = 0.0
+    angle: float = 0.0
+    similarity: float = 0.0
+    temperature: float = 0.05
+
+
+@dataclass(frozen=True)
 class TrainConfig:
     """One experiment.
 
@@ -113,6 +133,7 @@ class TrainConfig:
         sketch, photo: The two encoders.
         sources: What it trains on.
         losses: The terms of the objective.
+        distil: What it learns from teachers, besides the losses; null for nothing.
         start: Folder of a run whose best weights this one starts from, relative to the current folder; empty for none.
         embedding: Length of the embedding; null for the backbones' pooled features.
         norm, dropout: See ``EmbeddingHead``.
@@ -135,6 +156,7 @@ class TrainConfig:
     photo: SideConfig
     sources: list[SourceConfig]
     losses: list[LossConfig] = field(default_factory=lambda: [LossConfig("triplet")])
+    distil: DistilConfig | None = None
     start: str = ""
     embedding: int | None = 256
     norm: HeadNorm = "batch"

@@ -21,10 +21,9 @@ from sketchseek.drawings import RASTER_VERSION
 from sketchseek.encoder import Encoder
 from sketchseek.errors import ExportError, MissingExtraError
 from sketchseek.training.config import TrainConfig
-from sketchseek.training.nn.model import SideEncoder, SideName, TwoEncoders
+from sketchseek.training.nn.model import SIDES, SideEncoder, SideName, TwoEncoders
 
 OPSET = 18
-SIDES: tuple[SideName, SideName] = ("photo", "sketch")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +31,10 @@ from sketchseek.training.checkpoint import (
 )
 from sketchseek.training.config import TrainConfig, parse_config
 from sketchseek.training.data import Parts, TrainingSet, read_pixels
+from sketchseek.training.distillation import Distiller
 from sketchseek.training.losses import create_loss
 from sketchseek.training.memory import PhotoMemory
-from sketchseek.training.nn.model import SideName, TwoEncoders
+from sketchseek.training.nn.model import SIDES, SideName, TwoEncoders
 from sketchseek.training.pictures import SidePictures
 from sketchseek.training.sampling import Batch, CategorySampler
 from sketchseek.training.transforms import augment_sketches
@@ -99,14 +99,28 @@ def load_run(folder: Path) -> tuple[TwoEncoders, TrainConfig, Progress]:
     return model.eval(), config, read_progress(folder, config.fingerprint)[0]
 
 
-def _load_best(model: TwoEncoders, run: Path) -> None:
-    """Load a run's best weights.
+def _start(model: TwoEncoders, config: TrainConfig) -> None:
+    """Load what an experiment says that it starts from: a whole run, or one side of it.
+
+    Raises:
+        ConfigError: It is not there, or belongs to other encoders.
+    """
+    if config.start:
+        _load_best(model, Path(config.start))
+    for side in SIDES:
+        if start := model.side(side).config.start:
+            _load_best(model.side(side), Path(start), f"{side}.")
+
+
+def _load_best(model: nn.Module, run: Path, part: str = "") -> None:
+    """Load a run's best weights, or the part of them under a prefix.
 
     Raises:
         ConfigError: There are none, or they belong to other encoders.
     """
     try:
-        model.load_state_dict(load_file(run / BEST))
+        weights = load_file(run / BEST)
+        model.load_state_dict({k.removeprefix(part): v for k, v in weights.items() if k.startswith(part)})
     except FileNotFoundError as error:
         raise ConfigError(f"{run}: no trained run here.", remedy="Train that one first.") from error
     except RuntimeError as error:
@@ -145,8 +159,7 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = build_model(config)
-    if config.start:
-        _load_best(model, Path(config.start))
+    _start(model, config)
     model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = copy.deepcopy(model).requires_grad_(False).eval() if config.ema else None
     optimiser = torch.optim.AdamW(_groups(model, config), lr=config.learning_rate)
@@ -180,6 +193,9 @@ def train(
         config.seed,
         data.sketch_traced,
     )
+    distiller = None
+    if config.distil is not None:
+        distiller = Distiller(config.distil, data, model.embedding, cache, events.reading)
     losses = [(term, create_loss(term.name, config.distance, **term.options).to(device)) for term in config.losses]
     recent: list[float] = []
     started = time.perf_counter()
@@ -196,15 +212,19 @@ def train(
         own = torch.from_numpy(data.sketch_photo[batch.sketches])
         flips = torch.where(own >= 0, mirrored[own], drawn_mirrored[torch.from_numpy(batch.sketches)])
         drawn, shown = torch.from_numpy(batch.sketches), torch.from_numpy(batch.photos)
-        change = partial(augment_sketches, config=config.augment, generator=random) if changed else None
+        pixels = augment_sketches(drawings.pixels(drawn, flips), config.augment, random)
         with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16"):
-            sketch_embeddings = drawings.embed(model.sketch, drawn, flips if flipped else None, change)
-            photo_embeddings = photos.embed(model.photo, shown, mirrored[shown] if flipped else None)
+            sketch_embeddings = (
+                model.sketch(pixels.to(device)) if changed else drawings.embed(model.sketch, drawn, flips)
+            )
+            photo_embeddings = photos.embed(model.photo, shown, mirrored[shown])
         embeddings = sketch_embeddings.float(), photo_embeddings.float()
         loss = torch.zeros((), device=device)
         for term, function in losses:
             remembered = memory if term.memory else None
             loss = loss + term.weight * _objective(term.pairs, function, data, batch, *embeddings, remembered)
+        if distiller is not None:
+            loss = loss + distiller.loss(pixels, *embeddings, batch.photos, mirrored[shown])
         if memory is not None:
             memory.remember(photo_embeddings, batch.photos)
         optimiser.zero_grad(set_to_none=True)

@@ -65,37 +65,35 @@ class SidePictures:
     def __len__(self) -> int:
         return len(self._pixels)
 
-    def embed(
-        self,
-        encoder: SideEncoder,
-        places: Tensor,
-        mirrored: Tensor | None = None,
-        change: Callable[[Tensor], Tensor] | None = None,
-    ) -> Tensor:
+    def pixels(self, places: Tensor, mirrored: Tensor) -> Tensor:
+        """Pixels (n, …) uint8 of the pictures at these places, each mirrored or not."""
+        pixels = torch.from_numpy(self._pixels[places.numpy()])
+        return torch.where(mirrored.view(-1, *[1] * (pixels.ndim - 1)), pixels.flip(2), pixels)
+
+    def embed(self, encoder: SideEncoder, places: Tensor, mirrored: Tensor) -> Tensor:
         """Embeddings (n, d) of the pictures at these places.
 
         Args:
             encoder: The encoder that this was made for, or one with the same frozen stages.
             places: (n,) positions.
-            mirrored: (n,) which are mirrored; none by default.
-            change: What is done to pixels before they are embedded; not for ``fixed`` pictures of a frozen encoder.
+            mirrored: (n,) which are mirrored; none, where these pictures never are.
         """
         device = encoder.mean.device
-        if self._trunk is not None and change is None:
-            rows = self._trunk[0 if mirrored is None else mirrored.long(), places]
-            cut: Tensor = encoder.from_trunk(rows.float().to(device, memory_format=torch.channels_last))
-            return cut
-        pixels = torch.from_numpy(self._pixels[places.numpy()])
-        if mirrored is not None:
-            pixels = torch.where(mirrored.view(-1, *[1] * (pixels.ndim - 1)), pixels.flip(2), pixels)
-        whole: Tensor = encoder((pixels if change is None else change(pixels)).to(device))
-        return whole
+        if self._trunk is None:
+            whole: Tensor = encoder(self.pixels(places, mirrored).to(device))
+            return whole
+        rows = self._trunk[mirrored.long(), places]
+        layout = torch.channels_last if rows.ndim == 4 else torch.contiguous_format
+        cut: Tensor = encoder.from_trunk(rows.float().to(device, memory_format=layout))
+        return cut
 
     @torch.no_grad()
     def embed_all(self, encoder: SideEncoder, batch: int = 64) -> npt.NDArray[np.float32]:
         """Embeddings (n, d) of all pictures as they are, in evaluation mode if the encoder is."""
-        places = torch.arange(len(self))
-        rows = [self.embed(encoder, part).float().cpu().numpy() for part in torch.split(places, batch)]
+        rows = []
+        for part in torch.split(torch.arange(len(self)), batch):
+            as_they_are = torch.zeros(len(part), dtype=torch.bool)
+            rows.append(self.embed(encoder, part, as_they_are).float().cpu().numpy())
         return np.concatenate(rows)
 
 

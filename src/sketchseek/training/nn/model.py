@@ -14,6 +14,7 @@ from sketchseek.training.nn.backbones import Backbone, create_backbone
 from sketchseek.training.nn.heads import EmbeddingHead, HeadNorm
 
 SideName = Literal["photo", "sketch"]
+SIDES: tuple[SideName, SideName] = ("photo", "sketch")
 
 
 @dataclass(frozen=True)
@@ -24,13 +25,15 @@ class SideConfig:
         backbone: Its name (``create_backbone``).
         size: Side of its square input, in pixels.
         weights: What its backbone starts from (``create_backbone``).
-        frozen: Number of stages, from the input, that keep their weights and statistics.
+        frozen: Number of stages, from the input, that keep their weights and statistics; the head is the last one.
+        start: Folder of a run whose encoder of the same side, head included, this one starts from; empty for none.
     """
 
     backbone: str
     size: int = 128
     weights: str = "none"
     frozen: int = 0
+    start: str = ""
 
 
 class SideEncoder(nn.Module):
@@ -48,18 +51,25 @@ class SideEncoder(nn.Module):
         super().__init__()
         self.config = config
         self.backbone: Backbone = create_backbone(config.backbone, config.weights)
-        if not 0 <= config.frozen <= len(self.backbone.stages):
-            raise ConfigError(f"frozen: {config.frozen}, but {config.backbone} has {len(self.backbone.stages)} stages.")
         self.head = EmbeddingHead(self.backbone.channels, embedding, norm, dropout)
+        if not 0 <= config.frozen <= len(self.stages):
+            raise ConfigError(
+                f"frozen: {config.frozen}, but {config.backbone} has {len(self.stages)} stages with its head."
+            )
         self.register_buffer("mean", torch.tensor(self.backbone.normalisation.mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(self.backbone.normalisation.std).view(1, 3, 1, 1), persistent=False)
-        for stage in self.backbone.stages[: config.frozen]:
+        for stage in self.stages[: config.frozen]:
             stage.requires_grad_(False)
+
+    @property
+    def stages(self) -> list[nn.Module]:
+        """The backbone's stages and the head, in order."""
+        return [*self.backbone.stages, self.head]
 
     def train(self, mode: bool = True) -> SideEncoder:
         """Set training mode; frozen stages stay in evaluation mode, so that their statistics stay too."""
         super().train(mode)
-        for stage in self.backbone.stages[: self.config.frozen]:
+        for stage in self.stages[: self.config.frozen]:
             stage.eval()
         return self
 
@@ -73,25 +83,31 @@ class SideEncoder(nn.Module):
     def frozen_fingerprint(self) -> str:
         """Checksum of the frozen stages, weights and all: with one fingerprint, trunks are the same."""
         digest = hashlib.sha256(f"{self.config}".encode())
-        for stage in self.backbone.stages[: self.config.frozen]:
+        for stage in self.stages[: self.config.frozen]:
             for value in stage.state_dict().values():  # they follow the seed where they start from nothing
                 digest.update(value.cpu().numpy().tobytes())
         return digest.hexdigest()[:16]
 
     def trunk(self, pixels: Tensor) -> Tensor:
-        """The output of the frozen stages, which does not change during training: (batch, c, h, w)."""
+        """The output of the frozen stages, which does not change during training: (batch, c, h, w), or (batch, d)."""
         with torch.no_grad():
-            out: Tensor = self.backbone(self.normalise(pixels), last=self.config.frozen)
-        return out
+            x = self.normalise(pixels)
+            for stage in self.stages[: self.config.frozen]:
+                x = stage(x)
+        return x
 
     def from_trunk(self, x: Tensor) -> Tensor:
         """From the frozen stages' output to the embedding (batch, d)."""
-        out: Tensor = self.head(self.backbone(x, first=self.config.frozen))
-        return out
+        for stage in self.stages[self.config.frozen :]:
+            x = stage(x)
+        return x
 
     def forward(self, pixels: Tensor) -> Tensor:
         """uint8 pixels to (batch, d)."""
-        return self.from_trunk(self.backbone(self.normalise(pixels), last=self.config.frozen))
+        x = self.normalise(pixels)
+        for stage in self.stages:
+            x = stage(x)
+        return x
 
 
 class TwoEncoders(nn.Module):
