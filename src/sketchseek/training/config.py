@@ -90,6 +90,11 @@ class AugmentConfig:
         scale: Largest relative change of size and aspect of the drawing.
         shift: Largest shift of the drawing, as a share of its square.
         erase: Probability that a random rectangle of the drawing is wiped.
+        deform: Largest displacement by a smooth wobble, as a share of the drawing's square.
+        thickness: Largest change of the lines' width, in widths of a line; at most half a width is taken away.
+        drop: Probability that a stroke is left out; never all of them. For drawings that are strokes.
+        partial: Probability that only the first strokes are there, 30 to 100 % of the ink, as while somebody draws.
+            For drawings that are strokes.
     """
 
     flip: float = 0.0
@@ -97,6 +102,15 @@ class AugmentConfig:
     scale: float = 0.0
     shift: float = 0.0
     erase: float = 0.0
+    deform: float = 0.0
+    thickness: float = 0.0
+    drop: float = 0.0
+    partial: float = 0.0
+
+    @property
+    def changes_strokes(self) -> bool:
+        """Whether drawings that are strokes are drawn anew."""
+        return self.drop > 0 or self.partial > 0
 
     @property
     def changes_drawings(self) -> bool:

@@ -36,6 +36,7 @@ from sketchseek.training.losses import create_loss
 from sketchseek.training.memory import PhotoMemory
 from sketchseek.training.nn.model import SIDES, SideName, TwoEncoders
 from sketchseek.training.pictures import SidePictures
+from sketchseek.training.redrawing import redraw
 from sketchseek.training.sampling import Batch, CategorySampler
 from sketchseek.training.transforms import augment_sketches
 
@@ -212,7 +213,11 @@ def train(
         own = torch.from_numpy(data.sketch_photo[batch.sketches])
         flips = torch.where(own >= 0, mirrored[own], drawn_mirrored[torch.from_numpy(batch.sketches)])
         drawn, shown = torch.from_numpy(batch.sketches), torch.from_numpy(batch.photos)
-        pixels = augment_sketches(drawings.pixels(drawn, flips), config.augment, random)
+        pixels = drawings.pixels(drawn, flips)
+        if config.augment.changes_strokes:
+            strokes = [data.sketches[i].strokes for i in batch.sketches]
+            pixels = redraw(pixels, strokes, flips, config.augment, random)
+        pixels = augment_sketches(pixels, config.augment, random)
         with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16"):
             sketch_embeddings = (
                 model.sketch(pixels.to(device)) if changed else drawings.embed(model.sketch, drawn, flips)
