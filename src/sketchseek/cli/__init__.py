@@ -26,6 +26,7 @@ _COMMANDS = {
     "train": "train",
     "compare": "compare",
     "export": "train",
+    "quantise": "train",
 }
 """Each command and the module of this package that defines it, under the name ``<command>_command``."""
 

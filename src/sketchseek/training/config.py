@@ -48,12 +48,14 @@ class SourceConfig:
             ``named`` (pictures whose file name is a word).
         path: Its folder, relative to the experiment's ``data`` folder or absolute.
         lines: A line drawing is extracted from each of its photos, too (``sketchseek.training.lines``).
+        unfinished: Each of its drawings that is strokes also comes as its first part, for search while one draws.
         terms: Its licence or terms, for the model card.
     """
 
     kind: Literal["sketchy", "chairv2", "pairs", "categories", "quickdraw", "photos", "named"]
     path: str
     lines: bool = False
+    unfinished: bool = False
     terms: str = ""
 
 

@@ -36,8 +36,8 @@ from sketchseek.training.losses import create_loss
 from sketchseek.training.memory import PhotoMemory
 from sketchseek.training.nn.model import SIDES, SideName, TwoEncoders
 from sketchseek.training.pictures import SidePictures
-from sketchseek.training.redrawing import redraw
 from sketchseek.training.sampling import Batch, CategorySampler
+from sketchseek.training.strokes import redraw
 from sketchseek.training.transforms import augment_sketches
 
 BEST, EXPERIMENT = "best.safetensors", "experiment.json"

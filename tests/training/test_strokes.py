@@ -6,7 +6,7 @@ import torch
 
 from sketchseek.drawings import raster_strokes
 from sketchseek.training.config import AugmentConfig
-from sketchseek.training.redrawing import drop_lines, first_part, redraw
+from sketchseek.training.strokes import drop_lines, first_part, redraw
 
 SQUARE = (
     ((0.0, 0.0), (0.0, 10.0)),
