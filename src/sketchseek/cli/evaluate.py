@@ -42,6 +42,13 @@ def _options(command: Command) -> Command:
     return command
 
 
+_mirrored = click.option(
+    "--mirrored",
+    is_flag=True,
+    help="Measure also whether drawings prefer their photo to its mirror image, and recall among both.",
+)
+
+
 @click.group("evaluate")
 def evaluate_command() -> None:
     """Measure how well a model finds photos with drawings.
@@ -58,6 +65,7 @@ def evaluate_command() -> None:
     type=click.Choice(["ambiguous", "context", "error", "pose"]),
     help="Leave out the sketches on this list of invalid ones; may be given again.",
 )
+@_mirrored
 @_options
 def sketchy_command(folder: Path, exclude: tuple[str, ...], **options: Any) -> None:
     """The Sketchy Database's official protocol.
@@ -75,6 +83,7 @@ def sketchy_command(folder: Path, exclude: tuple[str, ...], **options: Any) -> N
 
 @evaluate_command.command("chairv2")
 @click.argument("folder", type=_FOLDER)
+@_mirrored
 @_options
 def chairv2_command(folder: Path, **options: Any) -> None:
     """QMUL-Chair-V2's test part by its own split: acc@1, acc@5, acc@10.
@@ -90,6 +99,7 @@ def chairv2_command(folder: Path, **options: Any) -> None:
 
 @evaluate_command.command("pairs")
 @click.argument("folder", type=_FOLDER)
+@_mirrored
 @_options
 def pairs_command(folder: Path, **options: Any) -> None:
     """Your own pairs: photo/<name>.jpg and sketch/<name>-<n>.png.
@@ -154,6 +164,7 @@ def _run(
     page: Path | None,
     threads: int,
     drawn: str | None,
+    mirrored: bool = False,
 ) -> None:
     from rich.console import Console
 
@@ -166,6 +177,10 @@ def _run(
         encoder = Redrawn(encoder.artefact, drawn, threads=threads)
     with _progress() as progress:
         result = evaluate(encoder, progress)
+        if mirrored:
+            from sketchseek.evaluation.mirroring import add_mirror_figures
+
+            add_mirror_figures(result, encoder, progress=lambda what, *done: progress(f"mirrored {what}", *done))
     if drawn is not None:
         details = {**result.report.details, "drawn": drawn}
         result = dataclasses.replace(result, report=dataclasses.replace(result.report, details=details))
