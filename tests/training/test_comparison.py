@@ -36,7 +36,7 @@ STUDY: dict[str, Any] = {
     "vary": {"triplet": {}, "quadruplet": {"losses": [{"name": "quadruplet"}]}},
     "seeds": [0, 1],
     "tune": {"seed": 5, "grid": {"learning_rate": [0.001, 0.01]}},
-    "test": {"protocol": "sketchy", "path": "."},
+    "test": {"protocol": "sketchy", "path": ".", "mirrored": True},
     "claims": [{"claim": "two margins are better", "better": ["quadruplet"], "than": ["triplet"]}],
 }
 
@@ -88,6 +88,7 @@ def test_the_validation_part_chooses_and_tuning_never_sees_the_test(done: tuple[
             ranks = [int(rank) for rank in result["test"]["ranks"].split()]
             assert result["test"]["figures"]["recall@1"] == pytest.approx(sum(r == 1 for r in ranks) / 16)
             assert len(result["history"]) == 2
+            assert 0 <= result["test"]["figures"]["own_over_mirror"] <= 1
 
 
 def test_a_run_again_gives_the_same_result(

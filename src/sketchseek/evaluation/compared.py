@@ -15,6 +15,7 @@ from sketchseek.errors import DatasetError
 from sketchseek.evaluation.intervals import LEVEL, RESAMPLES, Interval
 
 FIGURES = ("recall@1", "recall@5", "recall@10")
+PREFERENCE = "own_over_mirror"
 Floats = npt.NDArray[np.float64]
 Run = dict[str, Any]
 
@@ -93,6 +94,17 @@ class StoredStudy:
     def tested(self) -> bool:
         """Whether runs were measured on a test part."""
         return any("test" in run for runs in self.final.values() for run in runs)
+
+    @property
+    def columns(self) -> list[tuple[str, str]]:
+        """Part and figure of each column of its tables."""
+        if not self.tested:
+            return [("validation", name) for name in FIGURES]
+        mirrored = any(
+            PREFERENCE in run.get("test", {}).get("figures", {}) for runs in self.final.values() for run in runs
+        )
+        extra = [("test", PREFERENCE)] if mirrored else []
+        return [*(("test", name) for name in FIGURES), *extra, ("validation", FIGURES[0])]
 
     @property
     def expected(self) -> int:
@@ -237,15 +249,12 @@ def shown_choice(run: Run) -> str:
 def _table(study: StoredStudy) -> list[str]:
     tuned = any(run["choice"] for runs in study.final.values() for run in runs)
     head = ["variant", *(["chosen"] if tuned else []), "runs"]
-    head += [f"test {name}" for name in FIGURES] if study.tested else []
-    head += [f"validation {name}" for name in (FIGURES[:1] if study.tested else FIGURES)]
+    head += [" ".join(column) for column in study.columns]
     rows = []
     for variant in study.variants:
         runs = study.final.get(variant, [])
         row = [variant, *([shown_choice(runs[0]) if runs else "–"] if tuned else []), str(len(runs))]
-        for name in head[-(4 if study.tested else 3) :]:
-            part, figure = name.split()
-            row.append(str(study.spread(variant, figure, part) or "–"))
+        row += [str(study.spread(variant, figure, part) or "–") for part, figure in study.columns]
         rows.append("| " + " | ".join(row) + " |")
     return ["| " + " | ".join(head) + " |", "| --- " * len(head) + "|", *rows]
 

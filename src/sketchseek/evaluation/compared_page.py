@@ -103,9 +103,8 @@ def _claims(study: StoredStudy) -> str:
 
 
 def _figures(study: StoredStudy) -> str:
-    parts = ["test", "validation"] if study.tested else ["validation"]
-    columns = [(part, name) for part in parts for name in FIGURES]
-    means = {v: spread.mean for v in study.variants if (spread := study.spread(v, "recall@1", parts[0])) is not None}
+    columns = study.columns
+    means = {v: spread.mean for v in study.variants if (spread := study.spread(v, "recall@1", columns[0][0]))}
     best = max(means, key=lambda variant: means[variant]) if means else ""
     rows = []
     for variant in study.variants:

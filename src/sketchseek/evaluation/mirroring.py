@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from sketchseek.artefact import Metric
+from sketchseek.evaluation.compared import PREFERENCE
 from sketchseek.evaluation.embedding import EncoderPair, Pixels, Progress, embed_photo_set
 from sketchseek.evaluation.figures import RECALLS, Figure, intervals_of, values_of
 from sketchseek.evaluation.metrics import TIE, Vectors, score_queries
 from sketchseek.evaluation.protocols import Evaluation
 from sketchseek.images import PictureSource
 
-PREFERENCE = "own_over_mirror"
 _NOBODY = -2  # the label of mirror images: no drawing looks for them
 
 

@@ -22,6 +22,7 @@ import torch
 from sketchseek.errors import ConfigError, TrainingError
 from sketchseek.evaluation.embedding import Progress as Reading
 from sketchseek.evaluation.metrics import nearest
+from sketchseek.evaluation.mirroring import add_mirror_figures
 from sketchseek.evaluation.protocols import Evaluation, evaluate_chairv2, evaluate_pairs, evaluate_sketchy
 from sketchseek.training.checkpoint import Progress, write_text
 from sketchseek.training.config import TrainConfig
@@ -236,6 +237,8 @@ def _run(
         model, config, _ = load_run(folder)
         encoder = TrainedEncoder(model, config.distance, memory)
         evaluation = EVALUATE[protocol.protocol](folders.data / protocol.path, encoder, progress=watching.reading)
+        if protocol.mirrored:
+            add_mirror_figures(evaluation, encoder, progress=watching.reading)
         result |= {"test": _test(evaluation, protocol.protocol)}
     return result | {
         "made_with": {

@@ -24,10 +24,12 @@ class ProtocolConfig:
     Attributes:
         protocol: ``sketchy``, ``chairv2`` or ``pairs`` (``sketchseek.evaluation.protocols``).
         path: The data set's folder, relative to the ``--data`` folder or absolute.
+        mirrored: Measure also how drawings stand mirror images (``sketchseek.evaluation.mirroring``).
     """
 
     protocol: Protocol
     path: str
+    mirrored: bool = False
 
 
 @dataclass(frozen=True)
