@@ -21,9 +21,16 @@ from sketchseek.cli.training_progress import need_torch, training_bars
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the run.  [default: runs/<experiment>]")
 @click.option("--cache", type=click.Path(path_type=Path), help="Folder for decoded pixels.  [default: <out>/../cache]")
 @click.option("--threads", type=int, default=0, help="Threads of torch; 0 for its own choice.")
+@click.option(
+    "--devices",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Train on so many GPUs (or in so many CPU processes), each with batches of its own.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def train_command(
-    experiment: Path, data: Path, out: Path | None, cache: Path | None, threads: int, as_json: bool
+    experiment: Path, data: Path, out: Path | None, cache: Path | None, threads: int, devices: int, as_json: bool
 ) -> None:
     """Train the EXPERIMENT (a YAML file); started again, it continues from its last checkpoint."""
     need_torch()
@@ -32,16 +39,23 @@ def train_command(
     from sketchseek.training.config import load_config
     from sketchseek.training.data import load_sources
     from sketchseek.training.loop import save_experiment, train
+    from sketchseek.training.workers import start_workers
 
     if threads:
         torch.set_num_threads(threads)
     config = load_config(experiment)
     out = out or Path("runs") / experiment.stem
+    cache = cache or out.parent / "cache"
+    workers = start_workers(devices)
     parts = load_sources(config.sources, data, config.validation, config.validation_seed)
-    save_experiment(out, config)
+    with workers.first_alone():
+        save_experiment(out, config)
+    if not workers.first:
+        train(config, parts, out, cache, workers=workers)
+        return
     with training_bars() as bars:
         try:
-            progress = train(config, parts, out, cache or out.parent / "cache", bars.events(config.steps))
+            progress = train(config, parts, out, cache, bars.events(config.steps), workers)
         except KeyboardInterrupt:
             bars.console.print(f"Interrupted; the same command continues from the last checkpoint in {out}.")
             raise SystemExit(130) from None

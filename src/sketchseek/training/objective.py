@@ -1,0 +1,129 @@
+"""What a step makes smaller: a batch's loss, from its pictures to the sum of the experiment's terms."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sketchseek.training.config import TrainConfig
+from sketchseek.training.data import TrainingSet
+from sketchseek.training.distillation import Distiller
+from sketchseek.training.losses import create_loss
+from sketchseek.training.memory import PhotoMemory
+from sketchseek.training.nn.model import TwoEncoders
+from sketchseek.training.pictures import Reading, SidePictures
+from sketchseek.training.sampling import Batch, CategorySampler
+from sketchseek.training.strokes import redraw
+from sketchseek.training.transforms import augment_sketches
+
+
+class Objective:
+    """The loss of any of an experiment's batches; the batch's number settles all chance in it.
+
+    Args:
+        config: The experiment.
+        model: The encoders that it trains.
+        data: What they are trained on.
+        memory: Photos of earlier batches; None for no such memory.
+        cache: Where frozen stages' outputs and teachers' embeddings are kept; None for nowhere.
+        reading: Told how far their computation is.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        model: TwoEncoders,
+        data: TrainingSet,
+        memory: PhotoMemory | None,
+        cache: Path | None,
+        reading: Reading,
+    ) -> None:
+        self._config = config
+        self._model = model
+        self._data = data
+        self._memory = memory
+        self._device = model.photo.mean.device
+        keep: dict[str, Any] = {"mirrored": config.augment.flip > 0, "cache": cache, "reading": reading}
+        fixed = not config.augment.changes_drawings
+        self._photos = SidePictures(model.photo, data.photo_pixels, **keep)
+        self._drawings = SidePictures(model.sketch, data.sketch_pixels, fixed=fixed, **keep)
+        self._sampler = CategorySampler(
+            data.photo_category,
+            data.sketch_category,
+            data.sketch_photo,
+            data.photo_source,
+            config.batch,
+            config.seed,
+            data.sketch_traced,
+        )
+        self._distiller = None
+        if config.distil is not None:
+            self._distiller = Distiller(config.distil, data, model.embedding, cache, reading)
+        self._losses = [
+            (term, create_loss(term.name, config.distance, **term.options).to(self._device)) for term in config.losses
+        ]
+
+    def loss(self, number: int) -> Tensor:
+        """The loss of the batch of this number."""
+        config, data = self._config, self._data
+        random = torch.Generator().manual_seed(config.seed * 1_000_003 + number)
+        torch.manual_seed(config.seed * 1_000_003 + number)  # dropout
+        batch = self._sampler.batch(number)
+        drawn, shown = torch.from_numpy(batch.sketches), torch.from_numpy(batch.photos)
+        mirrored = torch.rand(len(data.photos), generator=random) < config.augment.flip
+        drawn_mirrored = torch.rand(len(data.sketches), generator=random) < config.augment.flip
+        own = torch.from_numpy(data.sketch_photo[batch.sketches])
+        flips = torch.where(own >= 0, mirrored[own], drawn_mirrored[drawn])
+        pixels = self._drawings.pixels(drawn, flips)
+        if config.augment.changes_strokes:
+            strokes = [data.sketches[i].strokes for i in batch.sketches]
+            pixels = redraw(pixels, strokes, flips, config.augment, random)
+        pixels = augment_sketches(pixels, config.augment, random)
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=config.precision == "bf16"):
+            if config.augment.changes_drawings:
+                sketches = self._model.sketch(pixels.to(self._device))
+            else:
+                sketches = self._drawings.embed(self._model.sketch, drawn, flips)
+            photos = self._photos.embed(self._model.photo, shown, mirrored[shown])
+        sketches, photos = sketches.float(), photos.float()
+        loss = torch.zeros((), device=self._device)
+        for term, function in self._losses:
+            remembered = self._memory if term.memory else None
+            loss = loss + term.weight * _term(term.pairs, function, data, batch, sketches, photos, remembered)
+        if self._distiller is not None:
+            loss = loss + self._distiller.loss(pixels, sketches, photos, batch.photos, mirrored[shown])
+        if self._memory is not None:
+            self._memory.remember(photos, batch.photos)
+        return loss
+
+
+def _term(
+    pairs: str,
+    function: nn.Module,
+    data: TrainingSet,
+    batch: Batch,
+    sketches: Tensor,
+    photos: Tensor,
+    memory: PhotoMemory | None,
+) -> Tensor:
+    """One term: pairs are a drawing and its own photo, or a drawing and every photo of its category."""
+    positions = batch.photos
+    if memory is not None:
+        remembered, others = memory.others(positions)
+        photos, positions = torch.cat([photos, remembered]), np.concatenate([positions, others])
+    if pairs == "photo":
+        own = data.sketch_photo[batch.sketches]
+        paired = np.flatnonzero(np.isin(own, batch.photos))
+        labels, reference = own[paired], positions
+        sketches = sketches[torch.from_numpy(paired).to(sketches.device)]
+    else:
+        labels, reference = data.sketch_category[batch.sketches], data.photo_category[positions]
+    if len(labels) == 0:
+        return sketches.sum() * 0.0
+    anchors, references = (torch.from_numpy(values).to(sketches.device) for values in (labels, reference))
+    value: Tensor = function(sketches, anchors, ref_emb=photos, ref_labels=references)
+    return value
