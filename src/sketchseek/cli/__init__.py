@@ -23,6 +23,7 @@ _COMMANDS = {
     "demo": "demo",
     "models": "models",
     "evaluate": "evaluate",
+    "audit": "audit",
     "train": "train",
     "compare": "compare",
     "export": "train",

@@ -50,6 +50,10 @@ class SourceConfig:
         lines: A line drawing is extracted from each of its photos, too (``sketchseek.training.lines``).
         unfinished: Each of its drawings that is strokes also comes as its first part, for search while one draws.
         terms: Its licence or terms, for the model card.
+        exclude: Lists of what to leave out of training, such as ``sketchseek audit`` writes, relative to the ``data``
+            folder or, where it has none of that name, to the current folder.
+        zero_shot: Name of a zero-shot split whose unseen categories are left out, validation included, such as
+            ``sketchy-104-21`` (``sketchseek.datasets.zero_shot``); every source of the experiment should say so.
     """
 
     kind: Literal["sketchy", "chairv2", "pairs", "categories", "quickdraw", "photos", "named"]
@@ -57,6 +61,8 @@ class SourceConfig:
     lines: bool = False
     unfinished: bool = False
     terms: str = ""
+    exclude: list[str] = field(default_factory=list)
+    zero_shot: str = ""
 
 
 @dataclass(frozen=True)
@@ -207,8 +213,14 @@ class TrainConfig:
             if (value := getattr(self, item.name)) != item.default
             and (item.default_factory is dataclasses.MISSING or value != item.default_factory())
         }
-        text = json.dumps(said, sort_keys=True, default=dataclasses.asdict)
+        text = json.dumps(said, sort_keys=True, default=_said)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _said(part: Any) -> dict[str, Any]:
+    """A part's settings, for the fingerprint: what older runs could not say is not said where it is empty."""
+    said = dataclasses.asdict(part).items()
+    return {name: value for name, value in said if value or name not in ("exclude", "zero_shot")}
 
 
 def load_config(path: Path) -> TrainConfig:

@@ -13,11 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from sketchseek.datasets.chairv2 import chairv2_split, load_chairv2
+from sketchseek.datasets.exclusions import exclude
 from sketchseek.datasets.folders import load_categories, load_named_photos, load_pairs, load_photo_folders
 from sketchseek.datasets.quickdraw import load_quickdraw, quickdraw_split
 from sketchseek.datasets.records import Drawing, Photo, SketchDataset, normalise_word
 from sketchseek.datasets.sketchy import load_sketchy, sketchy_split
 from sketchseek.datasets.splits import validation_split
+from sketchseek.datasets.zero_shot import published_split
 from sketchseek.drawings import RASTER_VERSION, raster_drawing
 from sketchseek.errors import ConfigError, DatasetError, InputError
 from sketchseek.evaluation.redrawing import first_strokes
@@ -97,6 +99,8 @@ def load_sources(sources: list[SourceConfig], root: Path, validation: float, see
     lines: list[Drawing] = []
     for number, source in enumerate(sources):
         dataset = _load(source, root)
+        if source.zero_shot:
+            dataset = published_split(source.zero_shot, dataset.categories).training(dataset)
         held: frozenset[str] = frozenset()
         if any(drawing.photo for drawing in dataset.drawings):
             drawn = {drawing.photo for drawing in dataset.drawings}
@@ -106,6 +110,7 @@ def load_sources(sources: list[SourceConfig], root: Path, validation: float, see
             ):  # photos without drawings are split too: they make the gallery as large as its share
                 of = [photo for photo in dataset.photos if (photo.key in drawn) is part]
                 held |= frozenset(validation_split(of, validation, seed).test_photo_keys if of and validation else ())
+        dataset = exclude(dataset, [_list(root, name) for name in source.exclude], keep=held)
         for photo in dataset.photos:
             (held_photos if photo.key in held else photos).append(_named_photo(photo, number))
             if source.lines and photo.key not in held:
@@ -204,6 +209,11 @@ def _load(source: SourceConfig, root: Path) -> SketchDataset:
     if source.kind == "categories":
         return load_categories(path)
     return load_named_photos(path)
+
+
+def _list(root: Path, name: str) -> Path:
+    """Where a list to exclude is: in the data folder, as the official ones are, or else from the current folder on."""
+    return root / name if (root / name).is_file() else Path(name)
 
 
 def _named_photo(photo: Photo, source: int) -> Photo:
