@@ -197,8 +197,8 @@ def load_stored(folder: Path) -> StoredStudy:
     return study
 
 
-def markdown(study: StoredStudy, *, level: int = 1) -> str:
-    """A study's results as Markdown, with headings from this level on."""
+def markdown(study: StoredStudy, *, level: int = 1, claims: bool = True) -> str:
+    """A study's results as Markdown, under a heading of this level; with its claims, or without."""
     settings = study.settings
     parts = [f"{'#' * level} {settings['title'] or settings['name']}", ""]
     if settings["text"]:
@@ -207,7 +207,7 @@ def markdown(study: StoredStudy, *, level: int = 1) -> str:
     grid = _grid(study)
     if grid:
         parts += [f"recall@1 on the {_part(study)} part, rows by columns:", "", *grid, ""]
-    verdicts = study.verdicts()
+    verdicts = study.verdicts() if claims else []
     if verdicts:
         parts += ["| claim | difference | verdict |", "| --- | --- | --- |"]
         parts += [f"| {v.claim} | {shown_difference(v)} | **{v.word}** |" for v in verdicts]

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 
-from sketchseek.datasets.chairv2 import load_chairv2
 from sketchseek.datasets.folders import load_pairs
+from sketchseek.datasets.qmul import load_qmul
 from sketchseek.datasets.records import SketchDataset
 from sketchseek.datasets.sketchy import load_sketchy
 from sketchseek.drawings import raster_drawing
@@ -24,7 +24,6 @@ from sketchseek.evaluation.page import image_tag
 from sketchseek.images import read_photo
 
 _SIDE = 72
-_LOADERS = {"sketchy": load_sketchy, "chairv2": load_chairv2, "pairs": load_pairs}
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1c2024; background: #fff; margin: 2rem auto; max-width: 66rem;
@@ -146,7 +145,7 @@ def _pictures(study: StoredStudy, data: Path) -> str:
     """For each example query, what every variant's first run found."""
     firsts: dict[str, Run] = {v: runs[0] for v in study.variants if (runs := study.final.get(v)) and "test" in runs[0]}
     protocol = study.settings["test"]
-    whole = _LOADERS[protocol["protocol"]](data / protocol["path"], allow_missing=True)
+    whole = _load(protocol["protocol"], data / protocol["path"])
     drawings = {drawing.key: drawing for drawing in whole.drawings}
     images: dict[str, str] = {}
     blocks = []
@@ -165,6 +164,14 @@ def _pictures(study: StoredStudy, data: Path) -> str:
         "<p>Test drawings drawn at random, and the first photos that each variant's first run finds; the drawn photo "
     )
     return f"<h2>What is found</h2>{note}is framed in green.</p>{''.join(blocks)}"
+
+
+def _load(protocol: str, root: Path) -> SketchDataset:
+    if protocol == "sketchy":
+        return load_sketchy(root, allow_missing=True)
+    if protocol == "pairs":
+        return load_pairs(root, allow_missing=True)
+    return load_qmul(root, "shoev2" if protocol == "shoev2" else "chairv2", allow_missing=True)[0]
 
 
 def _cell(key: str, own: str | None, whole: SketchDataset, images: dict[str, str]) -> str:

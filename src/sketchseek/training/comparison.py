@@ -23,7 +23,7 @@ from sketchseek.errors import ConfigError, TrainingError
 from sketchseek.evaluation.embedding import Progress as Reading
 from sketchseek.evaluation.metrics import nearest
 from sketchseek.evaluation.mirroring import add_mirror_figures
-from sketchseek.evaluation.protocols import Evaluation, evaluate_chairv2, evaluate_pairs, evaluate_sketchy
+from sketchseek.evaluation.protocols import Evaluation, evaluate_pairs, evaluate_qmul, evaluate_sketchy
 from sketchseek.training.checkpoint import Progress, write_text
 from sketchseek.training.config import TrainConfig
 from sketchseek.training.data import Parts, load_sources
@@ -31,7 +31,6 @@ from sketchseek.training.judging import ReadingMemory, TrainedEncoder
 from sketchseek.training.loop import Events, load_run, save_experiment, train
 from sketchseek.training.study import ProtocolConfig, Settings, Study
 
-EVALUATE = {"sketchy": evaluate_sketchy, "chairv2": evaluate_chairv2, "pairs": evaluate_pairs}
 EXAMPLES, FOUND = 8, 6
 """How many queries a run keeps for pictures, and how many of the first photos of each."""
 
@@ -236,7 +235,7 @@ def _run(
     if job.purpose == "final" and protocol is not None:
         model, config, _ = load_run(folder)
         encoder = TrainedEncoder(model, config.distance, memory)
-        evaluation = EVALUATE[protocol.protocol](folders.data / protocol.path, encoder, progress=watching.reading)
+        evaluation = _evaluate(protocol, folders.data, encoder, watching.reading)
         if protocol.mirrored:
             add_mirror_figures(evaluation, encoder, progress=watching.reading)
         result |= {"test": _test(evaluation, protocol.protocol)}
@@ -249,6 +248,15 @@ def _run(
         },
         "settings": dataclasses.asdict(job.config),
     }
+
+
+def _evaluate(protocol: ProtocolConfig, data: Path, encoder: TrainedEncoder, reading: Reading) -> Evaluation:
+    root = data / protocol.path
+    if protocol.protocol == "sketchy":
+        return evaluate_sketchy(root, encoder, progress=reading)
+    if protocol.protocol == "pairs":
+        return evaluate_pairs(root, encoder, progress=reading)
+    return evaluate_qmul(root, protocol.protocol, encoder, progress=reading)
 
 
 def _validation(progress: Progress) -> dict[str, Any]:

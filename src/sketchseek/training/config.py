@@ -220,7 +220,10 @@ class TrainConfig:
 def _said(part: Any) -> dict[str, Any]:
     """A part's settings, for the fingerprint: what older runs could not say is not said where it is empty."""
     said = dataclasses.asdict(part).items()
-    return {name: value for name, value in said if value or name not in ("exclude", "zero_shot")}
+    return {name: value for name, value in said if value or name not in _LATER}
+
+
+_LATER = ("exclude", "zero_shot", "deform", "thickness", "drop", "partial")
 
 
 def load_config(path: Path) -> TrainConfig:

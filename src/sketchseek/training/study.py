@@ -13,7 +13,7 @@ from sketchseek.training.config import TrainConfig, check_settings, load_setting
 from sketchseek.training.losses import create_loss
 
 Settings = dict[str, Any]
-Protocol = Literal["sketchy", "chairv2", "pairs"]
+Protocol = Literal["sketchy", "chairv2", "shoev2", "pairs"]
 Figure = Literal["recall@1", "recall@5", "recall@10"]
 
 
@@ -22,7 +22,7 @@ class ProtocolConfig:
     """What the best weights of each final run are measured by, once.
 
     Attributes:
-        protocol: ``sketchy``, ``chairv2`` or ``pairs`` (``sketchseek.evaluation.protocols``).
+        protocol: ``sketchy``, ``chairv2``, ``shoev2`` or ``pairs`` (``sketchseek.evaluation.protocols``).
         path: The data set's folder, relative to the ``--data`` folder or absolute.
         mirrored: Measure also how drawings stand mirror images (``sketchseek.evaluation.mirroring``).
     """
