@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sketchseek.training.config import TrainConfig
+from sketchseek.errors import ConfigError
+from sketchseek.training.config import LossConfig, TrainConfig
 from sketchseek.training.data import TrainingSet
 from sketchseek.training.distillation import Distiller
 from sketchseek.training.losses import create_loss
@@ -31,6 +32,9 @@ class Objective:
         memory: Photos of earlier batches; None for no such memory.
         cache: Where frozen stages' outputs and teachers' embeddings are kept; None for nowhere.
         reading: Told how far their computation is.
+
+    Raises:
+        ConfigError: A loss needs a teacher, and none is named.
     """
 
     def __init__(
@@ -66,6 +70,10 @@ class Objective:
         self._losses = [
             (term, create_loss(term.name, config.distance, **term.options).to(self._device)) for term in config.losses
         ]
+        if self._distiller is None and any(getattr(function, "teacher", False) for _, function in self._losses):
+            raise ConfigError(
+                "a loss weighs by a teacher, and none is named.", remedy="Name one: distil: {teachers: [small]}."
+            )
 
     def loss(self, number: int) -> Tensor:
         """The loss of the batch of this number."""
@@ -92,38 +100,35 @@ class Objective:
         sketches, photos = sketches.float(), photos.float()
         loss = torch.zeros((), device=self._device)
         for term, function in self._losses:
-            remembered = self._memory if term.memory else None
-            loss = loss + term.weight * _term(term.pairs, function, data, batch, sketches, photos, remembered)
+            loss = loss + term.weight * self._term(term, function, batch, pixels, sketches, photos)
         if self._distiller is not None:
             loss = loss + self._distiller.loss(pixels, sketches, photos, batch.photos, mirrored[shown])
         if self._memory is not None:
             self._memory.remember(photos, batch.photos)
         return loss
 
-
-def _term(
-    pairs: str,
-    function: nn.Module,
-    data: TrainingSet,
-    batch: Batch,
-    sketches: Tensor,
-    photos: Tensor,
-    memory: PhotoMemory | None,
-) -> Tensor:
-    """One term: pairs are a drawing and its own photo, or a drawing and every photo of its category."""
-    positions = batch.photos
-    if memory is not None:
-        remembered, others = memory.others(positions)
-        photos, positions = torch.cat([photos, remembered]), np.concatenate([positions, others])
-    if pairs == "photo":
-        own = data.sketch_photo[batch.sketches]
-        paired = np.flatnonzero(np.isin(own, batch.photos))
-        labels, reference = own[paired], positions
-        sketches = sketches[torch.from_numpy(paired).to(sketches.device)]
-    else:
-        labels, reference = data.sketch_category[batch.sketches], data.photo_category[positions]
-    if len(labels) == 0:
-        return sketches.sum() * 0.0
-    anchors, references = (torch.from_numpy(values).to(sketches.device) for values in (labels, reference))
-    value: Tensor = function(sketches, anchors, ref_emb=photos, ref_labels=references)
-    return value
+    def _term(
+        self, term: LossConfig, function: nn.Module, batch: Batch, pixels: Tensor, sketches: Tensor, photos: Tensor
+    ) -> Tensor:
+        """One term: pairs are a drawing and its own photo, or a drawing and every photo of its category."""
+        data, positions = self._data, batch.photos
+        if term.memory and self._memory is not None:
+            remembered, others = self._memory.others(positions)
+            photos, positions = torch.cat([photos, remembered]), np.concatenate([positions, others])
+        if term.pairs == "photo":
+            own = data.sketch_photo[batch.sketches]
+            paired = np.flatnonzero(np.isin(own, batch.photos))
+            labels, reference = own[paired], positions
+            sketches, pixels = sketches[torch.from_numpy(paired).to(sketches.device)], pixels[torch.from_numpy(paired)]
+        else:
+            labels, reference = data.sketch_category[batch.sketches], data.photo_category[positions]
+        if len(labels) == 0:
+            return sketches.sum() * 0.0
+        taught: dict[str, Tensor] = {}
+        if self._distiller is not None and getattr(function, "teacher", False):
+            taught["teacher_ref_emb"] = self._distiller.embed_photos(positions)
+            if function.compare == "anchors" or function.symmetric:
+                taught["teacher_emb"] = self._distiller.embed_drawings(pixels)
+        anchors, references = (torch.from_numpy(values).to(sketches.device) for values in (labels, reference))
+        value: Tensor = function(sketches, anchors, ref_emb=photos, ref_labels=references, **taught)
+        return value
