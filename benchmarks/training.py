@@ -4,8 +4,8 @@
 
 Bare PyTorch is a loop of a few lines: pixels of a batch, both encoders, pytorch-metric-learning's triplet loss,
 backward, clip, AdamW. Ours is ``Objective`` and the loop's optimiser, once with frozen stages' outputs kept (as in
-training) and once without. Each runs in a process of its own, one thread, and reports its processor seconds a step and its peak
-memory; what is kept is computed before the clock starts, and its time is told apart.
+training) and once without. Each runs in a process of its own, one thread, and reports its processor seconds a step and
+its peak memory; what is kept is computed before the clock starts, and its time is told apart.
 """
 
 from __future__ import annotations
