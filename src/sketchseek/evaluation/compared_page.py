@@ -24,6 +24,7 @@ from sketchseek.evaluation.page import image_tag
 from sketchseek.images import read_photo
 
 _SIDE = 72
+_SHOWN = 4  # variants with pictures
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1c2024; background: #fff; margin: 2rem auto; max-width: 66rem;
@@ -31,7 +32,7 @@ body { font: 15px/1.5 system-ui, sans-serif; color: #1c2024; background: #fff; m
 h1 { font-size: 1.5rem; margin: 0 0 .25rem } h2 { font-size: 1.15rem; margin: 2.2rem 0 .5rem }
 p { margin: .25rem 0; color: #545b63; max-width: 48rem } figure { margin: .75rem 0; overflow-x: auto }
 figure svg { max-width: 100%; height: auto }
-.wide { overflow-x: auto }
+.wide { overflow-x: auto } summary { cursor: pointer; margin: .5rem 0 }
 table { border-collapse: collapse; margin-top: .75rem } td, th { padding: .25rem 1rem .25rem 0; text-align: right;
   border-bottom: 1px solid #e4e7ea; font-variant-numeric: tabular-nums; white-space: nowrap }
 th { font-weight: 600; color: #545b63 } :is(td, th).text { text-align: left; white-space: normal }
@@ -138,12 +139,16 @@ def _tuning(study: StoredStudy) -> str:
     head = '<tr><th class="text">variant</th><th class="text">tried, best first</th>'
     head += "".join(f"<th>validation<br>{name}</th>" for name in FIGURES) + "</tr>"
     note = "<p>Chosen by recall@1 + recall@10 on the validation part. The test part had no say.</p>"
-    return f'<h2>Tuning</h2>{note}<div class="wide"><table>{head}{"".join(rows)}</table></div>'
+    tried = f'<div class="wide"><table>{head}{"".join(rows)}</table></div>'
+    return f"<h2>Tuning</h2>{note}<details><summary>All that was tried</summary>{tried}</details>"
 
 
 def _pictures(study: StoredStudy, data: Path) -> str:
-    """For each example query, what every variant's first run found."""
+    """For each example query, what the first run of the first variant and of the best others found."""
     firsts: dict[str, Run] = {v: runs[0] for v in study.variants if (runs := study.final.get(v)) and "test" in runs[0]}
+    means = {v: spread.mean for v in firsts if (spread := study.spread(v, "recall@1"))}
+    best = sorted(list(firsts)[1:], key=lambda variant: -means[variant])[: _SHOWN - 1]
+    firsts = {v: run for v, run in firsts.items() if v in [next(iter(firsts)), *best]}
     protocol = study.settings["test"]
     whole = _load(protocol["protocol"], data / protocol["path"])
     drawings = {drawing.key: drawing for drawing in whole.drawings}

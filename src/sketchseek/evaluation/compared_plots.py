@@ -85,11 +85,12 @@ def plot_grid(study: StoredStudy) -> str:
         return ""
     figure = _figure(2.0 + 1.5 * len(columns), 1.2 + 0.75 * len(rows))
     axis = figure.add_subplot()
-    axis.imshow(values, cmap="Blues", aspect="auto", vmin=np.nanmin(values) - np.ptp(values[~np.isnan(values)]) - 1e-6)
-    middle = np.nanmean(values)
+    low, high = np.nanmin(values), np.nanmax(values)
+    low -= 0.3 * (high - low) + 1e-6
+    axis.imshow(values, cmap="Blues", aspect="auto", vmin=low, vmax=high)
     for y, line in enumerate(spreads):
         for x, cell in enumerate(line):
-            colour = "white" if cell and values[y, x] > middle else _INK
+            colour = "white" if cell and values[y, x] > low + 0.6 * (high - low) else _INK
             axis.text(x, y, str(cell) if cell else "–", ha="center", va="center", color=colour, fontsize=10)
     axis.set_xticks(range(len(columns)), columns)
     axis.set_yticks(range(len(rows)), rows)
