@@ -56,3 +56,16 @@ def test_unfinished_drawings_are_the_first_part_of_finished_ones(tmp_path: Path)
         (x, y), (all_x, all_y) = drawing.strokes[0], full.strokes[0]
         assert (x, y) == (all_x[: len(x)], all_y[: len(y)])
         assert 2 <= len(x) < len(all_x)
+
+
+def test_a_share_of_the_drawn_photos_trains_and_validation_stays(tmp_path: Path) -> None:
+    write_sketchy(tmp_path / "sketchy", photos=12)
+    parts = {
+        share: load_sources([SourceConfig("sketchy", "sketchy", share=share)], tmp_path, 0.2, 0)
+        for share in (0.25, 0.5, 1.0)
+    }
+    assert parts[0.25].validation == parts[0.5].validation == parts[1.0].validation
+    keys = {share: {photo.key for photo in part.training.photos} for share, part in parts.items()}
+    assert keys[0.25] < keys[0.5] < keys[1.0]
+    assert len(keys[0.5]) == len(keys[1.0]) / 2 == 2 * len(keys[0.25])
+    assert all({d.photo for d in part.training.drawings} == keys[share] for share, part in parts.items())

@@ -48,6 +48,7 @@ class SourceConfig:
             ``named`` (pictures whose file name is a word).
         path: Its folder, relative to the experiment's ``data`` folder or absolute.
         lines: A line drawing is extracted from each of its photos, too (``sketchseek.training.lines``).
+        share: Share of its drawn photos that train, the others being left out with their drawings: for learning curves.
         unfinished: Each of its drawings that is strokes also comes as its first part, for search while one draws.
         terms: Its licence or terms, for the model card.
         exclude: Lists of what to leave out of training, such as ``sketchseek audit`` writes, relative to the ``data``
@@ -60,6 +61,7 @@ class SourceConfig:
     path: str
     lines: bool = False
     unfinished: bool = False
+    share: float = 1.0
     terms: str = ""
     exclude: list[str] = field(default_factory=list)
     zero_shot: str = ""
@@ -220,10 +222,9 @@ class TrainConfig:
 def _said(part: Any) -> dict[str, Any]:
     """A part's settings, for the fingerprint: what older runs could not say is not said where it is empty."""
     said = dataclasses.asdict(part).items()
-    return {name: value for name, value in said if value or name not in _LATER}
-
-
-_LATER = ("exclude", "zero_shot", "deform", "thickness", "drop", "partial")
+    unsaid: dict[str, Any] = {"exclude": [], "zero_shot": "", "lines": False, "unfinished": False, "share": 1.0}
+    unsaid |= dict.fromkeys(("deform", "thickness", "drop", "partial"), 0.0)
+    return {name: value for name, value in said if name not in unsaid or value != unsaid[name]}
 
 
 def load_config(path: Path) -> TrainConfig:
@@ -269,6 +270,8 @@ def parse_config(data: Any) -> TrainConfig:
         raise ConfigError("evaluate_every must be at least 1.")
     if not 0 <= config.validation < 1:
         raise ConfigError("validation must be between 0 and 1.")
+    if any(not 0 < source.share <= 1 for source in config.sources):
+        raise ConfigError("a source's share must be above 0 and at most 1.")
     return config
 
 

@@ -104,12 +104,13 @@ def load_sources(sources: list[SourceConfig], root: Path, validation: float, see
         held: frozenset[str] = frozenset()
         if any(drawing.photo for drawing in dataset.drawings):
             drawn = {drawing.photo for drawing in dataset.drawings}
-            for part in (
-                True,
-                False,
-            ):  # photos without drawings are split too: they make the gallery as large as its share
-                of = [photo for photo in dataset.photos if (photo.key in drawn) is part]
+            # Photos without drawings are split too: they make the gallery as large as its share.
+            for of in ([p for p in dataset.photos if (p.key in drawn) is part] for part in (True, False)):
                 held |= frozenset(validation_split(of, validation, seed).test_photo_keys if of and validation else ())
+            if source.share < 1:
+                pool = [p for p in dataset.photos if p.key in drawn - held]
+                kept = frozenset(validation_split(pool, source.share, seed).test_photo_keys)
+                dataset = dataset.subset(photos={p.key for p in dataset.photos} - (drawn - held - kept))
         dataset = exclude(dataset, [_list(root, name) for name in source.exclude], keep=held)
         for photo in dataset.photos:
             (held_photos if photo.key in held else photos).append(_named_photo(photo, number))
