@@ -77,6 +77,7 @@ def test_changing_leaves_the_original_alone() -> None:
     [
         ({"vary": {}}, "either vary or cross"),
         ({"vary": {"a": 3}}, "mapping from names"),
+        ({"vary": {"a b": {}, "a,b": {}}}, "tells apart"),
         ({"seeds": []}, "seeds"),
         ({"seeds": [1, 1]}, "seeds"),
         ({"base": 3}, "base"),

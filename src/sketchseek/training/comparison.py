@@ -29,7 +29,7 @@ from sketchseek.training.config import TrainConfig
 from sketchseek.training.data import Parts, load_sources
 from sketchseek.training.judging import ReadingMemory, TrainedEncoder
 from sketchseek.training.loop import Events, load_run, save_experiment, train
-from sketchseek.training.study import ProtocolConfig, Settings, Study
+from sketchseek.training.study import ProtocolConfig, Settings, Study, file_name
 
 EXAMPLES, FOUND = 8, 6
 """How many queries a run keeps for pictures, and how many of the first photos of each."""
@@ -71,7 +71,7 @@ class Job:
     @property
     def file(self) -> str:
         """Name of its result, below the store."""
-        name = "".join(c if c.isalnum() or c in "._-" else "-" for c in self.variant)
+        name = file_name(self.variant)
         if self.purpose == "tuning":
             return f"tuning/{name}-{self.config.fingerprint}.json"
         return f"{name}-seed{self.config.seed}.json"

@@ -169,6 +169,11 @@ def change_settings(settings: Settings, changes: Settings) -> Settings:
     return changed
 
 
+def file_name(variant: str) -> str:
+    """A variant's name as part of a file's name."""
+    return "".join(c if c.isalnum() or c in "._-" else "-" for c in variant)
+
+
 def _variants(config: StudyConfig) -> dict[str, list[Settings]]:
     if bool(config.vary) == bool(config.cross):
         raise ConfigError("either vary or cross is needed.", remedy="vary: {name: {setting: value}}")
@@ -186,6 +191,9 @@ def _check(study: Study) -> None:
     config = study.config
     if not config.seeds or len(set(config.seeds)) != len(config.seeds):
         raise ConfigError("seeds: at least one is needed, and none twice.")
+    names = [file_name(variant) for variant in study.variants]
+    if len(set(names)) < len(names):
+        raise ConfigError("two variants have names that no file's name tells apart.", remedy="Rename one of them.")
     if not isinstance(study.base, dict):
         raise ConfigError("base: a mapping of settings, or the path of an experiment file, is needed.")
     if config.tune is not None:
