@@ -122,7 +122,7 @@ def load_artefact(model: str | os.PathLike[str] = DEFAULT_MODEL) -> Artefact:
     Raises:
         ArtefactError: There is none, or its manifest cannot be used.
     """
-    path = BUNDLED / str(model) if _is_name(str(model)) and (BUNDLED / str(model)).is_dir() else Path(model)
+    path = BUNDLED / model if str(model) in bundled_models() else Path(model)
     file = path / MANIFEST
     try:
         text = file.read_text(encoding="utf-8")
@@ -131,10 +131,10 @@ def load_artefact(model: str | os.PathLike[str] = DEFAULT_MODEL) -> Artefact:
             f"{model}: no model artefact of this name or at this path.",
             remedy=f"Bundled models: {', '.join(bundled_models()) or 'none'}. A path must hold a {MANIFEST}.",
         ) from error
-    except OSError as error:
-        raise ArtefactError(f"{file}: cannot be read ({error.strerror}).") from error
     except UnicodeDecodeError as error:
         raise ArtefactError(f"{file}: not a valid manifest ({error}).", remedy="Export the model again.") from error
+    except (OSError, ValueError) as error:  # ValueError where there is a NUL in the name
+        raise ArtefactError(f"{file}: cannot be read ({getattr(error, 'strerror', error)}).") from error
     try:
         manifest = _parse(json.loads(text))
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
@@ -153,10 +153,6 @@ def write_manifest(path: Path, manifest: Manifest) -> Artefact:
     return Artefact(path, manifest)
 
 
-def _is_name(model: str) -> bool:
-    return model not in (".", "..") and "/" not in model and os.sep not in model
-
-
 def _parse(data: dict[str, Any]) -> Manifest:
     if data.get("format") != FORMAT:
         raise ValueError(f"format {data.get('format')!r}, this version of sketchseek reads {FORMAT}")
@@ -168,4 +164,16 @@ def _parse(data: dict[str, Any]) -> Manifest:
     if fields["metric"] not in ("cosine", "euclidean"):
         raise ValueError(f"metric {fields['metric']!r}")
     fields["metric"] = cast(Metric, fields["metric"])
-    return Manifest(**fields)
+    manifest = Manifest(**fields)
+    for one in (manifest.photo, manifest.sketch):
+        _check_types(one, file=str, sha256=str, size=int, backbone=str, parameters=int)
+    _check_types(manifest, name=str, embedding=int, raster=int, data=list, licence=str, scores=dict, training=dict)
+    if min(manifest.embedding, manifest.photo.size, manifest.sketch.size) < 1:
+        raise ValueError("an embedding or a picture without a size")
+    return manifest
+
+
+def _check_types(holder: object, **types: type) -> None:
+    for name, kind in types.items():
+        if type(getattr(holder, name)) is not kind:
+            raise TypeError(f"{name} is {getattr(holder, name)!r}")

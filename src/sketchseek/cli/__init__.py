@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from importlib import import_module
 from typing import NoReturn
@@ -54,6 +55,15 @@ def main() -> NoReturn:
     try:
         cli.main(standalone_mode=True)
     except SketchseekError as error:
-        click.echo(f"Error: {error}", err=True)
+        print_error(error, as_json="--json" in sys.argv[1:])
         sys.exit(1)
     sys.exit(0)
+
+
+def print_error(error: SketchseekError, *, as_json: bool) -> None:
+    """Print an error on standard error: for people, or as ``{"error", "message", "remedy"}``."""
+    if as_json:
+        told = {"error": type(error).__name__, "message": error.message, "remedy": error.remedy}
+        click.echo(json.dumps(told), err=True)
+    else:
+        click.echo(f"Error: {error}", err=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from sketchseek.cli import print_error
 from sketchseek.errors import SketchseekError
 
 if TYPE_CHECKING:
@@ -260,8 +261,7 @@ def errors_in_words(as_json: bool, *, keeps_work: bool = False) -> Iterator[None
     except SketchseekError as error:
         if not as_json:
             raise
-        kind = type(error).__name__
-        click.echo(json.dumps({"error": kind, "message": error.message, "remedy": error.remedy}), err=True)
+        print_error(error, as_json=True)
         sys.exit(1)
 
 
