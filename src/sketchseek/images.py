@@ -163,7 +163,7 @@ def read_header(source: str | os.PathLike[str] | bytes) -> Header:
     """
     with _picture_errors(shown_name(source)), _opened(source) as file, quiet_pillow, _identify(file) as image:
         width, height = image.size
-        if _turn_of(image) in _QUARTER_TURNS:
+        if image.format != "TIFF" and _turn_of(image) in _QUARTER_TURNS:  # Pillow turns a TIFF's size by itself
             width, height = height, width
         # MPO, a JPEG with a second picture behind it, is shown by everything that shows a JPEG, under that name only.
         kind = "JPEG" if image.format == "MPO" else image.format or ""

@@ -158,12 +158,17 @@ def test_errors_of_the_program_are_messages_not_tracebacks(tmp_path: Path, libra
         ("index", tmp_path / "none", "--library", library),
         ("status", "--library", tmp_path / "none"),
         ("status", "--library", tmp_path / "none", "--json"),
+        ("index", "~no-such-user/none", "--library", library),
+        ("models", tmp_path / "none", "--json"),
+        ("evaluate", "pairs", tmp_path / "none", "--json"),
     ):
         done = run_process(*arguments)
         assert done.returncode == 1
         assert done.stdout == ""
         assert "none" in done.stderr
         assert "Traceback" not in done.stderr
+        if "--json" in arguments:
+            assert sorted(json.loads(done.stderr)) == ["error", "message", "remedy"]
 
 
 def test_the_library_of_the_environment(library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
