@@ -107,9 +107,12 @@ def test_reduced_decoding_keeps_the_pixels_asked_for(at_least: int) -> None:
         assert min(image.size) >= at_least
 
 
-def test_damaged_exif_does_not_lose_the_picture() -> None:
-    data = encoded(scene(), "JPEG", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff" + b"\xff" * 40)
+@pytest.mark.parametrize("format_name", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("block", [b"garbage", b"MM\0*\xff\xff\xff\xff" + b"\xff" * 40], ids=["garbage", "endless"])
+def test_damaged_exif_does_not_lose_the_picture(format_name: str, block: bytes) -> None:
+    data = encoded(scene(), format_name, exif=b"Exif\0\0" + block)
     assert difference(open_picture(data), scene()) < 12
+    assert (read_header(data).width, read_header(data).height) == (60, 40)
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "P", "PA", "1", "CMYK", "YCbCr", "HSV", "RGBX", "La", "RGBa"])
