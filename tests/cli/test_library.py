@@ -192,6 +192,16 @@ def test_names_that_are_no_text_come_through_json(library: Path, photos: Path) -
     assert run("search", "-", "--library", library, text=STROKES).exit_code == 0
 
 
+def test_names_that_the_terminal_cannot_show(library: Path, photos: Path) -> None:
+    (photos / "a" / "0.jpg").rename(photos / "a" / "\u753b.jpg")
+    run("sync", "--library", library)
+    for arguments in (("search", "--photo", photos / "a" / "1.jpg"), ("failures",), ("status",)):
+        done = run_process(*arguments, "--library", library, PYTHONIOENCODING="latin-1")
+        assert (done.returncode, done.stderr) == (0, "")
+        if arguments[0] == "search":
+            assert str(photos / "a" / "?.jpg") in done.stdout
+
+
 def test_ctrl_c_says_that_work_is_kept(tmp_path: Path, photos: Path, tiny_artefact: Artefact) -> None:
     source = (photos / "a" / "0.jpg").read_bytes()
     for i in range(3000):

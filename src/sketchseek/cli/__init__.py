@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from importlib import import_module
@@ -52,6 +53,9 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Run the command; an error that the user can mend is one message, not a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a file's name may have characters that a terminal has not
     try:
         cli.main(standalone_mode=True)
     except SketchseekError as error:

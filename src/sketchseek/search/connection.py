@@ -49,7 +49,7 @@ class Connection:
                     raise
         else:
             self._refuse_unfinished()
-            # On a medium that cannot be written or is full SQLite cannot share memory with a writer; there is none either.
+            # Where nothing can be written, SQLite cannot share memory with a writer; there is none either.
             connection = sqlite3.connect(
                 f"{where}?mode=ro&immutable=1", uri=True, isolation_level=None, check_same_thread=False
             )

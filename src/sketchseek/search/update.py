@@ -42,7 +42,7 @@ def update(
         catalog: Open for writing, the writer's lock held.
         encoder: Opened with ``threads=1``.
         folders: Absolute paths.
-        progress: Called after each commit.
+        progress: Called with every stage that begins, and after each commit.
     """
     start = time.monotonic()
     reader = Catalog(library)
@@ -64,7 +64,7 @@ class Update:
         reader: Another connection, for the workers' look-ups.
         encoder: Opened with ``threads=1``.
         folders: Absolute paths.
-        progress: Called after each commit.
+        progress: Called with every stage that begins, and after each commit.
     """
 
     def __init__(
@@ -94,6 +94,8 @@ class Update:
             unreadable = self._scan(work)
             work.plan()
             unchanged, skipped, total = work.unchanged(), work.skipped(), work.total()
+            if total:
+                self._progress(IndexProgress("embed", 0, total, failed=self._counts.failed))
             self._embed(work.paths(), total)
             # Rows that a Known file was to take over went meanwhile (two files that swapped names, say).
             while self._again:
