@@ -98,6 +98,48 @@ def write_chairv2(root: Path, *, photos: int = 4, test: int = 2) -> Path:
     return root
 
 
+QMUL_LAYOUTS = {
+    "parts within kinds": ("photo/{side}", "sketch/{side}"),
+    "kinds within parts": ("{side}/photo", "{side}/sketch"),
+    "A and B": ("{side}B", "{side}A"),
+    "lists": ("ShoeV2_photo", "ShoeV2_sketch"),
+}
+
+
+def write_qmul(root: Path, layout: str = "lists", *, photos: int = 4, test: int = 2) -> Path:
+    """ShoeV2's or ChairV2's pictures: the first ``test`` photos are the test part, each photo has two sketches."""
+    photo, sketch = QMUL_LAYOUTS[layout]
+    listed: dict[str, list[str]] = {"train": [], "test": []}
+    for i in range(photos):
+        name, side = f"{100 + i}", "test" if i < test else "train"
+        listed[side].append(f"{name}.png")
+        write_photo(root / photo.format(side=side) / f"{name}.png", name)
+        for n in (1, 2):
+            write_sketch(root / sketch.format(side=side) / f"{name}_{n}.png", name)
+    if layout == "lists":
+        for side, names in listed.items():
+            (root / f"photo_{side}.txt").write_text("\n".join(names) + "\n")
+    return root
+
+
+def write_tuberlin(root: Path, *, form: str = "png", categories: tuple[str, ...] = (), each: int = 2) -> Path:
+    """TU-Berlin's layout, numbered through, with its ``filelist.txt``."""
+    lines = []
+    for c, category in enumerate(categories or ("ant", "alarm clock", "windmill", "zebra")):
+        for n in range(each):
+            file = root / form / category / f"{c * each + n + 1}.{form}"
+            if form == "png":
+                write_sketch(file, f"{category}{n}")
+            else:
+                file.parent.mkdir(parents=True, exist_ok=True)
+                points = " ".join(f"{x},{y}" for x, y in outline(f"{category}{n}"))
+                text = f'<polygon points="{points}" fill="none" stroke="black"/>'
+                file.write_text(f'<svg xmlns="http://www.w3.org/2000/svg" width="64" height="64">{text}</svg>')
+            lines.append(f"{category}/{file.name}")
+    (root / form / "filelist.txt").write_text("\n".join(lines) + "\n")
+    return root
+
+
 def write_quickdraw(
     root: Path, *, words: tuple[str, ...] = ("cat", "hot air balloon", "The Sun"), count: int = 3
 ) -> Path:

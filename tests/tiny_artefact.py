@@ -45,7 +45,7 @@ def _graph(channels: int, weight: np.ndarray) -> onnx.ModelProto:
         "half": np.array(127.5, np.float32),
         "axes": np.array([3 if channels == 3 else 1], np.int64),
         "flat": np.array([-1, CELLS * CELLS], np.int64),
-        "bias": np.full((1, EMBEDDING), 1e-3, np.float32),
+        "bias": np.full((EMBEDDING,), 1e-3, np.float32),
         "one": np.array([1], np.int64),
     }
     nodes = [

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from sketchseek.server.folders import cache_folder
+from sketchseek.folders import cache_folder
 from sketchseek.server.gallery import prepare_gallery
 
 

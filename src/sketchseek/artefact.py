@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from sketchseek.errors import ArtefactError
+from sketchseek.folders import data_folder
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -116,20 +117,35 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def installed_models_folder() -> Path:
+    """Where ``sketchseek.installation`` puts models; ``$SKETCHSEEK_MODELS`` names another place."""
+    named = os.environ.get("SKETCHSEEK_MODELS")
+    return Path(named) if named else data_folder() / "models"
+
+
 def load_artefact(model: str | os.PathLike[str] = DEFAULT_MODEL) -> Artefact:
-    """Find an artefact by the name of a bundled one or by the path of its folder.
+    """Find an artefact by the name of a bundled or installed one, or by the path of its folder.
 
     Raises:
         ArtefactError: There is none, or its manifest cannot be used.
     """
+<<<<<<< HEAD
     path = BUNDLED / model if str(model) in bundled_models() else Path(model)
+=======
+    path = Path(model)
+    if str(model) in bundled_models():
+        path = BUNDLED / model
+    elif str(model) in installed_models():
+        path = installed_models_folder() / model
+>>>>>>> main
     file = path / MANIFEST
     try:
         text = file.read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ArtefactError(
             f"{model}: no model artefact of this name or at this path.",
-            remedy=f"Bundled models: {', '.join(bundled_models()) or 'none'}. A path must hold a {MANIFEST}.",
+            remedy=f"Bundled models: {', '.join(bundled_models()) or 'none'}; installed: "
+            f"{', '.join(installed_models()) or 'none'}. A path must hold a {MANIFEST}.",
         ) from error
     except UnicodeDecodeError as error:
         raise ArtefactError(f"{file}: not a valid manifest ({error}).", remedy="Export the model again.") from error
@@ -145,6 +161,11 @@ def load_artefact(model: str | os.PathLike[str] = DEFAULT_MODEL) -> Artefact:
 def bundled_models() -> list[str]:
     """Names of the artefacts that ship with the package."""
     return sorted(entry.parent.name for entry in BUNDLED.glob(f"*/{MANIFEST}"))
+
+
+def installed_models() -> list[str]:
+    """Names of the artefacts that this user installed."""
+    return sorted(entry.parent.name for entry in installed_models_folder().glob(f"[!.]*/{MANIFEST}"))
 
 
 def write_manifest(path: Path, manifest: Manifest) -> Artefact:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
 
+from sketchseek.evaluation import metrics
 from sketchseek.evaluation.metrics import TIE, QueryScores, nearest, score_queries
 
 KS = (1, 3, 10, 100)
@@ -151,6 +153,40 @@ def test_a_gallery_on_disk_in_half_precision_is_read_in_blocks(tmp_path) -> None
     whole = score_queries(queries, np.asarray(stored), np.arange(50), np.arange(1000))
     parts = score_queries(queries, stored, np.arange(50), np.arange(1000), query_block=7, gallery_block=90)
     np.testing.assert_array_equal(whole.rank, parts.rank)
+
+
+def test_memory_does_not_grow_with_the_gallery(tmp_path) -> None:
+    """A gallery on disk is never held whole, nor are its scores; all its photos relevant is the worst that can be."""
+
+    def peak(size: int, labels: np.ndarray) -> int:
+        stored = np.memmap(tmp_path / f"{size}", dtype=np.float16, mode="w+", shape=(size, 32))
+        stored[:] = np.random.default_rng(0).normal(size=(size, 32))
+        queries = np.random.default_rng(1).normal(size=(64, 32))
+        tracemalloc.start()
+        score_queries(queries, stored, np.arange(64), labels, ks=(10,), gallery_block=500)
+        nearest(queries, stored, 10, gallery_block=500)
+        top = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return top
+
+    small, large = peak(1_000, np.arange(1_000)), peak(24_000, np.arange(24_000))
+    labels_and_their_order = 6 * 8 * 23_000  # the labels themselves are in memory: a few whole numbers a photo
+    assert large < small + labels_and_their_order
+    assert large < 64 * 24_000 * 4 / 2  # half of the full matrix of scores
+
+
+def test_many_relevant_photos_are_ranked_a_few_queries_at_a_time(monkeypatch) -> None:
+    rng = np.random.default_rng(0)
+    queries, gallery = rng.normal(size=(20, 4)), rng.normal(size=(50, 4))
+    query_labels, gallery_labels = rng.integers(0, 2, 20), rng.integers(0, 2, 50)
+    whole = score_queries(queries, gallery, query_labels, gallery_labels, ks=KS)
+    held: list[int] = []
+    ranks = metrics._Finder.ranks
+    monkeypatch.setattr(metrics._Finder, "ranks", lambda self, q, n: held.append(len(q)) or ranks(self, q, n))
+    monkeypatch.setattr(metrics, "RELEVANT", 70)
+    parts = score_queries(queries, gallery, query_labels, gallery_labels, ks=KS)
+    assert_same(fast(parts), fast(whole))
+    assert max(held) * max(np.bincount(gallery_labels)) <= 70
 
 
 @pytest.mark.parametrize("side", ["queries", "gallery"])

@@ -18,9 +18,9 @@ from sketchseek.evaluation.figures import exact_recall
 from sketchseek.evaluation.protocols import (
     Setting,
     evaluate_categories,
-    evaluate_chairv2,
     evaluate_exact,
     evaluate_pairs,
+    evaluate_qmul,
     evaluate_sketchy,
     evaluate_words,
     matching_words,
@@ -140,7 +140,7 @@ def test_the_tiny_encoder_s_ranks_are_those_of_single_searches(tmp_path: Path, e
 
 
 def test_chairv2_uses_its_own_split_and_its_literature_s_names(tmp_path: Path, encoder: Encoder) -> None:
-    report = evaluate_chairv2(write_chairv2(tmp_path), encoder).report
+    report = evaluate_qmul(write_chairv2(tmp_path), "chairv2", encoder).report
     assert (report.split, report.queries, report.gallery) == ("chairv2-own", 4, 2)
     assert report.figures["acc@1"] == report.figures["recall@1"]
     assert report.figures["acc@10"] == 1.0

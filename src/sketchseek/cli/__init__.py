@@ -25,8 +25,10 @@ _COMMANDS = {
     "demo": "demo",
     "models": "models",
     "evaluate": "evaluate",
+    "audit": "audit",
     "train": "train",
     "export": "train",
+    "quantise": "train",
 }
 """Each command and the module of this package that defines it, under the name ``<command>_command``."""
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import click
 
-from sketchseek.cli.library import default_library, errors_in_words, json_option, progress_bar
+from sketchseek.cli.library import errors_in_words, json_option, progress_bar
 from sketchseek.cli.serve import run_page
+from sketchseek.folders import cache_folder, data_folder
 
 
 @click.command("demo")
@@ -39,7 +40,6 @@ def demo_command(
       sketchseek demo ~/Pictures --prepare-only --json
     """
     from sketchseek.search.library import Library
-    from sketchseek.server.folders import cache_folder
     from sketchseek.server.gallery import prepare_gallery
     from sketchseek.server.running import bind
 
@@ -76,4 +76,4 @@ def library_of(folder: Path) -> Path:
     """Where the library of a folder of photos is kept."""
     digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", folder.name).strip("-.")[:40] or "photos"
-    return default_library().parent / "demo" / f"{name}-{digest}"
+    return data_folder() / "demo" / f"{name}-{digest}"

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -79,13 +78,81 @@ def sketchy_command(folder: Path, exclude: tuple[str, ...], **options: Any) -> N
 def chairv2_command(folder: Path, **options: Any) -> None:
     """QMUL-Chair-V2's test part by its own split: acc@1, acc@5, acc@10.
 
+    The folder holds photo/ and sketches.ndjson, or pictures: photo/train, sketch/train …, trainA, trainB …, or photo,
+    sketch and photo_train.txt ….
+
     \b
     Example:
       sketchseek evaluate chairv2 ~/data/chairv2
     """
-    from sketchseek.evaluation.protocols import evaluate_chairv2
+    from sketchseek.evaluation.protocols import evaluate_qmul
 
-    _run(lambda encoder, progress: evaluate_chairv2(folder, encoder, progress=progress), **options)
+    _run(lambda encoder, progress: evaluate_qmul(folder, "chairv2", encoder, progress=progress), **options)
+
+
+@evaluate_command.command("shoev2")
+@click.argument("folder", type=_FOLDER)
+@_options
+def shoev2_command(folder: Path, **options: Any) -> None:
+    """QMUL-Shoe-V2's test part by its own split, in the same layouts as ChairV2.
+
+    \b
+    Example:
+      sketchseek evaluate shoev2 ~/data/ShoeV2
+    """
+    from sketchseek.evaluation.protocols import evaluate_qmul
+
+    _run(lambda encoder, progress: evaluate_qmul(folder, "shoev2", encoder, progress=progress), **options)
+
+
+@evaluate_command.command("sketchy-zero-shot")
+@click.argument("folder", type=_FOLDER)
+@click.option("--photos", type=_FOLDER, help="Further photos, <category>/*.jpg, such as Sketchy Extended's.")
+@_options
+def sketchy_zero_shot_command(folder: Path, photos: Path | None, **options: Any) -> None:
+    """The Sketchy Database's 21 unseen categories (104/21): mAP, mAP@200, P@100, P@200.
+
+    Zero-shot only for a model that was not trained on these categories.
+
+    \b
+    Example:
+      sketchseek evaluate sketchy-zero-shot ~/data/sketchy --photos ~/data/EXTEND_image_sketchy --model runs/mine
+    """
+    from sketchseek.evaluation.zero_shot import evaluate_sketchy_zero_shot
+
+    _run(
+        lambda encoder, progress: evaluate_sketchy_zero_shot(folder, encoder, photos=photos, progress=progress),
+        **options,
+    )
+
+
+@evaluate_command.command("tuberlin")
+@click.argument("folder", type=_FOLDER)
+@click.argument("photos", type=_FOLDER)
+@click.option(
+    "--split",
+    type=click.Choice(["all", "zero-shot"]),
+    default="zero-shot",
+    show_default=True,
+    help="Which categories: all, or the 30 unseen ones of the split 220/30.",
+)
+@click.option("--seed", type=int, help="Draw the 30 unseen categories anew by this seed instead of the published draw.")
+@_options
+def tuberlin_command(folder: Path, photos: Path, split: str, seed: int | None, **options: Any) -> None:
+    """TU-Berlin's drawings against PHOTOS, <category>/*.jpg: mAP, mAP@200, P@100, P@200.
+
+    \b
+    Example:
+      sketchseek evaluate tuberlin ~/data/tuberlin ~/data/tuberlin-extended/ImageResized --json
+    """
+    from sketchseek.evaluation.zero_shot import evaluate_tuberlin
+
+    _run(
+        lambda encoder, progress: evaluate_tuberlin(
+            folder, photos, encoder, zero_shot=split == "zero-shot", seed=seed, progress=progress
+        ),
+        **options,
+    )
 
 
 @evaluate_command.command("pairs")
@@ -157,6 +224,7 @@ def _run(
 ) -> None:
     from rich.console import Console
 
+    from sketchseek.cli.bars import stage_bars
     from sketchseek.encoder import load_encoder
 
     encoder = load_encoder(model, threads=threads)
@@ -164,7 +232,7 @@ def _run(
         from sketchseek.evaluation.redrawing import Redrawn
 
         encoder = Redrawn(encoder.artefact, drawn, threads=threads)
-    with _progress() as progress:
+    with stage_bars("embedding") as progress:
         result = evaluate(encoder, progress)
     if drawn is not None:
         details = {**result.report.details, "drawn": drawn}
@@ -182,21 +250,3 @@ def _run(
     console.print(result.report.table())
     for note in result.report.notes():
         console.print(note, markup=False, highlight=False, soft_wrap=True)
-
-
-@contextmanager
-def _progress() -> Iterator[Progress]:
-    """Bars on stderr, one a stage, so that stdout stays clean for the report."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    tasks: dict[str, TaskID] = {}
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-
-        def show(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = bars.add_task(f"Embedding {stage}", total=total)
-            bars.update(tasks[stage], completed=done)
-
-        yield show

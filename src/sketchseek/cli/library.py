@@ -15,6 +15,7 @@ import click
 
 from sketchseek.cli import print_error
 from sketchseek.errors import SketchseekError
+from sketchseek.folders import data_folder
 
 if TYPE_CHECKING:
     from sketchseek.search.results import IndexProgress, IndexReport
@@ -26,14 +27,7 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 def default_library() -> Path:
     """The library that is used where none is named: in the folder that the platform keeps for a user's data."""
-    home = Path.home()
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = home / "Library" / "Application Support"
-    else:
-        base = Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share")
-    return base / "sketchseek" / "library"
+    return data_folder() / "library"
 
 
 def library_option(command: _Command) -> _Command:

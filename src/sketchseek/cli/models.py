@@ -4,28 +4,34 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
 
-from sketchseek.artefact import Artefact, bundled_models, load_artefact
+from sketchseek.artefact import Artefact, bundled_models, installed_models, load_artefact
 from sketchseek.errors import ArtefactError
 
 
 @click.command("models")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, and nothing else, on standard output.")
+@click.option("--install", "archive", metavar="ZIP", help="First install a model from this file or https address.")
+@click.option("--sha256", help="The archive's checksum, which --install needs.")
 @click.argument("models", nargs=-1, metavar="[MODEL]...")
-def models_command(models: tuple[str, ...], as_json: bool) -> None:
-    """List the bundled models, or the artefacts at paths: size, scores, licence; and check their checksums.
+def models_command(models: tuple[str, ...], archive: str | None, sha256: str | None, as_json: bool) -> None:
+    """List the models that are here, or the artefacts at paths: size, scores, licence; and check their checksums.
 
-    Exits with 1 where a checksum is wrong.
+    Exits with 1 where a checksum is wrong. Nothing is fetched but what --install names.
 
     \b
     Examples:
       sketchseek models
       sketchseek models runs/mine/artefact --json
+      sketchseek models --install https://example.org/large.zip --sha256 9f86d081884c7d65...
     """
-    described = [_describe(load_artefact(model)) for model in models or bundled_models()]
+    if archive:
+        models = (*models, str(_install(archive, sha256, quiet=as_json)))
+    described = [_describe(load_artefact(model)) for model in models or [*bundled_models(), *installed_models()]]
     if as_json:
         click.echo(json.dumps(described, indent=2))
     elif not described:
@@ -35,6 +41,24 @@ def models_command(models: tuple[str, ...], as_json: bool) -> None:
             click.echo(_shown(model))
     if not all(model["ok"] for model in described):
         sys.exit(1)
+
+
+def _install(archive: str, sha256: str | None, *, quiet: bool) -> Path:
+    """Install an archive with a bar on stderr; returns the model's folder."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+
+    from sketchseek.installation import install_artefact
+
+    if not sha256:
+        raise click.UsageError("--install needs --sha256, the checksum that the archive's publisher gives.")
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=quiet) as bar:
+        task = bar.add_task("Fetching", total=None)
+        done = install_artefact(
+            archive, sha256, progress=lambda done, total: bar.update(task, completed=done, total=total or None)
+        )
+    return done.path
 
 
 def _describe(artefact: Artefact) -> dict[str, Any]:

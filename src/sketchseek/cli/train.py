@@ -112,6 +112,38 @@ def export_command(run: Path, out: Path, fp32: bool, licence: str, as_json: bool
         )
 
 
+@click.command("quantise", epilog="Example: sketchseek quantise small --data ~/data --out models/small-int8")
+@click.argument("model")
+@click.option("--data", type=click.Path(path_type=Path), default=Path(), help="Data folder that it was trained from.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the new artefact.")
+@click.option("--count", type=click.IntRange(min=16), default=256, show_default=True, help="Pictures to calibrate by.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def quantise_command(model: str, data: Path, out: Path, count: int, as_json: bool) -> None:
+    """Make an eight-bit artefact of MODEL, and say how alike their embeddings are.
+
+    Measure it by `sketchseek evaluate` before you use it: not every network bears eight bits.
+    """
+    _need_torch()
+    from sketchseek.artefact import load_artefact
+    from sketchseek.encoder import Encoder
+    from sketchseek.training.quantisation import agreement, calibration_set, quantise_artefact
+
+    source = load_artefact(model)
+    made = quantise_artefact(source, data, out, count=count)
+    fresh = calibration_set(source, data, count, seed=1)
+    sizes = [sum(each.file(side).stat().st_size for side in ("photo", "sketch")) for each in (source, made)]
+    result = {"artefact": str(out), "bytes": sizes[1], "bytes_before": sizes[0]}
+    result |= agreement(Encoder(source), Encoder(made), *fresh)
+    if as_json:
+        click.echo(json.dumps(result))
+    else:
+        click.echo(
+            f"{out}: {sizes[1] / 1e6:.1f} MB instead of {sizes[0] / 1e6:.1f}; cosine to the embeddings before "
+            f"{result['photo_cosine']:.3f} (photos), {result['sketch_cosine']:.3f} (drawings); "
+            f"{result['first_ten_shared']:.0%} of the first ten photos shared."
+        )
+
+
 def _need_torch() -> None:
     from importlib.util import find_spec
 

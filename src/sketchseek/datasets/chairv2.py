@@ -15,14 +15,18 @@ from sketchseek.datasets.splits import Split
 from sketchseek.errors import DatasetError
 
 CATEGORY = "chair"
+STROKES = "sketches.ndjson"
 _LAYOUT = "Point at the folder that holds photo/ and sketches.ndjson."
 
 
-def load_chairv2(root: str | os.PathLike[str], *, allow_missing: bool = False) -> SketchDataset:
+def load_chairv2(
+    root: str | os.PathLike[str], *, category: str = CATEGORY, allow_missing: bool = False
+) -> SketchDataset:
     """Read ChairV2, or another data set in the same form.
 
     Args:
         root: The folder that holds ``photo`` and ``sketches.ndjson``.
+        category: What the photos show; the data set is named ``<category>v2``.
         allow_missing: Keep drawings whose photo is not there, and name those photos in ``missing``.
 
     Raises:
@@ -30,22 +34,22 @@ def load_chairv2(root: str | os.PathLike[str], *, allow_missing: bool = False) -
     """
     root = Path(root)
     folder = require_folder(root / "photo", "the photos", _LAYOUT)
-    photos = tuple(Photo(file, CATEGORY, _key(file.name)) for file in pictures(folder))
+    photos = tuple(Photo(file, category, _key(category, file.name)) for file in pictures(folder))
     if not photos:
         raise DatasetError(f"{folder}: no photos.", remedy=_LAYOUT)
     known = {photo.key for photo in photos}
     missing: set[str] = set()
     drawings: list[Drawing] = []
     for path, number, line in _lines(root):
-        photo = _key(str(line["photo"]))
+        photo = _key(category, str(line["photo"]))
         if photo not in known:
             if not allow_missing:
                 raise broken_line(path, number, f"its photo {folder / str(line['photo'])} is missing")
             missing.add(photo)
         strokes = read_strokes(path, number, line["drawing"])
-        drawings.append(Drawing(CATEGORY, f"{CATEGORY}/{line['key']}", photo, strokes=strokes))
+        drawings.append(Drawing(category, f"{category}/{line['key']}", photo, strokes=strokes))
     return SketchDataset(
-        "chairv2",
+        f"{category}v2",
         tuple(sorted(photos, key=lambda p: p.key)),
         tuple(sorted(drawings, key=lambda d: d.key)),
         root,
@@ -60,15 +64,16 @@ def chairv2_split(dataset: SketchDataset) -> Split:
         DatasetError: A photo has drawings on both sides.
     """
     sides: dict[str, str] = {}
+    category = dataset.name.removesuffix("v2")
     for path, number, line in _lines(dataset.source):
-        photo, side = _key(str(line["photo"])), line["split"]
+        photo, side = _key(category, str(line["photo"])), line["split"]
         if side not in ("train", "test"):
             raise broken_line(path, number, f"its split is {side!r}, neither train nor test")
         if sides.setdefault(photo, side) != side:
             raise broken_line(path, number, f"its photo {line['photo']} is in both splits")
     known = dataset.photo_by_key
     return Split(
-        "chairv2-own",
+        f"{dataset.name}-own",
         tuple(sorted(key for key, side in sides.items() if side == "train" and key in known)),
         tuple(sorted(key for key, side in sides.items() if side == "test" and key in known)),
         missing=tuple(sorted(key for key, side in sides.items() if side == "test" and key not in known)),
@@ -76,7 +81,7 @@ def chairv2_split(dataset: SketchDataset) -> Split:
 
 
 def _lines(root: Path) -> list[tuple[Path, int, dict[str, Any]]]:
-    path = root / "sketches.ndjson"
+    path = root / STROKES
     lines = []
     for number, line in read_ndjson(path):
         absent = [name for name in ("key", "split", "photo", "drawing") if name not in line]
@@ -88,5 +93,5 @@ def _lines(root: Path) -> list[tuple[Path, int, dict[str, Any]]]:
     return lines
 
 
-def _key(file: str) -> str:
-    return f"{CATEGORY}/{Path(file).stem}"
+def _key(category: str, file: str) -> str:
+    return f"{category}/{Path(file).stem}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Collection
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -94,6 +96,28 @@ def load_photo_folders(root: str | os.PathLike[str]) -> SketchDataset:
     if not photos:
         return load_named_photos(source)
     return SketchDataset(source.resolve().name, tuple(photos), (), source)
+
+
+def photos_of(root: str | os.PathLike[str], categories: Collection[str]) -> tuple[Photo, ...]:
+    """Photos of these categories out of a folder of photos a category, under the categories' own names.
+
+    Spaces, ``_``, ``-`` and case of the folders' names do not count.
+
+    Raises:
+        DatasetError: No photo shows any of them.
+    """
+    by_word = {normalise_word(category): category for category in categories}
+    shown = tuple(
+        replace(photo, category=by_word[normalise_word(photo.category)])
+        for photo in load_photo_folders(root).photos
+        if normalise_word(photo.category) in by_word
+    )
+    if not shown:
+        raise DatasetError(
+            f"{root}: no folder in it is named as a category of the drawings is.",
+            remedy="Photos are <category>/*.jpg, such as alarm clock/1.jpg.",
+        )
+    return shown
 
 
 def load_named_photos(root: str | os.PathLike[str]) -> SketchDataset:

@@ -11,6 +11,7 @@ import os
 import re
 from pathlib import Path
 
+from sketchseek.datasets.exclusions import key_of, read_keys
 from sketchseek.datasets.files import broken_line, pictures, read_lines, require_folder, subfolders
 from sketchseek.datasets.records import Drawing, Photo, SketchDataset
 from sketchseek.datasets.splits import Split
@@ -88,7 +89,7 @@ def sketchy_split(dataset: SketchDataset, root: str | os.PathLike[str] | None = 
     for number, line in enumerate(read_lines(path, "the official list of test photos", remedy), 1):
         if line.count("/") != 1:
             raise broken_line(path, number, f"{line!r} is not <category>/<photo>.jpg")
-        listed.add(_key(line))
+        listed.add(key_of(line))
     known = dataset.photo_by_key
     test = tuple(sorted(key for key in listed if key in known))
     if not test:
@@ -131,8 +132,7 @@ def invalid_sketches(
                     remedy='It comes with the release "Annotation and Info": unpack it beside 256x256.',
                 )
             continue
-        lines = path.read_text(encoding="utf-8-sig").splitlines()  # an empty list marks nothing and is no error
-        found[name] = frozenset(_key(line) for line in lines if line.strip())
+        found[name] = read_keys(path)
     return found
 
 
@@ -153,8 +153,3 @@ def _info(root: Path, name: str) -> Path:
     around = (root, root.parent) if (root / "photo").is_dir() else (root,)
     places = [base / place / name for base in around for place in ("info", "info-06-04/info", "info-06-04")]
     return next((place for place in places if place.is_file()), places[0])
-
-
-def _key(line: str) -> str:
-    """``category/stem`` of a line, which ends in ``.jpg`` or ``.png`` or in nothing."""
-    return re.sub(r"\.(jpe?g|png)$", "", line.strip().replace("\\", "/"), flags=re.IGNORECASE)

@@ -96,7 +96,7 @@ def _embed(
     batch: int,
     progress: Progress | None,
 ) -> Embedded:
-    vectors: list[npt.NDArray[np.float32]] = []
+    vectors = np.zeros((0, 0), dtype=np.float32)
     places: list[int] = []
     problems: list[Problem] = []
     done = 0
@@ -111,12 +111,14 @@ def _embed(
             problems += [result for result in results if isinstance(result, Problem)]
             places += [i for i, result in zip(part, results, strict=True) if not isinstance(result, Problem)]
             if pixels:
-                vectors.append(embed(np.stack(pixels)))
+                found = embed(np.stack(pixels))
+                if not vectors.size:  # one array for all: joining parts at the end would hold a large gallery twice
+                    vectors = np.zeros((len(items), found.shape[1]), dtype=np.float32)
+                vectors[len(places) - len(pixels) : len(places)] = found
             done += len(part)
             if progress is not None:
                 progress(name, done, len(items))
-    stacked = np.concatenate(vectors) if vectors else np.zeros((0, 0), dtype=np.float32)
-    return Embedded(stacked, np.array(places, dtype=np.int64), tuple(problems))
+    return Embedded(vectors[: len(places)], np.array(places, dtype=np.int64), tuple(problems))
 
 
 def _read(item: Photo | Drawing, read: Callable[..., Pixels]) -> Pixels | Problem:

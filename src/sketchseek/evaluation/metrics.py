@@ -16,6 +16,9 @@ import numpy.typing as npt
 
 from sketchseek.artefact import Metric
 
+RELEVANT = 4_000_000
+"""How many scores of relevant photos are held at once: queries with very many are ranked a few at a time."""
+
 TIE = 1e-6
 """Difference below which two scores are equal, as a share of the largest score that the vectors' lengths allow."""
 
@@ -107,8 +110,9 @@ def score_queries(
     )
     finder = _Finder(gallery, shelf, metric, gallery_block)
     by_label = np.argsort(labels, kind="stable")  # queries of one label share their relevant photos
-    for start in range(0, count, query_block):
-        rows = by_label[start : start + query_block]
+    step = max(1, min(query_block, RELEVANT // max(1, finder.most)))
+    for start in range(0, count, step):
+        rows = by_label[start : start + step]
         for row, ranks in zip(rows, finder.ranks(queries[rows], labels[rows]), strict=True):
             _reduce(scores, int(row), ranks)
     return scores
@@ -139,7 +143,7 @@ def nearest(
         best = np.full((len(block), 0), -np.inf, dtype=np.float32)
         where = np.zeros((len(block), 0), dtype=np.int64)
         for first, shelf in _blocks(gallery, gallery_block):
-            best = np.concatenate([best, _similarity(block, shelf, metric)], axis=1)
+            best = np.concatenate([best, similarity(block, shelf, metric)], axis=1)
             numbers = np.broadcast_to(np.arange(first, first + len(shelf)), (len(block), len(shelf)))
             where = np.concatenate([where, numbers], axis=1)
             order = np.argsort(-best, axis=1, kind="stable")[:, :k]
@@ -158,6 +162,8 @@ class _Finder:
         self._block = block
         self._order = np.argsort(labels, kind="stable")
         self._sorted = labels[self._order]
+        self.most = int(np.unique(labels, return_counts=True)[1].max(initial=0))
+        """The largest number of photos of one label."""
         self._longest = max((float(_squares(shelf).max()) for _, shelf in _blocks(gallery, block)), default=0.0)
 
     def ranks(self, queries: Vectors, labels: Labels) -> list[Floats]:
@@ -174,7 +180,7 @@ class _Finder:
                     bars[row] = bar
         before = [np.zeros(len(bar), dtype=np.int64) for bar in bars]
         for first, shelf in _blocks(self._gallery, self._block):
-            scores = _similarity(block, shelf, self._metric)
+            scores = similarity(block, shelf, self._metric)
             for rows, where in groups:
                 here = where[np.searchsorted(where, first) : np.searchsorted(where, first + len(shelf))] - first
                 scores[np.ix_(rows, here)] = -np.inf
@@ -192,7 +198,7 @@ class _Finder:
 
     def _scores(self, queries: npt.NDArray[np.float32], where: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
         parts = [where[start : start + self._block] for start in range(0, len(where), self._block)]
-        return np.concatenate([_similarity(queries, _finite(self._gallery[p]), self._metric) for p in parts], axis=1)
+        return np.concatenate([similarity(queries, _finite(self._gallery[p]), self._metric) for p in parts], axis=1)
 
     def _scale(self, queries: npt.NDArray[np.float32]) -> Floats:
         squares = _squares(queries)
@@ -215,7 +221,7 @@ def _reduce(scores: QueryScores, row: int, ranks: Floats) -> None:
         scores.average_precision_found[k][row] = total / hits if hits else 0.0
 
 
-def _similarity(
+def similarity(
     queries: npt.NDArray[np.float32], gallery: npt.NDArray[np.float32], metric: Metric
 ) -> npt.NDArray[np.float32]:
     """(queries, gallery), larger is nearer: inner products, or negative squared distances."""

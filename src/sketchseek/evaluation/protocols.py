@@ -1,9 +1,9 @@
 """Protocols: which drawings are asked, which photos are searched, and what counts as found.
 
-- **Exact photo** (``sketchy``, ``pairs``, ``chairv2``): a drawing has found its photo at k only if its very own photo
-  is among the first k of the whole gallery, all categories together.
-- **Category** (``categories``, ``words``): every photo of the drawing's category is relevant. ``recall@k`` is then the
-  share of drawings with any relevant photo among the first k.
+- **Exact photo** (``sketchy``, ``pairs``, ``chairv2``, ``shoev2``): a drawing has found its photo at k only if its very
+  own photo is among the first k of the whole gallery, all categories together.
+- **Category** (``categories``, ``words``, ``tuberlin`` and ``sketchseek.evaluation.zero_shot``): every photo of the
+  drawing's category is relevant. ``recall@k`` is then the share of drawings with any relevant photo among the first k.
 
 A photo that the data set lacks was never in the gallery: its drawings are left out, and both are counted in the report.
 A file that is there and cannot be read is our failure, so it counts as a miss.
@@ -20,10 +20,11 @@ import numpy as np
 import numpy.typing as npt
 
 from sketchseek.artefact import Metric
-from sketchseek.datasets.chairv2 import chairv2_split, load_chairv2
 from sketchseek.datasets.folders import load_categories, load_pairs, load_photo_folders
+from sketchseek.datasets.qmul import QmulName, load_qmul
 from sketchseek.datasets.quickdraw import load_quickdraw, quickdraw_split, quickdraw_words
 from sketchseek.datasets.records import Drawing, Photo, SketchDataset, normalise_word
+from sketchseek.datasets.releases import coverage
 from sketchseek.datasets.sketchy import invalid_sketches, load_sketchy, sketchy_split
 from sketchseek.datasets.splits import checksum
 from sketchseek.encoder import Encoder
@@ -127,20 +128,29 @@ def evaluate_sketchy(
         split.sha256,
         split.missing,
         len(kept.drawings) - len(test.drawings),
-        {"excluded": {"lists": sorted(exclude), "drawings": len(listed.drawings) - len(kept.drawings)}},
+        {
+            "excluded": {"lists": sorted(exclude), "drawings": len(listed.drawings) - len(kept.drawings)},
+            "release": coverage(whole).to_dict(),
+        },
     )
     return evaluate_exact(test, encoder, setting, progress=progress)
 
 
-def evaluate_chairv2(
-    root: str | os.PathLike[str], encoder: EncoderPair, *, progress: Progress | None = None
+def evaluate_qmul(
+    root: str | os.PathLike[str], name: QmulName, encoder: EncoderPair, *, progress: Progress | None = None
 ) -> Evaluation:
-    """ChairV2's test part by its own split; adds ``acc@k``, which is what its literature calls ``recall@k``."""
-    whole = load_chairv2(root, allow_missing=True)
-    split = chairv2_split(whole)
+    """ShoeV2's or ChairV2's test part by its own split, from pictures or strokes.
+
+    Adds ``acc@k``, which is what its literature calls ``recall@k``.
+
+    Raises:
+        DatasetError: The data are not there, or are broken.
+    """
+    whole, split = load_qmul(root, name, allow_missing=True)
     test = whole.subset(photos=split.test_photo_keys)
     left_out = len(whole.subset(photos=split.missing).drawings)
-    setting = Setting("chairv2", split.name, split.sha256, split.missing, left_out)
+    details = {"release": coverage(whole).to_dict()}
+    setting = Setting(name, split.name, split.sha256, split.missing, left_out, details)
     result = evaluate_exact(test, encoder, setting, progress=progress)
     for k in RECALLS:
         result.report.figures[f"acc@{k}"] = result.report.figures[f"recall@{k}"]

@@ -104,6 +104,9 @@ class Report:
     def notes(self) -> list[str]:
         """Sentences that belong under the table: what the figures are of, and what was not there or not readable."""
         notes = [f"Split {self.split}, SHA-256 {self.split_sha256[:16]}; the bootstrap draws {self.resampled}."]
+        notes += self.details.get("release", {}).get("notes", ())
+        if "remark" in self.details:
+            notes.append(str(self.details["remark"]))
         if self.missing:
             notes.append(
                 f"Photos that are missing, and so not in the gallery: {len(self.missing):,} "

@@ -91,8 +91,8 @@ def serve(
     """
     import uvicorn
 
+    from sketchseek.folders import cache_folder
     from sketchseek.server.app import create_app
-    from sketchseek.server.folders import cache_folder
     from sketchseek.server.limits import allowed_hosts
     from sketchseek.server.thumbnails import ThumbnailCache
 

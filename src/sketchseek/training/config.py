@@ -47,13 +47,23 @@ class SourceConfig:
             ``named`` (pictures whose file name is a word).
         path: Its folder, relative to the experiment's ``data`` folder or absolute.
         lines: A line drawing is extracted from each of its photos, too (``sketchseek.training.lines``).
+        share: Share of its drawn photos that train, the others being left out with their drawings: for learning curves.
+        unfinished: Each of its drawings that is strokes also comes as its first part, for search while one draws.
         terms: Its licence or terms, for the model card.
+        exclude: Lists of what to leave out of training, such as ``sketchseek audit`` writes, relative to the ``data``
+            folder or, where it has none of that name, to the current folder.
+        zero_shot: Name of a zero-shot split whose unseen categories are left out, validation included, such as
+            ``sketchy-104-21`` (``sketchseek.datasets.zero_shot``); every source of the experiment should say so.
     """
 
     kind: Literal["sketchy", "chairv2", "pairs", "categories", "quickdraw", "photos", "named"]
     path: str
     lines: bool = False
+    unfinished: bool = False
+    share: float = 1.0
     terms: str = ""
+    exclude: list[str] = field(default_factory=list)
+    zero_shot: str = ""
 
 
 @dataclass(frozen=True)
@@ -183,8 +193,15 @@ class TrainConfig:
             if (value := getattr(self, item.name)) != item.default
             and (item.default_factory is dataclasses.MISSING or value != item.default_factory())
         }
-        text = json.dumps(said, sort_keys=True, default=dataclasses.asdict)
+        text = json.dumps(said, sort_keys=True, default=_said)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _said(part: Any) -> dict[str, Any]:
+    """A part's settings, for the fingerprint: what older runs could not say is not said where it is empty."""
+    said = dataclasses.asdict(part).items()
+    unsaid: dict[str, Any] = {"exclude": [], "zero_shot": "", "lines": False, "unfinished": False, "share": 1.0}
+    return {name: value for name, value in said if name not in unsaid or value != unsaid[name]}
 
 
 def load_config(path: Path) -> TrainConfig:
@@ -221,6 +238,8 @@ def parse_config(data: Any) -> TrainConfig:
         raise ConfigError("evaluate_every must be at least 1.")
     if not 0 <= config.validation < 1:
         raise ConfigError("validation must be between 0 and 1.")
+    if any(not 0 < source.share <= 1 for source in config.sources):
+        raise ConfigError("a source's share must be above 0 and at most 1.")
     return config
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,13 +13,16 @@ import numpy as np
 import numpy.typing as npt
 
 from sketchseek.datasets.chairv2 import chairv2_split, load_chairv2
+from sketchseek.datasets.exclusions import exclude
 from sketchseek.datasets.folders import load_categories, load_named_photos, load_pairs, load_photo_folders
 from sketchseek.datasets.quickdraw import load_quickdraw, quickdraw_split
 from sketchseek.datasets.records import Drawing, Photo, SketchDataset, normalise_word
 from sketchseek.datasets.sketchy import load_sketchy, sketchy_split
 from sketchseek.datasets.splits import validation_split
+from sketchseek.datasets.zero_shot import published_split
 from sketchseek.drawings import RASTER_VERSION, raster_drawing
 from sketchseek.errors import ConfigError, DatasetError, InputError
+from sketchseek.evaluation.redrawing import first_strokes
 from sketchseek.images import read_photo
 from sketchseek.training.config import SourceConfig
 from sketchseek.training.lines import line_drawing
@@ -95,21 +99,27 @@ def load_sources(sources: list[SourceConfig], root: Path, validation: float, see
     lines: list[Drawing] = []
     for number, source in enumerate(sources):
         dataset = _load(source, root)
+        if source.zero_shot:
+            dataset = published_split(source.zero_shot, dataset.categories).training(dataset)
         held: frozenset[str] = frozenset()
         if any(drawing.photo for drawing in dataset.drawings):
             drawn = {drawing.photo for drawing in dataset.drawings}
-            for part in (
-                True,
-                False,
-            ):  # photos without drawings are split too: they make the gallery as large as its share
-                of = [photo for photo in dataset.photos if (photo.key in drawn) is part]
+            # Photos without drawings are split too: they make the gallery as large as its share.
+            for of in ([p for p in dataset.photos if (p.key in drawn) is part] for part in (True, False)):
                 held |= frozenset(validation_split(of, validation, seed).test_photo_keys if of and validation else ())
+            if source.share < 1:
+                pool = [p for p in dataset.photos if p.key in drawn - held]
+                kept = frozenset(validation_split(pool, source.share, seed).test_photo_keys)
+                dataset = dataset.subset(photos={p.key for p in dataset.photos} - (drawn - held - kept))
+        dataset = exclude(dataset, [_list(root, name) for name in source.exclude], keep=held)
         for photo in dataset.photos:
             (held_photos if photo.key in held else photos).append(_named_photo(photo, number))
             if source.lines and photo.key not in held:
                 lines.append(_line_drawing_of(photos[-1]))
         for drawing in dataset.drawings:
             (held_drawings if drawing.photo in held else drawings).append(_named_drawing(drawing, number))
+            if source.unfinished and drawing.strokes and drawing.photo not in held:
+                drawings.append(_unfinished(drawings[-1]))
     # Photos that nobody drew stay as negatives, unless their name shares a word with a drawn one: a "grinning cat face"
     # is a cat, though its category is another.
     sketched = {drawing.category for drawing in drawings}
@@ -202,6 +212,11 @@ def _load(source: SourceConfig, root: Path) -> SketchDataset:
     return load_named_photos(path)
 
 
+def _list(root: Path, name: str) -> Path:
+    """Where a list to exclude is: in the data folder, as the official ones are, or else from the current folder on."""
+    return root / name if (root / name).is_file() else Path(name)
+
+
 def _named_photo(photo: Photo, source: int) -> Photo:
     return Photo(photo.path, _word(photo.category), f"{source}/{photo.key}")
 
@@ -209,6 +224,14 @@ def _named_photo(photo: Photo, source: int) -> Photo:
 def _named_drawing(drawing: Drawing, source: int) -> Drawing:
     photo = f"{source}/{drawing.photo}" if drawing.photo else None
     return Drawing(_word(drawing.category), f"{source}/{drawing.key}", photo, drawing.path, drawing.strokes)
+
+
+def _unfinished(drawing: Drawing) -> Drawing:
+    """The first 30 to 80 % of a drawing's lines; how much is settled by its key."""
+    share = 0.3 + 0.5 * zlib.crc32(drawing.key.encode()) / 2**32
+    strokes = first_strokes(drawing.strokes or (), share)
+    frozen = tuple(tuple(tuple(values) for values in stroke) for stroke in strokes)
+    return replace(drawing, key=f"{drawing.key}#first", strokes=frozen)
 
 
 def _line_drawing_of(photo: Photo) -> Drawing:

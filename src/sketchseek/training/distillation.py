@@ -82,7 +82,7 @@ class Distiller:
         self, config: DistilConfig, data: TrainingSet, embedding: int, cache: Path | None, reading: Reading
     ) -> None:
         self._config = config
-        self._teachers = [load_encoder(name) for name in config.teachers]
+        self._teachers = [load_encoder(name, threads=torch.get_num_threads()) for name in config.teachers]
         if not self._teachers:
             raise ConfigError("distil: no teachers are named.")
         lengths = [teacher.manifest.embedding for teacher in self._teachers]

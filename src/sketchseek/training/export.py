@@ -166,7 +166,7 @@ def _export_side(encoder: SideEncoder, name: SideName, metric: Metric, file: Pat
         )
     if half_weights:
         graph = onnx.load(str(file))
-        _store_half(graph)
+        store_half(graph)
         onnx.save(graph, str(file))
     return Side(
         file=file.name,
@@ -177,7 +177,7 @@ def _export_side(encoder: SideEncoder, name: SideName, metric: Metric, file: Pat
     )
 
 
-def _store_half(model: Any, smallest: int = 1024) -> None:
+def store_half(model: Any, smallest: int = 1024) -> None:
     """Store large weights as fp16 with a cast behind each; onnxruntime folds the casts when it opens the graph."""
     from onnx import TensorProto, helper, numpy_helper
 

@@ -1,0 +1,112 @@
+"""Where each drawing's own photo stands among all photos, block by block.
+
+Scores are in standard deviations of the drawing's similarities to all photos, above their mean: thus a margin means the
+same for a drawing that is near everything and for one that is near nothing, and for either metric.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from sketchseek.artefact import Metric
+from sketchseek.evaluation.metrics import similarity
+
+HELD = 8_000_000
+"""How many similarities are held at once."""
+
+FIRST = 5
+"""How many of the nearest photos are kept."""
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """What each drawing finds; every array has one row a drawing.
+
+    Attributes:
+        rank: From 1, of its own photo, ties against it; 0 where it has none.
+        own: Score of its own photo; NaN where it has none.
+        first: (drawings, ≤ FIRST) numbers of the nearest photos other than its own, nearest first.
+        scores: Their scores.
+        category_margin: How far the best photo of another category is before the best of its own; −inf where there is
+            no other, +inf where its own has none.
+        rival: Number of that other category.
+        near_categories: How many categories have a photo within ``near`` of the nearest photo.
+        near_photos: How many photos are that near.
+    """
+
+    rank: Ints
+    own: Floats
+    first: Ints
+    scores: Floats
+    category_margin: Floats
+    rival: Ints
+    near_categories: Ints
+    near_photos: Ints
+
+
+def rank(
+    drawings: npt.NDArray[np.float32],
+    photos: npt.NDArray[np.float32],
+    own: Ints,
+    drawing_category: Ints,
+    photo_category: Ints,
+    *,
+    near: float,
+    metric: Metric = "cosine",
+) -> Ranking:
+    """Rank all photos for each drawing.
+
+    Args:
+        drawings, photos: (n, d) and (m, d); m is at least 1.
+        own: (n,) number of each drawing's photo, −1 where it has none.
+        drawing_category, photo_category: (n,) and (m,) numbers of categories.
+        near: In standard deviations.
+        metric: How embeddings are compared.
+    """
+    count, gallery = len(drawings), len(photos)
+    order = np.argsort(photo_category, kind="stable")
+    categories, starts = np.unique(photo_category[order], return_index=True)
+    kept = min(FIRST, max(0, gallery - 1))
+    out = Ranking(
+        np.zeros(count, dtype=np.int64),
+        np.full(count, np.nan),
+        np.zeros((count, kept), dtype=np.int64),
+        np.zeros((count, kept)),
+        np.full(count, -np.inf),
+        np.full(count, -1, dtype=np.int64),
+        np.zeros(count, dtype=np.int64),
+        np.zeros(count, dtype=np.int64),
+    )
+    step = max(1, HELD // gallery)
+    for start in range(0, count, step):
+        part = slice(start, min(start + step, count))
+        scores = similarity(drawings[part].astype(np.float32), photos, metric).astype(np.float64)
+        spread = scores.std(axis=1, keepdims=True)
+        scores = (scores - scores.mean(axis=1, keepdims=True)) / np.maximum(spread, 1e-12)
+        top = scores.max(axis=1)
+        best = np.maximum.reduceat(scores[:, order], starts, axis=1)
+        out.near_categories[part] = (best >= top[:, None] - near).sum(axis=1)
+        out.near_photos[part] = (scores >= top[:, None] - near).sum(axis=1)
+        is_own = categories[None, :] == drawing_category[part, None]
+        own_best = np.where(is_own, best, -np.inf).max(axis=1)
+        others = np.where(is_own, -np.inf, best)
+        if len(categories) > 1 or not is_own.all():
+            out.rival[part] = categories[others.argmax(axis=1)]
+            out.category_margin[part] = others.max(axis=1) - own_best
+        rows = np.flatnonzero(own[part] >= 0)
+        mine = own[part][rows]
+        out.own[start + rows] = scores[rows, mine]
+        out.rank[start + rows] = (scores[rows] >= scores[rows, mine][:, None]).sum(axis=1)
+        scores[rows, mine] = -np.inf
+        nearest = np.argpartition(-scores, kept - 1, axis=1)[:, :kept] if kept else out.first[part]
+        sorted_there = np.argsort(-np.take_along_axis(scores, nearest, axis=1), axis=1, kind="stable")
+        nearest = np.take_along_axis(nearest, sorted_there, axis=1)
+        out.first[part] = nearest
+        out.scores[part] = np.take_along_axis(scores, nearest, axis=1)
+    return out

@@ -1,0 +1,24 @@
+"""Progress bars on stderr, one a stage, so that stdout stays clean for results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def stage_bars(verb: str = "") -> Iterator[Callable[[str, int, int], None]]:
+    """A function that is told what is under way, how many are done and how many there are."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    tasks: dict[str, TaskID] = {}
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+
+        def show(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(f"{verb} {stage}".strip().capitalize(), total=total)
+            bars.update(tasks[stage], completed=done)
+
+        yield show

@@ -1,0 +1,81 @@
+"""TU-Berlin (Eitz, Hays, Alexa; SIGGRAPH 2012): ``png/<category>/<n>.png`` or ``svg/<category>/<n>.svg``, no photos.
+
+Each release has a ``filelist.txt`` in its folder, one ``<category>/<n>.png`` a line. Photos of the same categories are
+the extension of Zhang et al. (SketchNet, CVPR 2016), one folder a category.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from sketchseek.datasets.files import broken_line, pictures, read_lines, require_folder, subfolders
+from sketchseek.datasets.folders import photos_of
+from sketchseek.datasets.records import Drawing, SketchDataset
+from sketchseek.errors import DatasetError
+
+FORMS = ("png", "svg")
+
+_LAYOUT = "Point at the folder that holds png or svg, as the official release unpacks."
+
+
+def load_tuberlin(
+    root: str | os.PathLike[str],
+    photos: str | os.PathLike[str] | None = None,
+    *,
+    form: Literal["png", "svg"] | None = None,
+) -> SketchDataset:
+    """Read TU-Berlin, or any part of it in the same layout.
+
+    Where there is a ``filelist.txt`` it is what is read, and each file on it must be there.
+
+    Args:
+        root: The folder that holds ``png`` or ``svg``, or that folder itself.
+        photos: A folder of photos a category, such as the extension's ``ImageResized``; their categories are matched by
+            ``normalise_word``. None for drawings alone.
+        form: Which of the two; by default ``png`` where it is there.
+
+    Returns:
+        Drawings with keys ``<category>/<n>``, and the photos of their categories.
+
+    Raises:
+        DatasetError: A folder is missing or empty, a file on the list is missing, or no photo shows a category.
+    """
+    root = Path(root)
+    folder = _folder(require_folder(root, "TU-Berlin", _LAYOUT), form)
+    suffix = ".svg" if folder.name == "svg" or form == "svg" else ".png"
+    files = _listed(folder) if (folder / "filelist.txt").is_file() else _found(folder, suffix)
+    drawings = [Drawing(file.parent.name, f"{file.parent.name}/{file.stem}", path=file) for file in files]
+    if not drawings:
+        raise DatasetError(f"{folder}: no drawings.", remedy=_LAYOUT)
+    shown = photos_of(photos, {drawing.category for drawing in drawings}) if photos is not None else ()
+    return SketchDataset("tuberlin", shown, tuple(sorted(drawings, key=lambda drawing: drawing.key)), root)
+
+
+def _folder(root: Path, form: str | None) -> Path:
+    for name in FORMS if form is None else (form,):
+        if (root / name).is_dir():
+            return root / name
+    if (form is None or root.name == form) and (root.name in FORMS or (root / "filelist.txt").is_file()):
+        return root
+    raise DatasetError(
+        f"{root}: neither png nor svg is in it." if form is None else f"{root / form}: no such folder.", remedy=_LAYOUT
+    )
+
+
+def _found(folder: Path, suffix: str) -> list[Path]:
+    return [file for category in subfolders(folder) for file in pictures(category, {suffix})]
+
+
+def _listed(folder: Path) -> list[Path]:
+    path = folder / "filelist.txt"
+    files = []
+    for number, line in enumerate(read_lines(path, "the release's list of drawings", _LAYOUT), 1):
+        if line.count("/") != 1:
+            raise broken_line(path, number, f"{line!r} is not <category>/<n>.png")
+        file = folder / line
+        if not file.is_file():
+            raise broken_line(path, number, f"{file} is missing")
+        files.append(file)
+    return files

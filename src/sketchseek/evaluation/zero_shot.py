@@ -1,0 +1,111 @@
+"""Category protocols over whole categories: zero-shot Sketchy and TU-Berlin.
+
+Every photo of the tested categories is the gallery, every drawing of them a query, and a photo of its category is
+relevant. The literature reports ``mAP`` (mAP@all), ``mAP@200``, ``P@100`` and ``P@200``.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+from sketchseek.datasets.folders import photos_of
+from sketchseek.datasets.releases import coverage
+from sketchseek.datasets.sketchy import load_sketchy
+from sketchseek.datasets.splits import checksum
+from sketchseek.datasets.tuberlin import load_tuberlin
+from sketchseek.datasets.zero_shot import CategorySplit, drawn_split, published_split
+from sketchseek.errors import ConfigError
+from sketchseek.evaluation.embedding import EncoderPair, Progress
+from sketchseek.evaluation.protocols import Evaluation, Setting, evaluate_by_category
+
+UNSEEN = 30
+"""How many categories of TU-Berlin are tested by convention."""
+
+_REMARK = "Zero-shot only if the model was trained on none of the tested categories, which nothing here can check."
+
+
+def evaluate_sketchy_zero_shot(
+    root: str | os.PathLike[str],
+    encoder: EncoderPair,
+    *,
+    photos: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Sketchy's 21 unseen categories (``sketchy-104-21``): all their sketches against all their photos.
+
+    Args:
+        root: As for ``sketchseek.datasets.sketchy.load_sketchy``.
+        encoder: The model.
+        photos: Further photos of the categories, one folder each, such as those of Sketchy Extended.
+        progress: Told how far it is.
+
+    Raises:
+        DatasetError: The data are not there, are broken, or have none of the categories.
+    """
+    whole = load_sketchy(root, allow_missing=True)
+    split = published_split("sketchy-104-21", whole.categories)
+    test = split.test(whole)
+    if photos is not None:
+        further = tuple(replace(photo, key=f"further/{photo.key}") for photo in photos_of(photos, split.unseen))
+        test = replace(test, photos=test.photos + further)
+    setting = Setting(
+        "sketchy-zero-shot",
+        split.name,
+        split.sha256,
+        details={
+            "unseen": list(split.unseen),
+            "absent_categories": list(split.missing),
+            "release": coverage(whole).to_dict(),
+            "remark": _REMARK,
+        },
+    )
+    return evaluate_by_category(test, encoder, setting, progress=progress)
+
+
+def evaluate_tuberlin(
+    root: str | os.PathLike[str],
+    photos: str | os.PathLike[str],
+    encoder: EncoderPair,
+    *,
+    zero_shot: bool = True,
+    seed: int | None = None,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """TU-Berlin's drawings against a folder of photos a category.
+
+    Args:
+        root, photos: As for ``sketchseek.datasets.tuberlin.load_tuberlin``.
+        encoder: The model.
+        zero_shot: Only the 30 unseen categories of the split; else all that have photos.
+        seed: Draw the unseen categories anew instead of taking the published draw.
+        progress: Told how far it is.
+
+    Raises:
+        ConfigError: There is a seed but no split.
+        DatasetError: The data are not there, are broken, or have none of the categories.
+    """
+    if seed is not None and not zero_shot:
+        raise ConfigError("a seed draws the unseen categories of the zero-shot split.", remedy="Leave one of them out.")
+    whole = load_tuberlin(root, photos)
+    release = coverage(whole).to_dict()
+    if not zero_shot:
+        shown = {photo.category for photo in whole.photos}
+        dataset = whole.subset(categories=shown)
+        keys = [photo.key for photo in dataset.photos] + [drawing.key for drawing in dataset.drawings]
+        setting = Setting("tuberlin", "all", checksum((), keys), details={"release": release})
+        return evaluate_by_category(dataset, encoder, setting, progress=progress)
+    drawn = sorted({drawing.category for drawing in whole.drawings})
+    split: CategorySplit = (
+        published_split("tuberlin-220-30", drawn)
+        if seed is None
+        else drawn_split("tuberlin-220-30", drawn, UNSEEN, seed)
+    )
+    details = {
+        "unseen": list(split.unseen),
+        "absent_categories": list(split.missing),
+        "release": release,
+        "remark": _REMARK,
+    }
+    setting = Setting("tuberlin", split.name, split.sha256, details=details)
+    return evaluate_by_category(split.test(whole), encoder, setting, progress=progress)

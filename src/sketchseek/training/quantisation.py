@@ -1,0 +1,152 @@
+"""An artefact in eight bits: static quantisation, per channel, calibrated on what it was trained on.
+
+Whether it pays differs by network and processor: depthwise convolutions have channels of very different range, and lose
+(onnxruntime#11415). So this makes a second artefact beside the first, to be measured before it is used.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sketchseek.artefact import Artefact, load_artefact, sha256_of, write_manifest
+from sketchseek.encoder import Encoder, load_encoder
+from sketchseek.errors import ConfigError, InputError, MissingExtraError
+from sketchseek.training.config import parse_config
+from sketchseek.training.data import load_sources
+from sketchseek.training.lines import line_drawing
+from sketchseek.training.nn.model import SIDES
+
+Pixels = npt.NDArray[np.uint8]
+
+
+def quantise_artefact(source: Artefact, data: Path, folder: Path, *, count: int = 256, seed: int = 0) -> Artefact:
+    """Write an artefact whose convolutions and linear layers compute in eight bits.
+
+    Args:
+        source: The artefact.
+        data: The data folder of its training: photos and drawings of its training part calibrate the ranges.
+        folder: Where the new one goes.
+        count: Photos, and drawings, to calibrate with.
+        seed: Which ones.
+
+    Raises:
+        ConfigError: The artefact does not say what it was trained on.
+        DatasetError: The data are not there.
+        MissingExtraError: onnx is not installed.
+    """
+    photos, drawings = calibration_set(source, data, count, seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    manifest = source.manifest
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".quantise-") as aside:
+        sides = {}
+        for name, pixels in zip(SIDES, (photos, drawings), strict=True):
+            side = manifest.photo if name == "photo" else manifest.sketch
+            file = Path(aside) / f"{name}.onnx"
+            _quantise(source.file(name), pixels, file)
+            sides[name] = dataclasses.replace(side, file=file.name, sha256=sha256_of(file))
+        training = manifest.training | {"quantised": {"from": manifest.fingerprint, "calibration": len(photos)}}
+        changed = dataclasses.replace(
+            manifest, name=f"{manifest.name}-int8", photo=sides["photo"], sketch=sides["sketch"], training=training
+        )
+        write_manifest(Path(aside), changed)
+        for file in Path(aside).iterdir():
+            file.replace(folder / file.name)
+    return load_artefact(folder)
+
+
+def calibration_set(source: Artefact, data: Path, count: int, seed: int) -> tuple[Pixels, Pixels]:
+    """Photos (n, size, size, 3) and drawings (n, size, size) of what an artefact was trained on, drawn at random.
+
+    Raises:
+        ConfigError: The artefact does not say what it was trained on.
+        DatasetError: The data are not there.
+    """
+    settings = source.manifest.training.get("settings")
+    if not settings:
+        raise ConfigError(
+            f"{source.path}: its manifest does not say what it was trained on.", remedy="Export it from its run again."
+        )
+    config = parse_config(settings)
+    training = load_sources(config.sources, data, config.validation, config.seed).training
+    encoder = load_encoder(source.path)
+    random = np.random.default_rng(seed)
+    photos = [encoder.read_photo(p.path) for p in _some(random, training.photos, count)]
+    drawings = []
+    for drawing in _some(random, training.drawings, count):
+        try:
+            picture = line_drawing(drawing.path) if drawing.traced and drawing.path else drawing.source
+            drawings.append(encoder.read_drawing(picture))
+        except InputError:  # a photo without lines, say: there are others
+            continue
+    return np.stack(photos), np.stack(drawings)
+
+
+def agreement(first: Encoder, second: Encoder, photos: Pixels, drawings: Pixels) -> dict[str, float]:
+    """How alike two artefacts' embeddings are: mean cosine of each side's, and overlap of the first ten photos."""
+    ours = [_unit(first.embed_photos(photos)), _unit(first.embed_sketches(drawings))]
+    theirs = [_unit(second.embed_photos(photos)), _unit(second.embed_sketches(drawings))]
+    ten = [np.argsort(-(sketches @ shelf.T), axis=1)[:, :10] for shelf, sketches in (ours, theirs)]
+    same = [len(set(a.tolist()) & set(b.tolist())) / len(a) for a, b in zip(*ten, strict=True)]
+    photo, sketch = (float((a * b).sum(axis=1).mean()) for a, b in zip(ours, theirs, strict=True))
+    return {"photo_cosine": photo, "sketch_cosine": sketch, "first_ten_shared": float(np.mean(same))}
+
+
+def _unit(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    unit: npt.NDArray[np.float32] = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return unit
+
+
+def _some(random: np.random.Generator, items: Any, count: int) -> list[Any]:
+    return [items[i] for i in random.choice(len(items), min(count, len(items)), replace=False)]
+
+
+def _quantise(graph: Path, pixels: Pixels, out: Path) -> None:
+    try:
+        import onnx
+        from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+        from onnxruntime.quantization.shape_inference import quant_pre_process
+    except ImportError as error:
+        raise MissingExtraError(f"quantising needs {error.name}.", remedy="pip install 'sketchseek[train]'") from error
+
+    class Batches(CalibrationDataReader):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self._batches: Iterator[Pixels] = iter(np.array_split(pixels, max(1, len(pixels) // 16)))
+
+        def get_next(self) -> dict[str, Pixels] | None:
+            batch = next(self._batches, None)
+            return None if batch is None else {"pixels": batch}
+
+    with tempfile.TemporaryDirectory(dir=out.parent) as aside:
+        plain, ready = Path(aside) / "plain.onnx", Path(aside) / "ready.onnx"
+        model = onnx.load(str(graph))
+        _weights_in_fp32(model)
+        onnx.save(model, str(plain))
+        quant_pre_process(str(plain), str(ready), skip_symbolic_shape=True)
+        quantize_static(
+            str(ready),
+            str(out),
+            Batches(),
+            quant_format=QuantFormat.QDQ,
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            op_types_to_quantize=["Conv", "Gemm", "MatMul", "Add"],
+        )
+
+
+def _weights_in_fp32(model: Any) -> None:
+    """Undo the half-precision storage of ``export``: the quantiser looks for weights, not for casts of them."""
+    from onnx import numpy_helper
+
+    halves = {item.name: item for item in model.graph.initializer if item.name.endswith(".half")}
+    for node in [node for node in model.graph.node if node.op_type == "Cast" and node.input[0] in halves]:
+        half = halves[node.input[0]]
+        half.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(half).astype(np.float32), node.output[0]))
+        model.graph.node.remove(node)

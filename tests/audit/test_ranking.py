@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sketchseek.audit import ranking
+from sketchseek.audit.ranking import FIRST, rank
+
+
+def slow(query, photos, own, category, categories, near, metric):
+    """From the definitions, for one drawing."""
+    raw = [float(query @ p) if metric == "cosine" else -float(((query - p) ** 2).sum()) for p in photos]
+    z = (np.array(raw) - np.mean(raw)) / np.std(raw)
+    best = {c: max(z[i] for i in range(len(photos)) if categories[i] == c) for c in set(categories)}
+    rivals = {c: b for c, b in best.items() if c != category}
+    rival = max(rivals, key=lambda c: rivals[c])
+    others = sorted((i for i in range(len(photos)) if i != own), key=lambda i: -z[i])[:FIRST]
+    return {
+        "rank": sum(score >= z[own] for score in z) if own >= 0 else 0,
+        "own": z[own] if own >= 0 else np.nan,
+        "first": others,
+        "scores": [z[i] for i in others],
+        "category_margin": rivals[rival] - best.get(category, -np.inf),
+        "rival": rival,
+        "near_categories": sum(b >= max(z) - near for b in best.values()),
+        "near_photos": sum(score >= max(z) - near for score in z),
+    }
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+@pytest.mark.parametrize("held", [1, 60, 10_000])
+def test_rankings_are_those_of_the_slow_twin(monkeypatch, metric: str, held: int) -> None:
+    rng = np.random.default_rng(0)
+    drawings, photos = rng.normal(size=(17, 5)).astype(np.float32), rng.normal(size=(30, 5)).astype(np.float32)
+    own = rng.integers(-1, 30, 17)
+    drawing_category, photo_category = rng.integers(0, 5, 17), rng.integers(0, 4, 30)  # nobody photographed 4
+    monkeypatch.setattr(ranking, "HELD", held)
+    found = rank(drawings, photos, own, drawing_category, photo_category, near=0.4, metric=metric)
+    for i in range(17):
+        twin = slow(drawings[i], photos, own[i], drawing_category[i], photo_category.tolist(), 0.4, metric)
+        for name, value in twin.items():
+            np.testing.assert_allclose(getattr(found, name)[i], value, rtol=1e-3, atol=1e-4, err_msg=name)
+
+
+def test_one_category_has_no_rival_and_one_photo_no_other() -> None:
+    photos, zeros = np.eye(3, dtype=np.float32), np.zeros(3, dtype=np.int64)
+    found = rank(photos, photos, np.arange(3), zeros, zeros, near=0.5)
+    assert np.isneginf(found.category_margin).all()
+    assert found.rank.tolist() == [1, 1, 1]
+    alone = rank(photos[:1], photos[:1], zeros[:1], zeros[:1], zeros[:1], near=0.5)
+    assert alone.first.shape == (1, 0)
+    assert alone.rank.tolist() == [1]

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mini_sets import write_photo, write_tuberlin
+from sketchseek.datasets.tuberlin import load_tuberlin
+from sketchseek.drawings import raster_drawing
+from sketchseek.errors import DatasetError
+
+
+@pytest.mark.parametrize("form", ["png", "svg"])
+@pytest.mark.parametrize("listed", [True, False])
+def test_the_official_layout_gives_drawings(tmp_path: Path, form: str, listed: bool) -> None:
+    write_tuberlin(tmp_path, form=form)
+    if not listed:
+        (tmp_path / form / "filelist.txt").unlink()
+    dataset = load_tuberlin(tmp_path)
+    assert dataset.categories == ("alarm clock", "ant", "windmill", "zebra")
+    assert [drawing.key for drawing in dataset.drawings][:3] == ["alarm clock/3", "alarm clock/4", "ant/1"]
+    assert (raster_drawing(dataset.drawings[0].source, 32) < 128).any()
+    assert load_tuberlin(tmp_path / form).drawings == dataset.drawings
+
+
+def test_either_form_can_be_asked_for(tmp_path: Path) -> None:
+    write_tuberlin(write_tuberlin(tmp_path, form="svg"), form="png")
+    assert load_tuberlin(tmp_path).drawings[0].path.suffix == ".png"
+    assert load_tuberlin(tmp_path, form="svg").drawings[0].path.suffix == ".svg"
+
+
+def test_photos_are_matched_by_their_folders_names(tmp_path: Path) -> None:
+    write_tuberlin(tmp_path)
+    for folder in ("alarm_clock", "Ant", "bus"):
+        write_photo(tmp_path / f"photos/{folder}/1.jpg", folder)
+    dataset = load_tuberlin(tmp_path, tmp_path / "photos")
+    assert [photo.category for photo in dataset.photos] == ["ant", "alarm clock"]
+    with pytest.raises(DatasetError, match="no folder in it is named as a category"):
+        load_tuberlin(tmp_path, tmp_path / "photos/bus")
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda root: (root / "png/ant/1.png").unlink(), r"filelist\.txt, line 1: .*ant/1\.png is missing"),
+        (lambda root: (root / "png/filelist.txt").write_text("1.png\n"), r"filelist\.txt, line 1: '1\.png' is not"),
+        (lambda root: (root / "png").rename(root / "pictures"), "neither png nor svg"),
+        (lambda root: root.rename(root.parent / "elsewhere"), "no such folder"),
+    ],
+)
+def test_what_is_missing_or_broken_is_named(tmp_path: Path, damage, message: str) -> None:
+    root = write_tuberlin(tmp_path / "tuberlin")
+    damage(root)
+    with pytest.raises(DatasetError, match=message) as caught:
+        load_tuberlin(root)
+    assert caught.value.remedy

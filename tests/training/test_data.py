@@ -1,0 +1,71 @@
+"""Sources of every kind: what trains, what is held out, what is extracted or cut short."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from mini_sets import write_chairv2, write_photo, write_quickdraw, write_sketchy
+from sketchseek.datasets.chairv2 import chairv2_split, load_chairv2
+from sketchseek.training.config import SourceConfig
+from sketchseek.training.data import load_sources, read_pixels
+
+
+def test_test_parts_are_no_sources(tmp_path: Path) -> None:
+    write_chairv2(tmp_path / "chairs")
+    split = chairv2_split(load_chairv2(tmp_path / "chairs"))
+    parts = load_sources([SourceConfig("chairv2", "chairs", lines=True, unfinished=True)], tmp_path, 0.0, 0)
+    used = {photo.key.removeprefix("0/") for photo in parts.training.photos}
+    assert used == set(split.train_photo_keys)
+    assert {drawing.photo for drawing in parts.training.drawings} == {f"0/{key}" for key in used}
+
+
+def test_line_drawings_come_of_every_training_photo_and_of_no_other(tmp_path: Path) -> None:
+    write_sketchy(tmp_path / "sketchy", photos=8)
+    write_photo(tmp_path / "clothes/shoes/a.jpg", "shoe")
+    sources = [SourceConfig("sketchy", "sketchy", lines=True), SourceConfig("photos", "clothes", lines=True)]
+    parts = load_sources(sources, tmp_path, 0.3, 0)
+    traced = [drawing for drawing in parts.training.drawings if drawing.traced]
+    assert [drawing.photo for drawing in traced] == [photo.key for photo in parts.training.photos]
+    assert "shoe" in {photo.category for photo in parts.training.photos}  # one word for one thing
+    assert parts.validation.drawings
+    assert not any(drawing.traced for drawing in parts.validation.drawings)
+    data = read_pixels(parts.training, 32, 32, tmp_path / "cache")
+    again = read_pixels(parts.training, 32, 32, tmp_path / "cache")
+    assert data.sketch_traced.sum() == len(traced)
+    own = data.sketch_photo[data.sketch_traced]
+    assert [data.photos[i].key for i in own] == [drawing.photo for drawing in traced]
+    np.testing.assert_array_equal(data.sketch_pixels, again.sketch_pixels)
+    assert (data.sketch_pixels < 128).any(axis=(1, 2)).all()
+
+
+def test_unfinished_drawings_are_the_first_part_of_finished_ones(tmp_path: Path) -> None:
+    write_sketchy(tmp_path / "sketchy")
+    write_quickdraw(tmp_path / "quickdraw", words=("cat",), count=20)
+    sources = [SourceConfig("sketchy", "sketchy"), SourceConfig("quickdraw", "quickdraw/simplified", unfinished=True)]
+    parts = load_sources(sources, tmp_path, 0.0, 0)
+    whole = {drawing.key: drawing for drawing in parts.training.drawings}
+    first = [drawing for drawing in parts.training.drawings if drawing.key.endswith("#first")]
+    assert len(first) == sum(drawing.strokes is not None for drawing in whole.values()) - len(first) > 10
+    for drawing in first:
+        full = whole[drawing.key.removesuffix("#first")]
+        assert drawing.category == full.category == "cat"
+        assert drawing.strokes
+        assert full.strokes
+        (x, y), (all_x, all_y) = drawing.strokes[0], full.strokes[0]
+        assert (x, y) == (all_x[: len(x)], all_y[: len(y)])
+        assert 2 <= len(x) < len(all_x)
+
+
+def test_a_share_of_the_drawn_photos_trains_and_validation_stays(tmp_path: Path) -> None:
+    write_sketchy(tmp_path / "sketchy", photos=12)
+    parts = {
+        share: load_sources([SourceConfig("sketchy", "sketchy", share=share)], tmp_path, 0.2, 0)
+        for share in (0.25, 0.5, 1.0)
+    }
+    assert parts[0.25].validation == parts[0.5].validation == parts[1.0].validation
+    keys = {share: {photo.key for photo in part.training.photos} for share, part in parts.items()}
+    assert keys[0.25] < keys[0.5] < keys[1.0]
+    assert len(keys[0.5]) == len(keys[1.0]) / 2 == 2 * len(keys[0.25])
+    assert all({d.photo for d in part.training.drawings} == keys[share] for share, part in parts.items())

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import onnx
+import pytest
+from click.testing import CliRunner
+
+from shapes_dataset import write_shapes
+from sketchseek.artefact import Artefact, load_artefact, write_manifest
+from sketchseek.cli import cli
+from sketchseek.encoder import Encoder
+from sketchseek.errors import ConfigError
+from sketchseek.training.export import store_half
+from sketchseek.training.quantisation import agreement, calibration_set, quantise_artefact
+from tiny_artefact import EMBEDDING, SIZE, write_tiny_artefact
+
+SETTINGS = {
+    "name": "shapes",
+    "sketch": {"backbone": "shufflenet_v2_x0_5", "size": SIZE},
+    "photo": {"backbone": "shufflenet_v2_x0_5", "size": SIZE},
+    "sources": [{"kind": "sketchy", "path": ".", "lines": True}],
+    "validation": 0.25,
+}
+
+
+@pytest.fixture(scope="module")
+def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_shapes(tmp_path_factory.mktemp("shapes"))
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Artefact:
+    """A tiny artefact that knows what it was trained on, with weights in half precision, as export stores them."""
+    made = write_tiny_artefact(tmp_path_factory.mktemp("source"))
+    for side in ("photo", "sketch"):
+        file = made.path / f"{side}.onnx"
+        graph = onnx.load(str(file))
+        store_half(graph, smallest=64)
+        assert any(item.name.endswith(".half") for item in graph.graph.initializer)
+        onnx.save(graph, str(file))
+    return write_manifest(made.path, dataclasses.replace(made.manifest, training={"settings": SETTINGS}))
+
+
+def test_calibration_takes_training_pictures_only(source: Artefact, shapes: Path) -> None:
+    photos, drawings = calibration_set(source, shapes, 200, 0)
+    assert photos.shape == (12, SIZE, SIZE, 3)  # 4 categories of 6, less 2 for the test and 1 for validation each
+    assert drawings.shape == (12 * 3, SIZE, SIZE)  # two drawings and one of lines
+
+
+def test_an_artefact_in_eight_bits_is_one_and_close(source: Artefact, shapes: Path, tmp_path: Path) -> None:
+    made = quantise_artefact(source, shapes, tmp_path / "int8", count=32)
+    made.verify()
+    assert sorted(file.name for file in made.path.iterdir()) == ["manifest.json", "photo.onnx", "sketch.onnx"]
+    assert made.manifest.name == "tiny-int8"
+    assert made.manifest.fingerprint != source.manifest.fingerprint
+    assert made.manifest.training["quantised"]["from"] == source.manifest.fingerprint
+    operators = {node.op_type for node in onnx.load(str(made.file("sketch"))).graph.node}
+    assert "QuantizeLinear" in operators
+    photos, drawings = calibration_set(source, shapes, 200, 1)
+    alike = agreement(Encoder(source), Encoder(made), photos, drawings)
+    assert 0.98 < alike["photo_cosine"] < 1.0
+    assert alike["sketch_cosine"] > 0.98
+    assert alike["first_ten_shared"] > 0.8
+    assert Encoder(made).embed_photos(photos).shape == (12, EMBEDDING)
+
+
+def test_who_is_alike_agrees(source: Artefact, shapes: Path) -> None:
+    encoder = Encoder(source)
+    alike = agreement(encoder, encoder, *calibration_set(source, shapes, 20, 0))
+    assert alike == pytest.approx({"photo_cosine": 1.0, "sketch_cosine": 1.0, "first_ten_shared": 1.0})
+
+
+def test_an_artefact_that_does_not_say_its_data_cannot_be_calibrated(shapes: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="what it was trained on"):
+        quantise_artefact(write_tiny_artefact(tmp_path / "bare"), shapes, tmp_path / "out")
+
+
+def test_the_command_says_what_it_cost(source: Artefact, shapes: Path, tmp_path: Path) -> None:
+    call = ["quantise", str(source.path), "--data", str(shapes), "--out", str(tmp_path / "q")]
+    result = json.loads(CliRunner().invoke(cli, [*call, "--json"], catch_exceptions=False).stdout)
+    assert result["artefact"] == str(tmp_path / "q")
+    assert result["bytes_before"] > 0 < result["bytes"]
+    assert load_artefact(tmp_path / "q").manifest.embedding == EMBEDDING
+    assert "of the first ten photos shared" in CliRunner().invoke(cli, call, catch_exceptions=False).stdout

@@ -1,0 +1,171 @@
+"""Measure models and store the figures that docs/models.md, docs/results.md and the cards are made of.
+
+python tools/measure_models.py DATA [MODEL…]
+
+DATA is a folder as tools/link_data.py makes it; MODEL is a bundled model's name or an artefact's folder.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from sketchseek.artefact import Artefact, bundled_models, load_artefact
+from sketchseek.datasets.chairv2 import load_chairv2
+from sketchseek.encoder import Encoder
+from sketchseek.evaluation.figures import exact_recall
+from sketchseek.evaluation.protocols import (
+    Evaluation,
+    evaluate_chairv2,
+    evaluate_sketchy,
+    evaluate_words,
+)
+from sketchseek.evaluation.redrawing import MANNERS, STROKE_MANNERS, Redrawn
+
+MEASURED = Path(__file__).parents[1] / "docs/measured"
+PREFIXES = (128, 64)
+say = Console(stderr=True).print
+
+
+def main() -> None:
+    """Measure each model by every protocol."""
+    if len(sys.argv) < 2 or not Path(sys.argv[1]).is_dir():
+        raise SystemExit(__doc__)
+    data = Path(sys.argv[1])
+    for name in sys.argv[2:] or bundled_models():
+        measure(load_artefact(name), data)
+
+
+def measure(artefact: Artefact, data: Path) -> None:
+    """Measure one model; what is stored for it is replaced."""
+    name = artefact.manifest.name
+    encoder = Encoder(artefact)
+    _store(f"cost-{name}", cost(artefact, data))
+    sketchy = evaluate_sketchy(data / "sketchy", encoder)
+    _store(f"storage-{name}", storage(sketchy))
+    evaluations = {
+        "sketchy": sketchy,
+        "chairv2": evaluate_chairv2(data / "chairv2", encoder),
+        "caltech": evaluate_words(data / "quickdraw", data / "caltech101", encoder),
+        "gallery": evaluate_words(data / "quickdraw", data / "emoji", encoder),
+    }
+    for protocol, evaluation in evaluations.items():
+        evaluation.report.write(MEASURED / f"{protocol}-{name}.json")
+    say(f"{name}: sketchy recall@1 {sketchy.report.figures['recall@1']:.4f}")
+    plain = {protocol: evaluations[protocol] for protocol in ("sketchy", "chairv2")}
+    _store(f"robust-{name}", robustness(artefact, data, plain))
+
+
+def robustness(artefact: Artefact, data: Path, plain: dict[str, Evaluation]) -> dict[str, Any]:
+    """Recall at 1 and 10 of the test drawings of Sketchy and ChairV2, drawn anew in every manner."""
+    protocols: dict[str, Callable[[Encoder], Evaluation]] = {
+        "sketchy": lambda encoder: evaluate_sketchy(data / "sketchy", encoder),
+        "chairv2": lambda encoder: evaluate_chairv2(data / "chairv2", encoder),
+    }
+    table: dict[str, Any] = {"as drawn": {protocol: _recall(found) for protocol, found in plain.items()}}
+    for how in MANNERS:
+        known = [p for p in protocols if p == "chairv2" or how not in STROKE_MANNERS]
+        table[how] = {protocol: _recall(protocols[protocol](Redrawn(artefact, how))) for protocol in known}
+        say(f"{artefact.manifest.name}: {how} {table[how]}")
+    return table
+
+
+def storage(evaluation: Evaluation) -> dict[str, Any]:
+    """Recall at 1 and 10 with embeddings stored otherwise: in half precision, in eight bits, and cut short."""
+    drawings, photos = evaluation.drawn.vectors, evaluation.shelved.vectors
+    wanted = evaluation.labels[evaluation.drawn.read]
+    kept = wanted >= 0
+    drawings, wanted = drawings[kept], wanted[kept]
+    scale = np.abs(photos).max(axis=1, keepdims=True) / 127
+    stored = {
+        "fp32": (drawings, photos),
+        "fp16": (drawings, photos.astype(np.float16).astype(np.float32)),
+        "int8": (drawings, np.round(photos / scale) * scale),
+        **{f"first {length}": (drawings[:, :length], photos[:, :length]) for length in PREFIXES},
+    }
+    return {
+        name: {k: exact_recall(_unit(a), _unit(b), wanted)[k] for k in ("recall@1", "recall@10")}
+        for name, (a, b) in stored.items()
+    }
+
+
+def cost(artefact: Artefact, data: Path, repeats: int = 60) -> dict[str, Any]:
+    """Parameters, multiplications, bytes, and milliseconds on one core, beside bare onnxruntime on the same graph."""
+    import onnxruntime
+
+    encoder = Encoder(artefact, threads=1)
+    chairs = load_chairv2(data / "chairv2")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    sides: dict[str, Any] = {}
+    for side, source, read, embed in (
+        ("photo", chairs.photos[0].path, encoder.read_photo, encoder.embed_photo),
+        ("sketch", chairs.drawings[0].source, encoder.read_drawing, encoder.embed_drawing),
+    ):
+        file = artefact.file("photo" if side == "photo" else "sketch")
+        bare = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+        pixels = read(source)[None]  # type: ignore[operator]
+        calls = {
+            "milliseconds": lambda embed=embed, source=source: embed(source),
+            "bare": lambda bare=bare, pixels=pixels: bare.run(None, {"pixels": pixels}),
+        }
+        times: dict[str, list[float]] = {name: [] for name in calls}
+        for _ in range(repeats):  # by turns, so that whatever else the machine does meets both
+            for name, call in calls.items():
+                started = time.perf_counter()
+                call()
+                times[name].append(1000 * (time.perf_counter() - started))
+        milliseconds, alone = (float(np.median(times[name])) for name in ("milliseconds", "bare"))
+        manifest = artefact.manifest.photo if side == "photo" else artefact.manifest.sketch
+        sides[side] = {
+            "backbone": manifest.backbone,
+            "size": manifest.size,
+            "parameters": manifest.parameters,
+            "multiplications": multiplications(file),
+            "bytes": file.stat().st_size,
+            "milliseconds": round(milliseconds, 2),
+            "ratio_to_bare_onnxruntime": round(milliseconds / alone, 2),
+        }
+    return sides
+
+
+def multiplications(file: Path) -> int:
+    """Multiply-adds of one picture through a graph's convolutions and linear layers."""
+    import onnx
+
+    model = onnx.shape_inference.infer_shapes(onnx.load(str(file)))
+    graph = model.graph
+    shapes = {item.name: list(item.dims) for item in graph.initializer}
+    for item in [*graph.value_info, *graph.output]:
+        shapes[item.name] = [max(d.dim_value, 1) for d in item.type.tensor_type.shape.dim]
+    total = 0
+    for node in graph.node:
+        if node.op_type == "Conv":
+            total += int(np.prod(shapes[node.input[1]])) * int(np.prod(shapes[node.output[0]][2:]))
+        elif node.op_type in ("Gemm", "MatMul"):
+            total += int(np.prod(shapes[node.input[1]]))
+    return total
+
+
+def _recall(evaluation: Evaluation) -> dict[str, float]:
+    return {k: evaluation.report.figures[k] for k in ("recall@1", "recall@10")}
+
+
+def _unit(rows: Any) -> Any:
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def _store(name: str, values: dict[str, Any]) -> None:
+    MEASURED.mkdir(parents=True, exist_ok=True)
+    (MEASURED / f"{name}.json").write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
