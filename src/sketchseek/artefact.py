@@ -129,15 +129,11 @@ def load_artefact(model: str | os.PathLike[str] = DEFAULT_MODEL) -> Artefact:
     Raises:
         ArtefactError: There is none, or its manifest cannot be used.
     """
-<<<<<<< HEAD
-    path = BUNDLED / model if str(model) in bundled_models() else Path(model)
-=======
     path = Path(model)
     if str(model) in bundled_models():
         path = BUNDLED / model
     elif str(model) in installed_models():
         path = installed_models_folder() / model
->>>>>>> main
     file = path / MANIFEST
     try:
         text = file.read_text(encoding="utf-8")
