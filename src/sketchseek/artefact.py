@@ -161,7 +161,10 @@ def bundled_models() -> list[str]:
 
 def installed_models() -> list[str]:
     """Names of the artefacts that this user installed."""
-    return sorted(entry.parent.name for entry in installed_models_folder().glob(f"[!.]*/{MANIFEST}"))
+    try:
+        return sorted(entry.parent.name for entry in installed_models_folder().glob(f"[!.]*/{MANIFEST}"))
+    except OSError:  # a home that this user may not look into, as that of who runs sudo
+        return []
 
 
 def write_manifest(path: Path, manifest: Manifest) -> Artefact:
