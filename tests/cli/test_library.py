@@ -119,6 +119,18 @@ def test_sync_remove_failures_status_and_verify(library: Path, photos: Path) -> 
     assert "checksum" in result.stdout
 
 
+def test_nothing_is_said_to_be_nothing(library: Path, photos: Path, tmp_path: Path) -> None:
+    (photos / "bad.png").unlink()
+    run("sync", "--library", library)
+    failures = run("failures", "--library", library)
+    assert (failures.stdout, failures.stderr) == ("", "Nothing failed.\n")
+    found = run("search", "-", "--library", library, "--folder", tmp_path, text=STROKES)
+    assert len(found.stdout.splitlines()) == 4
+    found = run("search", "-", "--library", library, "--folder", tmp_path / "none", text=STROKES)
+    assert (found.exit_code, found.stdout, found.stderr) == (0, "", "There are no photos in this folder.\n")
+    assert run_json("search", "-", "--library", library, "--folder", tmp_path / "none", text=STROKES) == []
+
+
 def test_embedding_anew(library: Path, photos: Path, tmp_path: Path) -> None:
     other = write_tiny_artefact(tmp_path / "other", seed=1)
     refused = run("index", photos, "--library", library, "--model", other.path, "--json")

@@ -29,7 +29,8 @@ from sketchseek.errors import (
 )
 from sketchseek.search import pipeline
 from sketchseek.search.catalog import Catalog, Row
-from sketchseek.search.library import IndexProgress, Library
+from sketchseek.search.library import Library
+from sketchseek.search.results import IndexProgress
 from tiny_artefact import write_tiny_artefact
 
 Paint = Callable[..., Path]

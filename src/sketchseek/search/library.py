@@ -24,11 +24,7 @@ import numpy.typing as npt
 from sketchseek.artefact import DEFAULT_MODEL, Artefact, load_artefact
 from sketchseek.drawings import DrawingSource
 from sketchseek.encoder import Encoder
-from sketchseek.errors import (
-    InputError,
-    LibraryError,
-    LibraryNotFoundError,
-)
+from sketchseek.errors import InputError, LibraryError, LibraryNotFoundError
 from sketchseek.images import PictureSource
 from sketchseek.search.catalog import Catalog
 from sketchseek.search.finder import Finder, Wanted
@@ -46,17 +42,6 @@ from sketchseek.search.results import (
 )
 from sketchseek.search.scan import from_user, lies_in, parents, without_nested
 from sketchseek.search.status import status_of
-
-__all__ = [
-    "Failure",
-    "IndexProgress",
-    "IndexReport",
-    "Library",
-    "Photo",
-    "SearchResult",
-    "Status",
-    "Verification",
-]
 
 PathLike = str | os.PathLike[str]
 Progress = Callable[[IndexProgress], object]

@@ -23,7 +23,7 @@ from sketchseek.server.state import ServerState, State
 from sketchseek.server.thumbnails import MEDIA_TYPE, SIZES
 
 if TYPE_CHECKING:
-    from sketchseek.search.library import Photo
+    from sketchseek.search.results import Photo
 
 _ERRORS: dict[int | str, dict[str, Any]] = {code: {"model": ErrorAnswer} for code in (404, 422)}
 
