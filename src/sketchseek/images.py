@@ -39,7 +39,7 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 """Pillow's names of the formats that are opened; every other decoder stays shut. MPO, which phones write into .jpg, is
 opened by JPEG's."""
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
+SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
 """Endings of the files that a scan takes for pictures, in lower case."""
 
 MAX_PIXELS = 200_000_000

@@ -31,8 +31,10 @@ def check_upload(data: bytes, limits: Limits, *, drawing: bool) -> None:
         raise PictureError("the upload is empty.", remedy="Choose a picture.")
     try:
         header = read_header(data)
-    except PictureError as error:
-        raise type(error)(f"the upload: {error.message.removeprefix('picture: ')}", remedy=error.remedy) from error
+    except PictureTooLargeError as error:
+        raise PictureTooLargeError(f"the upload: {error.message}", remedy=error.remedy) from error
+    except PictureError as error:  # whose messages go on from "picture: "
+        raise PictureError(f"the upload is {error.message.removeprefix('picture: ')}", remedy=error.remedy) from error
     if header.width * header.height > limits.pixels:
         raise PictureTooLargeError(
             f"the upload has {header.width} × {header.height} pixels, more than the cap of {limits.pixels:,}.",
