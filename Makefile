@@ -17,16 +17,20 @@ help:
 	@echo "make models [DATA=folder]   train and export the shipped models anew"
 	@echo "make scores [DATA=folder]   evaluate the shipped models and store the figures"
 
-# The stamps say what is installed; they are older than pyproject.toml when its dependencies may have changed.
-$(BIN)/python:
+# pip, not python: where python3-venv is missing, an environment with a python that can install nothing is left behind.
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Python 3.11 or newer is needed, and $(PYTHON) is not; name another: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; \
+		exit 1; }
 	$(PYTHON) -m venv $(VENV) || { echo "python3-venv is needed (Debian: apt install python3-venv)" >&2; exit 1; }
 	$(BIN)/python -m pip install --quiet --upgrade pip
 
-$(VENV)/.base: pyproject.toml | $(BIN)/python
+# The stamps say what is installed; they are older than pyproject.toml when its dependencies may have changed.
+$(VENV)/.base: pyproject.toml | $(BIN)/pip
 	$(BIN)/python -m pip install --quiet --editable .
 	@touch $@
 
-$(VENV)/.all: pyproject.toml | $(BIN)/python
+$(VENV)/.all: pyproject.toml | $(BIN)/pip
 	$(BIN)/python -m pip install --quiet --editable '.[train,dev]'
 	@touch $@ $(VENV)/.base
 
