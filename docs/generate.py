@@ -1,7 +1,7 @@
 """Make the documents that come from the code and from stored evaluations. Run: make docs, or with --check
 
 - ``docs/command-line.md``: every command's help;
-- ``docs/results.md``: the evaluations stored in ``docs/measured/``, with the commands that gave them;
+- ``docs/results.md``: the evaluations and studies stored in ``docs/measured/``, with the commands that gave them;
 - ``docs/models.md`` and ``CARD.md`` beside each bundled model: the same evaluations, and what it costs.
 """
 
@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 from measured import DOCS, MEASURED, PROTOCOLS, evaluation_table, stored
 from models import card, models
+from studies import studies
 
 from sketchseek.artefact import BUNDLED, bundled_models, load_artefact
 from sketchseek.cli import cli
@@ -65,6 +66,7 @@ def results() -> str:
         if reports:
             parts += [f"## {protocol}", "", f"{what}.", "", f"    {command} --model MODEL", ""]
             parts += [*evaluation_table(reports, figures), ""]
+    parts += studies()
     parts += [
         "## What holds the figures back",
         "",

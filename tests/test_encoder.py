@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +15,14 @@ from sketchseek.artefact import Artefact, bundled_models, load_artefact
 from sketchseek.encoder import Encoder, load_encoder
 from sketchseek.errors import ArtefactError
 from tiny_artefact import write_tiny_artefact
+
+
+def rewrite_manifest(folder: Path, change: dict[str, object]) -> None:
+    file = folder / "manifest.json"
+    manifest = json.loads(file.read_text())
+    for key, value in change.items():
+        manifest[key] = manifest[key] | value if isinstance(value, dict) else value
+    file.write_text(json.dumps(manifest))
 
 
 def test_embeddings_have_unit_length_and_the_manifest_s_size(tiny_artefact: Artefact) -> None:
@@ -51,15 +62,20 @@ def test_another_raster_is_refused(tmp_path: Path) -> None:
         {"surprise": 1},
         {"photo": {"file": "../photo.onnx"}},
         {"photo": None},
+        {"photo": {"size": "large"}},
+        {"photo": {"size": 0}},
+        {"sketch": {"file": 5}},
+        {"sketch": {"parameters": None}},
+        {"embedding": "many"},
+        {"embedding": True},
+        {"raster": 1.5},
+        {"data": "none"},
+        {"scores": []},
     ],
 )
 def test_a_manifest_that_cannot_be_used_is_refused(tmp_path: Path, change: dict[str, object]) -> None:
     write_tiny_artefact(tmp_path)
-    file = tmp_path / "manifest.json"
-    manifest = json.loads(file.read_text())
-    for key, value in change.items():
-        manifest[key] = manifest[key] | value if isinstance(value, dict) else value
-    file.write_text(json.dumps(manifest))
+    rewrite_manifest(tmp_path, change)
     with pytest.raises(ArtefactError, match=r"manifest\.json"):
         load_artefact(tmp_path)
 
@@ -90,3 +106,27 @@ def test_fingerprints_tell_embedding_spaces_apart(tmp_path: Path) -> None:
 def test_bundled_models_are_whole() -> None:
     for name in bundled_models():
         load_artefact(name).verify()
+
+
+@pytest.mark.parametrize("change", [{"embedding": 17}, {"sketch": {"size": 33}}])
+def test_a_graph_that_does_not_fit_its_manifest_is_named(tmp_path: Path, change: dict[str, object]) -> None:
+    write_tiny_artefact(tmp_path)
+    rewrite_manifest(tmp_path, change)
+    with pytest.raises(ArtefactError, match=r"sketch\.onnx"):
+        load_encoder(tmp_path).embed_drawing([[[0, 10, 10], [0, 0, 5]]])
+
+
+_EMBED = """
+import sys
+from sketchseek import load_encoder
+load_encoder(sys.argv[1]).embed_drawing([[[0, 10, 10], [0, 0, 5]]])
+"""
+
+
+def test_nothing_is_reported_to_anybody(tmp_path: Path, tiny_artefact: Artefact) -> None:
+    """onnxruntime keeps an identity and a queue of reports in the home folder, unless it is told not to report."""
+    silencing = ("ORT_DISABLE_TELEMETRY", "ORT_RUNNING_UNIT_TESTS", "CI", "XDG_CACHE_HOME", "PYTEST_CURRENT_TEST")
+    environment = {key: value for key, value in os.environ.items() if key not in silencing}
+    environment |= {"HOME": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-c", _EMBED, str(tiny_artefact.path)], env=environment, check=True)
+    assert list(tmp_path.rglob("*")) == []

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from sketchseek.errors import PictureError, PictureTooLargeError
-from sketchseek.images import FORMATS, MAX_PIXELS, open_picture, open_regular, read_photo
+from sketchseek.images import FORMATS, MAX_PIXELS, open_picture, open_regular, read_header, read_photo
 
 ORIENTATION = 0x0112
 
@@ -107,9 +107,12 @@ def test_reduced_decoding_keeps_the_pixels_asked_for(at_least: int) -> None:
         assert min(image.size) >= at_least
 
 
-def test_damaged_exif_does_not_lose_the_picture() -> None:
-    data = encoded(scene(), "JPEG", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff" + b"\xff" * 40)
+@pytest.mark.parametrize("format_name", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("block", [b"garbage", b"MM\0*\xff\xff\xff\xff" + b"\xff" * 40], ids=["garbage", "endless"])
+def test_damaged_exif_does_not_lose_the_picture(format_name: str, block: bytes) -> None:
+    data = encoded(scene(), format_name, exif=b"Exif\0\0" + block)
     assert difference(open_picture(data), scene()) < 12
+    assert (read_header(data).width, read_header(data).height) == (60, 40)
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "P", "PA", "1", "CMYK", "YCbCr", "HSV", "RGBX", "La", "RGBa"])
@@ -298,3 +301,34 @@ def test_threads_neither_disturb_each_other_nor_the_warning_filters() -> None:
         thread.join()
     assert problems == []
     assert list(warnings.filters) == before
+
+
+@pytest.mark.parametrize("format_name", FORMATS)
+def test_a_header_is_read_without_decoding(format_name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    options = {} if format_name in ("GIF", "BMP") else {"exif": exif}
+    data = encoded(scene(), format_name, **options)
+    path = tmp_path / "picture.bin"
+    path.write_bytes(data)
+    if format_name != "WEBP":  # whose decoder heeds Pillow's cap by itself
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    monkeypatch.setattr(Image.Image, "load", lambda self: pytest.fail("decoded"))
+    expected = (40, 60) if options else (60, 40)
+    for source in (data, path):
+        header = read_header(source)
+        assert (header.width, header.height) == expected
+        assert header.media_type == f"image/{format_name.lower()}"
+
+
+def test_two_pictures_in_one_jpeg_are_a_jpeg_to_the_world() -> None:
+    data = encoded(scene(), "MPO", save_all=True, append_images=[scene()])
+    assert Image.open(io.BytesIO(data)).format == "MPO"
+    assert read_header(data).media_type == "image/jpeg"
+    assert difference(open_picture(data), scene()) < 12
+
+
+@pytest.mark.parametrize("data", [b"", b"no picture", b"\x89PNG\r\n\x1a\n", b"BM" + b"\xff" * 30])
+def test_a_header_that_cannot_be_read_is_an_error_of_ours(data: bytes) -> None:
+    with pytest.raises(PictureError, match=r"^picture: "):
+        read_header(data)

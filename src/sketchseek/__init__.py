@@ -15,14 +15,15 @@ _HOME = {
     "Encoder": "sketchseek.encoder",
     "load_encoder": "sketchseek.encoder",
     "Library": "sketchseek.search.library",
-    "SearchResult": "sketchseek.search.library",
+    "SearchResult": "sketchseek.search.results",
     "SketchseekError": "sketchseek.errors",
 }
 
 if TYPE_CHECKING:
     from sketchseek.encoder import Encoder, load_encoder
     from sketchseek.errors import SketchseekError
-    from sketchseek.search.library import Library, SearchResult
+    from sketchseek.search.library import Library
+    from sketchseek.search.results import SearchResult
 
 
 def __getattr__(name: str) -> Any:

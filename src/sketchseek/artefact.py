@@ -143,10 +143,10 @@ def load_artefact(model: str | os.PathLike[str] = DEFAULT_MODEL) -> Artefact:
             remedy=f"Bundled models: {', '.join(bundled_models()) or 'none'}; installed: "
             f"{', '.join(installed_models()) or 'none'}. A path must hold a {MANIFEST}.",
         ) from error
-    except OSError as error:
-        raise ArtefactError(f"{file}: cannot be read ({error.strerror}).") from error
     except UnicodeDecodeError as error:
         raise ArtefactError(f"{file}: not a valid manifest ({error}).", remedy="Export the model again.") from error
+    except (OSError, ValueError) as error:  # ValueError where there is a NUL in the name
+        raise ArtefactError(f"{file}: cannot be read ({getattr(error, 'strerror', error)}).") from error
     try:
         manifest = _parse(json.loads(text))
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
@@ -161,7 +161,10 @@ def bundled_models() -> list[str]:
 
 def installed_models() -> list[str]:
     """Names of the artefacts that this user installed."""
-    return sorted(entry.parent.name for entry in installed_models_folder().glob(f"[!.]*/{MANIFEST}"))
+    try:
+        return sorted(entry.parent.name for entry in installed_models_folder().glob(f"[!.]*/{MANIFEST}"))
+    except OSError:  # a home that this user may not look into, as that of who runs sudo
+        return []
 
 
 def write_manifest(path: Path, manifest: Manifest) -> Artefact:
@@ -181,4 +184,16 @@ def _parse(data: dict[str, Any]) -> Manifest:
     if fields["metric"] not in ("cosine", "euclidean"):
         raise ValueError(f"metric {fields['metric']!r}")
     fields["metric"] = cast(Metric, fields["metric"])
-    return Manifest(**fields)
+    manifest = Manifest(**fields)
+    for one in (manifest.photo, manifest.sketch):
+        _check_types(one, file=str, sha256=str, size=int, backbone=str, parameters=int)
+    _check_types(manifest, name=str, embedding=int, raster=int, data=list, licence=str, scores=dict, training=dict)
+    if min(manifest.embedding, manifest.photo.size, manifest.sketch.size) < 1:
+        raise ValueError("an embedding or a picture without a size")
+    return manifest
+
+
+def _check_types(holder: object, **types: type) -> None:
+    for name, kind in types.items():
+        if type(getattr(holder, name)) is not kind:
+            raise TypeError(f"{name} is {getattr(holder, name)!r}")

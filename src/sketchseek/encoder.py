@@ -62,7 +62,7 @@ class Encoder:
         Returns:
             (batch, d) float32; of unit length where the metric is ``cosine``.
         """
-        return self._run(self._photo, pixels)
+        return self._run("photo", self._photo, pixels)
 
     def embed_sketches(self, pixels: npt.NDArray[np.uint8]) -> Embeddings:
         """Embed drawings.
@@ -73,7 +73,7 @@ class Encoder:
         Returns:
             (batch, d) float32; of unit length where the metric is ``cosine``.
         """
-        return self._run(self._sketch, pixels)
+        return self._run("sketch", self._sketch, pixels)
 
     def read_photo(self, source: PictureSource) -> npt.NDArray[np.uint8]:
         """Decode a photo to the pixels that the photo encoder takes, (size, size, 3)."""
@@ -92,8 +92,12 @@ class Encoder:
         return self.embed_sketches(self.read_drawing(source)[None]).reshape(-1)
 
     def _session(self, side: Literal["photo", "sketch"]) -> onnxruntime.InferenceSession:
+        # onnxruntime from 1.29 on reports what it runs, and on which machine, to its maker unless this is set before it
+        # is first imported. Who wants that may set it to 0.
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
         import onnxruntime  # takes 0.1 s: only who encodes pays for it
 
+        onnxruntime.disable_telemetry_events()  # Windows heeds this instead
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self._threads
         options.log_severity_level = 3
@@ -105,9 +109,17 @@ class Encoder:
             self.artefact.verify()
             raise ArtefactError(f"{self.artefact.file(side)}: onnxruntime cannot open it ({error}).") from error
 
-    @staticmethod
-    def _run(session: Any, pixels: npt.NDArray[np.uint8]) -> Embeddings:
-        (embedding,) = session.run(None, {"pixels": np.ascontiguousarray(pixels)})
+    def _run(self, side: Literal["photo", "sketch"], session: Any, pixels: npt.NDArray[np.uint8]) -> Embeddings:
+        try:
+            (embedding, *_) = session.run(None, {"pixels": np.ascontiguousarray(pixels)})
+        except Exception as error:  # onnxruntime's errors have no common base but Exception
+            raise ArtefactError(f"{self.artefact.file(side)}: onnxruntime cannot run it ({error}).") from error
+        if embedding.shape != (len(pixels), self.manifest.embedding):
+            raise ArtefactError(
+                f"{self.artefact.file(side)}: gives embeddings of shape {embedding.shape[1:]}, "
+                f"not ({self.manifest.embedding},) as its manifest says.",
+                remedy="Export the model again.",
+            )
         return np.asarray(embedding, dtype=np.float32)
 
 

@@ -16,6 +16,7 @@
     │   └── ArtefactMismatchError        it was built with another artefact
     ├── DatasetError                     a data set is missing files or has the wrong layout
     ├── ConfigError (also ValueError)    an option or experiment file is wrong
+    ├── TrainingError                    training failed, as by a learning rate that is too high
     ├── ExportError                      an exported model does not agree with its source
     └── MissingExtraError                a part of sketchseek that is not installed was asked for
 
@@ -92,6 +93,10 @@ class DatasetError(SketchseekError):
 
 class ConfigError(SketchseekError, ValueError):
     """An option or an experiment file is wrong."""
+
+
+class TrainingError(SketchseekError):
+    """Training failed."""
 
 
 class ExportError(SketchseekError):

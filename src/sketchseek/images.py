@@ -9,7 +9,9 @@ import re
 import stat
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import BinaryIO, cast
 
 import numpy as np
@@ -37,7 +39,7 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 """Pillow's names of the formats that are opened; every other decoder stays shut. MPO, which phones write into .jpg, is
 opened by JPEG's."""
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
+SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
 """Endings of the files that a scan takes for pictures, in lower case."""
 
 MAX_PIXELS = 200_000_000
@@ -54,6 +56,12 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_QUARTER_TURNS = (
+    Image.Transpose.TRANSPOSE,
+    Image.Transpose.ROTATE_270,
+    Image.Transpose.TRANSVERSE,
+    Image.Transpose.ROTATE_90,
+)
 
 
 def read_photo(source: PictureSource, size: int) -> npt.NDArray[np.uint8]:
@@ -98,17 +106,28 @@ def open_picture(
         PictureError: It is missing, empty, truncated or not a picture in one of ``FORMATS``.
     """
     name = shown_name(source)
-    try:
+    with _picture_errors(name):
         if isinstance(source, Image.Image):
             _check_size(source, name, max_pixels)
             with quiet_pillow:
                 return _finish(source.copy(), at_least, keep_alpha)
-        if isinstance(source, bytes):
-            if not source:
-                raise PictureError(f"{name}: empty.")
-            return _decode(io.BytesIO(source), name, at_least, max_pixels, keep_alpha)
-        with open_regular(source) as file:
+        with _opened(source) as file:
             return _decode(file, name, at_least, max_pixels, keep_alpha)
+
+
+def _opened(source: str | os.PathLike[str] | bytes) -> BinaryIO:
+    if not isinstance(source, bytes):
+        return open_regular(source)
+    if not source:
+        raise PictureError(f"{shown_name(source)}: empty.")
+    return io.BytesIO(source)
+
+
+@contextmanager
+def _picture_errors(name: str) -> Iterator[None]:
+    """Whatever a decoder raises as a ``PictureError`` that calls the picture by its name."""
+    try:
+        yield
     except PictureError:
         raise
     except UnidentifiedImageError as error:
@@ -120,6 +139,35 @@ def open_picture(
             f"{name}: damaged or truncated ({error or type(error).__name__}).",
             remedy="Copy it again from its source, or open it in another program and store it anew.",
         ) from error
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a picture's first bytes say.
+
+    Attributes:
+        width, height: In pixels, as the picture is seen: turned as its EXIF data says.
+        media_type: Such as ``image/jpeg``.
+    """
+
+    width: int
+    height: int
+    media_type: str
+
+
+def read_header(source: str | os.PathLike[str] | bytes) -> Header:
+    """Look at a picture without decoding it.
+
+    Raises:
+        PictureError: As from ``open_picture``, but for what only decoding shows, and whatever its size.
+    """
+    with _picture_errors(shown_name(source)), _opened(source) as file, quiet_pillow, _identify(file) as image:
+        width, height = image.size
+        if image.format != "TIFF" and _turn_of(image) in _QUARTER_TURNS:  # Pillow turns a TIFF's size by itself
+            width, height = height, width
+        # MPO, a JPEG with a second picture behind it, is shown by everything that shows a JPEG, under that name only.
+        kind = "JPEG" if image.format == "MPO" else image.format or ""
+        return Header(width, height, Image.MIME[kind])
 
 
 def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
@@ -198,16 +246,20 @@ def _check_size(image: Image.Image, name: str, max_pixels: int) -> None:
 
 def _finish(image: Image.Image, at_least: int | None, keep_alpha: bool) -> Image.Image:
     """Shrink, turn and convert a decoded picture."""
-    try:
-        turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
-    except Exception:  # a damaged EXIF block is no reason to lose the picture
-        turn = None
+    turn = _turn_of(image)
     if at_least is not None and image.mode in ("L", "RGB", "RGBA", "CMYK"):
         factor = min(image.size) // (3 * at_least)
         if factor > 1:  # before anything copies it: large pictures need much memory
             image = image.reduce(factor)
     image = _to_rgb(image, keep_alpha=keep_alpha)
     return image if turn is None else image.transpose(turn)
+
+
+def _turn_of(image: Image.Image) -> Image.Transpose | None:
+    try:
+        return _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # a damaged EXIF block is no reason to lose the picture
+        return None
 
 
 def _to_rgb(image: Image.Image, *, keep_alpha: bool) -> Image.Image:

@@ -45,6 +45,14 @@ def test_a_folder_of_photos_is_indexed_once(tiny_artefact: Artefact, tmp_path: P
         assert len(library) == 1
 
 
+def test_what_was_prepared_is_told_as_json(tiny_artefact: Artefact, tmp_path: Path, home: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    Image.new("RGB", (30, 20), "red").save(photos / "red.png")
+    told = json.loads(demo(tiny_artefact, photos, "--json").stdout)
+    assert told == {"library": str(library_in(home)), "folder": str(photos), "photos": 1}
+
+
 def test_photos_are_embedded_anew_when_the_model_changes(tiny_artefact: Artefact, tmp_path: Path, home: Path) -> None:
     photos = tmp_path / "photos"
     photos.mkdir()

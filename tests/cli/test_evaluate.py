@@ -45,6 +45,8 @@ def test_every_protocol_prints_its_fixed_names(tmp_path: Path, tiny_artefact: Ar
         assert (data["queries"], data["gallery"]) == counts
         assert {"recall@1", "recall@5", "recall@10", "interval", "model", "fingerprint", "split_sha256"} <= set(data)
         assert ("mAP" in data) == (arguments[0] in ("categories", "words", "tuberlin"))
+        if arguments[0] == "categories":
+            assert {"mAP", "P@10", "P@100"} <= set(data)
 
 
 def test_people_get_a_table_and_files_where_they_want_them(tmp_path: Path, tiny_artefact: Artefact) -> None:

@@ -119,6 +119,18 @@ def test_sync_remove_failures_status_and_verify(library: Path, photos: Path) -> 
     assert "checksum" in result.stdout
 
 
+def test_nothing_is_said_to_be_nothing(library: Path, photos: Path, tmp_path: Path) -> None:
+    (photos / "bad.png").unlink()
+    run("sync", "--library", library)
+    failures = run("failures", "--library", library)
+    assert (failures.stdout, failures.stderr) == ("", "Nothing failed.\n")
+    found = run("search", "-", "--library", library, "--folder", tmp_path, text=STROKES)
+    assert len(found.stdout.splitlines()) == 4
+    found = run("search", "-", "--library", library, "--folder", tmp_path / "none", text=STROKES)
+    assert (found.exit_code, found.stdout, found.stderr) == (0, "", "There are no photos in this folder.\n")
+    assert run_json("search", "-", "--library", library, "--folder", tmp_path / "none", text=STROKES) == []
+
+
 def test_embedding_anew(library: Path, photos: Path, tmp_path: Path) -> None:
     other = write_tiny_artefact(tmp_path / "other", seed=1)
     refused = run("index", photos, "--library", library, "--model", other.path, "--json")
@@ -158,12 +170,17 @@ def test_errors_of_the_program_are_messages_not_tracebacks(tmp_path: Path, libra
         ("index", tmp_path / "none", "--library", library),
         ("status", "--library", tmp_path / "none"),
         ("status", "--library", tmp_path / "none", "--json"),
+        ("index", "~no-such-user/none", "--library", library),
+        ("models", tmp_path / "none", "--json"),
+        ("evaluate", "pairs", tmp_path / "none", "--json"),
     ):
         done = run_process(*arguments)
         assert done.returncode == 1
         assert done.stdout == ""
         assert "none" in done.stderr
         assert "Traceback" not in done.stderr
+        if "--json" in arguments:
+            assert sorted(json.loads(done.stderr)) == ["error", "message", "remedy"]
 
 
 def test_the_library_of_the_environment(library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,6 +202,16 @@ def test_names_that_are_no_text_come_through_json(library: Path, photos: Path) -
     found = run_json("search", "-", "--library", library, text=STROKES)
     assert name in [os.fsencode(result["path"]) for result in found]
     assert run("search", "-", "--library", library, text=STROKES).exit_code == 0
+
+
+def test_names_that_the_terminal_cannot_show(library: Path, photos: Path) -> None:
+    (photos / "a" / "0.jpg").rename(photos / "a" / "\u753b.jpg")
+    run("sync", "--library", library)
+    for arguments in (("search", "--photo", photos / "a" / "1.jpg"), ("failures",), ("status",)):
+        done = run_process(*arguments, "--library", library, PYTHONIOENCODING="latin-1")
+        assert (done.returncode, done.stderr) == (0, "")
+        if arguments[0] == "search":
+            assert str(photos / "a" / "?.jpg") in done.stdout
 
 
 def test_ctrl_c_says_that_work_is_kept(tmp_path: Path, photos: Path, tiny_artefact: Artefact) -> None:

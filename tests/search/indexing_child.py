@@ -13,7 +13,8 @@ from pathlib import Path
 
 from sketchseek.search import pipeline, update
 from sketchseek.search.catalog import Catalog
-from sketchseek.search.library import IndexProgress, Library
+from sketchseek.search.library import Library
+from sketchseek.search.results import IndexProgress
 
 
 def main(folder: str, path: str, model: str, log: str) -> None:

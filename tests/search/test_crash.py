@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -159,6 +160,46 @@ def test_a_crash_at_any_step_of_writing_the_index(tmp_path: Path, tiny_artefact:
         assert done.returncode == -signal.SIGKILL, done.stderr.decode()
     assert step > 10
     assert len(list((path / "index").iterdir())) == 2
+
+
+_WITH_FILES_UP_TO = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), int(sys.argv[1])))
+del sys.argv[1]
+from sketchseek.cli import main
+main()
+"""
+
+
+def test_a_full_disk_is_named_searching_goes_on_and_so_does_indexing(tmp_path: Path, tiny_artefact: Artefact) -> None:
+    """A cap on the size of files stands for a disk that is full, or fills up on the way."""
+    draw_photos(tmp_path / "photos", 300)
+    path = tmp_path / "library"
+    with Library.create(path, tiny_artefact.path) as library:
+        library.add([tmp_path / "photos" / "000"])
+
+    def run(most: int, *arguments: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", _WITH_FILES_UP_TO, str(most), *map(str, arguments), "--library", str(path)],
+            input="[[[0, 9], [0, 9]]]",
+            capture_output=True,
+            text=True,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+            check=False,
+        )
+
+    for most in (0, 40_000):
+        done = run(most, "index", tmp_path / "photos")
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "Free some space" in done.stderr
+        assert "Traceback" not in done.stderr
+        if most == 0:
+            found = run(0, "search", "-", "-k", "1000", "--json")
+            assert found.returncode == 0, found.stderr
+            assert len(json.loads(found.stdout)) == 100
+    with Library.open(path) as library:
+        assert library.add([tmp_path / "photos"]).indexed == 200
+        assert library.verify().ok
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import os
 import shutil
 import tempfile
@@ -8,6 +9,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -25,8 +27,10 @@ from sketchseek.errors import (
     LibraryLockedError,
     LibraryNotFoundError,
 )
+from sketchseek.search import pipeline
 from sketchseek.search.catalog import Catalog, Row
-from sketchseek.search.library import IndexProgress, Library
+from sketchseek.search.library import Library
+from sketchseek.search.results import IndexProgress
 from tiny_artefact import write_tiny_artefact
 
 Paint = Callable[..., Path]
@@ -584,3 +588,85 @@ def test_an_unfinished_journal_that_may_not_be_mended_is_refused(library: Librar
         assert len(mended) == 5
     shutil.rmtree(place)
     assert status == 0
+
+
+@pytest.mark.parametrize("seconds", [10**10, -(10**10)])
+def test_a_file_of_a_time_that_sqlite_has_no_number_for(library: Library, paint: Paint, seconds: int) -> None:
+    path = paint("new.jpg", 77)
+    os.utime(path, (seconds, seconds))
+    if abs(path.stat().st_mtime_ns) < 2**63:
+        pytest.skip("this file system has no such times")
+    assert library.sync().indexed == 1
+    assert library.sync().unchanged == 7
+
+
+def test_a_name_that_begins_like_a_home(
+    tmp_path: Path, tiny_artefact: Artefact, paint: Paint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paint("~no-such-user/1.jpg", 1)
+    monkeypatch.chdir(tmp_path / "photos")
+    with Library.open("~no-such-user/library", tiny_artefact.path, create=True) as library:
+        assert library.add("~no-such-user").indexed == 1
+        assert len(library.search(TRIANGLE, folder="~no-such-user")) == 1
+        assert library.remove(["~no-such-user"]) == 1
+
+
+def test_names_that_no_file_has_are_errors_of_ours(library: Library, tmp_path: Path, tiny_artefact: Artefact) -> None:
+    with pytest.raises(InputError, match=r"\\ud800: not the name of a file"):
+        library.search(TRIANGLE, folder="\ud800")
+    with pytest.raises(InputError, match="no such folder"):
+        library.add(["a\0b"])
+    for name in ("a\0b", "a" * 5000):
+        with pytest.raises(LibraryError):
+            Library.open(tmp_path / name)
+        with pytest.raises(LibraryError):
+            Library.open(tmp_path / name, tiny_artefact.path, create=True)
+        with pytest.raises(ArtefactError):
+            Library.open(tmp_path / "new", name, create=True)
+
+
+def test_numbers_that_are_none_or_too_large(library: Library) -> None:
+    for vector in (["a"] * 16, [[1], [1, 2]], None, [10**400] * 16):
+        with pytest.raises(InputError, match="vector"):
+            library.search_vector(vector)
+    with pytest.raises(InputError, match="no photo with id"):
+        library.search_photo(10**30)
+    assert library.photo(2**63) is None
+
+
+def test_copies_of_one_file_are_looked_for_once_each(
+    tmp_path: Path, tiny_artefact: Artefact, paint: Paint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count = 300
+    data = paint("0.jpg", 0).read_bytes()
+    for i in range(count):
+        (tmp_path / "photos" / f"{i}.jpg").write_bytes(data)
+    looked: list[bytes] = []
+    lexists = os.path.lexists
+    monkeypatch.setattr("os.path.lexists", lambda path: looked.append(path) or lexists(path))
+    with Library.create(tmp_path / "library", tiny_artefact.path) as library:
+        assert library.add([tmp_path / "photos"]).indexed == count
+        before = {result.id for result in library.search(TRIANGLE, k=count)}
+        (tmp_path / "photos").rename(tmp_path / "moved")
+        looked.clear()
+        report = library.add([tmp_path / "moved"])
+        assert (report.moved, report.indexed) == (count, 0)
+        assert len(looked) <= 2 * count
+        assert {result.id for result in library.search(TRIANGLE, k=count)} == before
+        (tmp_path / "moved" / "copy.jpg").write_bytes(data)
+        assert library.sync().indexed == 1
+        assert len(library) == count + 1
+
+
+def test_a_disk_that_failed_is_tried_again(library: Library, paint: Paint, monkeypatch: pytest.MonkeyPatch) -> None:
+    paint("new.jpg", 77)
+
+    def failing(data: bytes) -> object:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(pipeline, "hashlib", SimpleNamespace(sha256=failing))
+    assert library.sync().failed == 1
+    assert library.failures()[0].reason == "Input/output error"
+    monkeypatch.undo()
+    report = library.sync()
+    assert (report.indexed, report.skipped, library.failures()) == (1, 0, [])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from sketchseek.errors import LibraryError, LibraryLockedError
+from sketchseek.search import lock
 from sketchseek.search.lock import FILE, WriterLock
 
 _HOLD = """
@@ -49,3 +51,23 @@ def test_another_process_is_named_and_its_death_frees_the_lock(tmp_path: Path) -
 def test_a_folder_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
     with pytest.raises(LibraryError, match="cannot be written to"), WriterLock(tmp_path / "none"):
         pass
+
+
+def test_a_full_disk_does_not_keep_the_lock_from_working(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(file: int, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    for _ in range(2):
+        with WriterLock(tmp_path), pytest.raises(LibraryLockedError, match="process unknown "), WriterLock(tmp_path):
+            pass
+
+
+def test_a_file_system_without_locks_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(file: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(lock, "_lock", refuse)
+    with pytest.raises(LibraryError, match="cannot lock files") as caught, WriterLock(tmp_path):
+        pass
+    assert not isinstance(caught.value, LibraryLockedError)

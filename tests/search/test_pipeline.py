@@ -109,3 +109,13 @@ def test_what_is_no_file(tmp_path: Path, encoder: Encoder) -> None:
     (tmp_path / "loop.jpg").symlink_to(tmp_path / "loop.jpg")
     paths = [os.fsencode(tmp_path / name) for name in ("pipe.jpg", "folder.jpg", "loop.jpg")]
     assert all(isinstance(outcome, Failed) for outcome in embed(encoder, paths))
+
+
+def test_a_picture_beyond_pillow_s_own_cap_has_its_size(
+    tmp_path: Path, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (path,) = draw(tmp_path, 1)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    (row,) = embed(encoder, [path])
+    assert isinstance(row, Row)
+    assert (row.width, row.height) == (12, 9)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sketchseek.search.scan import Found, Unreadable, absolute, lies_in, scan, without_nested
+from sketchseek.search.scan import Found, Unreadable, absolute, file_time, lies_in, scan, without_nested
 
 
 def touch(*paths: Path) -> None:
@@ -27,8 +27,8 @@ def unreadable(*folders: Path) -> list[str]:
 
 def test_pictures_are_found_in_all_folders_in_a_stable_order(tmp_path: Path) -> None:
     touch(tmp_path / "b.jpg", tmp_path / "a.PNG", tmp_path / "x" / "y" / "z.webp", tmp_path / "x" / "c.tiff")
-    touch(tmp_path / "notes.txt", tmp_path / "jpg", tmp_path / "archive.jpg.zip")
-    assert found(tmp_path) == ["a.PNG", "b.jpg", "x/c.tiff", "x/y/z.webp"]
+    touch(tmp_path / "notes.txt", tmp_path / "jpg", tmp_path / "archive.jpg.zip", tmp_path / "c.JFIF")
+    assert found(tmp_path) == ["a.PNG", "b.jpg", "c.JFIF", "x/c.tiff", "x/y/z.webp"]
 
 
 def test_hidden_files_and_folders_are_passed_over_unless_named(tmp_path: Path) -> None:
@@ -108,6 +108,12 @@ def test_a_very_deep_folder(tmp_path: Path) -> None:
         here = here / "d"
     touch(here / "a.jpg")
     assert len(found(tmp_path)) == 1
+
+
+def test_file_times_are_numbers_that_sqlite_has() -> None:
+    for seconds, expected in ((0, 0), (10**10, 2**63 - 1), (-(10**10), -(2**63))):
+        status = os.stat_result((0,) * 7 + (seconds,) * 3 + (0.0,) * 3 + (seconds * 10**9,) * 3)
+        assert file_time(status) == expected
 
 
 def test_paths() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,12 @@ def test_defaults_fill_what_is_not_said() -> None:
 
 def test_whole_numbers_pass_for_fractions() -> None:
     assert parse_config(MINIMAL | {"augment": {"rotate": 12}}).augment.rotate == 12.0
+
+
+def test_numbers_with_an_exponent_are_numbers(tmp_path: Path) -> None:
+    file = tmp_path / "e.yaml"
+    file.write_text(json.dumps(MINIMAL)[:-1] + ", learning_rate: 3e-4}")
+    assert load_config(file).learning_rate == 0.0003
 
 
 def test_fingerprints_tell_settings_apart() -> None:

@@ -47,7 +47,7 @@ def config() -> TrainConfig:
 
 @pytest.fixture(scope="module")
 def parts(shapes: Path, config: TrainConfig) -> Parts:
-    return load_sources(config.sources, shapes, config.validation, config.seed)
+    return load_sources(config.sources, shapes, config.validation, config.validation_seed)
 
 
 @pytest.fixture(scope="module")
@@ -97,22 +97,6 @@ def test_frozen_stages_stay_as_they_were(run: Path, config: TrainConfig) -> None
     assert not any(key.startswith("photo.backbone.stages.0.") for key in changed)
     assert "photo.backbone.stages.1.0.branch2.0.weight" in changed
     assert "sketch.backbone.stages.0.0.0.weight" in changed
-
-
-def test_cached_trunk_gives_the_embeddings_of_the_whole_encoder(
-    config: TrainConfig, parts: Parts, tmp_path: Path
-) -> None:
-    from sketchseek.training.loop import _PhotoSide, build_model
-
-    model = build_model(config).eval()
-    data = read_pixels(parts.training, 32, 32, None)
-    for _ in range(2):  # computed, then from the cache
-        side = _PhotoSide(model, data, tmp_path, Events())
-        mirrored = torch.tensor([False, True, True])
-        got = side.embed(torch.tensor([0, 1, 5]), mirrored)
-        pixels = data.photo_pixels[[0, 1, 5]]
-        pixels[1:] = pixels[1:, :, ::-1]
-        np.testing.assert_allclose(got.detach().numpy(), embed(model, "photo", pixels), atol=5e-3)
 
 
 def test_another_experiment_is_not_continued(tmp_path: Path, parts: Parts, run: Path) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 
@@ -23,7 +25,15 @@ def test_without_switches_nothing_changes(drawings: torch.Tensor) -> None:
 
 
 @pytest.mark.parametrize(
-    "config", [AugmentConfig(rotate=20), AugmentConfig(scale=0.2), AugmentConfig(shift=0.1), AugmentConfig(erase=1.0)]
+    "config",
+    [
+        AugmentConfig(rotate=20),
+        AugmentConfig(scale=0.2),
+        AugmentConfig(shift=0.1),
+        AugmentConfig(erase=1.0),
+        AugmentConfig(deform=0.05),
+        AugmentConfig(thickness=1.0),
+    ],
 )
 def test_each_switch_changes_ink_and_leaves_paper_white(drawings: torch.Tensor, config: AugmentConfig) -> None:
     out = augment_sketches(drawings, config, generator())
@@ -49,3 +59,31 @@ def test_erase_wipes_about_its_share_of_drawings(drawings: torch.Tensor) -> None
     out = augment_sketches(many, AugmentConfig(erase=0.5), generator())
     assert (out >= many).all()
     assert 0.1 < (out != many).flatten(1).any(dim=1).float().mean() < 0.5  # some rectangles miss the line
+
+
+def test_deforming_bends_lines_smoothly_and_only_so_far(drawings: torch.Tensor) -> None:
+    out = augment_sketches(drawings, AugmentConfig(deform=0.08), generator()).float()
+    ink = 255 - out[:, 14:34]  # away from the line's ends
+    centre = (ink * torch.arange(48.0)).sum(dim=2) / ink.sum(dim=2)  # (batch, rows)
+    assert (centre - 23.5).abs().max() <= 0.08 * 48 + 0.5
+    assert (centre - 23.5).abs().max() > 0.5
+    assert centre.diff(dim=1).abs().max() < 1.0  # neighbouring rows stay neighbours
+    assert centre.std(dim=1).max() > 0.3  # bent, not shifted
+
+
+def test_lines_become_thicker_and_thinner_in_place() -> None:
+    pixels = torch.full((256, 128, 128), 255, dtype=torch.uint8)
+    pixels[:, 20:108, 63:65] = 0  # as wide as lines are: a 64th of the square
+    ink = 255 - augment_sketches(pixels, AugmentConfig(thickness=1.0), generator())[:, 40:90].float()
+    width = ink.mean(dim=1).sum(dim=1) / 255
+    assert 0.95 <= width.min() < 1.2  # half a width is the most that is taken away
+    assert 3.7 < width.max() <= 4.0
+    assert 1.7 < width.median() < 2.3
+    centre = (ink.mean(dim=1) * torch.arange(128.0)).sum(dim=1) / ink.mean(dim=1).sum(dim=1)
+    assert (centre - 63.5).abs().max() <= 0.5
+
+
+def test_every_switch_of_drawings_forbids_the_cache() -> None:
+    names = [item.name for item in dataclasses.fields(AugmentConfig)]
+    on = {name for name in names if AugmentConfig(**{name: 0.1}).changes_drawings}
+    assert on == set(names) - {"flip"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 import sys
 from importlib import import_module
 from typing import NoReturn
@@ -25,6 +27,7 @@ _COMMANDS = {
     "evaluate": "evaluate",
     "audit": "audit",
     "train": "train",
+    "compare": "compare",
     "export": "train",
     "quantise": "train",
 }
@@ -53,9 +56,21 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Run the command; an error that the user can mend is one message, not a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a file's name may have characters that a terminal has not
     try:
         cli.main(standalone_mode=True)
     except SketchseekError as error:
-        click.echo(f"Error: {error}", err=True)
+        print_error(error, as_json="--json" in sys.argv[1:])
         sys.exit(1)
     sys.exit(0)
+
+
+def print_error(error: SketchseekError, *, as_json: bool) -> None:
+    """Print an error on standard error: for people, or as ``{"error", "message", "remedy"}``."""
+    if as_json:
+        told = {"error": type(error).__name__, "message": error.message, "remedy": error.remedy}
+        click.echo(json.dumps(told), err=True)
+    else:
+        click.echo(f"Error: {error}", err=True)

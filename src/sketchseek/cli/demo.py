@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 from pathlib import Path
@@ -29,10 +30,14 @@ def demo_command(
     The library is kept in the user's data folder, one for each folder of photos. Without PHOTOS, the npm client fetches
     the package @lobehub/fluent-emoji-3d (16 MB, MIT licence) once.
 
+    With --json, {"url": ...} is printed once the page can be opened; with --prepare-only, {"library", "folder",
+    "photos"}.
+
     \b
     Examples:
       sketchseek demo ~/Pictures
       sketchseek demo
+      sketchseek demo ~/Pictures --prepare-only --json
     """
     from sketchseek.search.library import Library
     from sketchseek.server.gallery import prepare_gallery
@@ -43,7 +48,7 @@ def demo_command(
             click.echo(text, err=True)
 
     if photos:  # `make demo` without PHOTOS gives an empty text
-        folder = Path(photos).expanduser().resolve()
+        folder = Path(os.path.expanduser(photos)).resolve()  # noqa: PTH111  Path's raises where there is no such user
         if not folder.is_dir():
             raise click.BadParameter(f"{folder}: no such folder.", param_hint="PHOTOS")
     else:
@@ -60,6 +65,8 @@ def demo_command(
                 report = library.add([folder], progress)
             failed = f", {report.failed:,} failed" if report.failed else ""
             say(f"{len(library):,} photos in {path} ({report.indexed:,} new in {report.seconds:.1f} s{failed}).")
+            if prepare_only and as_json:
+                click.echo(json.dumps({"library": str(path), "folder": str(folder), "photos": len(library)}))
             if not prepare_only:
                 with bind("127.0.0.1", port) as listener:
                     run_page(library, listener=listener, host="127.0.0.1", open_page=not no_open, as_json=as_json)

@@ -41,6 +41,13 @@ def _options(command: Command) -> Command:
     return command
 
 
+_mirrored = click.option(
+    "--mirrored",
+    is_flag=True,
+    help="Measure also whether drawings prefer their photo to its mirror image, and recall among both.",
+)
+
+
 @click.group("evaluate")
 def evaluate_command() -> None:
     """Measure how well a model finds photos with drawings.
@@ -57,6 +64,7 @@ def evaluate_command() -> None:
     type=click.Choice(["ambiguous", "context", "error", "pose"]),
     help="Leave out the sketches on this list of invalid ones; may be given again.",
 )
+@_mirrored
 @_options
 def sketchy_command(folder: Path, exclude: tuple[str, ...], **options: Any) -> None:
     """The Sketchy Database's official protocol.
@@ -74,6 +82,7 @@ def sketchy_command(folder: Path, exclude: tuple[str, ...], **options: Any) -> N
 
 @evaluate_command.command("chairv2")
 @click.argument("folder", type=_FOLDER)
+@_mirrored
 @_options
 def chairv2_command(folder: Path, **options: Any) -> None:
     """QMUL-Chair-V2's test part by its own split: acc@1, acc@5, acc@10.
@@ -157,6 +166,7 @@ def tuberlin_command(folder: Path, photos: Path, split: str, seed: int | None, *
 
 @evaluate_command.command("pairs")
 @click.argument("folder", type=_FOLDER)
+@_mirrored
 @_options
 def pairs_command(folder: Path, **options: Any) -> None:
     """Your own pairs: photo/<name>.jpg and sketch/<name>-<n>.png.
@@ -221,6 +231,7 @@ def _run(
     page: Path | None,
     threads: int,
     drawn: str | None,
+    mirrored: bool = False,
 ) -> None:
     from rich.console import Console
 
@@ -234,6 +245,10 @@ def _run(
         encoder = Redrawn(encoder.artefact, drawn, threads=threads)
     with stage_bars("embedding") as progress:
         result = evaluate(encoder, progress)
+        if mirrored:
+            from sketchseek.evaluation.mirroring import add_mirror_figures
+
+            add_mirror_figures(result, encoder, progress=lambda what, *done: progress(f"mirrored {what}", *done))
     if drawn is not None:
         details = {**result.report.details, "drawn": drawn}
         result = dataclasses.replace(result, report=dataclasses.replace(result.report, details=details))

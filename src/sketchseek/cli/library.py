@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from sketchseek.cli import print_error
 from sketchseek.errors import SketchseekError
 from sketchseek.folders import data_folder
 
@@ -135,6 +136,8 @@ def search_command(
     if as_json:
         _print_json([{"rank": r.rank, "path": str(r.path), "score": r.score} for r in results])
         return
+    if not results:
+        click.echo("There are no photos" + (" in this folder." if folder else " in the library."), err=True)
     for result in results:
         click.echo(f"{result.rank:3d}  {result.score:+.4f}  {_shown(result.path)}")
 
@@ -213,6 +216,8 @@ def failures_command(library: Path, as_json: bool) -> None:
     if as_json:
         _print_json([{"path": str(failure.path), "reason": failure.reason} for failure in failures])
         return
+    if not failures:
+        click.echo("Nothing failed.", err=True)
     for failure in failures:
         click.echo(f"{_shown(failure.path)}: {failure.reason}")
 
@@ -254,8 +259,7 @@ def errors_in_words(as_json: bool, *, keeps_work: bool = False) -> Iterator[None
     except SketchseekError as error:
         if not as_json:
             raise
-        kind = type(error).__name__
-        click.echo(json.dumps({"error": kind, "message": error.message, "remedy": error.remedy}), err=True)
+        print_error(error, as_json=True)
         sys.exit(1)
 
 

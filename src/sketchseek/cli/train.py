@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import click
 
-from sketchseek.errors import MissingExtraError
+from sketchseek.cli.training_progress import need_torch, training_bars
 
 
 @click.command(
@@ -22,48 +21,43 @@ from sketchseek.errors import MissingExtraError
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the run.  [default: runs/<experiment>]")
 @click.option("--cache", type=click.Path(path_type=Path), help="Folder for decoded pixels.  [default: <out>/../cache]")
 @click.option("--threads", type=int, default=0, help="Threads of torch; 0 for its own choice.")
+@click.option(
+    "--devices",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Train on so many GPUs (or in so many CPU processes), each with batches of its own.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def train_command(
-    experiment: Path, data: Path, out: Path | None, cache: Path | None, threads: int, as_json: bool
+    experiment: Path, data: Path, out: Path | None, cache: Path | None, threads: int, devices: int, as_json: bool
 ) -> None:
     """Train the EXPERIMENT (a YAML file); started again, it continues from its last checkpoint."""
-    _need_torch()
+    need_torch()
     import torch
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from sketchseek.training.config import load_config
     from sketchseek.training.data import load_sources
-    from sketchseek.training.loop import Events, save_experiment, train
+    from sketchseek.training.loop import save_experiment, train
+    from sketchseek.training.workers import start_workers
 
     if threads:
         torch.set_num_threads(threads)
     config = load_config(experiment)
     out = out or Path("runs") / experiment.stem
-    parts = load_sources(config.sources, data, config.validation, config.seed)
-    save_experiment(out, config)
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as bars:
-        tasks: dict[str, Any] = {}
-
-        def show(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what, total=total)
-            bars.update(tasks[what], completed=done)
-
-        def row(values: dict[str, float]) -> None:
-            console.print("  ".join(f"{name} {value:.4g}" for name, value in values.items()))
-
-        events = Events(
-            reading=show,
-            step=lambda number, loss: show("training", number, config.steps),
-            evaluated=row,
-        )
+    cache = cache or out.parent / "cache"
+    workers = start_workers(devices)
+    parts = load_sources(config.sources, data, config.validation, config.validation_seed)
+    with workers.first_alone():
+        save_experiment(out, config)
+    if not workers.first:
+        train(config, parts, out, cache, workers=workers)
+        return
+    with training_bars() as bars:
         try:
-            progress = train(config, parts, out, cache or out.parent / "cache", events)
+            progress = train(config, parts, out, cache, bars.events(config.steps), workers)
         except KeyboardInterrupt:
-            console.print(f"Interrupted; the same command continues from the last checkpoint in {out}.")
+            bars.console.print(f"Interrupted; the same command continues from the last checkpoint in {out}.")
             raise SystemExit(130) from None
     last = progress.history[-1] if progress.history else {}
     result = {"run": str(out), "steps": progress.step, "best_step": progress.best_step, "last": last}
@@ -78,7 +72,7 @@ def train_command(
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def export_command(run: Path, out: Path, fp32: bool, licence: str, as_json: bool) -> None:
     """Export the best weights of a RUN as a model artefact, and check that it agrees with them."""
-    _need_torch()
+    need_torch()
     from sketchseek.training.export import export_artefact
     from sketchseek.training.loop import load_run
 
@@ -123,7 +117,7 @@ def quantise_command(model: str, data: Path, out: Path, count: int, as_json: boo
 
     Measure it by `sketchseek evaluate` before you use it: not every network bears eight bits.
     """
-    _need_torch()
+    need_torch()
     from sketchseek.artefact import load_artefact
     from sketchseek.encoder import Encoder
     from sketchseek.training.quantisation import agreement, calibration_set, quantise_artefact
@@ -142,10 +136,3 @@ def quantise_command(model: str, data: Path, out: Path, count: int, as_json: boo
             f"{result['photo_cosine']:.3f} (photos), {result['sketch_cosine']:.3f} (drawings); "
             f"{result['first_ten_shared']:.0%} of the first ten photos shared."
         )
-
-
-def _need_torch() -> None:
-    from importlib.util import find_spec
-
-    if find_spec("torch") is None:
-        raise MissingExtraError("training needs torch.", remedy="Install it: pip install 'sketchseek[train]'")

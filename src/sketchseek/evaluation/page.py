@@ -86,21 +86,23 @@ def _row(evaluation: Evaluation, query: int, photos: np.ndarray[tuple[int], np.d
     drawing = evaluation.drawings[query]
     rank = evaluation.scores.rank[query]
     place = f"rank {int(rank):,}" if np.isfinite(rank) else "not in the gallery"
+    drawn = image_tag(raster_drawing(drawing.source, 2 * _SIDE), "PNG")
     cells = [
-        f'<div class="query" title="{escape(drawing.key)}">{_image(raster_drawing(drawing.source, 2 * _SIDE), "PNG")}'
+        f'<div class="query" title="{escape(drawing.key)}">{drawn}'
         f"<span>{escape(drawing.category or drawing.key)}<br>{place}</span></div>"
     ]
     for i in photos:
         photo = evaluation.photos[i]
         right = evaluation.photo_labels[i] == evaluation.labels[query]
-        picture = _image(read_photo(photo.path, _SIDE), "JPEG")
+        picture = image_tag(read_photo(photo.path, _SIDE), "JPEG")
         label = escape(photo.category or photo.key)
         kind = "right" if right else "other"
         cells.append(f'<div class="{kind}" title="{escape(photo.key)}">{picture}<span>{label}</span></div>')
     return f'<div class="row">{"".join(cells)}</div>\n'
 
 
-def _image(pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], kind: str) -> str:
+def image_tag(pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], kind: str) -> str:
+    """An ``img`` that holds the picture itself; ``kind`` is PNG or JPEG."""
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, kind, quality=80)
     data = base64.b64encode(file.getvalue()).decode()

@@ -114,7 +114,11 @@ class Catalog(Connection):
 
     def __init__(self, folder: Path, *, create: dict[str, str] | None = None, write: bool = False) -> None:
         path = folder / FILE
-        if create is None and not path.is_file():
+        try:
+            missing = create is None and not path.is_file()
+        except OSError as error:
+            raise LibraryError(f"{folder}: cannot be opened ({error.strerror}).") from error
+        if missing:
             raise _nothing_in(folder)
         super().__init__(path, write=write or create is not None)
         try:
@@ -218,13 +222,19 @@ class Catalog(Connection):
         """Whether a photo with these bytes is in the library."""
         return self._one("SELECT 1 FROM photos WHERE digest = ? LIMIT 1", digest) is not None
 
-    def with_digest(self, digest: bytes) -> list[tuple[int, Row]]:
-        """Photos whose files have these bytes, by id."""
-        rows = self.execute(
-            "SELECT id, path, size, mtime_ns, digest, width, height, vector FROM photos WHERE digest = ? ORDER BY id",
-            digest,
-        )
-        return [(row[0], Row(*row[1:])) for row in rows]
+    def paths_with_digest(self, digest: bytes, after: int = 0, limit: int = 100) -> list[tuple[int, bytes]]:
+        """Ids above ``after`` and paths of photos whose files have these bytes, by id; the first ``limit`` of them."""
+        return [
+            (int(photo), path)
+            for photo, path in self.execute(
+                "SELECT id, path FROM photos WHERE digest = ? AND id > ? ORDER BY id LIMIT ?", digest, after, limit
+            )
+        ]
+
+    def copy(self, photo: int, path: bytes, size: int, mtime_ns: int) -> int:
+        """Add a file of the same bytes as a photo's; returns its id. Inside a ``transaction``."""
+        (found,) = self.execute("SELECT digest, width, height, vector FROM photos WHERE id = ?", photo)
+        return self.add(Row(path, size, mtime_ns, *found))
 
     def photo(self, photo: int) -> Photo | None:
         """One photo."""
@@ -234,7 +244,7 @@ class Catalog(Connection):
         """Photos by id; ids that are not there are left out."""
         found: dict[int, Photo] = {}
         for start in range(0, len(ids), 500):
-            some = [int(i) for i in ids[start : start + 500]]
+            some = [int(i) for i in ids[start : start + 500] if int(i).bit_length() < 64]  # what SQLite has
             rows = self.execute(
                 "SELECT id, path, width, height, size, mtime_ns, added FROM photos"
                 f" WHERE id IN ({','.join('?' * len(some))})",
@@ -244,9 +254,9 @@ class Catalog(Connection):
                 found[row[0]] = Photo(row[0], Path(os.fsdecode(row[1])), *row[2:])
         return found
 
-    def id_of(self, path: bytes) -> int | None:
-        """The id of the photo under a path."""
-        found = self._one("SELECT id FROM photos WHERE path = ?", path)
+    def id_of(self, path: bytes, digest: bytes | None = None) -> int | None:
+        """The id of the photo under a path, if its file has these bytes."""
+        found = self._one("SELECT id FROM photos WHERE path = ? AND digest = coalesce(?, digest)", path, digest)
         return None if found is None else int(found)
 
     def ids(self, folder: bytes | None = None) -> Ids:
@@ -271,6 +281,8 @@ class Catalog(Connection):
 
     def vector(self, photo: int) -> bytes | None:
         """One photo's vector as bytes of float16."""
+        if int(photo).bit_length() > 63:  # more than SQLite has
+            return None
         vector: bytes | None = self._one("SELECT vector FROM photos WHERE id = ?", photo)
         return vector
 

@@ -12,6 +12,8 @@ from urllib.parse import quote
 
 from sketchseek.errors import LibraryCorruptError, LibraryError
 
+_NO_PLACE_TO_SHARE = ("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_IOERR_SHM")
+
 
 class Connection:
     """One thread at a time may use it.
@@ -43,11 +45,11 @@ class Connection:
             except sqlite3.OperationalError as error:
                 connection.close()
                 name = error.sqlite_errorname
-                if mode == modes[-1] and (not name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY")) or write):
+                if mode == modes[-1] and (write or not name.startswith(_NO_PLACE_TO_SHARE)):
                     raise
         else:
             self._refuse_unfinished()
-            # On a medium that cannot be written SQLite cannot share memory with a writer; there is none either.
+            # Where nothing can be written, SQLite cannot share memory with a writer; there is none either.
             connection = sqlite3.connect(
                 f"{where}?mode=ro&immutable=1", uri=True, isolation_level=None, check_same_thread=False
             )
@@ -64,8 +66,9 @@ class Connection:
         journal = self.path.with_name(f"{self.path.name}-wal")
         if journal.is_file() and journal.stat().st_size:
             raise LibraryError(
-                f"{self.path}: a writer was interrupted, and without permission to write this cannot be mended.",
-                remedy=f"Open the library once with permission: sketchseek status --library {self.path.parent}",
+                f"{self.path}: a writer was interrupted, and this cannot be mended where nothing can be written.",
+                remedy="Free some space if the disk is full, or open the library once with permission to write: "
+                f"sketchseek status --library {self.path.parent}",
             )
 
     def close(self) -> None:

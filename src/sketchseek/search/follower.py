@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -44,6 +45,11 @@ class Follower:
         self._record = ""
         self.stale = ""
         """Why the recorded generation was not used; empty where it was, or where there is none."""
+
+    @classmethod
+    def of(cls, library: Path, facts: dict[str, str]) -> Follower:
+        """The follower for a library, from its catalogue's ``meta()``; it reads nothing yet."""
+        return cls(library, int(facts["embedding"]), cast(Metric, facts["metric"]))
 
     def current(self, catalog: Catalog, facts: dict[str, str], *, exact: bool = True) -> VectorIndex:
         """The index as the catalogue is now. Call it inside a ``snapshot`` or the writer's transaction.

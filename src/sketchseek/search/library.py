@@ -12,34 +12,26 @@ from __future__ import annotations
 
 import os
 import threading
-import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 
-from sketchseek.artefact import DEFAULT_MODEL, Artefact, Metric, load_artefact
+from sketchseek.artefact import DEFAULT_MODEL, Artefact, load_artefact
 from sketchseek.drawings import DrawingSource
 from sketchseek.encoder import Encoder
-from sketchseek.errors import (
-    InputError,
-    LibraryError,
-    LibraryNotFoundError,
-)
+from sketchseek.errors import InputError, LibraryError, LibraryNotFoundError
 from sketchseek.images import PictureSource
 from sketchseek.search.catalog import Catalog
+from sketchseek.search.finder import Finder, Wanted
 from sketchseek.search.follower import Follower
-from sketchseek.search.identity import artefact_of, facts_of, mismatch
-from sketchseek.search.index.engine import available_cores
+from sketchseek.search.identity import facts_of, mismatch
 from sketchseek.search.lock import WriterLock
-from sketchseek.search.narrowing import Narrowing, NarrowingCache
-from sketchseek.search.nearest import check_k, check_vector, nearest
-from sketchseek.search.refine import rocchio
+from sketchseek.search.narrowing import Narrowing
 from sketchseek.search.results import (
     Failure,
     IndexProgress,
@@ -49,19 +41,8 @@ from sketchseek.search.results import (
     Status,
     Verification,
 )
-from sketchseek.search.scan import absolute, lies_in, parents, without_nested
+from sketchseek.search.scan import from_user, lies_in, parents, without_nested
 from sketchseek.search.status import status_of
-
-__all__ = [
-    "Failure",
-    "IndexProgress",
-    "IndexReport",
-    "Library",
-    "Photo",
-    "SearchResult",
-    "Status",
-    "Verification",
-]
 
 PathLike = str | os.PathLike[str]
 Progress = Callable[[IndexProgress], object]
@@ -80,15 +61,11 @@ class Library:
         self._readonly = readonly
         self._catalog = Catalog(path)
         self._lock = threading.RLock()
-        self._encoder: Encoder | None = None
-        self._chosen = artefact
-        self._within = NarrowingCache()
-        self._counted = (-1, 0)  # the catalogue's changes, and its photos then
         facts = self._catalog.meta()
         if artefact is not None and artefact.manifest.fingerprint != facts["fingerprint"]:
             self._catalog.close()
             raise mismatch(path, facts, artefact)
-        self._follower = self._new_follower(facts)
+        self._finder = Finder(path, self._catalog, self._lock, artefact)
 
     @classmethod
     def open(
@@ -107,7 +84,7 @@ class Library:
             ArtefactMismatchError: It was built with another artefact.
             LibraryCorruptError: Its catalogue is damaged.
         """
-        folder = Path(path).expanduser()
+        folder = _folder(path)
         try:
             return cls(folder, None if model is None else load_artefact(model), readonly=readonly)
         except LibraryNotFoundError:
@@ -118,13 +95,14 @@ class Library:
     @classmethod
     def create(cls, path: PathLike, model: PathLike | None = None) -> Library:
         """Make an empty library, or open the one that is there. See ``open``."""
-        folder = Path(path).expanduser()
+        folder = _folder(path)
         artefact = load_artefact(DEFAULT_MODEL if model is None else model)
         try:
             folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError where there is a NUL in the name
+            reason = getattr(error, "strerror", error)
             raise LibraryError(
-                f"{folder}: cannot be made ({error.strerror}).", remedy="Choose another folder for the library."
+                f"{folder}: cannot be made ({reason}).", remedy="Choose another folder for the library."
             ) from error
         with WriterLock(folder):
             Catalog(folder, create=facts_of(artefact)).close()
@@ -206,7 +184,7 @@ class Library:
                     if any(lies_in(path, root) for root in roots):
                         excluded.append(path)
                 catalog.set_roots(roots, excluded)
-            self._new_follower(catalog.meta()).save(catalog)
+            Follower.of(self.path, catalog.meta()).save(catalog)
         return removed
 
     def re_embed(self, model: PathLike | None = None, progress: Progress | None = None) -> IndexReport:
@@ -228,26 +206,15 @@ class Library:
             chosen = catalog.meta()["model"] if model is None else model
             artefact = load_artefact(chosen)
             report = re_embed(catalog, Encoder(artefact, threads=1), facts_of(artefact), progress)
-            self._new_follower(catalog.meta()).save(catalog)
-        with self._lock:
-            self._chosen, self._encoder = artefact, None
-            self._follower = self._new_follower(self._catalog.meta())
+            Follower.of(self.path, catalog.meta()).save(catalog)
+        self._finder.use(artefact)
         return report
 
     def _update(self, catalog: Catalog, folders: Sequence[bytes], progress: Progress | None) -> IndexReport:
-        from sketchseek.search.update import Update
+        from sketchseek.search.update import update
 
-        start = time.monotonic()
-        encoder = Encoder(self._artefact(catalog.meta()), threads=1)
-        reader = Catalog(self.path)
-        try:
-            report = Update(catalog, reader, encoder, folders, progress=progress).run()
-        finally:
-            reader.close()
-        if progress is not None:
-            progress(IndexProgress("index", 0, 1, report.indexed, report.failed, report.moved))
-        self._new_follower(catalog.meta()).save(catalog)
-        return IndexReport(**{**vars(report), "seconds": time.monotonic() - start})
+        encoder = Encoder(self._finder.artefact(catalog.meta()), threads=1)
+        return update(self.path, catalog, encoder, folders, progress)
 
     @contextmanager
     def _writing(self) -> Iterator[Catalog]:
@@ -288,8 +255,7 @@ class Library:
         Raises:
             DrawingError: The drawing cannot be read; EmptyDrawingError where it has no ink.
         """
-        within = Narrowing.of(folder, after, before)
-        return self._search(lambda encoder: encoder.embed_drawing(drawing), k, within, offset)
+        return self._finder.by_drawing(drawing, Wanted.of(k, folder, after, before, offset))
 
     def search_photo(
         self,
@@ -311,23 +277,7 @@ class Library:
             PictureError: The photo cannot be read.
             InputError: There is no photo with this id.
         """
-        within = Narrowing.of(folder, after, before)
-        known: int | None = None
-        if isinstance(photo, (int, np.integer)):
-            known = int(photo)
-        elif isinstance(photo, (str, os.PathLike)):
-            with self._lock:
-                known = self._catalog.id_of(absolute(photo))
-        if known is None:
-            source = cast(PictureSource, photo)
-            return self._search(lambda encoder: encoder.embed_photo(source), k, within, offset)
-        while True:
-            with self._lock, self._catalog.snapshot():
-                vector, space = self.vector(known), self._catalog.meta()["fingerprint"]
-            try:
-                return self._find(vector, k, within, offset, without={known}, space=space)
-            except _EmbeddedAnewError:
-                continue
+        return self._finder.by_photo(photo, Wanted.of(k, folder, after, before, offset))
 
     def search_vector(
         self,
@@ -348,8 +298,7 @@ class Library:
         Raises:
             InputError: It has another shape, is not finite, or is zero.
         """
-        within = Narrowing.of(folder, after, before)
-        return self._find(np.asarray(vector, dtype=np.float32), k, within, offset)
+        return self._finder.by_vector(vector, Wanted.of(k, folder, after, before, offset))
 
     def refine(
         self,
@@ -376,74 +325,8 @@ class Library:
         Raises:
             InputError: There is not one query, or no photo with one of the ids; or a photo is right and wrong.
         """
-        if sum(one is not None for one in (drawing, vector, photo)) != 1:
-            raise InputError("a query to refine is one of drawing, vector and photo.")
-        if both := sorted({*right} & {*wrong}):
-            raise InputError(f"photo {both[0]} is marked as right and as wrong.", remedy="Mark it as one of the two.")
-        within = Narrowing.of(folder, after, before)
-        without = {*wrong, *([int(photo)] if isinstance(photo, (int, np.integer)) else [])}
-        while True:
-            with self._lock, self._catalog.snapshot():
-                facts = self._catalog.meta()
-                known = self.vector(int(photo)) if isinstance(photo, (int, np.integer)) else None
-                marked = [[self.vector(one) for one in ids] for ids in (right, wrong)]
-            dimension, metric = int(facts["embedding"]), cast(Metric, facts["metric"])
-            if vector is not None:
-                query = check_vector(np.asarray(vector, dtype=np.float32), dimension, metric)
-            elif known is not None:
-                query = known
-            elif photo is not None:
-                query = self.encoder.embed_photo(cast(PictureSource, photo))
-            else:
-                query = self.encoder.embed_drawing(cast(DrawingSource, drawing))
-            good, bad = (np.array(vectors, np.float32).reshape(-1, dimension) for vectors in marked)
-            try:
-                moved = rocchio(query, good, bad, metric=metric)
-                return self._find(moved, k, within, offset, without=without, space=facts["fingerprint"])
-            except _EmbeddedAnewError:
-                continue
-
-    def _search(
-        self, embed: Callable[[Encoder], npt.NDArray[np.float32]], k: int, within: Narrowing, offset: int
-    ) -> list[SearchResult]:
-        check_k(k)
-        while True:
-            encoder = self.encoder
-            try:
-                return self._find(embed(encoder), k, within, offset, space=encoder.manifest.fingerprint)
-            except _EmbeddedAnewError:
-                continue
-
-    def _find(
-        self,
-        vector: npt.NDArray[np.float32],
-        k: int,
-        within: Narrowing,
-        offset: int,
-        *,
-        without: Collection[int] = (),
-        space: str | None = None,
-    ) -> list[SearchResult]:
-        check_k(k)
-        if offset < 0:
-            raise InputError(f"offset is {offset}; it must be at least 0.")
-        with self._lock, self._catalog.snapshot():
-            facts = self._catalog.meta()
-            if space is not None and facts["fingerprint"] != space:
-                raise _EmbeddedAnewError
-            query = check_vector(vector, int(facts["embedding"]), cast(Metric, facts["metric"]))
-            if (self._follower.dimension, self._follower.metric) != (len(query), facts["metric"]):
-                self._follower = self._new_follower(facts)
-            index = self._follower.current(self._catalog, facts)
-            allowed = self._within.ids(self._catalog, within, int(facts["changes"])) if within else None
-            ids, scores = nearest(index, self._catalog, query, offset + k + len(without), allowed)
-            pairs = [(int(i), float(s)) for i, s in zip(ids, scores, strict=True) if int(i) not in without]
-            pairs = pairs[offset : offset + k]
-            photos = self._catalog.photos([photo for photo, _ in pairs])
-        return [
-            SearchResult(rank, photos[photo].path, score, photo)
-            for rank, (photo, score) in enumerate(pairs, start=offset + 1)
-        ]
+        wanted = Wanted.of(k, folder, after, before, offset)
+        return self._finder.refined(drawing, vector, photo, right, wrong, wanted)
 
     # --- looking ----------
 
@@ -458,14 +341,7 @@ class Library:
         Raises:
             InputError: ``after`` is not before ``before``.
         """
-        within = Narrowing.of(folder, after, before)
-        with self._lock, self._catalog.snapshot():
-            changes = int(self._catalog.meta()["changes"])
-            if within:
-                return len(self._within.ids(self._catalog, within, changes))
-            if self._counted[0] != changes:
-                self._counted = (changes, self._catalog.count())
-            return self._counted[1]
+        return self._finder.count(Narrowing.of(folder, after, before))
 
     @property
     def encoder(self) -> Encoder:
@@ -475,11 +351,7 @@ class Library:
             ArtefactMismatchError: The library was meanwhile embedded with another artefact than the one asked for, or
                 its own artefact has changed.
         """
-        with self._lock:
-            facts = self._catalog.meta()
-            if self._encoder is None or self._encoder.manifest.fingerprint != facts["fingerprint"]:
-                self._encoder = Encoder(self._artefact(facts), threads=min(4, available_cores()))
-            return self._encoder
+        return self._finder.encoder
 
     def is_built_with(self, model: PathLike | None = None) -> bool:
         """Whether the library's vectors are by this artefact; by default its own, which an update may have changed.
@@ -495,9 +367,6 @@ class Library:
         artefact = load_artefact(facts["model"] if model is None else model)
         return artefact.manifest.fingerprint == facts["fingerprint"]
 
-    def _artefact(self, facts: dict[str, str]) -> Artefact:
-        return artefact_of(self.path, facts, self._chosen)
-
     def photo(self, photo: int) -> Photo | None:
         """What the catalogue knows of a photo; ``None`` where there is none with this id."""
         with self._lock:
@@ -509,16 +378,12 @@ class Library:
         Raises:
             InputError: There is no photo with this id.
         """
-        with self._lock:
-            vector = self._catalog.vector(photo)
-        if vector is None:
-            raise InputError(f"{self.path}: there is no photo with id {photo}.")
-        return np.frombuffer(vector, np.float16).astype(np.float32)
+        return self._finder.vector(photo)
 
     def status(self) -> Status:
         """The library at a glance."""
         with self._lock, self._catalog.snapshot():
-            return status_of(self.path, self._catalog, self._follower)
+            return status_of(self.path, self._catalog, self._finder.follower)
 
     def failures(self) -> list[Failure]:
         """Files that could not be indexed and folders that could not be read, each with its reason."""
@@ -531,18 +396,16 @@ class Library:
 
         catalog = Catalog(self.path)
         try:
-            return verify(self.path, catalog, self._artefact)
+            return verify(self.path, catalog, self._finder.artefact)
         finally:
             catalog.close()
 
-    def _new_follower(self, facts: dict[str, str]) -> Follower:
-        return Follower(self.path, int(facts["embedding"]), cast(Metric, facts["metric"]))
 
-
-class _EmbeddedAnewError(Exception):
-    """The library was embedded anew between embedding the query and searching."""
+def _folder(path: PathLike) -> Path:
+    """A library's folder as the user named it."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111  Path.expanduser raises where there is no such user
 
 
 def _absolute(paths: Iterable[PathLike] | PathLike) -> list[bytes]:
     some = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
-    return [absolute(Path(path).expanduser()) for path in some]
+    return [from_user(path) for path in some]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import sys
 from pathlib import Path
@@ -11,6 +13,7 @@ from sketchseek.errors import LibraryError, LibraryLockedError
 
 FILE = "writer.lock"
 _BYTE = 1 << 20  # Windows locks a range of bytes, and what is locked cannot be read: lock one far behind the pid
+_TAKEN = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK)
 
 
 class WriterLock:
@@ -42,20 +45,27 @@ class WriterLock:
         except OSError as error:
             pid = os.read(file, 32).decode("ascii", "replace").strip() or "unknown"
             os.close(file)
+            if error.errno not in _TAKEN:
+                raise LibraryError(
+                    f"{self._folder}: its file system cannot lock files ({error.strerror}).",
+                    remedy="Keep the library on a disk of this machine; its photos may be anywhere.",
+                ) from error
             raise LibraryLockedError(
                 f"{self._folder}: process {pid} is writing to it.",
                 remedy="Wait until it has finished, or stop it; searching works meanwhile.",
             ) from error
-        os.ftruncate(file, 0)
-        os.write(file, f"{os.getpid()}\n".encode())
         self._file = file
+        with contextlib.suppress(OSError):  # a full disk: others are then not told which process it is
+            os.ftruncate(file, 0)
+            os.write(file, f"{os.getpid()}\n".encode())
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         # The file stays: deleting it would let two processes lock two files of the same name.
-        os.ftruncate(self._file, 0)
+        with contextlib.suppress(OSError):
+            os.ftruncate(self._file, 0)
         os.close(self._file)
         self._file = -1
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import numpy as np
 
 from sketchseek.errors import InputError
 from sketchseek.search.catalog import Catalog, path_range
 from sketchseek.search.index.protocol import Ids
-from sketchseek.search.scan import absolute
+from sketchseek.search.scan import from_user
 
 CACHED = 16
 """Bounds whose ids are kept."""
@@ -53,7 +52,7 @@ class Narrowing:
                 remedy="Give the earlier time as after, the later one as before.",
             )
         return cls(
-            None if folder is None else absolute(Path(folder).expanduser()),
+            None if folder is None else from_user(folder),
             None if after is None else _nanoseconds(after),
             None if before is None else _nanoseconds(before),
         )

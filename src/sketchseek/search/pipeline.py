@@ -7,25 +7,24 @@ two threads keep two cores busy, with no hand-over between decoding and embeddin
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import stat
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from sketchseek.encoder import Encoder
 from sketchseek.errors import InputError, PictureError
-from sketchseek.images import FORMATS, quiet_pillow
+from sketchseek.images import read_header
 from sketchseek.search.catalog import Row
 from sketchseek.search.index.engine import available_cores
+from sketchseek.search.scan import file_time
 
 BATCH = 16
 READ_WHOLE = 64 << 20
@@ -35,7 +34,6 @@ LARGE = 30_000_000
 """Pictures with more pixels are decoded one at a time: 100 MB each, or 600 at the cap of ``sketchseek.images``."""
 
 _ONE_LARGE = threading.Lock()
-_EXIF_ORIENTATION = 0x0112
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -155,25 +153,23 @@ def _read(encoder: Encoder, path: bytes, known: Callable[[bytes], bool]) -> _Dec
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 return Failed(path, size, mtime_ns, "not a regular file")
-            size, mtime_ns = status.st_size, status.st_mtime_ns
+            size, mtime_ns = status.st_size, file_time(status)
             data = file.read() if size <= READ_WHOLE else None
             digest = hashlib.sha256(data).digest() if data is not None else hashlib.file_digest(file, "sha256").digest()
         if known(digest):
             return Known(path, size, mtime_ns, digest)
         source = data if data is not None else os.fsdecode(path)
-        width, height = _dimensions(io.BytesIO(data) if data is not None else os.fsdecode(path))
-        if 0 < width * height <= LARGE:
+        header = read_header(source)
+        with _ONE_LARGE if header.width * header.height > LARGE else nullcontext():
             pixels = encoder.read_photo(source)
-        else:
-            with _ONE_LARGE:
-                pixels = encoder.read_photo(source)
-        return _Decoded(path, size, mtime_ns, digest, width, height, pixels)
+        return _Decoded(path, size, mtime_ns, digest, header.width, header.height, pixels)
     except FileNotFoundError:
         return Gone(path)
     except PictureError as error:
         return Failed(path, size, mtime_ns, _bare(error, path))
     except OSError as error:
-        return Failed(path, size, mtime_ns, error.strerror or type(error).__name__)
+        # The disk or the network failed, not the file: without its size and time it is tried again by the next run.
+        return Failed(path, -1, -1, error.strerror or type(error).__name__)
     except MemoryError:
         return Failed(path, size, mtime_ns, "not enough memory to decode it")
 
@@ -184,14 +180,3 @@ def _bare(error: InputError, path: bytes) -> str:
     for name in (os.fsdecode(path), "picture"):
         message = message.removeprefix(f"{name}: ")
     return message
-
-
-def _dimensions(source: BinaryIO | str) -> tuple[int, int]:
-    """Width and height as the picture is seen, from its header; zeros where that is bad, which decoding will name."""
-    try:
-        with quiet_pillow, Image.open(source, formats=FORMATS) as image:
-            width, height = image.size
-            turned = image.getexif().get(_EXIF_ORIENTATION) in (5, 6, 7, 8)
-    except Exception:  # decoders raise nearly anything on hostile input
-        return 0, 0
-    return (height, width) if turned else (width, height)

@@ -11,10 +11,12 @@ from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from sketchseek.images import SUFFIXES
+from sketchseek.errors import InputError
+from sketchseek.images import SUFFIXES, shown_name
 
 _SUFFIXES = frozenset(os.fsencode(suffix) for suffix in SUFFIXES)
 SEPARATOR = os.fsencode(os.sep)
+_INT64 = 2**63
 
 
 @dataclass(frozen=True)
@@ -35,8 +37,25 @@ class Unreadable:
 
 
 def absolute(path: str | bytes | os.PathLike[str]) -> bytes:
-    """The absolute path as bytes, ``..`` taken out; symbolic links stay, since people know their folders by them."""
-    return os.path.abspath(os.fsencode(path))  # noqa: PTH100  Path has no equal: resolve() follows links
+    """The absolute path as bytes, ``..`` taken out; symbolic links stay, since people know their folders by them.
+
+    Raises:
+        InputError: It has characters that no path can have.
+    """
+    try:
+        return os.path.abspath(os.fsencode(path))  # noqa: PTH100  Path has no equal: resolve() follows links
+    except UnicodeEncodeError as error:
+        raise InputError(f"{shown_name(os.fspath(path))}: not the name of a file.") from error
+
+
+def from_user(path: str | os.PathLike[str]) -> bytes:
+    """``absolute``, with ``~`` at the beginning for a home; where there is no such user, it is part of a name."""
+    return absolute(os.path.expanduser(path))  # noqa: PTH111  Path.expanduser raises where there is no such user
+
+
+def file_time(status: os.stat_result) -> int:
+    """When a file was changed, in nanoseconds since 1970, as far as SQLite's numbers go: from 1677 to 2262."""
+    return max(-_INT64, min(_INT64 - 1, status.st_mtime_ns))
 
 
 def lies_in(path: bytes, folder: bytes) -> bool:
@@ -79,7 +98,7 @@ def scan(folders: Iterable[bytes], excluded: Collection[bytes] = ()) -> Iterator
         if stat.S_ISDIR(status.st_mode):
             yield from _walk(folder, visited, links, excluded)
         elif stat.S_ISREG(status.st_mode):
-            yield Found(folder, status.st_size, status.st_mtime_ns)
+            yield Found(folder, status.st_size, file_time(status))
         else:
             yield Unreadable(folder, "neither a file nor a folder")
     while links:
@@ -116,7 +135,7 @@ def _walk(
                     links.append(entry.path)
                 elif is_picture(entry.name) and entry.is_file():
                     status = entry.stat()
-                    yield Found(entry.path, status.st_size, status.st_mtime_ns)
+                    yield Found(entry.path, status.st_size, file_time(status))
             except OSError as error:
                 yield Unreadable(entry.path, _reason(error))
         stack.extend(reversed(below))

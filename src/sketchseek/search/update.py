@@ -6,9 +6,11 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from sketchseek.encoder import Encoder
-from sketchseek.search.catalog import Catalog, Row
+from sketchseek.search.catalog import Catalog
+from sketchseek.search.follower import Follower
 from sketchseek.search.pipeline import Failed, Gone, Known, Outcome, embed_files
 from sketchseek.search.results import IndexProgress, IndexReport
 from sketchseek.search.scan import Found, Unreadable, scan
@@ -30,6 +32,30 @@ class _Counts:
     done: int = 0
 
 
+def update(
+    library: Path, catalog: Catalog, encoder: Encoder, folders: Sequence[bytes], progress: Progress | None = None
+) -> IndexReport:
+    """Bring the catalogue up to date with some folders. See ``Library.add``.
+
+    Args:
+        library: The library's folder.
+        catalog: Open for writing, the writer's lock held.
+        encoder: Opened with ``threads=1``.
+        folders: Absolute paths.
+        progress: Called with every stage that begins, and after each commit.
+    """
+    start = time.monotonic()
+    reader = Catalog(library)
+    try:
+        report = Update(catalog, reader, encoder, folders, progress=progress).run()
+    finally:
+        reader.close()
+    if progress is not None:
+        progress(IndexProgress("index", 0, 1, report.indexed, report.failed, report.moved))
+    Follower.of(library, catalog.meta()).save(catalog)
+    return replace(report, seconds=time.monotonic() - start)
+
+
 class Update:
     """One run over some folders.
 
@@ -38,7 +64,7 @@ class Update:
         reader: Another connection, for the workers' look-ups.
         encoder: Opened with ``threads=1``.
         folders: Absolute paths.
-        progress: Called after each commit.
+        progress: Called with every stage that begins, and after each commit.
     """
 
     def __init__(
@@ -57,17 +83,19 @@ class Update:
         self._progress = progress or (lambda _: None)
         self._counts = _Counts()
         self._again: list[bytes] = []
+        self._tried: dict[bytes, int] = {}  # by digest: the last of several photos that a moved file was looked for in
 
     def run(self) -> IndexReport:
-        """Scan, embed what is new, move what has moved, and then forget what is gone.
+        """Scan, embed what is new, move what has moved, and then forget what is gone; the report has no time yet.
 
         An exception, KeyboardInterrupt among them, leaves everything up to it committed.
         """
-        start = time.monotonic()
         with Worklist(self._catalog) as work:
             unreadable = self._scan(work)
             work.plan()
             unchanged, skipped, total = work.unchanged(), work.skipped(), work.total()
+            if total:
+                self._progress(IndexProgress("embed", 0, total, failed=self._counts.failed))
             self._embed(work.paths(), total)
             # Rows that a Known file was to take over went meanwhile (two files that swapped names, say).
             while self._again:
@@ -83,7 +111,7 @@ class Update:
             removed=counts.removed + removed,
             moved=counts.moved,
             skipped=skipped,
-            seconds=time.monotonic() - start,
+            seconds=0.0,
         )
 
     def _scan(self, work: Worklist) -> list[bytes]:
@@ -140,6 +168,7 @@ class Update:
                         self._apply(outcome)
             except BaseException:
                 self._counts, self._again = before, again
+                self._tried.clear()
                 raise
             outcomes.clear()
         counts = self._counts
@@ -163,20 +192,26 @@ class Update:
 
     def _take_over(self, file: Known) -> bool:
         """Use the vector of a photo with the same bytes: as it is, moved, or as a copy."""
-        twins = self._catalog.with_digest(file.digest)
-        if not twins:
+        catalog, counts, digest = self._catalog, self._counts, file.digest
+        first = catalog.paths_with_digest(digest, limit=1)
+        if not first:
             return False
-        for photo, twin in twins:
-            if twin.path == file.path:
-                self._catalog.move(photo, file.path, file.size, file.mtime_ns)
-                self._counts.touched += 1
-                return True
-        for photo, twin in twins:
-            if not os.path.lexists(twin.path):
-                self._catalog.move(photo, file.path, file.size, file.mtime_ns)
-                self._counts.moved += 1
-                return True
-        twin = twins[0][1]
-        self._catalog.add(Row(file.path, file.size, file.mtime_ns, file.digest, twin.width, twin.height, twin.vector))
-        self._counts.indexed += 1
+        same = catalog.id_of(file.path, digest)
+        if same is not None:
+            catalog.move(same, file.path, file.size, file.mtime_ns)
+            counts.touched += 1
+            return True
+        # Of thousands of copies of one file each is looked for once, not once for each copy.
+        tried = self._tried.get(digest, 0)
+        while twins := catalog.paths_with_digest(digest, tried):
+            for photo, path in twins:
+                tried = photo
+                if len(twins) > 1 or digest in self._tried:
+                    self._tried[digest] = photo
+                if not os.path.lexists(path):
+                    catalog.move(photo, file.path, file.size, file.mtime_ns)
+                    counts.moved += 1
+                    return True
+        catalog.copy(first[0][0], file.path, file.size, file.mtime_ns)
+        counts.indexed += 1
         return True

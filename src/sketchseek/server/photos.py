@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Query
 from fastapi import Path as PathParameter
-from PIL import Image
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 import sketchseek
 from sketchseek.errors import PictureError
-from sketchseek.images import FORMATS
+from sketchseek.images import read_header
 from sketchseek.server.errors import ApiError
 from sketchseek.server.filemanager import can_show, is_local, show_in_folder
 from sketchseek.server.schemas import ErrorAnswer, Json
@@ -24,7 +23,7 @@ from sketchseek.server.state import ServerState, State
 from sketchseek.server.thumbnails import MEDIA_TYPE, SIZES
 
 if TYPE_CHECKING:
-    from sketchseek.search.library import Photo
+    from sketchseek.search.results import Photo
 
 _ERRORS: dict[int | str, dict[str, Any]] = {code: {"model": ErrorAnswer} for code in (404, 422)}
 
@@ -184,10 +183,9 @@ def _media_type(path: Path) -> str:
     if not path.is_file():  # gone, or become something that blocks when it is opened
         raise _gone(path)
     try:
-        with Image.open(path, formats=FORMATS) as image:
-            return Image.MIME.get(image.format or "", "application/octet-stream")
-    except Exception as error:  # decoders raise nearly anything
-        raise PictureError(f"{shown(path)}: no longer a picture ({type(error).__name__}).") from error
+        return read_header(path).media_type
+    except PictureError as error:
+        raise PictureError(f"{shown(path)}: no longer a picture ({error.message}).") from error
 
 
 def _gone(path: Path) -> ApiError:

@@ -35,7 +35,7 @@ from sketchseek.server.state import ServerState, State
 from sketchseek.server.uploads import check_upload
 
 if TYPE_CHECKING:
-    from sketchseek.search.library import SearchResult
+    from sketchseek.search.results import SearchResult
 
 _ERRORS: dict[int | str, dict[str, Any]] = {code: {"model": ErrorAnswer} for code in (404, 413, 422)}
 

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import io
-
-from PIL import Image, UnidentifiedImageError
-
 from sketchseek.errors import DrawingError, PictureError, PictureTooLargeError
-from sketchseek.images import FORMATS, quiet_pillow
+from sketchseek.images import read_header
 from sketchseek.server.limits import Limits
 
 
@@ -34,19 +30,13 @@ def check_upload(data: bytes, limits: Limits, *, drawing: bool) -> None:
     if not data:
         raise PictureError("the upload is empty.", remedy="Choose a picture.")
     try:
-        with quiet_pillow:  # bombs are judged below, by our cap
-            width, height = Image.open(io.BytesIO(data), formats=FORMATS).size
-    except UnidentifiedImageError as error:
-        raise PictureError(
-            "the upload is not a picture in a supported format.",
-            remedy="JPEG, PNG, WebP, GIF, BMP and TIFF are read" + (", and SVG." if drawing else "."),
-        ) from error
-    except Image.DecompressionBombError as error:
-        raise PictureTooLargeError(f"the upload: {error}") from error
-    except Exception as error:  # decoders raise nearly anything on hostile input
-        raise PictureError(f"the upload is damaged ({error or type(error).__name__}).") from error
-    if width * height > limits.pixels:
+        header = read_header(data)
+    except PictureTooLargeError as error:
+        raise PictureTooLargeError(f"the upload: {error.message}", remedy=error.remedy) from error
+    except PictureError as error:  # whose messages go on from "picture: "
+        raise PictureError(f"the upload is {error.message.removeprefix('picture: ')}", remedy=error.remedy) from error
+    if header.width * header.height > limits.pixels:
         raise PictureTooLargeError(
-            f"the upload has {width} × {height} pixels, more than the cap of {limits.pixels:,}.",
+            f"the upload has {header.width} × {header.height} pixels, more than the cap of {limits.pixels:,}.",
             remedy="Send a smaller copy.",
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import re
 import types
 import typing
 from dataclasses import dataclass, field
@@ -99,6 +100,11 @@ class AugmentConfig:
         scale: Largest relative change of size and aspect of the drawing.
         shift: Largest shift of the drawing, as a share of its square.
         erase: Probability that a random rectangle of the drawing is wiped.
+        deform: Largest displacement by a smooth wobble, as a share of the drawing's square.
+        thickness: Largest change of the lines' width, in widths of a line; at most half a width is taken away.
+        drop: Probability that a stroke is left out; never all of them. For drawings that are strokes.
+        partial: Probability that only the first strokes are there, 30 to 100 % of the ink, as while somebody draws.
+            For drawings that are strokes.
     """
 
     flip: float = 0.0
@@ -106,6 +112,20 @@ class AugmentConfig:
     scale: float = 0.0
     shift: float = 0.0
     erase: float = 0.0
+    deform: float = 0.0
+    thickness: float = 0.0
+    drop: float = 0.0
+    partial: float = 0.0
+
+    @property
+    def changes_strokes(self) -> bool:
+        """Whether drawings that are strokes are drawn anew."""
+        return self.drop > 0 or self.partial > 0
+
+    @property
+    def changes_drawings(self) -> bool:
+        """Whether anything but mirroring is on: then no drawing is the same twice."""
+        return any(getattr(self, item.name) for item in dataclasses.fields(self) if item.name != "flip")
 
 
 @dataclass(frozen=True)
@@ -144,6 +164,7 @@ class TrainConfig:
         shared: One set of weights for both sides.
         distance: ``euclidean`` or ``cosine``: of the losses, and the exported artefact's metric.
         validation: Share of photos, by category, kept out of training to choose by.
+        validation_seed: Which photos these are; not ``seed``, so that runs with other seeds can be compared.
         steps: Optimisation steps; 0 exports what the weights start from.
         evaluate_every: Steps between checkpoints, each with recall on the validation part.
         warmup: Steps over which the learning rate rises; it then falls along a cosine.
@@ -169,6 +190,7 @@ class TrainConfig:
     batch: BatchConfig = field(default_factory=BatchConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     validation: float = 0.15
+    validation_seed: int = 0
     steps: int = 1000
     evaluate_every: int = 100
     warmup: int = 50
@@ -201,6 +223,7 @@ def _said(part: Any) -> dict[str, Any]:
     """A part's settings, for the fingerprint: what older runs could not say is not said where it is empty."""
     said = dataclasses.asdict(part).items()
     unsaid: dict[str, Any] = {"exclude": [], "zero_shot": "", "lines": False, "unfinished": False, "share": 1.0}
+    unsaid |= dict.fromkeys(("deform", "thickness", "drop", "partial"), 0.0)
     return {name: value for name, value in said if name not in unsaid or value != unsaid[name]}
 
 
@@ -210,18 +233,27 @@ def load_config(path: Path) -> TrainConfig:
     Raises:
         ConfigError: It is missing, not YAML, or has a wrong or missing key.
     """
-    import yaml
-
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ConfigError(f"{path}: no such experiment file.") from error
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: cannot be read ({error}).") from error
+    data = load_settings(path)
     try:
         return parse_config(data)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error.message}", remedy=error.remedy) from error
+
+
+def load_settings(path: Path) -> Any:
+    """What a YAML file holds.
+
+    Raises:
+        ConfigError: It is missing or not YAML.
+    """
+    import yaml
+
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path}: no such experiment file.") from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path}: cannot be read ({error}).") from error
 
 
 def parse_config(data: Any) -> TrainConfig:
@@ -230,7 +262,7 @@ def parse_config(data: Any) -> TrainConfig:
     Raises:
         ConfigError: A key is wrong or missing.
     """
-    config = _build(TrainConfig, data, "experiment")
+    config = check_settings(TrainConfig, data, "experiment")
     for name in ("steps", "warmup"):
         if getattr(config, name) < 0:
             raise ConfigError(f"{name} is negative.")
@@ -243,7 +275,12 @@ def parse_config(data: Any) -> TrainConfig:
     return config
 
 
-def _build(kind: type[T], data: Any, where: str) -> T:
+def check_settings(kind: type[T], data: Any, where: str) -> T:
+    """Make a dataclass from what YAML or JSON gives; ``where`` is what messages call it.
+
+    Raises:
+        ConfigError: A key is unknown or missing, or a value of another kind.
+    """
     if not isinstance(data, dict):
         raise ConfigError(f"{where}: a mapping of settings is needed, not {type(data).__name__}.")
     hints = typing.get_type_hints(kind)
@@ -263,8 +300,10 @@ def _build(kind: type[T], data: Any, where: str) -> T:
 
 def _value(hint: Any, value: Any, where: str) -> Any:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if hint is Any:
+        return value
     if dataclasses.is_dataclass(hint):
-        return _build(typing.cast(type[Any], hint), value, where)
+        return check_settings(typing.cast(type[Any], hint), value, where)
     if origin is list:
         if not isinstance(value, list):
             raise ConfigError(f"{where}: a list is needed, not {type(value).__name__}.")
@@ -279,6 +318,8 @@ def _value(hint: Any, value: Any, where: str) -> Any:
         return _value(next(a for a in arguments if a is not type(None)), value, where)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
+    if hint is float and isinstance(value, str) and re.fullmatch(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+", value):
+        return float(value)  # YAML takes 1e-3 for a word
     plain = origin or hint
     if not isinstance(value, plain) or (isinstance(value, bool) and plain is not bool):
         raise ConfigError(f"{where}: {plain.__name__} is needed, not {value!r}.")

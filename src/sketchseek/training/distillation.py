@@ -106,6 +106,8 @@ class Distiller:
             mirrored: (p,) bool, whether the student saw each mirrored.
         """
         total = sketches.new_zeros(())
+        if not any((self._config.regression, self._config.distance, self._config.angle, self._config.similarity)):
+            return total  # a teacher whose embeddings only weigh a loss
         for teacher, bank in zip(self._teachers, self._photos, strict=True):
             if sketches.requires_grad:
                 taught = torch.from_numpy(teacher.embed_sketches(_resized(drawings, teacher.manifest.sketch.size)))
@@ -114,6 +116,15 @@ class Distiller:
                 taught = bank[mirrored.long(), torch.from_numpy(positions)].float()
                 total = total + self._terms(photos, taught.to(photos.device), bank)
         return total / len(self._teachers)
+
+    def embed_drawings(self, drawings: Tensor) -> Tensor:
+        """The first teacher's embeddings of drawings (s, size, size) uint8, as a loss may weigh by."""
+        teacher = self._teachers[0]
+        return torch.from_numpy(teacher.embed_sketches(_resized(drawings, teacher.manifest.sketch.size)))
+
+    def embed_photos(self, positions: npt.NDArray[np.int64]) -> Tensor:
+        """The first teacher's embeddings of photos at these positions in the training set, none mirrored."""
+        return self._photos[0][0, torch.from_numpy(positions)].float()
 
     def _terms(self, student: Tensor, taught: Tensor, bank: Tensor) -> Tensor:
         config = self._config

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import hashlib
 import json
 import math
 import time
@@ -16,10 +15,10 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import nn
 
 from sketchseek.artefact import Metric
-from sketchseek.errors import ConfigError
+from sketchseek.errors import ConfigError, TrainingError
 from sketchseek.evaluation.figures import exact_recall
 from sketchseek.evaluation.metrics import nearest
 from sketchseek.training.checkpoint import (
@@ -32,12 +31,11 @@ from sketchseek.training.checkpoint import (
 )
 from sketchseek.training.config import TrainConfig, parse_config
 from sketchseek.training.data import Parts, TrainingSet, read_pixels
-from sketchseek.training.distillation import Distiller
-from sketchseek.training.losses import create_loss
 from sketchseek.training.memory import PhotoMemory
 from sketchseek.training.nn.model import SIDES, SideName, TwoEncoders
-from sketchseek.training.sampling import Batch, CategorySampler
-from sketchseek.training.transforms import augment_sketches
+from sketchseek.training.objective import Objective
+from sketchseek.training.pictures import SidePictures
+from sketchseek.training.workers import Workers
 
 BEST, EXPERIMENT = "best.safetensors", "experiment.json"
 
@@ -135,13 +133,17 @@ def _read_experiment(file: Path) -> TrainConfig:
 
 
 def train(
-    config: TrainConfig, parts: Parts, folder: Path, cache: Path | None, events: Events | None = None
+    config: TrainConfig,
+    parts: Parts,
+    folder: Path,
+    cache: Path | None,
+    events: Events | None = None,
+    workers: Workers | None = None,
 ) -> Progress:
     """Train an experiment, or continue it from the folder's checkpoint.
 
     A run that was interrupted and continued gives the same weights as one that was not: batches and augmentation
-    depend on
-    the seed and the step alone.
+    depend on the seed and the step (and the number of workers) alone.
 
     Args:
         config: The experiment.
@@ -149,14 +151,20 @@ def train(
         folder: Where checkpoints, the best weights (``best.safetensors``) and ``progress.json`` go.
         cache: Where decoded pixels and the output of frozen stages are kept; None for nowhere.
         events: What to call on the way.
+        workers: The processes that train together, of which this is one; none by default. Each step takes one batch
+            of each, and the mean of their gradients.
 
     Raises:
         ConfigError: The folder holds another experiment's run.
         DatasetError: Nothing could be read.
+        TrainingError: The loss is no longer finite.
     """
     events = events or Events()
+    workers = workers or Workers()
+    if config.memory and workers.count > 1:
+        raise ConfigError("memory: not with several devices.", remedy="Set memory to 0, or train on one device.")
     folder.mkdir(parents=True, exist_ok=True)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = workers.device
     model = build_model(config)
     _start(model, config)
     model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -167,65 +175,43 @@ def train(
     kept = {name: module for name, module in stateful.items() if module is not None}
     progress = load_checkpoint(folder, config.fingerprint, kept, optimiser)
     if config.steps == 0:
-        write_tensors(folder / BEST, model.state_dict())
+        if workers.first:
+            write_tensors(folder / BEST, model.state_dict())
         return progress
     if progress.step >= config.steps:
         return progress
-    data = read_pixels(parts.training, config.photo.size, config.sketch.size, cache, events.reading)
-    held = None
-    if parts.validation.drawings:
-        held = read_pixels(parts.validation, config.photo.size, config.sketch.size, cache, events.reading)
-    photos = _PhotoSide(model, data, cache, events)
-    sampler = CategorySampler(
-        data.photo_category,
-        data.sketch_category,
-        data.sketch_photo,
-        data.photo_source,
-        config.batch,
-        config.seed,
-        data.sketch_traced,
-    )
-    distiller = None
-    if config.distil is not None:
-        distiller = Distiller(config.distil, data, model.embedding, cache, events.reading)
-    losses = [(term, create_loss(term.name, config.distance, **term.options).to(device)) for term in config.losses]
+    with workers.first_alone():
+        data = read_pixels(parts.training, config.photo.size, config.sketch.size, cache, events.reading)
+        objective = Objective(config, model, data, memory, cache, events.reading)
+        held, held_sides = None, None
+        if parts.validation.drawings:
+            held = read_pixels(parts.validation, config.photo.size, config.sketch.size, cache, events.reading)
+            keep: dict[str, Any] = {"mirrored": False, "cache": cache, "reading": events.reading}
+            held_sides = (
+                SidePictures(model.sketch, held.sketch_pixels, **keep),
+                SidePictures(model.photo, held.photo_pixels, **keep),
+            )
     recent: list[float] = []
     started = time.perf_counter()
     model.train()
     while progress.step < config.steps:
         number = progress.step
-        random = torch.Generator().manual_seed(config.seed * 1_000_003 + number)
-        torch.manual_seed(config.seed * 1_000_003 + number)  # dropout
         for group in optimiser.param_groups:
             group["lr"] = group["peak"] * _schedule(number, config)
-        batch = sampler.batch(number)
-        mirrored = torch.rand(len(data.photos), generator=random) < config.augment.flip
-        drawn_mirrored = torch.rand(len(data.sketches), generator=random) < config.augment.flip
-        own = torch.from_numpy(data.sketch_photo[batch.sketches])
-        flips = torch.where(own >= 0, mirrored[own], drawn_mirrored[torch.from_numpy(batch.sketches)])
-        pixels = torch.from_numpy(data.sketch_pixels[batch.sketches])
-        pixels = torch.where(flips[:, None, None], pixels.flip(2), pixels)
-        pixels = augment_sketches(pixels, config.augment, random).to(device)
-        with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16"):
-            sketch_embeddings = model.sketch(pixels)
-            photo_embeddings = photos.embed(torch.from_numpy(batch.photos), mirrored[torch.from_numpy(batch.photos)])
-        embeddings = sketch_embeddings.float(), photo_embeddings.float()
-        loss = torch.zeros((), device=device)
-        for term, function in losses:
-            remembered = memory if term.memory else None
-            loss = loss + term.weight * _objective(term.pairs, function, data, batch, *embeddings, remembered)
-        if distiller is not None:
-            shown = mirrored[torch.from_numpy(batch.photos)]
-            loss = loss + distiller.loss(pixels, *embeddings, batch.photos, shown)
-        if memory is not None:
-            memory.remember(photo_embeddings, batch.photos)
+        loss = objective.loss(number * workers.count + workers.rank)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        mean = workers.average_gradients(model, loss)
         nn.utils.clip_grad_norm_(model.parameters(), config.clip)
         optimiser.step()
+        workers.average_statistics(model)
         if average is not None:
             _average(average, model, min(config.ema, (1 + number) / (10 + number)))
-        recent.append(float(loss.detach()))
+        recent.append(float(mean))
+        if not math.isfinite(recent[-1]):
+            raise TrainingError(
+                f"{config.name}: the loss is {recent[-1]} at step {number + 1}.", remedy="Lower learning_rate, or clip."
+            )
         progress.step += 1
         events.step(progress.step, recent[-1])
         if progress.step % config.evaluate_every == 0 or progress.step == config.steps:
@@ -235,23 +221,32 @@ def train(
                 "seconds": time.perf_counter() - started,
             }
             recent.clear()
-            judged = average if average is not None else model
-            if held is not None:
-                row |= validate(judged, held, config.distance)
-            score = row.get("recall@1", 0.0) + row.get("recall@10", 0.0) if held is not None else float(progress.step)
-            progress.history.append(row)
-            if score >= progress.best:
-                progress.best, progress.best_step = score, progress.step
-                write_tensors(folder / BEST, judged.state_dict())
-            save_checkpoint(folder, progress, kept, optimiser)
-            events.evaluated(row)
+            if workers.first:
+                judged = average if average is not None else model
+                if held is not None:
+                    row |= validate(judged, held, config.distance, held_sides)
+                _keep_best(folder, progress, row, judged)
+                save_checkpoint(folder, progress, kept, optimiser)
+                events.evaluated(row)
+            workers.wait()
             model.train()
     return progress
 
 
 @torch.no_grad()
-def validate(model: TwoEncoders, held: TrainingSet, metric: Metric = "cosine") -> dict[str, float]:
+def validate(
+    model: TwoEncoders,
+    held: TrainingSet,
+    metric: Metric = "cosine",
+    sides: tuple[SidePictures, SidePictures] | None = None,
+) -> dict[str, float]:
     """Find each drawing's own photo among all held-out photos.
+
+    Args:
+        model: The encoders.
+        held: The held-out part.
+        metric: How embeddings are compared.
+        sides: Its drawings and photos, where their frozen stages' output is at hand.
 
     Returns:
         ``recall@1``, ``@5``, ``@10``, ``median_rank``, and ``category@1``: how often the first photo is of the
@@ -260,8 +255,11 @@ def validate(model: TwoEncoders, held: TrainingSet, metric: Metric = "cosine") -
     was = model.training
     model.eval()
     paired = np.flatnonzero(held.sketch_photo >= 0)
-    gallery = embed(model, "photo", held.photo_pixels)
-    queries = embed(model, "sketch", held.sketch_pixels[paired])
+    if sides is None:
+        queries, gallery = embed(model, "sketch", held.sketch_pixels), embed(model, "photo", held.photo_pixels)
+    else:
+        queries, gallery = sides[0].embed_all(model.sketch), sides[1].embed_all(model.photo)
+    queries = queries[paired]
     model.train(was)
     if metric == "cosine":  # the evaluation room takes what an artefact gives: unit lengths
         queries, gallery = (rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (queries, gallery))
@@ -283,76 +281,13 @@ def embed(model: TwoEncoders, side: SideName, pixels: Any, batch: int = 64) -> A
     return np.concatenate(rows)
 
 
-class _PhotoSide:
-    """Embeds photos of the training set; the frozen stages see each photo and its mirror image only once."""
-
-    def __init__(self, model: TwoEncoders, data: TrainingSet, cache: Path | None, events: Events) -> None:
-        self._model = model.photo
-        self._pixels = data.photo_pixels
-        self._device = model.photo.mean.device
-        self._trunk: Tensor | None = None  # (2, photos, c, h, w) fp16: as they are, and mirrored
-        if not model.photo.config.frozen:
-            return
-        digest = hashlib.sha256(repr(model.photo.config).encode())
-        digest.update(np.ascontiguousarray(self._pixels).data)
-        file = None if cache is None else cache / f"frozen-{digest.hexdigest()[:16]}.safetensors"
-        if file is not None and file.is_file():
-            self._trunk = load_file(file)["trunk"]
-            return
-        was = model.photo.training
-        model.photo.eval()
-        self._trunk = torch.stack([self._frozen(flip, events) for flip in (False, True)])
-        model.photo.train(was)
-        if file is not None:
-            write_tensors(file, {"trunk": self._trunk})
-
-    def _frozen(self, flip: bool, events: Events, batch: int = 32) -> Tensor:
-        parts = []
-        for i in range(0, len(self._pixels), batch):
-            pixels = torch.from_numpy(self._pixels[i : i + batch])
-            parts.append(self._model.trunk((pixels.flip(2) if flip else pixels).to(self._device)).half().cpu())
-            done = flip * len(self._pixels) + min(i + batch, len(self._pixels))
-            events.reading("frozen stages", done, 2 * len(self._pixels))
-        return torch.cat(parts)
-
-    def embed(self, photos: Tensor, mirrored: Tensor) -> Tensor:
-        """Embeddings (n, d) of the photos at these positions, each mirrored or not."""
-        if self._trunk is not None:
-            rows = self._trunk[mirrored.long(), photos]
-            layout = torch.channels_last if rows.ndim == 4 else torch.contiguous_format
-            return self._model.from_trunk(rows.float().to(self._device, memory_format=layout))
-        pixels = torch.from_numpy(self._pixels[photos.numpy()])
-        pixels = torch.where(mirrored[:, None, None, None], pixels.flip(2), pixels)
-        whole: Tensor = self._model(pixels.to(self._device))
-        return whole
-
-
-def _objective(
-    pairs: str,
-    function: nn.Module,
-    data: TrainingSet,
-    batch: Batch,
-    sketches: Tensor,
-    photos: Tensor,
-    memory: PhotoMemory | None,
-) -> Tensor:
-    """One term: pairs are a drawing and its own photo, or a drawing and every photo of its category."""
-    positions = batch.photos
-    if memory is not None:
-        remembered, others = memory.others(positions)
-        photos, positions = torch.cat([photos, remembered]), np.concatenate([positions, others])
-    if pairs == "photo":
-        own = data.sketch_photo[batch.sketches]
-        paired = np.flatnonzero(np.isin(own, batch.photos))
-        labels, reference = own[paired], positions
-        sketches = sketches[torch.from_numpy(paired).to(sketches.device)]
-    else:
-        labels, reference = data.sketch_category[batch.sketches], data.photo_category[positions]
-    if len(labels) == 0:
-        return sketches.sum() * 0.0
-    anchors, references = (torch.from_numpy(values).to(sketches.device) for values in (labels, reference))
-    value: Tensor = function(sketches, anchors, ref_emb=photos, ref_labels=references)
-    return value
+def _keep_best(folder: Path, progress: Progress, row: dict[str, float], judged: TwoEncoders) -> None:
+    """Add an evaluation to the history; keep the weights if none were better (the last ones, without validation)."""
+    score = row["recall@1"] + row["recall@10"] if "recall@1" in row else float(progress.step)
+    progress.history.append(row)
+    if score >= progress.best:
+        progress.best, progress.best_step = score, progress.step
+        write_tensors(folder / BEST, judged.state_dict())
 
 
 def _groups(model: TwoEncoders, config: TrainConfig) -> list[dict[str, Any]]:

@@ -116,6 +116,26 @@ def test_every_registered_loss_falls_when_pairs_come_closer(
     assert near < far
 
 
+@pytest.mark.parametrize("name", sorted(LOSSES))
+@pytest.mark.parametrize("distance", ["euclidean", "cosine"])
+def test_no_registered_loss_pushes_another_copy_of_the_own_photo_away(
+    name: str, distance: Literal["euclidean", "cosine"]
+) -> None:
+    """Photo 0 is in the batch twice: its drawing may be pulled to the copy, but never away from it."""
+    torch.manual_seed(0)
+    sketches, photos = torch.randn(4, 6), torch.randn(5, 6, requires_grad=True)
+    labels, photo_labels = torch.tensor([0, 1, 2, 3]), torch.tensor([0, 1, 2, 3, 0])
+    loss = create_loss(name, distance)(sketches, labels, ref_emb=photos, ref_labels=photo_labels)
+    (gradient,) = torch.autograd.grad(loss, photos)
+    copy = photos[4].detach()
+    towards = sketches[0] - copy
+    if distance == "cosine":  # along the sphere
+        towards = sketches[0] / sketches[0].norm() - copy / copy.norm()
+        towards = towards - (towards @ copy) * copy / (copy @ copy)
+    assert gradient[4] @ towards <= 1e-6
+    assert gradient.abs().sum() > 0
+
+
 def test_wrong_settings_are_named() -> None:
     with pytest.raises(ConfigError, match="nonesuch"):
         create_loss("nonesuch", "cosine")

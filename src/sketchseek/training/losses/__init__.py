@@ -1,5 +1,7 @@
 """Losses by name: our own, one a file, and pytorch-metric-learning's as comparisons.
 
+``info_nce`` is its ``NTXentLoss``: each positive against the negatives of its anchor, without the other positives.
+
 All are called alike: ``loss(embeddings, labels, ref_emb=…, ref_labels=…)``, drawings first, photos as reference.
 """
 
@@ -24,6 +26,8 @@ LOSSES: dict[str, Any] = {
     "info_nce": losses.NTXentLoss,
     "sup_con": losses.SupConLoss,
     "contrastive": losses.ContrastiveLoss,
+    "multi_similarity": losses.MultiSimilarityLoss,
+    "lifted_structure": losses.GeneralizedLiftedStructureLoss,
 }
 
 

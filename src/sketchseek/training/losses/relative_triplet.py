@@ -30,7 +30,8 @@ class RelativeTripletLoss(BatchTripletLoss):
     - RTL-A, the default: from the distance between the two anchors, drawings.
     - RTL-B, ``compare="positives"``: from the distance between their photos.
     - RTL-C, ``measure="cosine"``: from 1 − cosine of the two anchors, whatever the distance of the loss.
-    - RTL-D, ``teacher=True``: from the embeddings of a frozen teacher, handed in at each call.
+    - RTL-D, ``teacher=True``: from the embeddings of a frozen teacher, handed in at each call; in an experiment, of the
+      first of ``distil.teachers``.
     - The opposite sign as a control: ``weighting="near"`` or ``"gaussian"``.
 
     The other anchor. In a batch several drawings may belong to one photo, or none. The distance of *a* to the anchor of

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import Literal
 
@@ -77,6 +78,15 @@ class SideEncoder(nn.Module):
         x = pixels.float() / 255.0
         x = x.unsqueeze(1).expand(-1, 3, -1, -1) if x.ndim == 3 else x.permute(0, 3, 1, 2)
         return (x - self.mean) / self.std
+
+    @property
+    def frozen_fingerprint(self) -> str:
+        """Checksum of the frozen stages, weights and all: with one fingerprint, trunks are the same."""
+        digest = hashlib.sha256(f"{self.config}".encode())
+        for stage in self.stages[: self.config.frozen]:
+            for value in stage.state_dict().values():  # they follow the seed where they start from nothing
+                digest.update(value.cpu().numpy().tobytes())
+        return digest.hexdigest()[:16]
 
     def trunk(self, pixels: Tensor) -> Tensor:
         """The output of the frozen stages, which does not change during training: (batch, c, h, w), or (batch, d)."""

@@ -1,0 +1,60 @@
+"""What the commands load: nothing slow before it is needed, and nothing of the training wing."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from mini_sets import write_pairs
+from sketchseek.artefact import Artefact
+
+TRAINING = ("torch", "torchvision", "timm", "onnx", "onnxscript", "pytorch_metric_learning", "safetensors", "yaml")
+SLOW = ("numpy", "PIL", "onnxruntime", "faiss", "fastapi", "uvicorn", "rich", *TRAINING)
+
+_RUN = """
+import sys
+sys.modules.update(dict.fromkeys(sys.argv[1].split(",")))  # importing one of them is an error
+from sketchseek.cli import main
+del sys.argv[1]
+main()
+"""
+
+
+def run(without: tuple[str, ...], *arguments: object, home: Path) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", _RUN, ",".join(without), *map(str, arguments)],
+        input="[[[0, 9], [0, 9]]]",
+        capture_output=True,
+        text=True,
+        env=os.environ
+        | {"PYTHONPATH": os.pathsep.join(sys.path), "HOME": str(home), "XDG_DATA_HOME": "", "XDG_CACHE_HOME": ""},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("index", "--help"), ("serve", "--help")])
+def test_help_loads_nothing_slow(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    assert run(SLOW, *arguments, home=tmp_path)
+
+
+def test_the_base_install_does_without_the_training_wing(tmp_path: Path, tiny_artefact: Artefact) -> None:
+    Image.new("RGB", (30, 20), "red").save(tmp_path / "red.png")
+    model, library = ("--model", tiny_artefact.path), ("--library", tmp_path / "library")
+    pairs = write_pairs(tmp_path / "pairs", photos=2, sketches=1)
+    commands: list[tuple[object, ...]] = [
+        ("index", tmp_path / "red.png", *library, *model),
+        ("search", "-", *library, "--json"),
+        ("verify", *library),
+        ("models", "--json"),
+        ("demo", pairs / "photo", "--prepare-only", "--json", *model),
+        ("evaluate", "pairs", pairs, "--json", *model),
+    ]
+    for command in commands:
+        assert run(TRAINING, *command, home=tmp_path)

@@ -1,0 +1,49 @@
+"""What an exported graph is made of; that it embeds as the model does is tested with training (``test_loop.py``)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import numpy_helper
+from torch import nn
+
+from sketchseek.training.export import _export_side
+from sketchseek.training.nn.backbones import Backbone, Normalisation
+from sketchseek.training.nn.heads import EmbeddingHead, HeadNorm
+from sketchseek.training.nn.model import SideConfig, SideEncoder
+
+
+@pytest.mark.parametrize("norm", ["batch", "both"])
+def test_batch_normalisation_folds_into_the_linear_layer(tmp_path: Path, norm: HeadNorm) -> None:
+    """The head's, and the backbone's into its convolutions: none is left in the graph."""
+    torch.manual_seed(0)
+    encoder = SideEncoder(SideConfig("shufflenet_v2_x0_5", 16), 8, norm)
+    stage = nn.Sequential(nn.Conv2d(3, 6, 3, stride=2, bias=False), nn.BatchNorm2d(6), nn.ReLU())
+    encoder.backbone = Backbone([stage], 6, Normalisation((0.5,) * 3, (0.5,) * 3))  # small: exporting takes its time
+    encoder.head = EmbeddingHead(6, 8, norm)
+    with torch.no_grad():
+        encoder.head.batch.weight.uniform_(0.5, 2)
+        encoder.head.batch.bias.normal_()
+    for _ in range(3):
+        encoder.train()(torch.randint(0, 256, (8, 16, 16, 3), dtype=torch.uint8))
+    head = encoder.eval().head
+    _export_side(encoder, "photo", "euclidean", tmp_path / "photo.onnx", half_weights=False)
+    graph = onnx.load(str(tmp_path / "photo.onnx")).graph
+    kinds = Counter(node.op_type for node in graph.node)
+    assert kinds["BatchNormalization"] == 0
+    assert kinds["Gemm"] + kinds["MatMul"] == 1
+    node = next(node for node in graph.node if node.op_type in ("Gemm", "MatMul"))
+    stored = {value.name: numpy_helper.to_array(value) for value in graph.initializer}
+    weight, bias = stored[node.input[1]], stored[node.input[2]]
+    if weight.shape != (8, 6):
+        weight = weight.T
+    batch = head.batch
+    scale = batch.weight / (batch.running_var + batch.eps).sqrt()
+    np.testing.assert_allclose(weight, (head.linear.weight * scale[:, None]).detach().numpy(), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(bias, (batch.bias - batch.running_mean * scale).detach().numpy(), rtol=1e-4, atol=1e-5)
+    assert (kinds["ReduceL2"] == 1) == (norm == "both")

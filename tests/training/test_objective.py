@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from shapes_dataset import write_shapes
+from sketchseek.errors import ConfigError
+from sketchseek.training.config import parse_config
+from sketchseek.training.data import TrainingSet, load_sources, read_pixels
+from sketchseek.training.loop import build_model
+from sketchseek.training.losses import RelativeTripletLoss
+from sketchseek.training.objective import Objective
+from tiny_artefact import write_tiny_artefact
+
+SIDE = {"backbone": "shufflenet_v2_x0_5", "size": 32, "frozen": 4}
+SETTINGS: dict[str, Any] = {
+    "name": "shapes",
+    "sketch": SIDE,
+    "photo": SIDE,
+    "embedding": 8,
+    "sources": [{"kind": "sketchy", "path": "."}],
+    "batch": {"categories": 2, "photos": 3, "sketches": 2},
+}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> TrainingSet:
+    root = write_shapes(tmp_path_factory.mktemp("shapes"))
+    config = parse_config(SETTINGS)
+    return read_pixels(load_sources(config.sources, root, 0.0, 0).training, 32, 32, None)
+
+
+def objective(data: TrainingSet, change: dict[str, Any]) -> Objective:
+    config = parse_config(SETTINGS | change)
+    return Objective(config, build_model(config).eval(), data, None, None, lambda *_: None)
+
+
+def test_a_batch_has_one_loss_whatever_was_asked_before(data: TrainingSet) -> None:
+    change = {"augment": {"flip": 0.5, "rotate": 20, "thickness": 0.5}}
+    first, second = objective(data, change), objective(data, change)
+    values = [first.loss(number) for number in (0, 1, 2)]
+    assert second.loss(2) == values[2]
+    assert len({float(value.detach()) for value in values}) == 3
+
+
+def test_terms_add_up_by_their_weights(data: TrainingSet) -> None:
+    terms = [{"name": "triplet"}, {"name": "sup_con", "pairs": "category"}]
+    alone = [objective(data, {"losses": [term]}).loss(3) for term in terms]
+    both = objective(data, {"losses": [terms[0] | {"weight": 2.0}, terms[1]]}).loss(3)
+    torch.testing.assert_close(both, 2 * alone[0] + alone[1])
+
+
+@pytest.mark.parametrize("compare", ["anchors", "positives"])
+def test_a_teacher_weighs_triplets(
+    data: TrainingSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compare: str
+) -> None:
+    """Its embeddings are of the drawings and photos of the batch, in their order, and have no other say."""
+    seen: list[dict[str, Any]] = []
+    forward = RelativeTripletLoss.forward
+
+    def watched(self: Any, embeddings: Any, labels: Any, **given: Any) -> Any:
+        seen.append(given | {"labels": labels})
+        return forward(self, embeddings, labels, **given)
+
+    monkeypatch.setattr(RelativeTripletLoss, "forward", watched)
+    teacher = write_tiny_artefact(tmp_path / "teacher")
+    terms = {"losses": [{"name": "relative_triplet", "options": {"teacher": True, "compare": compare}}]}
+    taught = objective(data, terms | {"distil": {"teachers": [str(teacher.path)]}})
+    loss = taught.loss(0)
+    (given,) = seen
+    assert len(given["teacher_ref_emb"]) == len(given["ref_labels"])
+    assert (len(given.get("teacher_emb", ())) == len(given["labels"])) == (compare == "anchors")
+    plain = objective(data, {"losses": [{"name": "relative_triplet", "options": {"compare": compare}}]}).loss(0)
+    assert loss != plain
+    again = taught._distiller.embed_photos(given["ref_labels"].numpy())  # type: ignore[union-attr]
+    torch.testing.assert_close(given["teacher_ref_emb"], again)
+
+
+def test_a_missing_teacher_is_named(data: TrainingSet) -> None:
+    with pytest.raises(ConfigError, match="teacher"):
+        objective(data, {"losses": [{"name": "relative_triplet", "options": {"teacher": True}}]})
