@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -87,7 +88,7 @@ def export_command(run: Path, out: Path, fp32: bool, licence: str, as_json: bool
         half_weights=not fp32,
         licence=licence,
         training=training,
-        scores={"validation": found} if found else None,
+        scores=_scores(found),
     )
     size = sum(artefact.file(side).stat().st_size for side in ("photo", "sketch"))
     result = {
@@ -104,6 +105,12 @@ def export_command(run: Path, out: Path, fp32: bool, licence: str, as_json: bool
             f"{out}: {size / 1e6:.1f} MB; embeddings differ by at most {parity.difference:.4f} of their spread, "
             f"rankings agree for {parity.agreement:.0%} of queries."
         )
+
+
+def _scores(found: dict[str, float]) -> dict[str, Any]:
+    """What the manifest says of validation; ``fit`` stands by itself, since searching uses it."""
+    fit = found.pop("fit", None)
+    return ({"validation": found} if found else {}) | ({"fit": fit} if fit is not None else {})
 
 
 @click.command("quantise", epilog="Example: sketchseek quantise small --data ~/data --out models/small-int8")

@@ -20,6 +20,7 @@ from torch import nn
 from sketchseek.artefact import Metric
 from sketchseek.errors import ConfigError, TrainingError
 from sketchseek.evaluation.figures import exact_recall
+from sketchseek.evaluation.fit import fit_threshold
 from sketchseek.evaluation.metrics import nearest
 from sketchseek.training.checkpoint import (
     Progress,
@@ -249,8 +250,8 @@ def validate(
         sides: Its drawings and photos, where their frozen stages' output is at hand.
 
     Returns:
-        ``recall@1``, ``@5``, ``@10``, ``median_rank``, and ``category@1``: how often the first photo is of the
-        category.
+        ``recall@1``, ``@5``, ``@10``, ``median_rank``, ``category@1``: how often the first photo is of the category,
+        and, where the part has several categories, ``fit`` and ``fit_right`` (``evaluation.fit``).
     """
     was = model.training
     model.eval()
@@ -266,7 +267,11 @@ def validate(
     first = nearest(queries, gallery, 1, metric=metric)
     hits = held.photo_category[first[:, 0]] == held.sketch_category[paired]
     recall = exact_recall(queries, gallery, held.sketch_photo[paired], metric=metric)
-    return recall | {"category@1": float(np.mean(hits))}
+    found = recall | {"category@1": float(np.mean(hits))}
+    if len(set(held.photo_category.tolist())) > 1:
+        threshold = fit_threshold(queries, gallery, held.sketch_category[paired], held.photo_category, metric)
+        found |= dict(zip(("fit", "fit_right"), threshold, strict=True))
+    return found
 
 
 @torch.no_grad()
