@@ -1,6 +1,7 @@
 """From the end of a stroke to painted results, in Chromium against a real server; page weight; the cold load.
 
-    python benchmarks/page.py [--model NAME_OR_PATH] [--photos 1000 10000 100000] [--strokes 30] [--json]
+    python benchmarks/page.py [--model NAME_OR_PATH] [--photos 1000 10000 100000] [--strokes 30]
+                              [--encode auto browser server] [--json]
 
 Vectors are random and clustered (see engines.py) and go straight into the library; the photos are generated pictures,
 few of them, each under many names. The parts of a stroke's time:
@@ -11,6 +12,8 @@ few of them, each under many names. The parts of a stroke's time:
 - paint: from there to the end of the frame in which the grid has the new results;
 - photos: from the answer to the frame in which every tile that can be seen has its new photo. It is not part of the
   whole: the server makes each thumbnail anew here, since every photo is met for the first time.
+
+It is measured with drawings encoded in the browser, on the server, and where the page itself chooses (auto).
 
 Then the results are scrolled through, 60 pixels a frame: the time between frames.
 """
@@ -39,6 +42,8 @@ from sketchseek.search.library import Library
 
 CHROMIUM = os.environ.get("SKETCHSEEK_CHROMIUM", "/usr/bin/chromium")
 PICTURES = 200
+ENCODE = ("auto", "browser", "server")
+SETTLED = "['', 'wanted', 'faster'].includes(document.getElementById('where').dataset.reason)"
 PARTS = ("encode", "search", "network", "paint", "whole", "photos")
 
 WATCH = """
@@ -123,8 +128,8 @@ def fill(folder: Path, model: str, count: int) -> Path:
     return path
 
 
-def measure(library: Path, strokes: int) -> dict[str, Any]:
-    """Serve a library, draw on its page, and take the times."""
+def measure(library: Path, strokes: int, encode: str) -> dict[str, Any]:
+    """Serve a library, draw on its page, and take the times; ``encode`` is one of ENCODE."""
     from playwright.sync_api import sync_playwright
 
     command = [sys.executable, "-m", "sketchseek", "serve", "--library", str(library), "--port", "0", "--json"]
@@ -137,14 +142,21 @@ def measure(library: Path, strokes: int) -> dict[str, Any]:
             page = browser.new_page(viewport={"width": 1280, "height": 800})
             page.set_default_timeout(60_000)
             page.add_init_script(WATCH)
-            page.goto(url)
+            page.goto(url if encode == "auto" else f"{url}?encode={encode}")
             cold = page.evaluate(
                 """() => ({
                   ready: performance.getEntriesByType("navigation")[0].domContentLoadedEventEnd,
                   first_paint: performance.getEntriesByName("first-contentful-paint")[0]?.startTime ?? null,
                 })"""
             )
-            page.wait_for_timeout(8000)  # the encoder is loaded and checked
+            for _ in range(600):  # until the encoder is loaded and checked; Playwright's own wait needs eval
+                if page.evaluate(SETTLED):
+                    break
+                page.wait_for_timeout(100)
+            else:
+                raise SystemExit(f"The page did not settle: {page.locator('#where').inner_text()}")
+            said = page.locator("#where").inner_text()
+            page.wait_for_timeout(2000)
             weight = page.evaluate(
                 """() => Object.fromEntries(["navigation", "resource"].flatMap((kind) =>
                   performance.getEntriesByType(kind).map((one) => [new URL(one.name).pathname, one.transferSize])))"""
@@ -157,7 +169,8 @@ def measure(library: Path, strokes: int) -> dict[str, Any]:
         server.wait(20)
     return {
         "strokes": len(times),
-        "encoded": times[-1]["encoded"] if times else None,
+        "encoded": " and ".join(sorted({one["encoded"] for one in times})),
+        "said": said,
         **{
             part: {f"p{q}": round(float(np.percentile([one[part] for one in times], q)), 1) for q in (50, 95)}
             for part in PARTS
@@ -214,20 +227,25 @@ def main() -> None:
     parser.add_argument("--model", default=DEFAULT_MODEL)
     parser.add_argument("--photos", type=int, nargs="+", default=[1000, 10_000, 100_000])
     parser.add_argument("--strokes", type=int, default=30)
+    parser.add_argument("--encode", choices=ENCODE, nargs="+", default=list(ENCODE))
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    rows = {}
+    rows: dict[int, dict[str, dict[str, Any]]] = {}
     for count in options.photos:
         with tempfile.TemporaryDirectory() as folder:
-            rows[count] = measure(fill(Path(folder), options.model, count), options.strokes)
+            library = fill(Path(folder), options.model, count)
+            rows[count] = {encode: measure(library, options.strokes, encode) for encode in options.encode}
     if options.json:
         print(json.dumps(rows, indent=2))
         return
-    print(f"{'photos':>8}  " + "  ".join(f"{part + ' p50/p95':>17}" for part in PARTS) + "  encoded")
-    for count, row in rows.items():
-        cells = [f"{row[part]['p50']:.1f} / {row[part]['p95']:.1f}" for part in PARTS]
-        print(f"{count:8,}  " + "  ".join(f"{cell:>17}" for cell in cells) + f"  {row['encoded']}")
-    last = rows[options.photos[-1]]
+    print(f"{'photos':>8}  {'wanted':8}" + "  ".join(f"{part + ' p50/p95':>17}" for part in PARTS) + "  encoded")
+    for count, ways in rows.items():
+        for encode, row in ways.items():
+            cells = [f"{row[part]['p50']:.1f} / {row[part]['p95']:.1f}" for part in PARTS]
+            print(f"{count:8,}  {encode:8}" + "  ".join(f"{cell:>17}" for cell in cells) + f"  {row['encoded']}")
+            if encode == "auto":
+                print(f"{'':18}the page says: {row['said']}")
+    last = rows[options.photos[-1]][options.encode[0]]
     print(f"frames while scrolling: {last['scroll_frame_ms']}")
     print(f"cold load: {last['cold_load_ms']}; weight: {last['weight_bytes']}")
 

@@ -74,12 +74,13 @@ def url(library: Library, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 def new_page(browser: Browser) -> Iterator[Callable[..., Page]]:
     """Open pages; whatever their console complains of, and any request that leaves the machine, is a failure."""
     complaints: list[str] = []
+    harmless = ["net::ERR_CONNECTION_REFUSED", "net::ERR_FAILED", "status of 422", "willReadFrequently"]
     with ExitStack() as stack:
 
-        def open_page(address: str, *, encodes: bool = False, **options: Any) -> Page:
+        def open_page(address: str, *, encode: str = "server", failing: str = "", **options: Any) -> Page:
             context = browser.new_context(**{"viewport": {"width": 1200, "height": 800}, **options})
-            if not encodes:  # the server does: what is sent is then the drawing, which the tests look at
-                context.add_init_script("delete globalThis.WebAssembly")
+            if failing:  # what a test makes fail on purpose
+                harmless.append(failing)
             context.set_default_timeout(10_000)
             stack.callback(context.close)
             page = context.new_page()
@@ -93,9 +94,9 @@ def new_page(browser: Browser) -> Iterator[Callable[..., Page]]:
                     else complaints.append(f"foreign request: {request.url}")
                 ),
             )
-            page.goto(address)
+            # Where the server encodes, the drawing is sent, which the tests look at; "" is the page's own choice.
+            page.goto(address + (f"?encode={encode}" if encode else ""))
             return page
 
         yield open_page
-    harmless = ("net::ERR_CONNECTION_REFUSED", "net::ERR_FAILED", "status of 422", "willReadFrequently")
     assert [text for text in complaints if not any(known in text for known in harmless)] == []

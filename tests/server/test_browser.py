@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import socket
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 from browsing import PHONE, draw, expect_results, ink, results, until
 from served import COUNT, picture, serving
 from sketchseek.search.library import Library
+from sketchseek.server.app import PAGE
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -53,7 +56,7 @@ def test_a_browser_that_encodes_keeps_the_drawing_to_itself(
     draw(server, (0.2, 0.2), (0.8, 0.25), (0.7, 0.8))
     expected = expect_results(server)
 
-    page = new_page(url, encodes=True)
+    page = new_page(url, encode="browser")
     until(page, "document.getElementById('where').dataset.mode === 'browser'")
     assert "stays on this device" in page.locator("#where").inner_text()
     sent: list[Any] = []
@@ -64,6 +67,51 @@ def test_a_browser_that_encodes_keeps_the_drawing_to_itself(
     vector = sent[-1].post_data_json["vector"]
     assert found == [one.path.name for one in library.search_vector(vector, k=len(found))]
     assert len(set(found[:10]) & set(expected[:10])) >= 9  # test_encoding.py has the exact comparison
+
+
+def test_the_faster_way_is_chosen_and_shown(new_page: Callable[..., Page], url: str, library: Library) -> None:
+    page = new_page(url, encode="")
+    until(page, "['', 'faster'].includes(document.getElementById('where').dataset.reason)")
+    mode = page.evaluate("document.getElementById('where').dataset.mode")
+    said = page.locator("#where").inner_text()
+    assert ("stays on this device" in said) if mode == "browser" else ("faster here" in said)
+
+    slow = "const start = performance.now(); await new Promise((resolve) => setTimeout(resolve, 150));"
+    worker = (PAGE / "encode-worker.js").read_text().replace("const start = performance.now();", slow)
+    page = new_page(url, failing="status of 500")
+    page.route("**/encode-worker.js", lambda route: route.fulfill(body=worker, content_type="text/javascript"))
+    page.goto(url)
+    until(page, "document.getElementById('where').dataset.reason === 'faster'")
+    host = r"The server at 127\.0\.0\.1 reads your drawing"
+    assert re.fullmatch(rf"{host} \(faster here: [\d.]+ ms against 1[5-9]\d\)", page.locator("#where").inner_text())
+    sent: list[Any] = []
+    page.on("request", lambda request: sent.append(request) if request.method == "POST" else None)
+    draw(page, (0.2, 0.2), (0.8, 0.25), (0.7, 0.8))
+    found = expect_results(page)
+    assert {request.url.rsplit("/api/")[1] for request in sent} == {"search/drawing"}
+    assert found == [one.path.name for one in library.search(sent[-1].post_data_json["strokes"], k=len(found))]
+
+    # It fails from now on: the browser, which is ready, takes over.
+    failure = {"error": {"type": "InternalError", "message": "The server failed.", "remedy": ""}}
+    page.route("**/api/search/drawing", lambda route: route.fulfill(status=500, json=failure))
+    draw(page, (0.3, 0.7), (0.6, 0.4))
+    until(page, "document.getElementById('where').dataset.mode === 'browser'")
+    until(page, "document.getElementById('found').getAttribute('aria-busy') === 'false'")
+    assert sent[-1].url.endswith("/api/search/vector")
+    assert page.locator("#notice").is_hidden()
+
+
+def test_where_the_server_is_slower_the_browser_encodes(new_page: Callable[..., Page], url: str) -> None:
+    page = new_page(url)
+
+    def late(route: Any) -> None:
+        time.sleep(0.3)
+        route.continue_()
+
+    page.route("**/api/model/embedding", late)
+    page.goto(url)
+    until(page, "document.getElementById('where').dataset.mode === 'browser'")
+    assert page.locator("#where").inner_text() == "Your drawing stays on this device"
 
 
 def test_results_appear_before_the_line_ends(new_page: Callable[..., Page], url: str) -> None:

@@ -322,7 +322,7 @@ def test_a_real_cat_finds_cats_stroke_by_stroke(new_page: Callable[..., Page], r
     with Library.open(tmp_path / "library", create=True) as library:
         library.add(chosen)
         with serving(library, thumbnails=tmp_path / "thumbnails") as address:
-            page = new_page(address, encodes=True)
+            page = new_page(address, encode="browser")
             until(page, "document.getElementById('where').dataset.mode === 'browser'")
             for xs, ys in strokes:
                 draw(page, *[(0.1 + x / 320, 0.1 + y / 320) for x, y in zip(xs, ys, strict=True)])

@@ -38,6 +38,36 @@ test("where it does not the strokes are", async () => {
   assert.deepEqual(calls, [["searchDrawing", { strokes: STROKES, ...PAGE }, signal]]);
 });
 
+test("where the server cannot encode the browser does, and the search goes on", async () => {
+  const { api, calls } = recording();
+  const failure = Object.assign(new Error("full"), { status: 500 });
+  api.searchDrawing = async () => Promise.reject(failure);
+  const made = [null, [1, 0]];
+  const told = [];
+  const takesOver = { encode: async () => made.shift(), serverFailed: (reason) => told.push(reason) > 0 };
+  const ask = asker({ query: { paper: true }, strokes: STROKES, encoder: takesOver, bounds: {}, marks: NONE, api });
+  await ask(signal, PAGE);
+  await ask(signal, { k: 96, offset: 48 });
+  assert.deepEqual(told, ["full"]);
+  assert.deepEqual(calls.map(([name, body]) => [name, body.vector]), [["searchVector", [1, 0]], ["searchVector", [1, 0]]]);
+});
+
+test("other failures are the page's to show: of the library, of the drawing, of a server that is gone", async () => {
+  const { api } = recording();
+  const never = { encode: async () => null, serverFailed: () => assert.fail("it was not the encoder") };
+  for (const status of [422, 503, undefined]) {
+    const failure = Object.assign(new Error("no"), { status });
+    api.searchDrawing = async () => Promise.reject(failure);
+    const ask = asker({ query: { paper: true }, strokes: STROKES, encoder: never, bounds: {}, marks: NONE, api });
+    await assert.rejects(ask(signal, PAGE), failure);
+  }
+  const failure = Object.assign(new Error("no"), { status: 500 });
+  api.searchVector = async () => Promise.reject(failure);
+  const here = { ...never, encode: async () => [1, 0] };
+  const ask = asker({ query: { paper: true }, strokes: STROKES, encoder: here, bounds: {}, marks: NONE, api });
+  await assert.rejects(ask(signal, PAGE), failure);
+});
+
 test("a drawing that was overtaken while it was encoded is not sent", async () => {
   const { api, calls } = recording();
   const controller = new AbortController();

@@ -3,8 +3,9 @@
 import * as ort from "./vendor/ort.wasm.min.mjs";
 import { rasterStrokes } from "./raster.js";
 
-// One thread: more would need every answer to carry headers that isolate the page, and do not pay on this work. Measured
-// on two busy cores, two threads took longer (at best 66 ms for a drawing, one thread 32 ms).
+// One thread: more would need every answer to carry headers that isolate the page, and they did not pay where
+// they were tried: on two cores that other work was using too, two threads took 66 ms for a drawing at best, one 32 ms. On
+// an idle machine, or one of more cores, this was not measured.
 ort.env.wasm.numThreads = 1;
 ort.env.wasm.wasmPaths = new URL("vendor/", import.meta.url).href;
 

@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { Crop } from "./crop.js";
-import { Encoder } from "./encoder.js";
+import { Encoder, wishOf } from "./encoder.js";
 import { Filters } from "./filters.js";
 import { Grid } from "./grid.js";
 import { KeyPen } from "./key-pen.js";
@@ -26,7 +26,7 @@ const marks = new Marks();
 const markOf = (id) => marks.of(id);
 const results = new Results({ onMore: showMore, onError: showError });
 const search = new Search({ onResults: showResults, onError: showError, onBusy: showBusy });
-const encoder = new Encoder(api.ask, showWhere);
+const encoder = new Encoder(api.ask, showWhere, wishOf(location));
 const onNeed = (from, to) => results.need(from, to);
 const onMark = (result, right) => marks.toggle(result, right);
 const grid = new Grid(byId("grid"), { results, onNeed, onMark, markOf, onOpen: (index) => viewer.show(index) });
@@ -270,9 +270,11 @@ function showTools() {
   byId("invite").hidden = !paper.empty || !query.paper;
 }
 
-function showWhere(mode) {
+function showWhere(mode, reason, times) {
+  const there = times ? texts.encodedFaster(location.hostname, times.server, times.browser) : texts.encodedThere;
   byId("where").dataset.mode = mode;
-  byId("where").textContent = mode === "browser" ? texts.encodedHere : texts.encodedThere;
+  byId("where").dataset.reason = reason;
+  byId("where").textContent = mode === "browser" ? texts.encodedHere : there;
 }
 
 // --- the library ----------

@@ -5,7 +5,7 @@ import * as server from "./api.js";
 
 // Gives a function of (signal, { k, offset }) to the answer. What it asks stays as it is now, for every page of results:
 // query: { paper: true }, { file, kind } or { like: result }; strokes: the paper's, as the API takes them;
-// encoder: makes their vector, or null; bounds: { folder, after, before }; marks: { right, wrong }, ids.
+// encoder: makes their vector, or null where the server is to, and hears where that failed; bounds: { folder, after, before }; marks: { right, wrong }, ids.
 export function asker({ query, strokes, encoder, bounds, marks, api = server }) {
   const feedback = marks.right.length + marks.wrong.length > 0 ? marks : null;
   if (query.like) {
@@ -18,12 +18,22 @@ export function asker({ query, strokes, encoder, bounds, marks, api = server }) 
     return (signal, page) => api.searchImage(query.file, { kind: query.kind, ...feedback, ...bounds, ...page }, signal);
   }
   let made = null;
-  return async (signal, page) => {
+  const send = async (signal, page) => {
     made ??= encoder.encode(strokes); // once for all pages
     const vector = await made;
     signal.throwIfAborted(); // overtaken meanwhile
     const body = { ...(vector ? { vector } : { strokes }), ...bounds, ...page };
     if (feedback) return api.refine({ ...body, ...feedback }, signal);
     return vector ? api.searchVector(body, signal) : api.searchDrawing(body, signal);
+  };
+  return async (signal, page) => {
+    try {
+      return await send(signal, page);
+    } catch (error) {
+      const here = made && (await made) !== null;
+      if (here || error.status !== 500 || !encoder.serverFailed(error.message)) throw error;
+      made = null;
+      return send(signal, page);
+    }
   };
 }

@@ -3,6 +3,7 @@
 
 const number = new Intl.NumberFormat("en");
 const day = new Intl.DateTimeFormat("en", { dateStyle: "medium" });
+const milliseconds = (value) => number.format(value < 10 ? Math.round(value * 10) / 10 : Math.round(value));
 const count = (value, one, many) => (value === 1 ? `1 ${one}` : `${number.format(value)} ${many}`);
 
 function bytes(size) {
@@ -99,6 +100,8 @@ export const texts = {
   photos: (total) => count(total, "photo", "photos"),
   encodedHere: "Your drawing stays on this device",
   encodedThere: "The server reads your drawing",
+  encodedFaster: (host, there, here) =>
+    `The server at ${host} reads your drawing (faster here: ${milliseconds(there)} ms against ${milliseconds(here)})`,
   found: (total, first, fits) =>
     total === 0
       ? "No photos found."
