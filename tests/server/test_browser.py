@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from browsing import PHONE, draw, expect_results, ink, results, until
-from served import COUNT, picture, serving
+from served import COUNT, as_bytes, picture, serving
 from sketchseek.search.library import Library
 from sketchseek.server.app import PAGE
 
@@ -254,6 +254,37 @@ def test_a_pasted_picture_is_searched_with(new_page: Callable[..., Page], url: s
     )
     expect_results(page)
     assert page.locator("#kind input[value=drawing]").is_checked()
+
+
+def test_a_dropped_picture_is_searched_with(new_page: Callable[..., Page], url: str) -> None:
+    page = new_page(url)
+    page.evaluate(
+        """(png) => {
+          window.drag = (kind, data) => {
+            const event = new DragEvent(kind, { dataTransfer: data, bubbles: true, cancelable: true });
+            document.getElementById("grid").dispatchEvent(event);
+            return event.defaultPrevented;
+          };
+          window.files = new DataTransfer();
+          files.items.add(new File([new Uint8Array(png)], "dropped.png", { type: "image/png" }));
+          window.words = new DataTransfer();
+          words.setData("text/plain", "words");
+        }""",
+        list(as_bytes(picture(23))),
+    )
+    assert not page.evaluate("drag('dragenter', words) || drag('dragover', words) || drag('drop', words)")
+    assert page.locator("#drop").is_hidden()
+    page.evaluate("drag('dragenter', files)")
+    assert page.locator("#drop").is_visible()
+    page.evaluate("drag('dragleave', files)")
+    assert page.locator("#drop").is_hidden()
+    page.evaluate("drag('dragenter', files)")
+    assert page.evaluate("drag('dragover', files) && drag('drop', files)")  # else the browser would open the file
+    expect_results(page)
+    assert page.locator("#drop").is_hidden()
+    assert page.locator("#about-text").inner_text() == "dropped.png"
+    page.locator("#kind input[value=photo]").check()
+    assert results(page)[0] == "disc 023.png"
 
 
 def test_a_late_answer_does_not_replace_a_newer_one(new_page: Callable[..., Page], url: str) -> None:

@@ -36,14 +36,8 @@ def test_what_is_indexed_and_what_failed_and_why(new_page: Callable[..., Page], 
     assert page.locator("#panel").is_hidden()
 
 
-def test_a_folder_is_added_and_its_progress_is_pushed(
-    new_page: Callable[..., Page], tiny_artefact: Artefact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = tmp_path / "root" / "<b>holidays & more"
-    folder.mkdir(parents=True)
-    for number in range(6):
-        picture(number).save(folder / f"{number}.png")
-    (folder / "broken.png").write_bytes(b"no picture")
+def hold_adding(monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, threading.Event]:
+    """Have every adding wait at its first photo for the first event; the second says that it does."""
     gate, reached = threading.Event(), threading.Event()
     plain = Library.add
 
@@ -57,6 +51,18 @@ def test_a_folder_is_added_and_its_progress_is_pushed(
         return plain(library, folders, slow)
 
     monkeypatch.setattr(Library, "add", held)
+    return gate, reached
+
+
+def test_a_folder_is_added_and_its_progress_is_pushed(
+    new_page: Callable[..., Page], tiny_artefact: Artefact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "root" / "<b>holidays & more"
+    folder.mkdir(parents=True)
+    for number in range(6):
+        picture(number).save(folder / f"{number}.png")
+    (folder / "broken.png").write_bytes(b"no picture")
+    gate, reached = hold_adding(monkeypatch)
     with (
         Library.open(tmp_path / "library", tiny_artefact.path, create=True) as library,
         serving(library, thumbnails=tmp_path / "thumbnails", roots=[tmp_path / "root"]) as address,
@@ -91,6 +97,37 @@ def test_a_folder_is_added_and_its_progress_is_pushed(
         page.locator("#sync").click()
         until(page, "document.getElementById('library-text').textContent === '7 photos'")
         until(page, "document.querySelectorAll('#grid li').length === 7")  # it was asked again
+
+
+def test_adding_is_stopped_and_goes_on_later(
+    new_page: Callable[..., Page], tiny_artefact: Artefact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    for number in range(6):
+        picture(number).save(root / f"{number}.png")
+    gate, reached = hold_adding(monkeypatch)
+    with (
+        Library.open(tmp_path / "library", tiny_artefact.path, create=True) as library,
+        serving(library, thumbnails=tmp_path / "thumbnails", roots=[root]) as address,
+    ):
+        page = new_page(address)
+        page.locator("#library").click()
+        page.locator("#folder-list button").click()
+        page.locator("#add").click()
+        assert reached.wait(20)
+        with page.expect_response("**/api/indexing/stop") as stopped:
+            page.locator("#stop").click()
+        assert stopped.value.ok
+        gate.set()
+        until(page, "document.getElementById('progress-text').textContent.startsWith('Stopped.')")
+        assert page.locator("#stop").is_hidden()
+        assert page.locator("#progress-bar").is_hidden()
+        assert page.locator("#running").is_hidden()
+        page.locator("#add").click()
+        until(page, "document.getElementById('progress-text').textContent.startsWith('Done:')")
+        until(page, "document.getElementById('library-text').textContent === '6 photos'")
+        assert library.count() == 6
 
 
 def test_several_libraries(
