@@ -32,6 +32,16 @@ def test_the_page_s_scripts_pass_their_unit_tests() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_the_page_s_scripts_pass_the_type_check() -> None:
+    build = Path(__file__).parents[2] / "page-build"
+    compiler = build / "node_modules" / "typescript" / "lib" / "tsc.js"
+    if not compiler.is_file():
+        pytest.skip("TypeScript is not installed: npm ci in page-build/")
+    command = [node(), str(compiler), "--project", str(build / "jsconfig.json")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_the_page_loads_all_its_scripts_at_once() -> None:
     scripts = {file.name for file in PAGE.glob("*.js")} - {"main.js", "encode-worker.js", "raster.js"}
     preloaded = re.findall(r'rel="modulepreload" href="([^"]+)"', (PAGE / "index.html").read_text())

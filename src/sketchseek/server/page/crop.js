@@ -39,8 +39,8 @@ export class Crop extends EventTarget {
     const canvas = document.createElement("canvas");
     canvas.width = Math.max(1, Math.round((right - left) * width));
     canvas.height = Math.max(1, Math.round((bottom - top) * height));
-    const from = [left * width, top * height, canvas.width, canvas.height];
-    canvas.getContext("2d").drawImage(this.picture, ...from, 0, 0, canvas.width, canvas.height);
+    const [x, y] = [left * width, top * height];
+    canvas.getContext("2d").drawImage(this.picture, x, y, canvas.width, canvas.height, 0, 0, canvas.width, canvas.height);
     const blob = await new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
     return new File([blob], name, { type: "image/png" });
   }

@@ -62,6 +62,7 @@ export class EncodeWorker {
 // ask(path, value) fetches JSON from below /api, or posts a value there; onMode(mode, reason, times) hears "server" or
 // "browser", and by which times in ms it was chosen, if by times; wish: see wishOf; start makes an EncodeWorker.
 export class Encoder {
+  /** @param {(mode: string, reason: string, times: object | null) => void} onMode */
   constructor(ask, onMode = () => {}, { local = false, wanted = "" } = {}, start = () => new EncodeWorker()) {
     this.askServer = ask;
     this.onMode = onMode;

@@ -3,6 +3,7 @@
 import * as api from "./api.js";
 import { texts } from "./texts.js";
 
+/** @type {(id: string) => any} */
 const byId = (id) => document.getElementById(id);
 
 // The state of indexing, as the server pushes it. A connection is kept only while somebody looks or something runs:

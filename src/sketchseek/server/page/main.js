@@ -16,6 +16,7 @@ import { fillTexts, texts } from "./texts.js";
 import { preview, watchForPictures } from "./upload.js";
 import { Viewer } from "./viewer.js";
 
+/** @type {(id: string) => any} */
 const byId = (id) => document.getElementById(id);
 const RETRY = 2000; // milliseconds between looks whether the server is back
 const QUIET = 700; // milliseconds of rest before results are read out
@@ -97,7 +98,7 @@ function setQuery(next) {
   if (!file) crop.turn(false);
   byId("crop").ariaPressed = String(crop.on);
   if (like) byId("like").src = api.thumbnailUrl(like.id, 640);
-  if (file) document.querySelector(`#kind input[value=${next.kind}]`).checked = true;
+  if (file) byId("kind").querySelector(`input[value=${next.kind}]`).checked = true;
   const name = part ? texts.partOf(next.name) : texts.uploadAbout(next.name);
   byId("about-text").textContent = like ? texts.likeAbout(like.name) : file ? name : "";
   showTools();
@@ -353,7 +354,7 @@ const LETTERS = { p: does.pen, e: does.eraser, f: does.fit, delete: does.clear, 
 // Letters are keys only where one draws: elsewhere they may be somebody's speech.
 const atQuery = (target) => target === document.body || target.closest(".query") !== null;
 
-addEventListener("keydown", (event) => {
+addEventListener("keydown", (/** @type {any} */ event) => {
   if (viewer.open || panel.open || event.target.matches("input:not([type=radio], [type=range]), select")) return;
   const command = event.ctrlKey || event.metaKey;
   const key = event.key.toLowerCase();

@@ -29,6 +29,7 @@ export function rasterStrokes(strokes, size, { fill, line }) {
   const width = Math.max(1, roundHalfEven(line * side));
   const sheet = new Sheet(side);
   for (const [xs, ys] of lines) {
+    /** @type {[number, number][]} */
     const points = [];
     for (let i = 0; i < xs.length; i++) {
       const x = (xs[i] - (left + right) / 2) * factor + side / 2;

@@ -3,6 +3,7 @@
 import { fileUrl, openFolder, photo, thumbnailUrl } from "./api.js";
 import { texts } from "./texts.js";
 
+/** @type {(id: string) => any} */
 const byId = (id) => document.getElementById(id);
 
 export class Viewer {
