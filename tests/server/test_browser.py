@@ -320,8 +320,10 @@ def test_the_server_goes_and_comes_back(new_page: Callable[..., Page], library: 
         page = new_page(address)
         draw(page, (0.2, 0.2), (0.8, 0.2))
         expect_results(page)
+        page.evaluate("document.getElementById('running').hidden = false")  # as if it were indexing
     draw(page, (0.5, 0.2), (0.5, 0.9))
     page.locator("#notice").wait_for()
+    assert page.locator("#running").is_hidden()
     assert "does not answer" in page.locator("#notice-text").inner_text()
     assert page.locator("#retry").is_visible()
     with serving(library, thumbnails=tmp_path, port=port), page.expect_response("**/api/search/drawing") as answer:

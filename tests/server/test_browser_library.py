@@ -114,8 +114,12 @@ def test_adding_is_stopped_and_goes_on_later(
         page = new_page(address)
         page.locator("#library").click()
         page.locator("#folder-list button").click()
+        page.evaluate("document.getElementById('panel-folders').style.marginBlockEnd = '2000px'")  # a long list
         page.locator("#add").click()
         assert reached.wait(20)
+        page.locator("#stop").wait_for()
+        box = "document.getElementById('stop').getBoundingClientRect()"
+        until(page, f"{box}.top > 0 && {box}.bottom < innerHeight")
         with page.expect_response("**/api/indexing/stop") as stopped:
             page.locator("#stop").click()
         assert stopped.value.ok

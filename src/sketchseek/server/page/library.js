@@ -143,6 +143,7 @@ export class LibraryPanel {
     byId("running").hidden = !state.running;
     byId("running").textContent = texts.progress(Math.round(100 * (part ?? 0)));
     const saved = (one) => one?.progress?.indexed ?? 0;
+    if (state.running && !before?.running) byId("progress").scrollIntoView({ block: "nearest" }); // above a long list
     if (before?.running && !state.running) this.#changed();
     else if (state.running && saved(state) !== saved(before)) this.#refresh();
   }

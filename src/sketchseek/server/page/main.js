@@ -229,6 +229,7 @@ function showError(error) {
   byId("notice-text").textContent = gone ? texts.serverGone : error.message || texts.serverFailed;
   byId("notice-remedy").textContent = gone ? texts.serverGoneRemedy : (error.remedy ?? "");
   byId("retry").hidden = !gone;
+  if (gone) byId("running").hidden = true; // how far indexing is, is not known any more
   byId("notice").hidden = false;
   if (gone && retrying === null) retrying = setInterval(retry, RETRY);
 }
