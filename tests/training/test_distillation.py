@@ -230,6 +230,9 @@ def test_a_side_starts_from_another_run_and_stays_as_it_is(shapes: Path, tmp_pat
     for key, value in before.photo.state_dict().items():
         torch.testing.assert_close(after.photo.state_dict()[key], value, rtol=0, atol=0, msg=key)
     assert not torch.equal(after.sketch.head.linear.weight, before.sketch.head.linear.weight)
+    other = dataclasses.replace(second, validation_seed=1)
+    with pytest.raises(ConfigError, match="held out other photos"):
+        train(other, parts, tmp_path / "third", None)
     missing = parse_config(settings | {"photo": photo | {"start": str(tmp_path / "none")}})
     with pytest.raises(ConfigError, match="no trained run"):
         train(missing, parts, tmp_path / "third", None)

@@ -102,13 +102,20 @@ def _start(model: TwoEncoders, config: TrainConfig) -> None:
     """Load what an experiment says that it starts from: a whole run, or one side of it.
 
     Raises:
-        ConfigError: It is not there, or belongs to other encoders.
+        ConfigError: It is not there, belongs to other encoders, or held out other photos: it would have been trained on
+            what this experiment chooses by.
     """
-    if config.start:
-        _load_best(model, Path(config.start))
-    for side in SIDES:
-        if start := model.side(side).config.start:
-            _load_best(model.side(side), Path(start), f"{side}.")
+    parts: dict[str, nn.Module] = {"": model} | {f"{side}.": model.side(side) for side in SIDES}
+    for part, start in zip(parts, (config.start, *(model.side(side).config.start for side in SIDES)), strict=True):
+        if start:
+            _load_best(parts[part], Path(start), part)
+            before = _read_experiment(Path(start) / EXPERIMENT)
+            held_out = [(c.validation, c.validation_seed) for c in (before, config)]
+            if config.validation and held_out[0] != held_out[1]:
+                raise ConfigError(
+                    f"{start}: it held out other photos than {config.name} does, and was trained on some of those.",
+                    remedy="Give both experiments the same validation and validation_seed.",
+                )
 
 
 def _load_best(model: nn.Module, run: Path, part: str = "") -> None:
