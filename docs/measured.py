@@ -16,7 +16,7 @@ PROTOCOLS = {
         ["recall@1", "recall@5", "recall@10", "category_P@1"],
     ),
     "chairv2": (
-        "QMUL-Chair-V2, its own test split; no drawing or photo of it was trained on",
+        "QMUL-Chair-V2, its own test split",
         "sketchseek evaluate chairv2 DATA/chairv2",
         ["acc@1", "acc@10"],
     ),

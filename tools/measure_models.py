@@ -27,7 +27,7 @@ from sketchseek.evaluation.figures import exact_recall
 from sketchseek.evaluation.fit import fit_threshold
 from sketchseek.evaluation.protocols import (
     Evaluation,
-    evaluate_chairv2,
+    evaluate_qmul,
     evaluate_sketchy,
     evaluate_words,
 )
@@ -56,7 +56,7 @@ def measure(artefact: Artefact, data: Path) -> None:
     _store(f"storage-{name}", storage(sketchy))
     evaluations = {
         "sketchy": sketchy,
-        "chairv2": evaluate_chairv2(data / "chairv2", encoder),
+        "chairv2": evaluate_qmul(data / "chairv2", "chairv2", encoder),
         "caltech": evaluate_words(data / "quickdraw", data / "caltech101", encoder),
         "gallery": evaluate_words(data / "quickdraw", data / "emoji", encoder),
     }
@@ -91,7 +91,7 @@ def robustness(artefact: Artefact, data: Path, plain: dict[str, Evaluation]) -> 
     """Recall at 1 and 10 of the test drawings of Sketchy and ChairV2, drawn anew in every manner."""
     protocols: dict[str, Callable[[Encoder], Evaluation]] = {
         "sketchy": lambda encoder: evaluate_sketchy(data / "sketchy", encoder),
-        "chairv2": lambda encoder: evaluate_chairv2(data / "chairv2", encoder),
+        "chairv2": lambda encoder: evaluate_qmul(data / "chairv2", "chairv2", encoder),
     }
     table: dict[str, Any] = {"as drawn": {protocol: _recall(found) for protocol, found in plain.items()}}
     for how in MANNERS:

@@ -177,8 +177,12 @@ def _export_side(encoder: SideEncoder, name: SideName, metric: Metric, file: Pat
     )
 
 
-def store_half(model: Any, smallest: int = 1024) -> None:
-    """Store large weights as fp16 with a cast behind each; onnxruntime folds the casts when it opens the graph."""
+def store_half(model: Any, smallest: int = 8192) -> None:
+    """Store large weights as fp16 with a cast behind each; onnxruntime folds the casts when it opens the graph.
+
+    Smaller ones, which are those of the first and of depthwise layers, lose a network more than they weigh: in two
+    EfficientNets they are 1.4 % of the bytes, and four fifths of the difference that rounding makes.
+    """
     from onnx import TensorProto, helper, numpy_helper
 
     casts = []
