@@ -81,9 +81,9 @@ def with_fit(artefact: Artefact, shelf: Evaluation, data: Path) -> Manifest:
     number = {name: i for i, name in enumerate(sorted({photo.category for photo in shelf.photos}))}
     asked = np.array([number[words[drawings[i].category]] for i in queries.read])
     shown = np.array([number[photo.category] for photo in shelf.photos])
-    threshold, right = fit_threshold(queries.vectors, shelf.shelved.vectors, asked, shown, shelf.metric)
-    say(f"{artefact.manifest.name}: fit {threshold:.3f}, right for {right:.3f}")
-    scores = artefact.manifest.scores | {"fit": round(threshold, 4), "fit_right": round(right, 4)}
+    threshold, rejects = fit_threshold(queries.vectors, shelf.shelved.vectors, asked, shown, shelf.metric)
+    say(f"{artefact.manifest.name}: fit {threshold:.3f}, rejects {rejects:.3f}")
+    scores = artefact.manifest.scores | {"fit": round(threshold, 4), "fit_rejects": round(rejects, 4)}
     return dataclasses.replace(artefact.manifest, scores=scores)
 
 

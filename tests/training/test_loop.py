@@ -195,8 +195,8 @@ def test_validate_counts_a_perfect_model_as_perfect(parts: Parts, lengths: bool)
 
     scores = validate(Both(), held)  # type: ignore[arg-type]
     assert scores.pop("fit") > 0.5
-    expected = {f"recall@{k}": 1.0 for k in (1, 5, 10)} | {"median_rank": 1.0, "category@1": 1.0, "fit_right": 1.0}
-    assert scores == expected
+    assert 0.05 <= scores.pop("fit_rejects") <= 1
+    assert scores == {f"recall@{k}": 1.0 for k in (1, 5, 10)} | {"median_rank": 1.0, "category@1": 1.0}
 
 
 def test_the_command_line_trains(shapes: Path, tmp_path: Path) -> None:

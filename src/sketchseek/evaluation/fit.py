@@ -1,4 +1,4 @@
-"""From which score on a drawing's best result is likely what was meant: what an honest "nothing fits well" rests on."""
+"""Below which score a drawing's best result is likely not what was meant: what "nothing fits well" rests on."""
 
 from __future__ import annotations
 
@@ -17,21 +17,25 @@ def fit_threshold(
     drawn: npt.NDArray[np.int64],
     shown: npt.NDArray[np.int64],
     metric: Metric = "cosine",
+    *,
+    wrongly: float = 0.05,
 ) -> tuple[float, float]:
-    """The score that tells best a gallery that holds the drawn thing from one that does not.
+    """The score below which a best result likely is not what was drawn.
 
-    Each drawing asks twice: all photos, and all but those of its category. The threshold has the largest share of best
-    scores on its right side, both cases weighing alike. The best score grows with a gallery, so where a gallery is far
-    larger than this one, the threshold is reached too easily.
+    Each drawing asks twice: all photos, and all but those of its category. The threshold lies where few of the first
+    best scores stay below it; how many of the second do says what it is worth. The best score grows with a gallery, so
+    where a gallery is far larger than this one, it is reached too easily: the line is rather silent than wrong.
 
     Args:
         drawings: (n, d) embeddings.
         photos: (m, d).
         drawn, shown: (n,) and (m,) categories.
         metric: How they are compared; distances count as scores with their sign turned.
+        wrongly: Share of drawings whose thing is there and whose best score stays below.
 
     Returns:
-        The threshold, and the share on the right side: 0.5 is worth nothing.
+        The threshold, and the share of best scores below it where the drawn thing is not there: ``wrongly`` is worth
+        nothing.
 
     Raises:
         ValueError: No drawing has both a photo of its category and one of another.
@@ -39,6 +43,8 @@ def fit_threshold(
     present, absent = [], []
     for start in range(0, len(drawings), _BLOCK):
         scores = similarity(drawings[start : start + _BLOCK], photos, metric)
+        if metric == "euclidean":
+            scores = -np.sqrt(np.maximum(-scores, 0))
         own = drawn[start : start + len(scores), None] == shown[None, :]
         asked = own.any(axis=1) & ~own.all(axis=1)
         present.append(scores.max(axis=1)[asked])
@@ -46,9 +52,5 @@ def fit_threshold(
     there, not_there = np.concatenate(present), np.concatenate(absent)
     if not len(there):
         raise ValueError("no drawing has photos both of its category and of another")
-    levels = np.unique(np.concatenate([there, not_there]))
-    hits = 1 - np.searchsorted(np.sort(there), levels) / len(there)
-    rejections = np.searchsorted(np.sort(not_there), levels) / len(not_there)
-    right = (hits + rejections) / 2
-    best = int(np.argmax(right))
-    return float(levels[best]), float(right[best])
+    threshold = float(np.quantile(there, wrongly))
+    return threshold, float(np.mean(not_there < threshold))

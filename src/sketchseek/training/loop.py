@@ -258,7 +258,7 @@ def validate(
 
     Returns:
         ``recall@1``, ``@5``, ``@10``, ``median_rank``, ``category@1``: how often the first photo is of the category,
-        and, where the part has several categories, ``fit`` and ``fit_right`` (``evaluation.fit``).
+        and, where the part has several categories, ``fit`` and ``fit_rejects`` (``evaluation.fit``).
     """
     was = model.training
     model.eval()
@@ -277,7 +277,7 @@ def validate(
     found = recall | {"category@1": float(np.mean(hits))}
     if len(set(held.photo_category.tolist())) > 1:
         threshold = fit_threshold(queries, gallery, held.sketch_category[paired], held.photo_category, metric)
-        found |= dict(zip(("fit", "fit_right"), threshold, strict=True))
+        found |= dict(zip(("fit", "fit_rejects"), threshold, strict=True))
     return found
 
 
