@@ -111,29 +111,17 @@ def _costs(names: list[str]) -> list[str]:
 
 
 def _robustness(names: list[str]) -> list[str]:
-    found = {name: stored(f"robust-{name}") for name in names}
-    columns = [
-        (name, protocol, k)
-        for name in names
-        if found[name]
-        for protocol in ("sketchy", "chairv2")
-        for k in ("recall@1", "recall@10")
-    ]
+    found = {name: values for name in names if (values := stored(f"robust-{name}"))}
+    figures = ("recall@1", "recall@10")
     rows = [
-        [
-            shown,
-            *(
-                per_cent(found[name][how][protocol][k]) if protocol in found[name].get(how, {}) else "–"
-                for name, protocol, k in columns
-            ),
-        ]
+        [shown, *(per_cent(values[how][k]) for values in found.values() for k in figures)]
         for how, shown in _MANNERS.items()
     ]
     return [
-        "The test drawings of Sketchy and of ChairV2 (whose strokes are known), drawn anew before they are read:",
+        "ChairV2's test drawings, whose strokes are known, drawn anew before they are read:",
         "`sketchseek evaluate chairv2 DATA/chairv2 --drawn first-50`.",
         "",
-        *table(["drawing", *(f"{name}: {protocol} {k}" for name, protocol, k in columns)], rows),
+        *table(["drawing", *(f"{name}: {k}" for name in found for k in figures)], rows),
     ]
 
 
