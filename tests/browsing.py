@@ -38,6 +38,12 @@ def results(page: Page) -> list[str]:
     return page.locator("#grid .caption").all_text_contents()
 
 
+def alike(some: list[str], others: list[str]) -> bool:
+    """Whether two answers are one; how many of its results have tiles depends on the room that other lines leave."""
+    count = min(len(some), len(others))
+    return count >= 8 and some[:count] == others[:count]
+
+
 def ink(page: Page) -> int:
     """How many pixels of the sheet are inked."""
     return int(
