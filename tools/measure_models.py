@@ -23,7 +23,7 @@ from sketchseek.datasets.quickdraw import load_quickdraw, quickdraw_split
 from sketchseek.encoder import Encoder
 from sketchseek.evaluation.embedding import embed_drawing_set
 from sketchseek.evaluation.figures import exact_recall
-from sketchseek.evaluation.fit import fit_threshold
+from sketchseek.evaluation.fit import WORTH, fit_threshold
 from sketchseek.evaluation.protocols import (
     Evaluation,
     evaluate_qmul,
@@ -67,7 +67,8 @@ def measure(artefact: Artefact, data: Path) -> None:
 
 
 def with_fit(artefact: Artefact, shelves: list[Evaluation], data: Path) -> Manifest:
-    """The manifest with the score from which on a result fits: the lower one of what photos and emoji say.
+    """The manifest with the score from which on a result fits: the lower one of what photos and emoji say, if it is
+    worth anything.
 
     Their pictures are asked by the training part of Quick, Draw!; no figure that is reported depends on it.
     """
@@ -85,7 +86,9 @@ def with_fit(artefact: Artefact, shelves: list[Evaluation], data: Path) -> Manif
         found.append(fit_threshold(queries.vectors, shelf.shelved.vectors, asked, shown, shelf.metric))
     say(f"{artefact.manifest.name}: fit and rejects {found}")
     threshold, rejects = min(found)
-    scores = artefact.manifest.scores | {"fit": round(threshold, 4), "fit_rejects": round(rejects, 4)}
+    scores = {name: value for name, value in artefact.manifest.scores.items() if name != "fit"}
+    if rejects >= WORTH:
+        scores["fit"] = round(threshold, 4)
     return dataclasses.replace(artefact.manifest, scores=scores)
 
 

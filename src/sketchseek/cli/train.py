@@ -108,9 +108,12 @@ def export_command(run: Path, out: Path, fp32: bool, licence: str, as_json: bool
 
 
 def _scores(found: dict[str, float]) -> dict[str, Any]:
-    """What the manifest says of validation; ``fit`` stands by itself, since searching uses it."""
+    """What the manifest says of validation; ``fit`` stands by itself, since searching uses it, where it is worth it."""
+    from sketchseek.evaluation.fit import WORTH
+
     fit = found.pop("fit", None)
-    return ({"validation": found} if found else {}) | ({"fit": fit} if fit is not None else {})
+    worth = fit is not None and found["fit_rejects"] >= WORTH
+    return ({"validation": found} if found else {}) | ({"fit": fit} if worth else {})
 
 
 @click.command("quantise", epilog="Example: sketchseek quantise small --data ~/data --out models/small-int8")

@@ -8,6 +8,9 @@ import numpy.typing as npt
 from sketchseek.artefact import Metric
 from sketchseek.evaluation.metrics import Vectors, similarity
 
+WORTH = 0.25
+"""Share that a threshold must reject where the drawn thing is not there: with less, the line would be noise."""
+
 _BLOCK = 256  # drawings that are compared at once
 
 
