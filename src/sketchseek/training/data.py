@@ -25,7 +25,7 @@ from sketchseek.errors import ConfigError, DatasetError, InputError
 from sketchseek.evaluation.redrawing import first_strokes
 from sketchseek.images import read_photo
 from sketchseek.training.config import SourceConfig
-from sketchseek.training.lines import line_drawing
+from sketchseek.training.lines import drawing_source
 
 Indices = npt.NDArray[np.int64]
 Pixels = npt.NDArray[np.uint8]
@@ -166,7 +166,7 @@ def read_pixels(
     sketches, sketch_pixels = _read(
         "drawings",
         dataset.drawings,
-        lambda d: raster_drawing(line_drawing(d.path) if d.traced and d.path else d.source, sketch_size),
+        lambda d: raster_drawing(drawing_source(d), sketch_size),
         (sketch_size, sketch_size),
         cache,
         progress,

@@ -16,6 +16,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from sketchseek.datasets.records import Drawing
+from sketchseek.drawings import DrawingSource
 from sketchseek.errors import EmptyDrawingError, MissingExtraError
 from sketchseek.images import read_photo
 
@@ -27,6 +29,15 @@ _STRONG = 0.93
 
 _SHORTEST = 14
 """Pixels that a piece must extend over."""
+
+
+def drawing_source(drawing: Drawing) -> DrawingSource:
+    """What ``sketchseek.drawings.raster_drawing`` takes of a drawing, one that is to be extracted from its photo too.
+
+    Raises:
+        EmptyDrawingError, MissingExtraError, PictureError: As ``line_drawing``.
+    """
+    return line_drawing(drawing.path) if drawing.traced and drawing.path else drawing.source
 
 
 def line_drawing(photo: Path) -> Image.Image:

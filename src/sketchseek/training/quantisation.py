@@ -20,7 +20,7 @@ from sketchseek.encoder import Encoder, load_encoder
 from sketchseek.errors import ConfigError, InputError, MissingExtraError
 from sketchseek.training.config import parse_config
 from sketchseek.training.data import load_sources
-from sketchseek.training.lines import line_drawing
+from sketchseek.training.lines import drawing_source
 from sketchseek.training.nn.model import SIDES
 
 Pixels = npt.NDArray[np.uint8]
@@ -74,15 +74,14 @@ def calibration_set(source: Artefact, data: Path, count: int, seed: int) -> tupl
             f"{source.path}: its manifest does not say what it was trained on.", remedy="Export it from its run again."
         )
     config = parse_config(settings)
-    training = load_sources(config.sources, data, config.validation, config.seed).training
+    training = load_sources(config.sources, data, config.validation, config.validation_seed).training
     encoder = load_encoder(source.path)
     random = np.random.default_rng(seed)
     photos = [encoder.read_photo(p.path) for p in _some(random, training.photos, count)]
     drawings = []
     for drawing in _some(random, training.drawings, count):
         try:
-            picture = line_drawing(drawing.path) if drawing.traced and drawing.path else drawing.source
-            drawings.append(encoder.read_drawing(picture))
+            drawings.append(encoder.read_drawing(drawing_source(drawing)))
         except InputError:  # a photo without lines, say: there are others
             continue
     return np.stack(photos), np.stack(drawings)
