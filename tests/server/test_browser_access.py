@@ -104,12 +104,12 @@ def test_drawing_finding_and_looking_with_the_keyboard_alone(new_page: Callable[
     columns = page.evaluate(
         "new Set([...document.querySelectorAll('#grid li')].map((tile) => tile.style.insetInlineStart)).size"
     )
-    assert page.evaluate("document.activeElement.closest('li').ariaPosInSet") == str(columns + 2)
+    until(page, f"document.activeElement.closest('li')?.ariaPosInSet === '{columns + 2}'")
     page.keyboard.press("Enter")
     assert page.locator("#viewer").is_visible()
-    assert page.evaluate("document.activeElement.closest('dialog')?.id") == "viewer"
+    until(page, "document.activeElement.closest('dialog')?.id === 'viewer'")
     page.keyboard.press("Escape")
-    assert page.evaluate("document.activeElement.closest('li').ariaPosInSet") == str(columns + 2)
+    until(page, f"document.activeElement.closest('li')?.ariaPosInSet === '{columns + 2}'")
 
 
 def test_right_to_left_the_grid_begins_at_the_right(new_page: Callable[..., Page], url: str) -> None:
@@ -125,7 +125,7 @@ def test_right_to_left_the_grid_begins_at_the_right(new_page: Callable[..., Page
     assert second["x"] < first["x"] < sheet["x"]
     page.locator("#grid .photo").first.focus()
     page.keyboard.press("ArrowLeft")
-    assert page.evaluate("document.activeElement.closest('li').ariaPosInSet") == "2"
+    until(page, "document.activeElement.closest('li')?.ariaPosInSet === '2'")
     assert ink(page) > 300
 
 

@@ -47,7 +47,7 @@ def test_the_viewer_and_more_like_this(new_page: Callable[..., Page], url: str, 
     assert viewer.locator("h2").inner_text() == found[3]
     page.keyboard.press("Escape")
     assert not viewer.is_visible()
-    assert page.evaluate("document.activeElement.closest('li') === document.querySelectorAll('#grid li')[3]")
+    until(page, "document.activeElement.closest('li')?.ariaPosInSet === '4'")
 
     page.keyboard.press("Enter")
     with page.expect_request("**/api/search/photo/*"):
