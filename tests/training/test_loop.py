@@ -18,6 +18,7 @@ from sketchseek.training.config import TrainConfig, parse_config
 from sketchseek.training.data import Parts, load_sources, read_pixels
 from sketchseek.training.export import check_parity, export_artefact
 from sketchseek.training.loop import Events, embed, load_run, save_experiment, train, validate
+from sketchseek.training.nn.backbones import create_backbone
 
 SETTINGS = {
     "name": "shapes",
@@ -229,6 +230,33 @@ def test_a_run_can_start_from_another_s_weights(run: Path, parts: Parts, tmp_pat
         train(parse_config(settings | {"embedding": 8}), parts, tmp_path / "other", None)
     with pytest.raises(ConfigError, match="no trained run"):
         train(parse_config(settings | {"start": str(tmp_path / "none")}), parts, tmp_path / "third", None)
+
+
+def test_a_run_can_start_from_the_mean_of_several(run: Path, parts: Parts, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    config = parse_config(SETTINGS | {"steps": 0, "seed": 7})
+    train(config, parts, other, None)
+    save_experiment(other, config)
+    settings = SETTINGS | {"average": [str(run), str(other)], "steps": 0}
+    train(parse_config(settings), parts, tmp_path / "mean", None)
+    first, second, mean = (load_file(f / "best.safetensors") for f in (run, other, tmp_path / "mean"))
+    name = "sketch.head.linear.weight"
+    assert not torch.equal(first[name], second[name])
+    torch.testing.assert_close(mean[name], (first[name] + second[name]) / 2)
+    with pytest.raises(ConfigError, match="both given"):
+        parse_config(settings | {"start": str(run)})
+    with pytest.raises(ConfigError, match="no trained run"):
+        train(parse_config(settings | {"average": [str(run), "none"]}), parts, tmp_path / "third", None)
+
+
+def test_a_backbone_can_start_from_a_run_s_photo_encoder(run: Path, tmp_path: Path) -> None:
+    backbone = load_run(run)[1].photo.backbone
+    made, theirs = create_backbone(backbone, str(run)), load_run(run)[0].photo.backbone
+    assert all(torch.equal(made.state_dict()[key], value) for key, value in theirs.state_dict().items())
+    with pytest.raises(ConfigError, match="its photo encoder is another"):
+        create_backbone("shufflenet_v2_x2_0", str(run))
+    with pytest.raises(ConfigError, match="no trained run"):
+        create_backbone(backbone, str(tmp_path))
 
 
 def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:

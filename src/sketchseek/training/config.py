@@ -159,6 +159,8 @@ class TrainConfig:
         losses: The terms of the objective.
         distil: What it learns from teachers, besides the losses; null for nothing.
         start: Folder of a run whose best weights this one starts from, relative to the current folder; empty for none.
+        average: Instead of one, folders of runs of the same encoders, from the mean of whose best weights it starts
+            (a model soup, Wortsman et al. 2022, arXiv 2203.05482).
         embedding: Length of the embedding; null for the backbones' pooled features.
         norm, dropout: See ``EmbeddingHead``.
         shared: One set of weights for both sides.
@@ -182,6 +184,7 @@ class TrainConfig:
     losses: list[LossConfig] = field(default_factory=lambda: [LossConfig("triplet")])
     distil: DistilConfig | None = None
     start: str = ""
+    average: list[str] = field(default_factory=list)
     embedding: int | None = 256
     norm: HeadNorm = "batch"
     dropout: float = 0.0
@@ -266,6 +269,10 @@ def parse_config(data: Any) -> TrainConfig:
     for name in ("steps", "warmup"):
         if getattr(config, name) < 0:
             raise ConfigError(f"{name} is negative.")
+    if config.start and config.average:
+        raise ConfigError(
+            "start and average are both given.", remedy="Start from one run, or from the mean of several."
+        )
     if config.evaluate_every < 1:
         raise ConfigError("evaluate_every must be at least 1.")
     if not 0 <= config.validation < 1:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors.torch import load_file
-from torch import nn
+from torch import Tensor, nn
 
 from sketchseek.artefact import Metric
 from sketchseek.errors import ConfigError, TrainingError
@@ -94,43 +94,57 @@ def load_run(folder: Path) -> tuple[TwoEncoders, TrainConfig, Progress]:
         )
     config = _read_experiment(folder / EXPERIMENT)
     model = build_model(config)
-    _load_best(model, folder)
+    _load_best(model, [folder])
     return model.eval(), config, read_progress(folder, config.fingerprint)[0]
 
 
 def _start(model: TwoEncoders, config: TrainConfig) -> None:
-    """Load what an experiment says that it starts from: a whole run, or one side of it.
+    """Load what an experiment says that it starts from: a whole run, the mean of several, or one side of one.
 
     Raises:
         ConfigError: It is not there, belongs to other encoders, or held out other photos: it would have been trained on
             what this experiment chooses by.
     """
     parts: dict[str, nn.Module] = {"": model} | {f"{side}.": model.side(side) for side in SIDES}
-    for part, start in zip(parts, (config.start, *(model.side(side).config.start for side in SIDES)), strict=True):
-        if start:
-            _load_best(parts[part], Path(start), part)
-            before = _read_experiment(Path(start) / EXPERIMENT)
+    whole = config.average or ([config.start] if config.start else [])
+    sides = [[start] if (start := model.side(side).config.start) else [] for side in SIDES]
+    for part, names in zip(parts, (whole, *sides), strict=True):
+        runs = [Path(name) for name in names]
+        if runs:
+            _load_best(parts[part], runs, part)
+        for run in runs:
+            before = _read_experiment(run / EXPERIMENT)
             held_out = [(c.validation, c.validation_seed) for c in (before, config)]
             if config.validation and held_out[0] != held_out[1]:
                 raise ConfigError(
-                    f"{start}: it held out other photos than {config.name} does, and was trained on some of those.",
+                    f"{run}: it held out other photos than {config.name} does, and was trained on some of those.",
                     remedy="Give both experiments the same validation and validation_seed.",
                 )
 
 
-def _load_best(model: nn.Module, run: Path, part: str = "") -> None:
-    """Load a run's best weights, or the part of them under a prefix.
+def _load_best(model: nn.Module, runs: list[Path], part: str = "") -> None:
+    """Load a run's best weights, or the mean of several runs', or the part of them under a prefix.
 
     Raises:
         ConfigError: There are none, or they belong to other encoders.
     """
-    try:
-        weights = load_file(run / BEST)
-        model.load_state_dict({k.removeprefix(part): v for k, v in weights.items() if k.startswith(part)})
-    except FileNotFoundError as error:
-        raise ConfigError(f"{run}: no trained run here.", remedy="Train that one first.") from error
-    except RuntimeError as error:
-        raise ConfigError(f"{run}: its weights are of other encoders ({str(error).splitlines()[0]}).") from error
+    kept: list[dict[str, Tensor]] = []
+    for run in runs:
+        try:
+            weights = load_file(run / BEST)
+            model.load_state_dict({k.removeprefix(part): v for k, v in weights.items() if k.startswith(part)})
+        except FileNotFoundError as error:
+            raise ConfigError(f"{run}: no trained run here.", remedy="Train that one first.") from error
+        except RuntimeError as error:
+            raise ConfigError(f"{run}: its weights are of other encoders ({str(error).splitlines()[0]}).") from error
+        kept.append({name: value.clone() for name, value in model.state_dict().items()})
+    if len(kept) > 1:
+        model.load_state_dict({name: _mean([weights[name] for weights in kept]) for name in kept[0]})
+
+
+def _mean(values: list[Tensor]) -> Tensor:
+    """The mean of floats; of counts, which are not averaged, the last."""
+    return torch.stack(values).mean(dim=0) if values[0].is_floating_point() else values[-1]
 
 
 def _read_experiment(file: Path) -> TrainConfig:

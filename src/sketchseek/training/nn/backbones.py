@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from sketchseek.errors import ConfigError
@@ -67,8 +68,8 @@ def create_backbone(name: str, weights: str = "none") -> Backbone:
         name: A ShuffleNetV2 (``shufflenet_v2_x0_5``, ``x1_0``, ``x1_5``, ``x2_0``) or any of timm's convolutional
         networks.
         weights: ``none``; ``packaged``, ImageNet weights from an installed package (``PACKAGED``); ``download``,
-        timm's own,
-            fetched from its hub; or the path of a safetensors file in torchvision's or timm's parameter names.
+            timm's own, fetched from its hub; the path of a safetensors file in torchvision's or timm's parameter names;
+            or the folder of a run: then those of its photo encoder.
 
     Raises:
         ConfigError: There is no such network, or no such weights.
@@ -93,14 +94,29 @@ def create_backbone(name: str, weights: str = "none") -> Backbone:
             raise ConfigError(f"{name}: no packaged weights.", remedy=f"They exist for {', '.join(PACKAGED)}.")
         package, normalisation = PACKAGED[name]
         _load_in_order(net, _packaged_file(package))
-    elif weights not in ("none", "download"):
-        from safetensors.torch import load_file
-
+    elif weights not in ("none", "download") and not Path(weights).is_dir():
         if not Path(weights).is_file():
-            raise ConfigError(f"{weights}: no such weights file.", remedy="Use none, packaged, download or a file.")
+            raise ConfigError(
+                f"{weights}: no such weights file.", remedy="Use none, packaged, download, a file or a run's folder."
+            )
         state = {key: value for key, value in load_file(weights).items() if not key.startswith(("fc.", "classifier."))}
         net.load_state_dict(state)
-    return Backbone(_chain(net), channels, normalisation)
+    backbone = Backbone(_chain(net), channels, normalisation)
+    if Path(weights).is_dir():
+        _load_from_run(backbone, Path(weights))
+    return backbone
+
+
+def _load_from_run(backbone: Backbone, run: Path) -> None:
+    """Load what a run's photo encoder has learnt: an initialisation for a network that nobody offers weights for."""
+    prefix = "photo.backbone."
+    try:
+        weights = load_file(run / "best.safetensors")
+        backbone.load_state_dict({k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)})
+    except FileNotFoundError as error:
+        raise ConfigError(f"{run}: no trained run here.", remedy="Train that one first.") from error
+    except RuntimeError as error:
+        raise ConfigError(f"{run}: its photo encoder is another ({str(error).splitlines()[0]}).") from error
 
 
 def _chain(net: nn.Module) -> list[nn.Module]:
