@@ -22,6 +22,21 @@ _MANNERS = {
 }
 
 
+_HOW = [
+    "ChairV2's test drawings, whose strokes are known, drawn anew before they are read:",
+    "`sketchseek evaluate chairv2 DATA/chairv2 --drawn first-50`.",
+]
+_MENDED = [
+    "What search while one draws meets most is worst: unfinished drawings. So the stages after the first also train on",
+    "the first part of each drawing whose strokes are known (`unfinished: true`). The same table before and after:",
+]
+_STAGES = ("small-first", "teacher")
+_FAILURES = [
+    "The words of the demo's gallery whose drawings find their thing least often among the first five (three drawings",
+    "at least, of the test part): the first drawing that fails, and the first five pictures found for it.",
+]
+
+
 def models(artefacts: list[Artefact]) -> str:
     """What ships with the package, side by side."""
     names = [artefact.manifest.name for artefact in artefacts]
@@ -42,8 +57,11 @@ def models(artefacts: list[Artefact]) -> str:
         if reports:
             parts += [f"## {protocol}", "", f"{what}.", "", f"    {command} --model MODEL", ""]
             parts += [*evaluation_table(reports, figures), ""]
-    parts += ["## However people draw", "", *_robustness(names), ""]
+    parts += ["## However people draw", "", *_HOW, "", *_robustness(names), ""]
+    parts += ["## The training that mended the worst", "", *_MENDED, "", *_robustness(list(_STAGES)), ""]
     parts += ["## How embeddings are stored", "", *_storage(names), ""]
+    parts += ["## What they find worst", "", *_FAILURES, ""]
+    parts += [part for name in names for part in (f"### {name}", "", f"![failures](failures-{name}.png)", "")]
     notes = DOCS / "models-notes.md"
     if notes.is_file():
         parts += [notes.read_text(encoding="utf-8").strip(), ""]
@@ -77,7 +95,9 @@ def card(artefact: Artefact) -> str:
     for protocol, (what, _, figures) in PROTOCOLS.items():
         if report := stored(f"{protocol}-{name}"):
             parts += [f"{what}:", "", *evaluation_table([report], figures), ""]
-    parts += ["## However people draw", "", *_robustness([name]), ""]
+    parts += ["## However people draw", "", *_HOW, "", *_robustness([name]), ""]
+    parts += ["## What it finds worst", "", *_FAILURES, ""]
+    parts += [f"![failures](../../../../docs/failures-{name}.png)", ""]
     limits = BUNDLED / name / "LIMITS.md"
     if limits.is_file():
         parts += ["## Limits", "", limits.read_text(encoding="utf-8").strip(), ""]
@@ -117,12 +137,7 @@ def _robustness(names: list[str]) -> list[str]:
         [shown, *(per_cent(values[how][k]) for values in found.values() for k in figures)]
         for how, shown in _MANNERS.items()
     ]
-    return [
-        "ChairV2's test drawings, whose strokes are known, drawn anew before they are read:",
-        "`sketchseek evaluate chairv2 DATA/chairv2 --drawn first-50`.",
-        "",
-        *table(["drawing", *(f"{name}: {k}" for name in found for k in figures)], rows),
-    ]
+    return table(["drawing", *(f"{name}: {k}" for name in found for k in figures)], rows)
 
 
 def _storage(names: list[str]) -> list[str]:

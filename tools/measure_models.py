@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
+from failures import picture_failures
 from sketchseek.artefact import Artefact, Manifest, bundled_models, load_artefact, write_manifest
 from sketchseek.datasets.chairv2 import load_chairv2
 from sketchseek.datasets.quickdraw import load_quickdraw, quickdraw_split
@@ -32,7 +33,8 @@ from sketchseek.evaluation.protocols import (
 )
 from sketchseek.evaluation.redrawing import MANNERS, Redrawn
 
-MEASURED = Path(__file__).parents[1] / "docs/measured"
+DOCS = Path(__file__).parents[1] / "docs"
+MEASURED = DOCS / "measured"
 PREFIXES = (128, 64)
 say = Console(stderr=True).print
 
@@ -61,6 +63,7 @@ def measure(artefact: Artefact, data: Path) -> None:
     }
     for protocol, evaluation in evaluations.items():
         evaluation.report.write(MEASURED / f"{protocol}-{name}.json")
+    picture_failures(encoder, evaluations["gallery"], DOCS / f"failures-{name}.png")
     say(f"{name}: sketchy recall@1 {sketchy.report.figures['recall@1']:.4f}")
     write_manifest(artefact.path, with_fit(artefact, [evaluations["caltech"], evaluations["gallery"]], data))
     _store(f"robust-{name}", robustness(artefact, data, evaluations["chairv2"]))

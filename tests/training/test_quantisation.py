@@ -14,7 +14,7 @@ from sketchseek.cli import cli
 from sketchseek.encoder import Encoder
 from sketchseek.errors import ConfigError
 from sketchseek.training.export import store_half
-from sketchseek.training.quantisation import agreement, calibration_set, quantise_artefact
+from sketchseek.training.quantisation import Calibration, agreement, calibration_set, quantise_artefact
 from tiny_artefact import EMBEDDING, SIZE, write_tiny_artefact
 
 SETTINGS = {
@@ -50,8 +50,11 @@ def test_calibration_takes_training_pictures_only(source: Artefact, shapes: Path
     assert drawings.shape == (12 * 3, SIZE, SIZE)  # two drawings and one of lines
 
 
-def test_an_artefact_in_eight_bits_is_one_and_close(source: Artefact, shapes: Path, tmp_path: Path) -> None:
-    made = quantise_artefact(source, shapes, tmp_path / "int8", count=32)
+@pytest.mark.parametrize("calibration", ["minmax", "entropy", "percentile"])
+def test_an_artefact_in_eight_bits_is_one_and_close(
+    source: Artefact, shapes: Path, tmp_path: Path, calibration: Calibration
+) -> None:
+    made = quantise_artefact(source, calibration_set(source, shapes, 32), tmp_path / "int8", calibration)
     made.verify()
     assert sorted(file.name for file in made.path.iterdir()) == ["manifest.json", "photo.onnx", "sketch.onnx"]
     assert made.manifest.name == "tiny-int8"
@@ -59,23 +62,23 @@ def test_an_artefact_in_eight_bits_is_one_and_close(source: Artefact, shapes: Pa
     assert made.manifest.training["quantised"]["from"] == source.manifest.fingerprint
     operators = {node.op_type for node in onnx.load(str(made.file("sketch"))).graph.node}
     assert "QuantizeLinear" in operators
-    photos, drawings = calibration_set(source, shapes, 200, 1)
-    alike = agreement(Encoder(source), Encoder(made), photos, drawings)
+    pictures = calibration_set(source, shapes, 200, 1)
+    alike = agreement(Encoder(source), Encoder(made), pictures)
     assert 0.98 < alike["photo_cosine"] < 1.0
     assert alike["sketch_cosine"] > 0.98
     assert alike["first_ten_shared"] > 0.8
-    assert Encoder(made).embed_photos(photos).shape == (12, EMBEDDING)
+    assert Encoder(made).embed_photos(pictures[0]).shape == (12, EMBEDDING)
 
 
 def test_who_is_alike_agrees(source: Artefact, shapes: Path) -> None:
     encoder = Encoder(source)
-    alike = agreement(encoder, encoder, *calibration_set(source, shapes, 20, 0))
+    alike = agreement(encoder, encoder, calibration_set(source, shapes, 20))
     assert alike == pytest.approx({"photo_cosine": 1.0, "sketch_cosine": 1.0, "first_ten_shared": 1.0})
 
 
 def test_an_artefact_that_does_not_say_its_data_cannot_be_calibrated(shapes: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="what it was trained on"):
-        quantise_artefact(write_tiny_artefact(tmp_path / "bare"), shapes, tmp_path / "out")
+        calibration_set(write_tiny_artefact(tmp_path), shapes, 16)
 
 
 def test_the_command_says_what_it_cost(source: Artefact, shapes: Path, tmp_path: Path) -> None:

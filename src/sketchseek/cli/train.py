@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -121,8 +121,22 @@ def _scores(found: dict[str, float]) -> dict[str, Any]:
 @click.option("--data", type=click.Path(path_type=Path), default=Path(), help="Data folder that it was trained from.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the new artefact.")
 @click.option("--count", type=click.IntRange(min=16), default=256, show_default=True, help="Pictures to calibrate by.")
+@click.option(
+    "--calibration",
+    type=click.Choice(["minmax", "entropy", "percentile"]),
+    default="minmax",
+    show_default=True,
+    help="How the range of an activation is told from those that were seen.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def quantise_command(model: str, data: Path, out: Path, count: int, as_json: bool) -> None:
+def quantise_command(
+    model: str,
+    data: Path,
+    out: Path,
+    count: int,
+    calibration: Literal["minmax", "entropy", "percentile"],
+    as_json: bool,
+) -> None:
     """Make an eight-bit artefact of MODEL, and say how alike their embeddings are.
 
     Measure it by `sketchseek evaluate` before you use it: not every network bears eight bits.
@@ -133,11 +147,12 @@ def quantise_command(model: str, data: Path, out: Path, count: int, as_json: boo
     from sketchseek.training.quantisation import agreement, calibration_set, quantise_artefact
 
     source = load_artefact(model)
-    made = quantise_artefact(source, data, out, count=count)
-    fresh = calibration_set(source, data, count, seed=1)
+    photos, drawings = calibration_set(source, data, 2 * count)
+    seen, fresh = (photos[::2], drawings[::2]), (photos[1::2], drawings[1::2])
+    made = quantise_artefact(source, seen, out, calibration)
     sizes = [sum(each.file(side).stat().st_size for side in ("photo", "sketch")) for each in (source, made)]
     result = {"artefact": str(out), "bytes": sizes[1], "bytes_before": sizes[0]}
-    result |= agreement(Encoder(source), Encoder(made), *fresh)
+    result |= agreement(Encoder(source), Encoder(made), fresh)
     if as_json:
         click.echo(json.dumps(result))
     else:

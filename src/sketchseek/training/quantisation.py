@@ -2,6 +2,9 @@
 
 Whether it pays differs by network and processor: depthwise convolutions have channels of very different range, and lose
 (onnxruntime#11415). So this makes a second artefact beside the first, to be measured before it is used.
+
+The range of an activation is told from all that was seen (``minmax``), from what loses least information
+(``entropy``), or from all but the rarest (``percentile``).
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ import dataclasses
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -24,34 +27,36 @@ from sketchseek.training.lines import drawing_source
 from sketchseek.training.nn.model import SIDES
 
 Pixels = npt.NDArray[np.uint8]
+Pictures = tuple[Pixels, Pixels]
+"""Photos (n, size, size, 3) and drawings (n, size, size), as an artefact's encoders take them."""
+Calibration = Literal["minmax", "entropy", "percentile"]
 
 
-def quantise_artefact(source: Artefact, data: Path, folder: Path, *, count: int = 256, seed: int = 0) -> Artefact:
+def quantise_artefact(
+    source: Artefact, pictures: Pictures, folder: Path, calibration: Calibration = "minmax"
+) -> Artefact:
     """Write an artefact whose convolutions and linear layers compute in eight bits.
 
     Args:
         source: The artefact.
-        data: The data folder of its training: photos and drawings of its training part calibrate the ranges.
+        pictures: What calibrates the ranges (``calibration_set``).
         folder: Where the new one goes.
-        count: Photos, and drawings, to calibrate with.
-        seed: Which ones.
+        calibration: How.
 
     Raises:
-        ConfigError: The artefact does not say what it was trained on.
-        DatasetError: The data are not there.
         MissingExtraError: onnx is not installed.
     """
-    photos, drawings = calibration_set(source, data, count, seed)
     folder.mkdir(parents=True, exist_ok=True)
     manifest = source.manifest
     with tempfile.TemporaryDirectory(dir=folder, prefix=".quantise-") as aside:
         sides = {}
-        for name, pixels in zip(SIDES, (photos, drawings), strict=True):
+        for name, pixels in zip(SIDES, pictures, strict=True):
             side = manifest.photo if name == "photo" else manifest.sketch
             file = Path(aside) / f"{name}.onnx"
-            _quantise(source.file(name), pixels, file)
+            _quantise(source.file(name), pixels, file, calibration)
             sides[name] = dataclasses.replace(side, file=file.name, sha256=sha256_of(file))
-        training = manifest.training | {"quantised": {"from": manifest.fingerprint, "calibration": len(photos)}}
+        quantised = {"from": manifest.fingerprint, "calibration": calibration, "pictures": len(pictures[0])}
+        training = manifest.training | {"quantised": quantised}
         changed = dataclasses.replace(
             manifest, name=f"{manifest.name}-int8", photo=sides["photo"], sketch=sides["sketch"], training=training
         )
@@ -61,8 +66,14 @@ def quantise_artefact(source: Artefact, data: Path, folder: Path, *, count: int 
     return load_artefact(folder)
 
 
-def calibration_set(source: Artefact, data: Path, count: int, seed: int) -> tuple[Pixels, Pixels]:
-    """Photos (n, size, size, 3) and drawings (n, size, size) of what an artefact was trained on, drawn at random.
+def calibration_set(source: Artefact, data: Path, count: int, seed: int = 0) -> Pictures:
+    """Photos and drawings of what an artefact was trained on, at most ``count`` of each, drawn at random.
+
+    Args:
+        source: The artefact.
+        data: The data folder of its training.
+        count: How many of each side.
+        seed: Which ones.
 
     Raises:
         ConfigError: The artefact does not say what it was trained on.
@@ -87,8 +98,9 @@ def calibration_set(source: Artefact, data: Path, count: int, seed: int) -> tupl
     return np.stack(photos), np.stack(drawings)
 
 
-def agreement(first: Encoder, second: Encoder, photos: Pixels, drawings: Pixels) -> dict[str, float]:
+def agreement(first: Encoder, second: Encoder, pictures: Pictures) -> dict[str, float]:
     """How alike two artefacts' embeddings are: mean cosine of each side's, and overlap of the first ten photos."""
+    photos, drawings = pictures
     ours = [_unit(first.embed_photos(photos)), _unit(first.embed_sketches(drawings))]
     theirs = [_unit(second.embed_photos(photos)), _unit(second.embed_sketches(drawings))]
     ten = [np.argsort(-(sketches @ shelf.T), axis=1)[:, :10] for shelf, sketches in (ours, theirs)]
@@ -106,10 +118,16 @@ def _some(random: np.random.Generator, items: Any, count: int) -> list[Any]:
     return [items[i] for i in random.choice(len(items), min(count, len(items)), replace=False)]
 
 
-def _quantise(graph: Path, pixels: Pixels, out: Path) -> None:
+def _quantise(graph: Path, pixels: Pixels, out: Path, calibration: Calibration) -> None:
     try:
         import onnx
-        from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+        from onnxruntime.quantization import (
+            CalibrationDataReader,
+            CalibrationMethod,
+            QuantFormat,
+            QuantType,
+            quantize_static,
+        )
         from onnxruntime.quantization.shape_inference import quant_pre_process
     except ImportError as error:
         raise MissingExtraError(f"quantising needs {error.name}.", remedy="pip install 'sketchseek[train]'") from error
@@ -132,6 +150,11 @@ def _quantise(graph: Path, pixels: Pixels, out: Path) -> None:
             str(ready),
             str(out),
             Batches(),
+            calibrate_method={
+                "minmax": CalibrationMethod.MinMax,
+                "entropy": CalibrationMethod.Entropy,
+                "percentile": CalibrationMethod.Percentile,
+            }[calibration],
             quant_format=QuantFormat.QDQ,
             per_channel=True,
             activation_type=QuantType.QUInt8,
