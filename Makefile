@@ -56,7 +56,7 @@ docs: $(VENV)/.all
 # About four hours on two quiet cores. Started again, each run continues from its last checkpoint. The allocator keeps freed
 # memory and threads do not spin: without that, clearing pages and waiting took half of the time.
 TEACHERS := small-first small-second small-third small-fourth teacher
-STUDENTS := student student-second small tiny
+STUDENTS := small tiny
 models: export GLIBC_TUNABLES := glibc.malloc.mmap_threshold=1073741824:glibc.malloc.trim_threshold=17179869184
 models: export GOMP_SPINCOUNT := 1000
 models: $(VENV)/.all
@@ -70,7 +70,7 @@ models: $(VENV)/.all
 	for name in $(STUDENTS); do \
 		$(BIN)/sketchseek train experiments/$$name.yaml --data runs/data --out runs/$$name || exit 1; \
 	done
-	for name in small tiny; do \
+	for name in $(STUDENTS); do \
 		$(BIN)/sketchseek export runs/$$name --out src/sketchseek/models/$$name \
 			--licence "$$(cat experiments/licence.txt)" || exit 1; \
 	done

@@ -24,7 +24,7 @@ from sketchseek.datasets.quickdraw import load_quickdraw, quickdraw_split
 from sketchseek.encoder import Encoder
 from sketchseek.evaluation.embedding import embed_drawing_set
 from sketchseek.evaluation.figures import exact_recall
-from sketchseek.evaluation.fit import WORTH, fit_threshold
+from sketchseek.evaluation.fit import fit_threshold, worth_saying
 from sketchseek.evaluation.protocols import (
     Evaluation,
     evaluate_qmul,
@@ -87,11 +87,11 @@ def with_fit(artefact: Artefact, shelves: list[Evaluation], data: Path) -> Manif
         asked = np.array([number[words[drawings[i].category]] for i in queries.read])
         shown = np.array([number[photo.category] for photo in shelf.photos])
         found.append(fit_threshold(queries.vectors, shelf.shelved.vectors, asked, shown, shelf.metric))
-    say(f"{artefact.manifest.name}: fit and rejects {found}")
-    threshold, rejects = min(found)
+    say(f"{artefact.manifest.name}: fit, and how often it is right, {found}")
+    said = worth_saying(*min(found))
     scores = {name: value for name, value in artefact.manifest.scores.items() if name != "fit"}
-    if rejects >= WORTH:
-        scores["fit"] = round(threshold, 4)
+    if said is not None:
+        scores["fit"] = said
     return dataclasses.replace(artefact.manifest, scores=scores)
 
 

@@ -109,11 +109,11 @@ def export_command(run: Path, out: Path, fp32: bool, licence: str, as_json: bool
 
 def _scores(found: dict[str, float]) -> dict[str, Any]:
     """What the manifest says of validation; ``fit`` stands by itself, since searching uses it, where it is worth it."""
-    from sketchseek.evaluation.fit import WORTH
+    from sketchseek.evaluation.fit import worth_saying
 
     fit = found.pop("fit", None)
-    worth = fit is not None and found["fit_rejects"] >= WORTH
-    return ({"validation": found} if found else {}) | ({"fit": fit} if worth else {})
+    said = None if fit is None else worth_saying(fit, found.get("fit_right", 0.0))
+    return ({"validation": found} if found else {}) | ({} if said is None else {"fit": said})
 
 
 @click.command("quantise", epilog="Example: sketchseek quantise small --data ~/data --out models/small-int8")

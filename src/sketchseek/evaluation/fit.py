@@ -1,4 +1,4 @@
-"""Below which score a drawing's best result is likely not what was meant: what "nothing fits well" rests on."""
+"""Below which score a drawing's results are likely not what was meant: what "nothing fits well" rests on."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import numpy.typing as npt
 from sketchseek.artefact import Metric
 from sketchseek.evaluation.metrics import Vectors, similarity
 
-WORTH = 0.25
-"""Share that a threshold must reject where the drawn thing is not there: with less, the line would be noise."""
+FIRST = 5
+"""Results among which what was drawn should be: about the first row of the page."""
+WORTH = 2 / 3
+"""How often the line must be right where it is said: with less, it would be noise."""
 
 _BLOCK = 256  # drawings that are compared at once
 
@@ -23,37 +25,45 @@ def fit_threshold(
     *,
     wrongly: float = 0.05,
 ) -> tuple[float, float]:
-    """The score below which a best result likely is not what was drawn.
+    """The score below which a best result likely has nothing beside it that shows what was drawn.
 
-    Each drawing asks twice: all photos, and all but those of its category. The threshold lies where few of the first
-    best scores stay below it; how many of the second do says what it is worth. The best score grows with a gallery, so
-    where a gallery is far larger than this one, it is reached too easily: the line is rather silent than wrong.
+    It lies where few of the drawings that find their thing among the first five have a lower best score. What it is
+    worth is how often it is right about the others. The best score grows with a gallery, so where a gallery is far
+    larger than this one, it is reached too easily: the line is rather silent than wrong.
 
     Args:
         drawings: (n, d) embeddings.
         photos: (m, d).
-        drawn, shown: (n,) and (m,) categories.
+        drawn, shown: (n,) and (m,) categories; drawings of what is not shown do not count.
         metric: How they are compared; distances count as scores with their sign turned.
-        wrongly: Share of drawings whose thing is there and whose best score stays below.
+        wrongly: Share of the drawings that find their thing and whose best score stays below.
 
     Returns:
-        The threshold, and the share of best scores below it where the drawn thing is not there: ``wrongly`` is worth
-        nothing.
+        The threshold; and of the drawings below it, whose thing is in the gallery, the share that does not find it
+        among the first five. Where the thing is not there the line is always right: this is the least it is worth.
 
     Raises:
-        ValueError: No drawing has both a photo of its category and one of another.
+        ValueError: No drawing finds its thing.
     """
-    present, absent = [], []
+    best, found = [], []
     for start in range(0, len(drawings), _BLOCK):
         scores = similarity(drawings[start : start + _BLOCK], photos, metric)
         if metric == "euclidean":
             scores = -np.sqrt(np.maximum(-scores, 0))
         own = drawn[start : start + len(scores), None] == shown[None, :]
-        asked = own.any(axis=1) & ~own.all(axis=1)
-        present.append(scores.max(axis=1)[asked])
-        absent.append(np.where(own, -np.inf, scores).max(axis=1)[asked])
-    there, not_there = np.concatenate(present), np.concatenate(absent)
-    if not len(there):
-        raise ValueError("no drawing has photos both of its category and of another")
-    threshold = float(np.quantile(there, wrongly))
-    return threshold, float(np.mean(not_there < threshold))
+        asked = own.any(axis=1)
+        own, scores = own[asked], scores[asked]
+        first = np.argpartition(-scores, min(FIRST, scores.shape[1]) - 1, axis=1)[:, :FIRST]
+        best.append(scores.max(axis=1))
+        found.append(np.take_along_axis(own, first, axis=1).any(axis=1))
+    score, finds = np.concatenate(best), np.concatenate(found)
+    if not finds.any():
+        raise ValueError("no drawing finds its thing")
+    threshold = float(np.quantile(score[finds], wrongly))
+    below = score < threshold
+    return threshold, float(np.mean(~finds[below])) if below.any() else 0.0
+
+
+def worth_saying(threshold: float, right: float) -> float | None:
+    """The threshold as an artefact carries it (``scores.fit``), if the line is right often enough."""
+    return round(threshold, 4) if right >= WORTH else None
