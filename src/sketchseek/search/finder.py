@@ -21,7 +21,6 @@ from sketchseek.images import PictureSource
 from sketchseek.search.catalog import Catalog
 from sketchseek.search.follower import Follower
 from sketchseek.search.identity import artefact_of
-from sketchseek.search.index.engine import available_cores
 from sketchseek.search.narrowing import Narrowing, NarrowingCache
 from sketchseek.search.nearest import check_k, check_vector, nearest
 from sketchseek.search.refine import rocchio
@@ -95,7 +94,8 @@ class Finder:
         with self._lock:
             facts = self._catalog.meta()
             if self._encoder is None or self._encoder.manifest.fingerprint != facts["fingerprint"]:
-                self._encoder = Encoder(self.artefact(facts), threads=min(4, available_cores()))
+                # A second thread waits for a core that the browser is busy on: slower, and much slower at times.
+                self._encoder = Encoder(self.artefact(facts), threads=1)
             return self._encoder
 
     def vector(self, photo: int) -> Vector:

@@ -21,7 +21,7 @@ from sketchseek.server.limits import LOOPBACK, BodyLimit, HostCheck, Limits, Sec
 from sketchseek.server.model import model_routes
 from sketchseek.server.photos import photo_routes
 from sketchseek.server.searches import search_routes
-from sketchseek.server.state import ServerState, named
+from sketchseek.server.state import ServerState, named, picture_threads
 from sketchseek.server.thumbnails import ThumbnailCache
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def create_app(
         thumbnails=thumbnails,
         limits=limits,
         search_slots=CapacityLimiter(limits.searches),
-        thumbnail_slots=CapacityLimiter(limits.thumbnails),
+        picture_threads=picture_threads(limits.thumbnails),
     )
     add_error_handlers(app)
     app.include_router(search_routes, prefix="/api")

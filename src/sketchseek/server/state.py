@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import os
+import sys
+import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -26,7 +32,7 @@ T = TypeVar("T")
 class ServerState:
     """The server's parts, as one request sees them.
 
-    Searches and thumbnails wait for slots of their own, so that a page full of thumbnails cannot hold up a search.
+    Searches and thumbnails have threads of their own, so that a page full of thumbnails cannot hold up a search.
 
     Attributes:
         libraries: Every library by name; the first is searched where none is named.
@@ -43,7 +49,7 @@ class ServerState:
     thumbnails: ThumbnailCache
     limits: Limits
     search_slots: CapacityLimiter
-    thumbnail_slots: CapacityLimiter
+    picture_threads: ThreadPoolExecutor
 
     @property
     def writable(self) -> bool:
@@ -55,8 +61,20 @@ class ServerState:
         return await to_thread.run_sync(work, limiter=self.search_slots)
 
     async def in_thumbnail_thread(self, work: Callable[[], T]) -> T:
-        """Run work on picture files beside the event loop."""
-        return await to_thread.run_sync(work, limiter=self.thumbnail_slots)
+        """Run work on picture files beside the event loop, in threads that give way to searches."""
+        return await asyncio.get_running_loop().run_in_executor(self.picture_threads, work)
+
+
+def picture_threads(count: int) -> ThreadPoolExecutor:
+    """Threads for thumbnails: whoever draws on gets the next answer before the photos of the last one are made."""
+    return ThreadPoolExecutor(count, thread_name_prefix="pictures", initializer=_give_way)
+
+
+def _give_way() -> None:
+    if sys.platform == "linux":  # elsewhere the whole process would give way
+        mine = threading.get_native_id()
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, mine, max(10, os.getpriority(os.PRIO_PROCESS, mine)))
 
 
 def server_state(
