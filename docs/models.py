@@ -58,7 +58,8 @@ def models(artefacts: list[Artefact]) -> str:
             parts += [f"## {protocol}", "", f"{what}.", "", f"    {command} --model MODEL", ""]
             parts += [*evaluation_table(reports, figures), ""]
     parts += ["## However people draw", "", *_HOW, "", *_robustness(names), ""]
-    parts += ["## The training that mended the worst", "", *_MENDED, "", *_robustness(list(_STAGES)), ""]
+    if all(stored(f"robust-{name}") for name in _STAGES):
+        parts += ["## The training that mended the worst", "", *_MENDED, "", *_robustness(list(_STAGES)), ""]
     parts += ["## How embeddings are stored", "", *_storage(names), ""]
     parts += ["## What they find worst", "", *_FAILURES, ""]
     parts += [part for name in names for part in (f"### {name}", "", f"![failures](failures-{name}.png)", "")]
