@@ -305,8 +305,8 @@ def test_an_honest_line_when_nothing_fits(
     expect_results(page)
     assert page.locator("#verdict").is_visible() is said
     if said:
-        assert "Nothing fits" in page.locator("#verdict").inner_text()
-        until(page, "document.getElementById('live').textContent.startsWith('Nothing fits')")
+        assert "No close match" in page.locator("#verdict").inner_text()
+        until(page, "document.getElementById('live').textContent.startsWith('No close match')")
 
 
 @pytest.mark.real_data

@@ -94,7 +94,7 @@ export const texts = {
   invite: "Draw here",
   hint: "Draw the shape of what you are looking for. Photos appear with your first line and follow every one after it.",
   nothing: "No photo of the library is left to show for this.",
-  nothingFits: "Nothing fits this drawing well. These come nearest.",
+  nothingFits: "No close match. These come nearest.",
   emptyLibraryAdd: "This library holds no photos yet. Add a folder to it: click “0 photos” above.",
   emptyLibraryIndex: "This library holds no photos yet. Index a folder: sketchseek index FOLDER --library LIBRARY",
   photos: (total) => count(total, "photo", "photos"),
@@ -105,7 +105,7 @@ export const texts = {
   found: (total, first, fits) =>
     total === 0
       ? "No photos found."
-      : `${fits === false ? "Nothing fits this drawing well. " : ""}${count(total, "photo", "photos")}, best first: ${first}.`,
+      : `${fits === false ? "No close match. " : ""}${count(total, "photo", "photos")}, best first: ${first}.`,
   result: (rank, name, mark) => `${rank}: ${name}${mark === true ? ", marked as right" : ""}`,
   coming: "Coming",
   mark: (name, right) => (right ? `Right: more like ${name}` : `Wrong: fewer like ${name}`),
