@@ -6,7 +6,7 @@ from measured import MEASURED, table
 
 from sketchseek.evaluation.compared import StoredStudy, load_stored, markdown, shown_difference
 
-ORDER = ["losses", "normalisation", "capacity", "distillation", "augmentation", "strokes", "audit", "chairs"]
+ORDER = ["losses", "normalisation", "capacity", "distillation", "augmentation", "strokes", "audit", "chairs", "data"]
 
 
 def studies() -> list[str]:

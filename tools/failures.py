@@ -54,7 +54,7 @@ def picture_failures(encoder: Encoder, evaluation: Evaluation, out: Path, count:
     for row, (word, share, place), first in zip(axes, words, found.tolist(), strict=True):
         drawing = evaluation.drawings[int(evaluation.drawn.read[place])]
         row[0].imshow(encoder.read_drawing(drawing.source), cmap="gray", vmin=0, vmax=255)
-        row[0].set_title(f"{word}: {share:.0%} found", fontsize=9)
+        row[0].set_title(f"{word}: {share:.0%} found", fontsize=8)
         for axis, photo in zip(row[1:], first, strict=True):
             axis.imshow(encoder.read_photo(evaluation.photos[photo].path))
             name = evaluation.photos[photo].category

@@ -63,7 +63,8 @@ def measure(artefact: Artefact, data: Path) -> None:
     }
     for protocol, evaluation in evaluations.items():
         evaluation.report.write(MEASURED / f"{protocol}-{name}.json")
-    picture_failures(encoder, evaluations["gallery"], DOCS / f"failures-{name}.png")
+    if name in bundled_models():
+        picture_failures(encoder, evaluations["gallery"], DOCS / f"failures-{name}.png")
     say(f"{name}: sketchy recall@1 {sketchy.report.figures['recall@1']:.4f}")
     write_manifest(artefact.path, with_fit(artefact, [evaluations["caltech"], evaluations["gallery"]], data))
     _store(f"robust-{name}", robustness(artefact, data, evaluations["chairv2"]))
