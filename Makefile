@@ -69,8 +69,6 @@ models: $(VENV)/.all
 	$(BIN)/sketchseek export runs/teacher --fp32 --out runs/teacher/artefact --licence "$$(cat experiments/licence.txt)"
 	for name in $(STUDENTS); do \
 		$(BIN)/sketchseek train experiments/$$name.yaml --data runs/data --out runs/$$name || exit 1; \
-	done
-	for name in $(STUDENTS); do \
 		$(BIN)/sketchseek export runs/$$name --out src/sketchseek/models/$$name \
 			--licence "$$(cat experiments/licence.txt)" || exit 1; \
 	done

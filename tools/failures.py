@@ -10,10 +10,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from sketchseek.encoder import Encoder
+from sketchseek.evaluation.fit import FIRST
 from sketchseek.evaluation.metrics import nearest
 from sketchseek.evaluation.protocols import Evaluation
 
-FOUND = 5
 FEWEST = 3  # drawings that a word needs, to be called hard
 
 mpl.use("agg")
@@ -31,7 +31,7 @@ def hardest_words(evaluation: Evaluation, count: int) -> list[tuple[str, float, 
     words = []
     for word, ranked in by_word.items():
         if len(ranked) >= FEWEST:
-            missed = [(rank, place) for rank, place in ranked if rank > FOUND]
+            missed = [(rank, place) for rank, place in ranked if rank > FIRST]
             words.append((word, 1 - len(missed) / len(ranked), np.mean([rank for rank, _ in ranked]), missed))
     words.sort(key=lambda item: (item[1], -item[2], item[0]))
     return [(word, share, [place for _, place in missed]) for word, share, _, missed in words[:count]]
@@ -48,9 +48,9 @@ def picture_failures(encoder: Encoder, evaluation: Evaluation, out: Path, count:
     """
     words = [(word, share, missed[0]) for word, share, missed in hardest_words(evaluation, count) if missed]
     figure = Figure(figsize=(8.4, 1.42 * len(words) + 0.4), dpi=100)
-    axes = figure.subplots(len(words), 1 + FOUND, squeeze=False)
+    axes = figure.subplots(len(words), 1 + FIRST, squeeze=False)
     places = [place for _, _, place in words]
-    found = nearest(evaluation.drawn.vectors[places], evaluation.shelved.vectors, FOUND, metric=evaluation.metric)
+    found = nearest(evaluation.drawn.vectors[places], evaluation.shelved.vectors, FIRST, metric=evaluation.metric)
     for row, (word, share, place), first in zip(axes, words, found.tolist(), strict=True):
         drawing = evaluation.drawings[int(evaluation.drawn.read[place])]
         row[0].imshow(encoder.read_drawing(drawing.source), cmap="gray", vmin=0, vmax=255)
