@@ -249,6 +249,43 @@ def test_a_run_can_start_from_the_mean_of_several(run: Path, parts: Parts, tmp_p
         train(parse_config(settings | {"average": [str(run), "none"]}), parts, tmp_path / "third", None)
 
 
+def test_a_run_can_start_from_an_artefact(run: Path, artefact: Path, parts: Parts, tmp_path: Path) -> None:
+    """The artefact's network has other parameters, with batch normalisation folded, and embeds the same."""
+    train(parse_config(SETTINGS | {"start": str(artefact), "steps": 0}), parts, tmp_path, None)
+    save_experiment(tmp_path, parse_config(SETTINGS | {"start": str(artefact), "steps": 0}))
+    ours, theirs = load_run(tmp_path)[0], load_run(run)[0]
+    pixels = read_pixels(parts.training, 32, 32, None).sketch_pixels
+    np.testing.assert_allclose(embed(ours, "sketch", pixels), embed(theirs, "sketch", pixels), rtol=1e-2, atol=1e-2)
+    assert not torch.equal(ours.sketch.head.linear.weight, theirs.sketch.head.linear.weight)
+
+
+def test_what_starts_from_an_artefact_trains_on_without_a_jolt(artefact: Path, parts: Parts, tmp_path: Path) -> None:
+    """Statistics that an export folded away are measured anew before the first step; what is frozen needs none."""
+    rate = {"learning_rate": 1e-9, "steps": 1, "ema": 0.0, "evaluate_every": 1}
+    sides = {"photo": SETTINGS["photo"] | {"frozen": 6, "start": str(artefact)}}  # type: ignore[operator]
+    config = parse_config(SETTINGS | sides | rate | {"sketch": SETTINGS["sketch"] | {"start": str(artefact)}})  # type: ignore[operator]
+    train(config, parts, tmp_path, None)
+    save_experiment(tmp_path, config)
+    trained, encoder = load_run(tmp_path)[0], load_encoder(artefact)
+    data = read_pixels(parts.training, 32, 32, None)
+    ours, theirs = embed(trained, "sketch", data.sketch_pixels), encoder.embed_sketches(data.sketch_pixels)
+    assert np.corrcoef(ours.ravel(), theirs.ravel())[0, 1] > 0.98
+    photos = embed(trained, "photo", data.photo_pixels)
+    np.testing.assert_allclose(photos, encoder.embed_photos(data.photo_pixels), rtol=1e-2, atol=1e-2)
+    assert not torch.equal(trained.sketch.head.batch.running_mean, torch.zeros(16))
+    assert torch.equal(trained.photo.head.batch.running_mean, torch.zeros(16))
+
+
+@pytest.mark.parametrize("start", ["run", "artefact"])
+def test_a_start_that_held_out_other_photos_is_refused(
+    start: str, parts: Parts, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    folder: Path = request.getfixturevalue(start)
+    config = parse_config(SETTINGS | {"start": str(folder), "validation_seed": 3, "steps": 0})
+    with pytest.raises(ConfigError, match="held out other photos"):
+        train(config, parts, tmp_path, None)
+
+
 def test_a_backbone_can_start_from_a_run_s_photo_encoder(run: Path, tmp_path: Path) -> None:
     backbone = load_run(run)[1].photo.backbone
     made, theirs = create_backbone(backbone, str(run)), load_run(run)[0].photo.backbone

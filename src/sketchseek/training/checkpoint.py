@@ -13,6 +13,9 @@ from torch import Tensor, nn
 
 from sketchseek.errors import ConfigError
 
+BEST = "best.safetensors"
+"""The weights of a run that are exported."""
+
 
 @dataclass
 class Progress:
@@ -101,6 +104,18 @@ def read_progress(folder: Path, fingerprint: str) -> tuple[Progress, str]:
             f"{folder}: holds a run with other settings.", remedy="Train into another folder, or delete this one."
         )
     return progress, name
+
+
+def best_weights(run: Path, part: str = "") -> dict[str, Tensor]:
+    """A run's best weights, or those of them whose names start with ``part``, by the rest of their names.
+
+    Raises:
+        ConfigError: There are none.
+    """
+    try:
+        return _part(load_file(run / BEST), part)
+    except FileNotFoundError as error:
+        raise ConfigError(f"{run}: no trained run here.", remedy="Train that one first.") from error
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:

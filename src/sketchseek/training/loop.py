@@ -15,8 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import nn
 
 from sketchseek.artefact import Metric
 from sketchseek.errors import ConfigError, TrainingError
@@ -24,6 +23,7 @@ from sketchseek.evaluation.figures import exact_recall
 from sketchseek.evaluation.fit import fit_threshold
 from sketchseek.evaluation.metrics import nearest
 from sketchseek.training.checkpoint import (
+    BEST,
     Progress,
     load_checkpoint,
     read_progress,
@@ -31,15 +31,15 @@ from sketchseek.training.checkpoint import (
     write_tensors,
     write_text,
 )
-from sketchseek.training.config import TrainConfig, parse_config
+from sketchseek.training.config import TrainConfig
 from sketchseek.training.data import Parts, TrainingSet, read_pixels
 from sketchseek.training.memory import PhotoMemory
-from sketchseek.training.nn.model import SIDES, SideName, TwoEncoders
+from sketchseek.training.nn.exported import settle
+from sketchseek.training.nn.model import SideName, TwoEncoders
 from sketchseek.training.objective import Objective
 from sketchseek.training.pictures import SidePictures
+from sketchseek.training.starting import EXPERIMENT, load_best, load_start, read_experiment
 from sketchseek.training.workers import Workers
-
-BEST, EXPERIMENT = "best.safetensors", "experiment.json"
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def save_experiment(folder: Path, config: TrainConfig) -> None:
         ConfigError: The folder holds another experiment's run.
     """
     file = folder / EXPERIMENT
-    if file.is_file() and _read_experiment(file).fingerprint != config.fingerprint:
+    if file.is_file() and read_experiment(file).fingerprint != config.fingerprint:
         raise ConfigError(f"{folder}: holds a run with other settings.", remedy="Train into another folder (--out).")
     folder.mkdir(parents=True, exist_ok=True)
     write_text(file, json.dumps(dataclasses.asdict(config), indent=1))
@@ -93,66 +93,10 @@ def load_run(folder: Path) -> tuple[TwoEncoders, TrainConfig, Progress]:
         raise ConfigError(
             f"{folder}: no trained run here.", remedy="Train one: sketchseek train EXPERIMENT --out FOLDER"
         )
-    config = _read_experiment(folder / EXPERIMENT)
+    config = read_experiment(folder / EXPERIMENT)
     model = build_model(config)
-    _load_best(model, [folder])
+    load_best(model, [folder])
     return model.eval(), config, read_progress(folder, config.fingerprint)[0]
-
-
-def _start(model: TwoEncoders, config: TrainConfig) -> None:
-    """Load what an experiment says that it starts from: a whole run, the mean of several, or one side of one.
-
-    Raises:
-        ConfigError: It is not there, belongs to other encoders, or held out other photos: it would have been trained on
-            what this experiment chooses by.
-    """
-    parts: dict[str, nn.Module] = {"": model} | {f"{side}.": model.side(side) for side in SIDES}
-    whole = config.average or ([config.start] if config.start else [])
-    sides = [[start] if (start := model.side(side).config.start) else [] for side in SIDES]
-    for part, names in zip(parts, (whole, *sides), strict=True):
-        runs = [Path(name) for name in names]
-        if runs:
-            _load_best(parts[part], runs, part)
-        for run in runs:
-            before = _read_experiment(run / EXPERIMENT)
-            held_out = [(c.validation, c.validation_seed) for c in (before, config)]
-            if config.validation and held_out[0] != held_out[1]:
-                raise ConfigError(
-                    f"{run}: it held out other photos than {config.name} does, and was trained on some of those.",
-                    remedy="Give both experiments the same validation and validation_seed.",
-                )
-
-
-def _load_best(model: nn.Module, runs: list[Path], part: str = "") -> None:
-    """Load a run's best weights, or the mean of several runs', or the part of them under a prefix.
-
-    Raises:
-        ConfigError: There are none, or they belong to other encoders.
-    """
-    kept: list[dict[str, Tensor]] = []
-    for run in runs:
-        try:
-            weights = load_file(run / BEST)
-            model.load_state_dict({k.removeprefix(part): v for k, v in weights.items() if k.startswith(part)})
-        except FileNotFoundError as error:
-            raise ConfigError(f"{run}: no trained run here.", remedy="Train that one first.") from error
-        except RuntimeError as error:
-            raise ConfigError(f"{run}: its weights are of other encoders ({str(error).splitlines()[0]}).") from error
-        kept.append({name: value.clone() for name, value in model.state_dict().items()})
-    if len(kept) > 1:
-        model.load_state_dict({name: _mean([weights[name] for weights in kept]) for name in kept[0]})
-
-
-def _mean(values: list[Tensor]) -> Tensor:
-    """The mean of floats; of counts, which are not averaged, the last."""
-    return torch.stack(values).mean(dim=0) if values[0].is_floating_point() else values[-1]
-
-
-def _read_experiment(file: Path) -> TrainConfig:
-    try:
-        return parse_config(json.loads(file.read_text(encoding="utf-8")))
-    except ValueError as error:
-        raise ConfigError(f"{file}: damaged ({error}).", remedy="Train into another folder.") from error
 
 
 def train(
@@ -189,7 +133,7 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     device = workers.device
     model = build_model(config)
-    _start(model, config)
+    exported = load_start(model, config)
     model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = copy.deepcopy(model).requires_grad_(False).eval() if config.ema else None
     optimiser = torch.optim.AdamW(_groups(model, config), lr=config.learning_rate)
@@ -205,6 +149,9 @@ def train(
         return progress
     with workers.first_alone():
         data = read_pixels(parts.training, config.photo.size, config.sketch.size, cache, events.reading)
+        if progress.step == 0:
+            for encoders in [module for module in (model, average) if module is not None]:
+                _settle(encoders, exported, data)
         objective = Objective(config, model, data, memory, cache, events.reading)
         held, held_sides = None, None
         if parts.validation.drawings:
@@ -254,6 +201,14 @@ def train(
             workers.wait()
             model.train()
     return progress
+
+
+def _settle(model: TwoEncoders, exported: list[SideName], data: TrainingSet) -> None:
+    """Measure the statistics of encoders that come from an artefact, if any of their stages train on."""
+    for side in exported:
+        if any(parameter.requires_grad for parameter in model.side(side).parameters()):
+            pixels = data.sketch_pixels if side == "sketch" else data.photo_pixels
+            settle(model.side(side), torch.from_numpy(pixels[:: max(1, len(pixels) // 128)]))
 
 
 @torch.no_grad()

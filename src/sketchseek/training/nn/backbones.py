@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from sketchseek.errors import ConfigError
+from sketchseek.training.checkpoint import best_weights
 from sketchseek.training.nn.shufflenet import WIDTHS, ShuffleNetV2
 from sketchseek.training.torchvision_guard import import_timm
 
@@ -109,12 +110,8 @@ def create_backbone(name: str, weights: str = "none") -> Backbone:
 
 def _load_from_run(backbone: Backbone, run: Path) -> None:
     """Load what a run's photo encoder has learnt: an initialisation for a network that nobody offers weights for."""
-    prefix = "photo.backbone."
     try:
-        weights = load_file(run / "best.safetensors")
-        backbone.load_state_dict({k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)})
-    except FileNotFoundError as error:
-        raise ConfigError(f"{run}: no trained run here.", remedy="Train that one first.") from error
+        backbone.load_state_dict(best_weights(run, "photo.backbone."))
     except RuntimeError as error:
         raise ConfigError(f"{run}: its photo encoder is another ({str(error).splitlines()[0]}).") from error
 

@@ -26,7 +26,8 @@ class SideConfig:
         size: Side of its square input, in pixels.
         weights: What its backbone starts from (``create_backbone``).
         frozen: Number of stages, from the input, that keep their weights and statistics; the head is the last one.
-        start: Folder of a run whose encoder of the same side, head included, this one starts from; empty for none.
+        start: Folder of a run, or name or folder of an artefact, from whose encoder of the same side, head included,
+            this one starts; empty for none.
     """
 
     backbone: str
