@@ -53,10 +53,11 @@ bench: $(VENV)/.all
 docs: $(VENV)/.all
 	$(BIN)/python docs/generate.py
 
-# About four hours on two quiet cores. Started again, each run continues from its last checkpoint. The allocator keeps freed
+# About seven hours on two quiet cores. Started again, each run continues from its last checkpoint. The allocator keeps freed
 # memory and threads do not spin: without that, clearing pages and waiting took half of the time.
-TEACHERS := small-first small-second small-third small-fourth teacher
-STUDENTS := small tiny
+TEACHERS := small-first small-second small-third small-fourth teacher student untrained
+SHIPPED := small tiny
+export_runs = $(BIN)/sketchseek export runs/$(1) --out $(2) --licence "$$(cat experiments/licence.txt)"
 models: export GLIBC_TUNABLES := glibc.malloc.mmap_threshold=1073741824:glibc.malloc.trim_threshold=17179869184
 models: export GOMP_SPINCOUNT := 1000
 models: $(VENV)/.all
@@ -65,12 +66,12 @@ models: $(VENV)/.all
 	$(BIN)/python tools/link_data.py "$(DATA)" runs/data
 	for name in $(TEACHERS); do \
 		$(BIN)/sketchseek train experiments/$$name.yaml --data runs/data --out runs/$$name || exit 1; \
+		$(call export_runs,$$name,runs/$$name/artefact) || exit 1; \
 	done
-	$(BIN)/sketchseek export runs/teacher --fp32 --out runs/teacher/artefact --licence "$$(cat experiments/licence.txt)"
-	for name in $(STUDENTS); do \
+	$(BIN)/sketchseek train experiments/shufflenet.yaml --data runs/data --out runs/shufflenet
+	for name in $(SHIPPED); do \
 		$(BIN)/sketchseek train experiments/$$name.yaml --data runs/data --out runs/$$name || exit 1; \
-		$(BIN)/sketchseek export runs/$$name --out src/sketchseek/models/$$name \
-			--licence "$$(cat experiments/licence.txt)" || exit 1; \
+		$(call export_runs,$$name,src/sketchseek/models/$$name) || exit 1; \
 	done
 
 # Evaluates the models and stores what docs/results.md, docs/models.md and the cards are made of.
