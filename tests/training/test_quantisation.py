@@ -81,8 +81,10 @@ def test_an_artefact_that_does_not_say_its_data_cannot_be_calibrated(shapes: Pat
         calibration_set(write_tiny_artefact(tmp_path), shapes, 16)
 
 
-def test_the_command_says_what_it_cost(source: Artefact, shapes: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("calibration", ["minmax", "percentile"])  # the latter's calibrator prints
+def test_the_command_says_what_it_cost(source: Artefact, shapes: Path, tmp_path: Path, calibration: str) -> None:
     call = ["quantise", str(source.path), "--data", str(shapes), "--out", str(tmp_path / "q")]
+    call += ["--calibration", calibration]
     result = json.loads(CliRunner().invoke(cli, [*call, "--json"], catch_exceptions=False).stdout)
     assert result["artefact"] == str(tmp_path / "q")
     assert result["bytes_before"] > 0 < result["bytes"]

@@ -9,7 +9,9 @@ The range of an activation is told from all that was seen (``minmax``), from wha
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -146,21 +148,22 @@ def _quantise(graph: Path, pixels: Pixels, out: Path, calibration: Calibration) 
         _weights_in_fp32(model)
         onnx.save(model, str(plain))
         quant_pre_process(str(plain), str(ready), skip_symbolic_shape=True)
-        quantize_static(
-            str(ready),
-            str(out),
-            Batches(),
-            calibrate_method={
-                "minmax": CalibrationMethod.MinMax,
-                "entropy": CalibrationMethod.Entropy,
-                "percentile": CalibrationMethod.Percentile,
-            }[calibration],
-            quant_format=QuantFormat.QDQ,
-            per_channel=True,
-            activation_type=QuantType.QUInt8,
-            weight_type=QuantType.QInt8,
-            op_types_to_quantize=["Conv", "Gemm", "MatMul", "Add"],
-        )
+        with contextlib.redirect_stdout(sys.stderr):  # the calibrators print, and a program may read our output
+            quantize_static(
+                str(ready),
+                str(out),
+                Batches(),
+                calibrate_method={
+                    "minmax": CalibrationMethod.MinMax,
+                    "entropy": CalibrationMethod.Entropy,
+                    "percentile": CalibrationMethod.Percentile,
+                }[calibration],
+                quant_format=QuantFormat.QDQ,
+                per_channel=True,
+                activation_type=QuantType.QUInt8,
+                weight_type=QuantType.QInt8,
+                op_types_to_quantize=["Conv", "Gemm", "MatMul", "Add"],
+            )
 
 
 def _weights_in_fp32(model: Any) -> None:
