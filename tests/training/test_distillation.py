@@ -187,11 +187,12 @@ def test_a_student_comes_near_its_teacher(shapes: Path, teacher: str, tmp_path: 
             "losses": [],
             "distil": {"teachers": [teacher], "regression": 1.0, "similarity": 1.0},
             "batch": {"categories": 4, "photos": 4, "sketches": 2, "lines": 4},
-            "steps": 30,
-            "evaluate_every": 30,
+            "steps": 100,
+            "evaluate_every": 100,
             "warmup": 2,
             "learning_rate": 0.01,
             "backbone_rate": 1.0,
+            "ema": 0.0,
         }
     )
     parts = load_sources(config.sources, shapes, 0.0, 0)
@@ -203,7 +204,9 @@ def test_a_student_comes_near_its_teacher(shapes: Path, teacher: str, tmp_path: 
     ours = embed(model, "photo", data.photo_pixels)
     ours /= np.linalg.norm(ours, axis=1, keepdims=True)
     assert (ours * real).sum(axis=1).mean() > 0.8
-    assert (ours * np.roll(real, 1, axis=0)).sum(axis=1).mean() < (ours * real).sum(axis=1).mean()
+    # More than one place for all: what is left without the mean of each points the same way.
+    apart, wanted = ours - ours.mean(axis=0), real - real.mean(axis=0)
+    assert (apart * wanted).sum() / np.linalg.norm(apart) / np.linalg.norm(wanted) > 0.3
 
 
 def test_a_side_starts_from_another_run_and_stays_as_it_is(shapes: Path, tmp_path: Path) -> None:
