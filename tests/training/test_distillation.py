@@ -204,6 +204,7 @@ def test_a_student_comes_near_its_teacher(shapes: Path, teacher: str, tmp_path: 
     ours = embed(model, "photo", data.photo_pixels)
     ours /= np.linalg.norm(ours, axis=1, keepdims=True)
     assert (ours * real).sum(axis=1).mean() > 0.8
+    assert (ours * np.roll(real, 1, axis=0)).sum(axis=1).mean() < (ours * real).sum(axis=1).mean()
     # More than one place for all: what is left without the mean of each points the same way.
     apart, wanted = ours - ours.mean(axis=0), real - real.mean(axis=0)
     assert (apart * wanted).sum() / np.linalg.norm(apart) / np.linalg.norm(wanted) > 0.3
