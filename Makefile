@@ -56,7 +56,7 @@ docs: $(VENV)/.all
 # About seven hours on two quiet cores. Started again, each run continues from its last checkpoint. The allocator keeps freed
 # memory and threads do not spin: without that, clearing pages and waiting took half of the time.
 TEACHERS := small-first small-second small-third small-fourth teacher student
-export_runs = $(BIN)/sketchseek export runs/$(1) --out $(2) --licence "$$(cat experiments/licence.txt)"
+export_runs = $(BIN)/sketchseek export runs/$(1) --out $(2) --license "$$(cat experiments/license.txt)"
 models: export GLIBC_TUNABLES := glibc.malloc.mmap_threshold=1073741824:glibc.malloc.trim_threshold=17179869184
 models: export GOMP_SPINCOUNT := 1000
 models: $(VENV)/.all
@@ -65,7 +65,7 @@ models: $(VENV)/.all
 	$(BIN)/python tools/link_data.py "$(DATA)" runs/data
 	for name in $(TEACHERS); do \
 		$(BIN)/sketchseek train experiments/$$name.yaml --data runs/data --out runs/$$name || exit 1; \
-		$(call export_runs,$$name,runs/$$name/artefact) || exit 1; \
+		$(call export_runs,$$name,runs/$$name/package) || exit 1; \
 	done
 	for name in small tiny-sketch tiny-photo tiny; do \
 		$(BIN)/sketchseek train experiments/$$name.yaml --data runs/data --out runs/$$name || exit 1; \

@@ -22,8 +22,8 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from sketchseek.training.config import TrainConfig
-from sketchseek.training.export import export_artefact
-from sketchseek.training.nn.model import SIDES, SideConfig, TwoEncoders
+from sketchseek.training.export import export_model
+from sketchseek.training.nn.model import SIDES, BranchConfig, DualEncoder
 
 PAIRS = [
     "shufflenet_v2_x0_5@128:shufflenet_v2_x0_5@224",
@@ -38,16 +38,16 @@ PAIRS = [
 ]
 
 
-def measure(pairs: list[tuple[SideConfig, SideConfig]], rounds: int) -> list[dict[str, Any]]:
+def measure(pairs: list[tuple[BranchConfig, BranchConfig]], rounds: int) -> list[dict[str, Any]]:
     """A row for each pair of (sketch, photo)."""
     rows: list[dict[str, Any]] = []
     sessions: list[tuple[dict[str, Any], str, Any, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         for number, (sketch, photo) in enumerate(pairs):
             torch.manual_seed(0)
-            model = TwoEncoders(sketch, photo, embedding=256, norm="batch").eval()
+            model = DualEncoder(sketch, photo, embedding=256, norm="batch").eval()
             config = TrainConfig("benchmark", sketch, photo, [], losses=[])
-            artefact, _ = export_artefact(model, config, Path(folder) / str(number))
+            package, _ = export_model(model, config, Path(folder) / str(number))
             row: dict[str, Any] = {"sketch": _name(sketch), "photo": _name(photo)}
             for name in SIDES:
                 encoder = model.side(name)
@@ -57,10 +57,10 @@ def measure(pairs: list[tuple[SideConfig, SideConfig]], rounds: int) -> list[dic
                     encoder(torch.from_numpy(pixels))
                 row[f"{name}_parameters"] = sum(parameter.numel() for parameter in encoder.parameters())
                 row[f"{name}_multiply_adds"] = counter.get_total_flops() // 2
-                row[f"{name}_bytes"] = artefact.file(name).stat().st_size
+                row[f"{name}_bytes"] = package.file(name).stat().st_size
                 options = onnxruntime.SessionOptions()
                 options.intra_op_num_threads = 1
-                session = onnxruntime.InferenceSession(str(artefact.file(name)), options)
+                session = onnxruntime.InferenceSession(str(package.file(name)), options)
                 sessions.append((row, name, session, pixels))
             rows.append(row)
         times: dict[int, list[float]] = {i: [] for i in range(len(sessions))}
@@ -78,7 +78,7 @@ def measure(pairs: list[tuple[SideConfig, SideConfig]], rounds: int) -> list[dic
 def table(rows: list[dict[str, Any]]) -> str:
     """As Markdown."""
     lines = [
-        "| drawings | photos | parameters | multiply-adds | file, fp16 | ms a drawing | ms a photo |",
+        "| sketches | photos | parameters | multiply-adds | file, fp16 | ms a sketch | ms a photo |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for row in rows:
@@ -93,12 +93,12 @@ def table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def _side(text: str) -> SideConfig:
+def _side(text: str) -> BranchConfig:
     name, _, size = text.partition("@")
-    return SideConfig(name, int(size or 128))
+    return BranchConfig(name, int(size or 128))
 
 
-def _name(side: SideConfig) -> str:
+def _name(side: BranchConfig) -> str:
     return f"{side.backbone}, {side.size} px"
 
 

@@ -3,8 +3,8 @@
     python benchmarks/engines.py [--sizes 10000 100000] [--million] [--json]
 
 The vectors are clustered and lie near a subspace, as embeddings do; half of the queries are noisy copies, and half lie
-between two vectors, as drawings lie between photos. The approximate engine's candidates are scored again by their true
-vectors, as a library does it (there from the catalogue: see benchmarks/query.py).
+between two vectors, as sketches lie between photos. The approximate engine's candidates are scored again by their true
+vectors, as a library does it (there from the catalog: see benchmarks/query.py).
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ def vectors(count: int, dimension: int, rng: np.random.Generator) -> tuple[np.nd
     clusters = max(10, int(np.sqrt(count)))
     inner = dimension // 2
     basis = np.linalg.qr(rng.standard_normal((dimension, inner)))[0].T.astype(np.float32)
-    centres = rng.standard_normal((clusters, inner)).astype(np.float32)
+    centers = rng.standard_normal((clusters, inner)).astype(np.float32)
     weights = rng.pareto(1.5, clusters) + 0.05
     weights /= weights.sum()
     made = np.empty((count, dimension), np.float32)
     for start in range(0, count, 100_000):
         size = min(100_000, count - start)
-        points = centres[rng.choice(clusters, size, p=weights)] + 0.7 * rng.standard_normal((size, inner)).astype(
+        points = centers[rng.choice(clusters, size, p=weights)] + 0.7 * rng.standard_normal((size, inner)).astype(
             np.float32
         )
         made[start : start + size] = points @ basis + 0.02 * rng.standard_normal((size, dimension)).astype(np.float32)
@@ -96,9 +96,9 @@ def measure(engine: str, made: np.ndarray, queries: np.ndarray, truth: np.ndarra
     return row
 
 
-def true_neighbours(made: np.ndarray, queries: np.ndarray) -> np.ndarray:
+def true_neighbors(made: np.ndarray, queries: np.ndarray) -> np.ndarray:
     """Ids of the K nearest, in float32, exhaustively: (QUERIES, K)."""
-    _, found = load_faiss().knn(queries, made, K, metric=load_faiss().METRIC_INNER_PRODUCT)
+    _, found = load_faiss().knn(queries, made, K, distance=load_faiss().METRIC_INNER_PRODUCT)
     return found + 1
 
 
@@ -112,7 +112,7 @@ def main() -> None:
     rows = []
     for count in options.sizes + ([1_000_000] if options.million else []):
         made, queries = vectors(count, options.dimension, np.random.default_rng(0))
-        truth = true_neighbours(made, queries)
+        truth = true_neighbors(made, queries)
         rows += [measure(engine, made, queries, truth) for engine in ("exact", "approximate")]
     if options.json:
         print(json.dumps(rows, indent=2))

@@ -3,7 +3,7 @@
     python benchmarks/index_throughput.py DIR [--model NAME_OR_PATH] [--limit N] [--json]
 
 "both" is what decoding and encoding allow together on the same cores, 1 / (1/decoding + 1/encoding); the share of it
-that indexing reaches is what scan, checksums, catalogue and index leave.
+that indexing reaches is what scan, checksums, catalog and index leave.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from typing import Any
 
 import numpy as np
 
-from sketchseek.artefact import DEFAULT_MODEL
 from sketchseek.encoder import Encoder, load_encoder
-from sketchseek.errors import PictureError
+from sketchseek.errors import ImageError
 from sketchseek.images import read_photo
+from sketchseek.models.package import DEFAULT_MODEL
 from sketchseek.search.index.engine import available_cores
 from sketchseek.search.library import Library
 from sketchseek.search.pipeline import BATCH
@@ -41,7 +41,7 @@ def decode(paths: list[bytes], size: int) -> int:
         try:
             read_photo(Path(os.fsdecode(path)).read_bytes(), size)
             good += 1
-        except PictureError:
+        except ImageError:
             pass
     return good
 
@@ -105,7 +105,7 @@ def measure(folder: str, model: str, limit: int) -> dict[str, Any]:
 def embed_noise(encoder: Encoder) -> None:
     """Embed one batch; what the pixels are does not matter to the time."""
     size = encoder.manifest.photo.size
-    encoder.embed_photos(np.zeros((BATCH, size, size, 3), np.uint8))
+    encoder.encode_photo_pixels(np.zeros((BATCH, size, size, 3), np.uint8))
 
 
 def main() -> None:

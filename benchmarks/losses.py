@@ -2,7 +2,7 @@
 
     python benchmarks/losses.py [--batches 64 256] [--dimension 256] [--json]
 
-A batch is that many drawings and their photos, one drawing a photo. One run, one thread: rounds alternate between the
+A batch is that many sketches and their photos, one sketch a photo. One run, one thread: rounds alternate between the
 losses, and the processor time of this process is measured, so that other load on the machine counts for little.
 """
 

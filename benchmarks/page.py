@@ -13,7 +13,7 @@ few of them, each under many names. The parts of a stroke's time:
 - photos: from the answer to the frame in which every tile that can be seen has its new photo. It is not part of the
   whole: the server makes each thumbnail anew here, since every photo is met for the first time.
 
-It is measured with drawings encoded in the browser, on the server, and where the page itself chooses (auto).
+It is measured with sketches encoded in the browser, on the server, and where the page itself chooses (auto).
 
 Then the results are scrolled through, 60 pixels a frame: the time between frames.
 """
@@ -35,15 +35,15 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).parent))
 from engines import vectors
 
-from sketchseek.artefact import DEFAULT_MODEL
+from sketchseek.models.package import DEFAULT_MODEL
 from sketchseek.search.catalog import Catalog, Row
-from sketchseek.search.follower import Follower
+from sketchseek.search.index_mirror import IndexMirror
 from sketchseek.search.library import Library
 
 CHROMIUM = os.environ.get("SKETCHSEEK_CHROMIUM", "/usr/bin/chromium")
 PICTURES = 200
 ENCODE = ("auto", "browser", "server")
-SETTLED = "['', 'wanted', 'faster'].includes(document.getElementById('where').dataset.reason)"
+SETTLED = "['', 'params', 'faster'].includes(document.getElementById('where').dataset.reason)"
 PARTS = ("encode", "search", "network", "paint", "whole", "photos")
 
 WATCH = """
@@ -123,7 +123,7 @@ def fill(folder: Path, model: str, count: int) -> Path:
             digest = i.to_bytes(32, "big")
             row = Row(os.fsencode(name), status.st_size, status.st_mtime_ns, digest, 320, 240, vector.tobytes())
             catalog.add(row)
-    Follower(path, manifest.embedding, manifest.metric).save(catalog)
+    IndexMirror(path, manifest.embedding, manifest.distance).save(catalog)
     catalog.close()
     return path
 
@@ -238,7 +238,7 @@ def main() -> None:
     if options.json:
         print(json.dumps(rows, indent=2))
         return
-    print(f"{'photos':>8}  {'wanted':8}" + "  ".join(f"{part + ' p50/p95':>17}" for part in PARTS) + "  encoded")
+    print(f"{'photos':>8}  {'params':8}" + "  ".join(f"{part + ' p50/p95':>17}" for part in PARTS) + "  encoded")
     for count, ways in rows.items():
         for encode, row in ways.items():
             cells = [f"{row[part]['p50']:.1f} / {row[part]['p95']:.1f}" for part in PARTS]

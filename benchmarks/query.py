@@ -2,7 +2,7 @@
 
     python benchmarks/query.py [--model NAME_OR_PATH] [--photos 100000] [--json]
 
-The library's vectors are random and clustered (see engines.py): no photo is decoded, and the query is a real drawing.
+The library's vectors are random and clustered (see engines.py): no photo is decoded, and the query is a real sketch.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent))
 from engines import vectors
 
-from sketchseek.artefact import DEFAULT_MODEL
+from sketchseek.models.package import DEFAULT_MODEL
 from sketchseek.search.catalog import Catalog, Row
-from sketchseek.search.follower import Follower
+from sketchseek.search.index_mirror import IndexMirror
 from sketchseek.search.library import Library
 
 K = 10
@@ -68,7 +68,7 @@ def fill(path: Path, library: Library, count: int) -> np.ndarray:
         for i, vector in enumerate(made.astype(np.float16)):
             name = f"/photos/{i % 100:02d}/{i:07d}.jpg".encode()
             catalog.add(Row(name, 1, 1, i.to_bytes(32, "big"), 640, 480, vector.tobytes()))
-    Follower(path, dimension, library.encoder.manifest.metric).save(catalog)
+    IndexMirror(path, dimension, library.encoder.manifest.distance).save(catalog)
     catalog.close()
     return queries
 
@@ -81,16 +81,16 @@ def measure(model: str, count: int) -> dict[str, Any]:
         opening = time.perf_counter() - start
         turn = iter(np.resize(queries, (20 * REPEATS, queries.shape[1])))
         encoder = library.encoder
-        pixels = encoder.read_drawing(HOUSE)
-        index = library._finder.follower._index
+        pixels = encoder.read_sketch(HOUSE)
+        index = library._finder.mirror._index
         assert index is not None
         asked = K * index.oversampling
         inner = index._inner  # type: ignore[attr-defined]
         ids = [result.id for result in library.search_vector(queries[0], K)]
         folder = Path("/photos/07")
         calls: dict[str, Callable[[], object]] = {
-            "drawing_ms": lambda: encoder.read_drawing(HOUSE),
-            "encoding_ms": lambda: encoder.embed_sketches(pixels[None]),
+            "sketch_ms": lambda: encoder.read_sketch(HOUSE),
+            "encoding_ms": lambda: encoder.encode_sketch_pixels(pixels[None]),
             "index_ms": lambda: index.search(next(turn)[None], asked),
             "fetching_ms": lambda: library._catalog.photos(ids),
             "search_vector_ms": lambda: library.search_vector(next(turn), K),
@@ -103,16 +103,16 @@ def measure(model: str, count: int) -> dict[str, Any]:
         row |= milliseconds(calls) | {"first_query_s": opening}
         if index.name == "exact":
             row["library_over_faiss"] = row["search_vector_ms"] / row["faiss_ms"]
-        row |= command_times(Path(place) / "library", Path(place) / "drawing.json")
+        row |= command_times(Path(place) / "library", Path(place) / "sketch.json")
         row["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         return row
 
 
-def command_times(library: Path, drawing: Path) -> dict[str, float]:
+def command_times(library: Path, sketch: Path) -> dict[str, float]:
     """Wall-clock times and peak memory of the command, in processes of its own."""
-    drawing.write_text(json.dumps(HOUSE))
+    sketch.write_text(json.dumps(HOUSE))
     help_s = min(_command("--help")[0] for _ in range(5))
-    runs = [_command("search", str(drawing), "--library", str(library), "--json") for _ in range(3)]
+    runs = [_command("search", str(sketch), "--library", str(library), "--json") for _ in range(3)]
     return {
         "command_help_s": help_s,
         "command_search_s": min(seconds for seconds, _ in runs),
@@ -140,11 +140,11 @@ def main() -> None:
         return
     print(f"{row['photos']:,} photos, model {row['model']}, engine {row['engine']}; medians")
     for name, key, unit in (
-        ("drawing to raster", "drawing_ms", "ms"),
+        ("sketch to raster", "sketch_ms", "ms"),
         ("encoding", "encoding_ms", "ms"),
         ("search in the index", "index_ms", "ms"),
         ("fetching rows", "fetching_ms", "ms"),
-        ("a whole query by drawing", "whole_query_ms", "ms"),
+        ("a whole query by sketch", "whole_query_ms", "ms"),
         ("a query by vector", "search_vector_ms", "ms"),
         ("the same in 1 % of the folders", "search_in_a_hundredth_ms", "ms"),
         ("bare faiss", "faiss_ms", "ms"),

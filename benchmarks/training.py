@@ -1,9 +1,9 @@
-"""Training steps of sketchseek beside bare PyTorch on the same model, batches and optimiser: seconds and memory.
+"""Training steps of sketchseek beside bare PyTorch on the same model, batches and optimizer: seconds and memory.
 
     python benchmarks/training.py [--backbone NAME] [--frozen N] [--steps N] [--json]
 
 Bare PyTorch is a loop of a few lines: pixels of a batch, both encoders, pytorch-metric-learning's triplet loss,
-backward, clip, AdamW. Ours is ``Objective`` and the loop's optimiser, once with frozen stages' outputs kept (as in
+backward, clip, AdamW. Ours is ``Objective`` and the loop's optimizer, once with frozen stages' outputs kept (as in
 training) and once without. Each runs in a process of its own, one thread, and reports its processor seconds a step and
 its peak memory; what is kept is computed before the clock starts, and its time is told apart.
 """
@@ -25,7 +25,7 @@ from pytorch_metric_learning.distances import LpDistance
 from pytorch_metric_learning.losses import TripletMarginLoss
 from torch import nn
 
-from sketchseek.datasets.records import Drawing, Photo
+from sketchseek.datasets.records import Photo, Sketch
 from sketchseek.training.config import TrainConfig, parse_config
 from sketchseek.training.data import TrainingSet
 from sketchseek.training.loop import _groups, build_model
@@ -44,7 +44,7 @@ def synthetic(config: TrainConfig) -> TrainingSet:
     size, drawn = config.photo.size, config.sketch.size
     return TrainingSet(
         [Photo(Path(str(i)), str(c), str(i)) for i, c in enumerate(category)],
-        [Drawing(str(category[p]), f"{p}-{i}", str(p)) for i, p in enumerate(own)],
+        [Sketch(str(category[p]), f"{p}-{i}", str(p)) for i, p in enumerate(own)],
         random.integers(0, 256, (len(category), size, size, 3), dtype=np.uint8),
         random.integers(0, 256, (len(own), drawn, drawn), dtype=np.uint8),
         category,
@@ -62,7 +62,7 @@ def run(kind: str, config: TrainConfig, steps: int) -> dict[str, Any]:
     torch.set_num_threads(1)
     data = synthetic(config)
     model = build_model(config).to(memory_format=torch.channels_last).train()
-    optimiser = torch.optim.AdamW(_groups(model, config), lr=config.learning_rate)
+    optimizer = torch.optim.AdamW(_groups(model, config), lr=config.learning_rate)
     started = time.process_time()
     if kind == "bare":
         sampler = CategorySampler(
@@ -81,16 +81,16 @@ def run(kind: str, config: TrainConfig, steps: int) -> dict[str, Any]:
     else:
         objective = Objective(config, model, data, None, None, lambda *_: None)
         if kind == "whole":
-            objective._photos._trunk = objective._drawings._trunk = None
+            objective._photos._trunk = objective._sketches._trunk = None
         loss_of = objective.loss
     ready = time.process_time()
     times = []
     for number in range(steps + 2):
         begun = time.process_time()
-        optimiser.zero_grad(set_to_none=True)
+        optimizer.zero_grad(set_to_none=True)
         loss_of(number).backward()
         nn.utils.clip_grad_norm_(model.parameters(), config.clip)
-        optimiser.step()
+        optimizer.step()
         if number > 1:  # the first two warm up
             times.append(time.process_time() - begun)
     return {

@@ -1,7 +1,7 @@
 """Make the documents that come from the code and from stored evaluations. Run: make docs, or with --check
 
 - ``docs/command-line.md``: every command's help;
-- ``docs/results.md``: the evaluations and studies stored in ``docs/measured/``, with the commands that gave them;
+- ``docs/results.md``: the evaluations and ablations stored in ``docs/measured/``, with the commands that gave them;
 - ``docs/models.md`` and ``CARD.md`` beside each bundled model: the same evaluations, and what it costs.
 """
 
@@ -13,20 +13,20 @@ from pathlib import Path
 
 import click
 from measured import DOCS, MEASURED, PROTOCOLS, evaluation_table, stored
-from models import card, models
-from studies import studies
 
-from sketchseek.artefact import BUNDLED, bundled_models, load_artefact
+from ablations import ablations
+from models import card, models
 from sketchseek.cli import cli
+from sketchseek.models.package import BUNDLED, bundled_models, load_model_package
 
 
 def documents() -> Iterator[tuple[Path, str]]:
     """Every generated document: where it belongs and its text."""
     yield DOCS / "command-line.md", command_line()
     yield DOCS / "results.md", results()
-    yield DOCS / "models.md", models([load_artefact(name) for name in bundled_models()])
+    yield DOCS / "models.md", models([load_model_package(name) for name in bundled_models()])
     for name in bundled_models():
-        yield BUNDLED / name / "CARD.md", card(load_artefact(name))
+        yield BUNDLED / name / "CARD.md", card(load_model_package(name))
 
 
 def command_line() -> str:
@@ -61,14 +61,14 @@ def results() -> str:
         "figure of a test part had a say in what was done, the last section says so.",
         "",
     ]
-    for protocol, (what, command, figures) in PROTOCOLS.items():
+    for protocol, (what, command, metrics) in PROTOCOLS.items():
         reports = [stored(file.stem) for file in sorted(MEASURED.glob(f"{protocol}-*.json"))]
         if reports:
             parts += [f"## {protocol}", "", f"{what}.", "", f"    {command} --model MODEL", ""]
-            parts += [*evaluation_table(reports, figures), ""]
-    parts += studies()
+            parts += [*evaluation_table(reports, metrics), ""]
+    parts += ablations()
     parts += [
-        "## What holds the figures back",
+        "## What holds the metrics back",
         "",
         (DOCS / "discussion.md").read_text(encoding="utf-8").strip(),
         "",

@@ -11,7 +11,7 @@ MEASURED = DOCS / "measured"
 
 PROTOCOLS = {
     "sketchy": (
-        "The Sketchy Database, official test list: each drawing looks for its very own photo among all test photos",
+        "The Sketchy Database, official test list: each sketch looks for its very own photo among all test photos",
         "sketchseek evaluate sketchy DATA/sketchy",
         ["recall@1", "recall@5", "recall@10", "category_P@1"],
     ),
@@ -21,15 +21,15 @@ PROTOCOLS = {
         ["acc@1", "acc@10"],
     ),
     "caltech": (
-        "Quick, Draw! drawings (our test part) of words that name a category of Caltech-101, against all its photos; "
+        "Quick, Draw! sketches (our test part) of words that name a category of Caltech-101, against all its photos; "
         "no photo of it was trained on",
         "sketchseek evaluate words DATA/quickdraw DATA/caltech101",
         ["P@10", "recall@1", "recall@10", "mAP"],
     ),
     "gallery": (
-        "Quick, Draw! drawings (our test part) of words that name a picture of the demo's gallery, against all its "
+        "Quick, Draw! sketches (our test part) of words that name a picture of the demo's gallery, against all its "
         "pictures; `recall@5` is how often the first five hold the drawn thing. The pictures were trained on, these "
-        "drawings were not",
+        "sketches were not",
         "sketchseek evaluate words DATA/quickdraw GALLERY",
         ["recall@1", "recall@5", "recall@10"],
     ),
@@ -50,13 +50,13 @@ def table(head: list[str], rows: list[list[str]]) -> list[str]:
     return [f"| {' | '.join(head)} |", "| --- " * len(head) + "|", *(f"| {' | '.join(row)} |" for row in rows)]
 
 
-def evaluation_table(reports: list[dict[str, Any]], figures: list[str]) -> list[str]:
+def evaluation_table(reports: list[dict[str, Any]], metrics: list[str]) -> list[str]:
     """A table of reports of one protocol, a line a model."""
     rows = [
-        [report["model"], f"{report['queries']:,}", f"{report['gallery']:,}", *(_figure(report, f) for f in figures)]
+        [report["model"], f"{report['queries']:,}", f"{report['gallery']:,}", *(_figure(report, f) for f in metrics)]
         for report in reports
     ]
-    return table(["model", "queries", "gallery", *figures], rows)
+    return table(["model", "queries", "gallery", *metrics], rows)
 
 
 def per_cent(share: float) -> str:

@@ -1,6 +1,6 @@
-"""Make docs/page.png: draw a Quick, Draw! drawing with the mouse on the page of a running server.
+"""Make docs/page.png: draw a Quick, Draw! sketch with the mouse on the page of a running server.
 
-Run: sketchseek demo --no-open, then: python docs/screenshot.py http://127.0.0.1:8765/ DRAWINGS.ndjson [--index 3]
+Run: sketchseek demo --no-open, then: python docs/screenshot.py http://127.0.0.1:8765/ SKETCHES.ndjson [--index 3]
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ def main() -> None:
     """Read the options and take the picture."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("url")
-    parser.add_argument("drawings", type=Path, help="A file of Quick, Draw!'s simplified format.")
-    parser.add_argument("--index", type=int, default=0, help="Which of the file's drawings.")
+    parser.add_argument("sketches", type=Path, help="A file of Quick, Draw!'s simplified format.")
+    parser.add_argument("--index", type=int, default=0, help="Which of the file's sketches.")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_name("page.png"))
     parser.add_argument("--scheme", choices=["light", "dark"], default="light")
     parser.add_argument("--chromium", default=CHROMIUM)
     options = parser.parse_args()
-    with options.drawings.open(encoding="utf-8") as lines:
+    with options.sketches.open(encoding="utf-8") as lines:
         strokes = json.loads(next(itertools.islice(lines, options.index, None)))["drawing"]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=options.chromium, args=ARGUMENTS)
@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def draw(page: Page, strokes: list[list[list[float]]]) -> None:
-    """Draw strokes with the mouse, centred on the sheet."""
+    """Draw strokes with the mouse, centered on the sheet."""
     box = page.locator("#paper").bounding_box()
     if box is None:
         raise SystemExit("The page has no sheet to draw on.")

@@ -7,14 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from sketchseek.artefact import Artefact
-from tiny_artefact import write_tiny_artefact
+from sketchseek.models.package import ModelPackage
+from tiny_model import write_tiny_package
+
+pytest_plugins = ("server_fixtures",)
 
 
 @pytest.fixture(scope="session")
-def tiny_artefact(tmp_path_factory: pytest.TempPathFactory) -> Artefact:
-    """An artefact whose encoders are made of one random matrix."""
-    return write_tiny_artefact(tmp_path_factory.mktemp("tiny"))
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> ModelPackage:
+    """An package whose encoders are made of one random matrix."""
+    return write_tiny_package(tmp_path_factory.mktemp("tiny"))
 
 
 @pytest.fixture(scope="session")

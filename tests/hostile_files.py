@@ -29,9 +29,9 @@ def cut(data: bytes, share: float) -> bytes:
     return data[: int(len(data) * share)]
 
 
-def png(width: int, height: int, *, pixels: bytes = b"", depth: int = 8, colour: int = 0, extra: bytes = b"") -> bytes:
+def png(width: int, height: int, *, pixels: bytes = b"", depth: int = 8, color: int = 0, extra: bytes = b"") -> bytes:
     """A PNG with a header of choice."""
-    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, 0)
     chunks = _chunk(b"IHDR", header) + extra + _chunk(b"IDAT", zlib.compress(pixels)) + _chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + chunks
 
@@ -47,7 +47,7 @@ def png_text_bomb() -> bytes:
 
 
 def png_profile_bomb() -> bytes:
-    """A small PNG with a colour profile of 20 MB."""
+    """A small PNG with a color profile of 20 MB."""
     profile = _chunk(b"iCCP", b"p\0\0" + zlib.compress(b"\0" * 20_000_000, 1))
     return png(2, 2, pixels=b"\0\xff\xff" * 2, extra=profile)
 
@@ -83,7 +83,7 @@ def bmp(width: int, height: int, *, bits: int = 24, offset: int = 54, body: byte
 def tiff(
     width: int, height: int, *, strip: tuple[int, int] = (8, 100), compression: int = 1, next_ifd: int = 0
 ) -> bytes:
-    """A grey TIFF with a header of choice."""
+    """A gray TIFF with a header of choice."""
     tags = [(256, 4, width), (257, 4, height), (258, 3, 8), (259, 3, compression), (262, 3, 1), (273, 4, strip[0])]
     tags += [(277, 3, 1), (278, 4, height), (279, 4, strip[1])]
     entries = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in tags)
@@ -91,7 +91,7 @@ def tiff(
 
 
 def webp(width: int, height: int) -> bytes:
-    """A lossless WebP whose header claims a size that its data do not have."""
+    """A lossless WebP whose header hypotheses a size that its data do not have."""
     bits = (width - 1) | (height - 1) << 14
     chunk = b"VP8L" + struct.pack("<I", 10) + b"\x2f" + struct.pack("<I", bits) + b"\0" * 5
     return b"RIFF" + struct.pack("<I", 4 + len(chunk)) + b"WEBP" + chunk
@@ -106,7 +106,7 @@ def webp_canvas(width: int, height: int) -> bytes:
 
 
 def jpeg_resized(width: int, height: int) -> bytes:
-    """A JPEG whose header claims another size."""
+    """A JPEG whose header hypotheses another size."""
     data = bytearray(picture("JPEG"))
     at = data.index(b"\xff\xc0") + 5
     data[at : at + 4] = struct.pack(">HH", height, width)

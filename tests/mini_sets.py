@@ -1,6 +1,6 @@
 """Small data sets in the official layouts, drawn on the spot.
 
-A photo is a shape in colour on a pale ground; its sketch is that shape's outline. The shape follows from the photo's
+A photo is a shape in color on a pale ground; its sketch is that shape's outline. The shape follows from the photo's
 name alone, so that an encoder which looks at pixels can tell photos apart.
 """
 

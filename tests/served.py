@@ -19,8 +19,8 @@ from PIL import Image, ImageDraw
 
 from sketchseek.search.library import Library
 from sketchseek.server.app import create_app
-from sketchseek.server.limits import Limits
 from sketchseek.server.running import bind, url_of
+from sketchseek.server.security import Limits
 from sketchseek.server.thumbnails import ThumbnailCache
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""A small data set in The Sketchy Database's official layout: coloured shapes, and outlines of them as drawings."""
+"""A small data set in The Sketchy Database's official layout: colored shapes, and outlines of them as sketches."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ CATEGORIES = ("disc", "square", "triangle", "cross")
 
 
 def write_shapes(root: Path, *, photos: int = 6, sketches: int = 2, tests: int = 2, seed: int = 0) -> Path:
-    """Write ``photos`` photos a category, each with ``sketches`` drawings; the last ``tests`` are the test list."""
+    """Write ``photos`` photos a category, each with ``sketches`` sketches; the last ``tests`` are the test list."""
     random = np.random.default_rng(seed)
     listed = []
     for category in CATEGORIES:
@@ -21,15 +21,15 @@ def write_shapes(root: Path, *, photos: int = 6, sketches: int = 2, tests: int =
         sketch_folder.mkdir(parents=True)
         for i in range(photos):
             wide, high = random.uniform(0.3, 1.0, 2)
-            colour = tuple(int(c) for c in random.integers(0, 200, 3))
+            color = tuple(int(c) for c in random.integers(0, 200, 3))
             photo = Image.new("RGB", (64, 64), (230, 230, int(random.integers(200, 256))))
-            _shape(ImageDraw.Draw(photo), category, wide, high, fill=colour)
+            _shape(ImageDraw.Draw(photo), category, wide, high, fill=color)
             photo.save(photo_folder / f"p{i}.jpg", quality=95)
             for n in range(1, sketches + 1):
-                drawing = Image.new("L", (64, 64), 255)
+                sketch = Image.new("L", (64, 64), 255)
                 jitter = random.uniform(0.95, 1.05, 2)
-                _shape(ImageDraw.Draw(drawing), category, wide * jitter[0], high * jitter[1], outline=0, width=2)
-                drawing.save(sketch_folder / f"p{i}-{n}.png")
+                _shape(ImageDraw.Draw(sketch), category, wide * jitter[0], high * jitter[1], outline=0, width=2)
+                sketch.save(sketch_folder / f"p{i}-{n}.png")
             if i >= photos - tests:
                 listed.append(f"{category}/p{i}.jpg")
     (root / "info").mkdir()

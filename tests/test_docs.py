@@ -22,7 +22,7 @@ def test_generated_documents_are_current() -> None:
 
 def test_every_dependency_has_its_reason() -> None:
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
-    wanted = [
+    params = [
         *project["dependencies"],
         *(name for extra in project["optional-dependencies"].values() for name in extra),
     ]
@@ -30,7 +30,7 @@ def test_every_dependency_has_its_reason() -> None:
     named = set(re.findall(r"[a-zA-Z0-9_*-]+", reasons))
     missing = [
         name
-        for name in (re.split(r"[<>=\[; ]", requirement)[0] for requirement in wanted)
+        for name in (re.split(r"[<>=\[; ]", requirement)[0] for requirement in params)
         if name not in named and not (name.startswith("types-") and "types-*" in named)
     ]
     assert missing == []

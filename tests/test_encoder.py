@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sketchseek.artefact import Artefact, bundled_models, load_artefact
 from sketchseek.encoder import Encoder, load_encoder
-from sketchseek.errors import ArtefactError
-from tiny_artefact import write_tiny_artefact
+from sketchseek.errors import ModelPackageError
+from sketchseek.models.package import ModelPackage, bundled_models, load_model_package
+from tiny_model import write_tiny_package
 
 
 def rewrite_manifest(folder: Path, change: dict[str, object]) -> None:
@@ -25,32 +25,32 @@ def rewrite_manifest(folder: Path, change: dict[str, object]) -> None:
     file.write_text(json.dumps(manifest))
 
 
-def test_embeddings_have_unit_length_and_the_manifest_s_size(tiny_artefact: Artefact) -> None:
-    encoder = Encoder(tiny_artefact)
-    photo = encoder.embed_photo(Image.new("RGB", (50, 70), "red"))
-    sketch = encoder.embed_drawing([[[0, 10, 10], [0, 0, 5]]])
+def test_embeddings_have_unit_length_and_the_manifest_s_size(tiny_model: ModelPackage) -> None:
+    encoder = Encoder(tiny_model)
+    photo = encoder.encode_photo(Image.new("RGB", (50, 70), "red"))
+    sketch = encoder.encode_sketch([[[0, 10, 10], [0, 0, 5]]])
     assert photo.shape == sketch.shape == (encoder.manifest.embedding,)
     np.testing.assert_allclose([np.linalg.norm(photo), np.linalg.norm(sketch)], 1.0, rtol=1e-5)
 
 
-def test_a_batch_gives_what_single_calls_give(tiny_artefact: Artefact) -> None:
-    encoder = Encoder(tiny_artefact)
+def test_a_batch_gives_what_single_calls_give(tiny_model: ModelPackage) -> None:
+    encoder = Encoder(tiny_model)
     pixels = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3)).astype(np.uint8)
-    single = np.concatenate([encoder.embed_photos(p[None]) for p in pixels])
-    np.testing.assert_allclose(encoder.embed_photos(pixels), single, atol=1e-6)
+    single = np.concatenate([encoder.encode_photo_pixels(p[None]) for p in pixels])
+    np.testing.assert_allclose(encoder.encode_photo_pixels(pixels), single, atol=1e-6)
 
 
 def test_a_damaged_graph_is_named(tmp_path: Path) -> None:
-    artefact = write_tiny_artefact(tmp_path)
+    package = write_tiny_package(tmp_path)
     (tmp_path / "photo.onnx").write_bytes(b"damaged")
-    with pytest.raises(ArtefactError, match=r"photo\.onnx.*SHA-256"):
-        load_encoder(artefact.path).embed_photo(Image.new("RGB", (9, 9)))
+    with pytest.raises(ModelPackageError, match=r"photo\.onnx.*SHA-256"):
+        load_encoder(package.path).encode_photo(Image.new("RGB", (9, 9)))
 
 
 def test_another_raster_is_refused(tmp_path: Path) -> None:
-    artefact = write_tiny_artefact(tmp_path)
-    other = dataclasses.replace(artefact, manifest=dataclasses.replace(artefact.manifest, raster=99))
-    with pytest.raises(ArtefactError, match="raster 99"):
+    package = write_tiny_package(tmp_path)
+    other = dataclasses.replace(package, manifest=dataclasses.replace(package.manifest, raster=99))
+    with pytest.raises(ModelPackageError, match="raster 99"):
         Encoder(other)
 
 
@@ -58,7 +58,7 @@ def test_another_raster_is_refused(tmp_path: Path) -> None:
     "change",
     [
         {"format": 99},
-        {"metric": "taxicab"},
+        {"distance": "taxicab"},
         {"surprise": 1},
         {"photo": {"file": "../photo.onnx"}},
         {"photo": None},
@@ -74,59 +74,59 @@ def test_another_raster_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_a_manifest_that_cannot_be_used_is_refused(tmp_path: Path, change: dict[str, object]) -> None:
-    write_tiny_artefact(tmp_path)
+    write_tiny_package(tmp_path)
     rewrite_manifest(tmp_path, change)
-    with pytest.raises(ArtefactError, match=r"manifest\.json"):
-        load_artefact(tmp_path)
+    with pytest.raises(ModelPackageError, match=r"manifest\.json"):
+        load_model_package(tmp_path)
 
 
 def test_an_unknown_model_names_the_bundled_ones(tmp_path: Path) -> None:
-    with pytest.raises(ArtefactError, match="Bundled models"):
-        load_artefact(tmp_path / "none")
+    with pytest.raises(ModelPackageError, match="Bundled models"):
+        load_model_package(tmp_path / "none")
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"[]", b"\xff\xfe", b"[" * 100_000])
 def test_a_file_that_is_no_manifest_is_named(tmp_path: Path, text: bytes) -> None:
     (tmp_path / "manifest.json").write_bytes(text)
-    with pytest.raises(ArtefactError, match=r"manifest\.json"):
-        load_artefact(tmp_path)
+    with pytest.raises(ModelPackageError, match=r"manifest\.json"):
+        load_model_package(tmp_path)
 
 
 def test_a_manifest_that_is_a_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").mkdir()
-    with pytest.raises(ArtefactError, match="cannot be read"):
-        load_artefact(tmp_path)
+    with pytest.raises(ModelPackageError, match="cannot be read"):
+        load_model_package(tmp_path)
 
 
 def test_fingerprints_tell_embedding_spaces_apart(tmp_path: Path) -> None:
-    first, again, other = (write_tiny_artefact(tmp_path / str(i), seed=seed) for i, seed in enumerate((0, 0, 1)))
+    first, again, other = (write_tiny_package(tmp_path / str(i), seed=seed) for i, seed in enumerate((0, 0, 1)))
     assert first.manifest.fingerprint == again.manifest.fingerprint != other.manifest.fingerprint
 
 
 def test_bundled_models_are_whole() -> None:
     for name in bundled_models():
-        load_artefact(name).verify()
+        load_model_package(name).verify()
 
 
 @pytest.mark.parametrize("change", [{"embedding": 17}, {"sketch": {"size": 33}}])
 def test_a_graph_that_does_not_fit_its_manifest_is_named(tmp_path: Path, change: dict[str, object]) -> None:
-    write_tiny_artefact(tmp_path)
+    write_tiny_package(tmp_path)
     rewrite_manifest(tmp_path, change)
-    with pytest.raises(ArtefactError, match=r"sketch\.onnx"):
-        load_encoder(tmp_path).embed_drawing([[[0, 10, 10], [0, 0, 5]]])
+    with pytest.raises(ModelPackageError, match=r"sketch\.onnx"):
+        load_encoder(tmp_path).encode_sketch([[[0, 10, 10], [0, 0, 5]]])
 
 
 _EMBED = """
 import sys
 from sketchseek import load_encoder
-load_encoder(sys.argv[1]).embed_drawing([[[0, 10, 10], [0, 0, 5]]])
+load_encoder(sys.argv[1]).encode_sketch([[[0, 10, 10], [0, 0, 5]]])
 """
 
 
-def test_nothing_is_reported_to_anybody(tmp_path: Path, tiny_artefact: Artefact) -> None:
+def test_nothing_is_reported_to_anybody(tmp_path: Path, tiny_model: ModelPackage) -> None:
     """onnxruntime keeps an identity and a queue of reports in the home folder, unless it is told not to report."""
     silencing = ("ORT_DISABLE_TELEMETRY", "ORT_RUNNING_UNIT_TESTS", "CI", "XDG_CACHE_HOME", "PYTEST_CURRENT_TEST")
     environment = {key: value for key, value in os.environ.items() if key not in silencing}
     environment |= {"HOME": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
-    subprocess.run([sys.executable, "-c", _EMBED, str(tiny_artefact.path)], env=environment, check=True)
+    subprocess.run([sys.executable, "-c", _EMBED, str(tiny_model.path)], env=environment, check=True)
     assert list(tmp_path.rglob("*")) == []

@@ -1,4 +1,4 @@
-"""Opening pictures: formats, colour modes, EXIF, caps, and what is not a picture."""
+"""Opening pictures: formats, color modes, EXIF, caps, and what is not a picture."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from sketchseek.errors import PictureError, PictureTooLargeError
-from sketchseek.images import FORMATS, MAX_PIXELS, open_picture, open_regular, read_header, read_photo
+from sketchseek.errors import ImageError, ImageTooLargeError
+from sketchseek.images import FORMATS, MAX_PIXELS, open_image, open_regular, read_header, read_photo
 
 ORIENTATION = 0x0112
 
@@ -44,7 +44,7 @@ def test_each_format_from_path_and_bytes(format_name: str, tmp_path: Path) -> No
     path = tmp_path / "picture.bin"
     path.write_bytes(data)
     for source in (path, str(path), data):
-        image = open_picture(source)
+        image = open_image(source)
         assert image.mode == "RGB"
         assert difference(image, scene()) < 12
 
@@ -52,12 +52,12 @@ def test_each_format_from_path_and_bytes(format_name: str, tmp_path: Path) -> No
 def test_the_content_counts_not_the_name(tmp_path: Path) -> None:
     path = tmp_path / "really-a-png.jpg"
     path.write_bytes(encoded(scene(), "PNG"))
-    assert difference(open_picture(path), scene()) == 0
+    assert difference(open_image(path), scene()) == 0
 
 
 def test_a_formats_decoder_that_is_not_listed_stays_shut() -> None:
-    with pytest.raises(PictureError, match="not a picture in a supported format"):
-        open_picture(encoded(scene(), "PPM"))
+    with pytest.raises(ImageError, match="not a picture in a supported format"):
+        open_image(encoded(scene(), "PPM"))
 
 
 @pytest.mark.parametrize("format_name", ["JPEG", "PNG", "WEBP", "TIFF"])
@@ -78,14 +78,14 @@ def test_exif_turn(format_name: str, orientation: int) -> None:
     exif = Image.Exif()
     exif[ORIENTATION] = orientation
     data = encoded(stored, format_name, exif=exif)
-    assert difference(open_picture(data), scene()) < 12
+    assert difference(open_image(data), scene()) < 12
 
 
 def test_exif_turn_of_a_jpeg_decoded_at_reduced_size() -> None:
     exif = Image.Exif()
     exif[ORIENTATION] = 6
     stored = scene(1600, 1200).transpose(Image.Transpose.ROTATE_90)
-    image = open_picture(encoded(stored, "JPEG", exif=exif), at_least=100)
+    image = open_image(encoded(stored, "JPEG", exif=exif), at_least=100)
     assert image.size == (200, 150)
     assert difference(image, scene(200, 150)) < 12
 
@@ -95,7 +95,7 @@ def test_exif_turn_of_another_format_decoded_at_reduced_size(format_name: str) -
     exif = Image.Exif()
     exif[ORIENTATION] = 8
     stored = scene(1200, 800).transpose(Image.Transpose.ROTATE_270)
-    image = open_picture(encoded(stored, format_name, exif=exif), at_least=50)
+    image = open_image(encoded(stored, format_name, exif=exif), at_least=50)
     assert image.size == (240, 160)
     assert difference(image, scene(240, 160)) < 12
 
@@ -103,7 +103,7 @@ def test_exif_turn_of_another_format_decoded_at_reduced_size(format_name: str) -
 @pytest.mark.parametrize("at_least", [30, 64, 100, 224, 600])
 def test_reduced_decoding_keeps_the_pixels_asked_for(at_least: int) -> None:
     for format_name in ("JPEG", "PNG"):
-        image = open_picture(encoded(scene(640, 800), format_name), at_least=at_least)
+        image = open_image(encoded(scene(640, 800), format_name), at_least=at_least)
         assert min(image.size) >= at_least
 
 
@@ -111,22 +111,22 @@ def test_reduced_decoding_keeps_the_pixels_asked_for(at_least: int) -> None:
 @pytest.mark.parametrize("block", [b"garbage", b"MM\0*\xff\xff\xff\xff" + b"\xff" * 40], ids=["garbage", "endless"])
 def test_damaged_exif_does_not_lose_the_picture(format_name: str, block: bytes) -> None:
     data = encoded(scene(), format_name, exif=b"Exif\0\0" + block)
-    assert difference(open_picture(data), scene()) < 12
+    assert difference(open_image(data), scene()) < 12
     assert (read_header(data).width, read_header(data).height) == (60, 40)
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "P", "PA", "1", "CMYK", "YCbCr", "HSV", "RGBX", "La", "RGBa"])
-def test_colour_modes_of_images_in_memory(mode: str) -> None:
+def test_color_modes_of_images_in_memory(mode: str) -> None:
     base = scene().convert("RGBA") if mode in ("La", "RGBa", "PA") else scene()
     if mode in ("La", "PA"):
         base = base.convert("LA")
-    image = open_picture(base.convert(mode))
+    image = open_image(base.convert(mode))
     assert (image.mode, image.size) == ("RGB", (60, 40))
     assert np.asarray(image).std() > 20
 
 
 def test_cmyk_jpeg() -> None:
-    assert difference(open_picture(encoded(scene().convert("CMYK"), "JPEG")), scene()) < 25
+    assert difference(open_image(encoded(scene().convert("CMYK"), "JPEG")), scene()) < 25
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_cmyk_jpeg() -> None:
 )
 def test_deep_greys_are_scaled_not_clipped(dtype: type, top: float) -> None:
     ramp = np.tile(np.linspace(0, top, 64), (8, 1)).astype(dtype)
-    values = np.asarray(open_picture(encoded(Image.fromarray(ramp), "TIFF")))[0, :, 0].astype(int)
+    values = np.asarray(open_image(encoded(Image.fromarray(ramp), "TIFF")))[0, :, 0].astype(int)
     assert values[0] == 0
     assert values[-1] == 255
     assert abs(values[32] - 129) <= 2
@@ -142,12 +142,12 @@ def test_deep_greys_are_scaled_not_clipped(dtype: type, top: float) -> None:
 
 def test_a_float_picture_without_a_number_in_it_is_black() -> None:
     values = np.full((4, 4), np.nan, dtype=np.float32)
-    assert np.asarray(open_picture(Image.fromarray(values))).max() == 0
+    assert np.asarray(open_image(Image.fromarray(values))).max() == 0
 
 
 def test_sixteen_bit_png() -> None:
     ramp = np.tile(np.linspace(0, 65535, 64), (8, 1)).astype(np.uint16)
-    values = np.asarray(open_picture(encoded(Image.fromarray(ramp), "PNG")))[0, :, 0].astype(int)
+    values = np.asarray(open_image(encoded(Image.fromarray(ramp), "PNG")))[0, :, 0].astype(int)
     assert abs(values[32] - 129) <= 2
 
 
@@ -155,11 +155,11 @@ def test_transparency_becomes_white_or_stays() -> None:
     image = Image.new("RGBA", (4, 4), (255, 0, 0, 0))
     image.putpixel((0, 0), (255, 0, 0, 255))
     data = encoded(image, "PNG")
-    flat = open_picture(data)
+    flat = open_image(data)
     assert flat.getpixel((0, 0)) == (255, 0, 0)
     assert flat.getpixel((3, 3)) == (255, 255, 255)
-    assert open_picture(data, keep_alpha=True).mode == "RGBA"
-    assert open_picture(encoded(scene(), "PNG"), keep_alpha=True).mode == "RGB"
+    assert open_image(data, keep_alpha=True).mode == "RGBA"
+    assert open_image(encoded(scene(), "PNG"), keep_alpha=True).mode == "RGB"
 
 
 def test_transparent_palette_entry() -> None:
@@ -167,41 +167,41 @@ def test_transparent_palette_entry() -> None:
     image.putpalette([10, 20, 30, 200, 0, 0])
     image.putpixel((1, 1), 1)
     for format_name in ("PNG", "GIF"):
-        flat = open_picture(encoded(image, format_name, transparency=0))
+        flat = open_image(encoded(image, format_name, transparency=0))
         assert flat.getpixel((0, 0)) == (255, 255, 255)
         assert flat.getpixel((1, 1)) == (200, 0, 0)
 
 
 @pytest.mark.parametrize("format_name", ["GIF", "WEBP", "TIFF", "PNG"])
 def test_the_first_frame_of_many(format_name: str) -> None:
-    frames = [Image.new("RGB", (20, 10), colour) for colour in ((200, 0, 0), (0, 200, 0))]
+    frames = [Image.new("RGB", (20, 10), color) for color in ((200, 0, 0), (0, 200, 0))]
     data = encoded(frames[0], format_name, save_all=True, append_images=frames[1:])
-    red, green, _ = open_picture(data).getpixel((5, 5))  # type: ignore[misc]
+    red, green, _ = open_image(data).getpixel((5, 5))  # type: ignore[misc]
     assert red > 180 > 40 > green
 
 
-def test_an_embedded_colour_profile_does_not_matter() -> None:
+def test_an_embedded_color_profile_does_not_matter() -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    assert difference(open_picture(encoded(scene(), "PNG", icc_profile=profile)), scene()) == 0
+    assert difference(open_image(encoded(scene(), "PNG", icc_profile=profile)), scene()) == 0
 
 
 def test_the_cap_is_on_pixels_and_before_decoding() -> None:
     data = encoded(scene(), "PNG")
-    assert open_picture(data, max_pixels=60 * 40).size == (60, 40)
-    with pytest.raises(PictureTooLargeError, match=r"60 × 40 pixels, more than the cap of 2,399") as caught:
-        open_picture(data[:200], max_pixels=60 * 40 - 1)  # truncated: decoding it would be another error
+    assert open_image(data, max_pixels=60 * 40).size == (60, 40)
+    with pytest.raises(ImageTooLargeError, match=r"60 × 40 pixels, more than the cap of 2,399") as caught:
+        open_image(data[:200], max_pixels=60 * 40 - 1)  # truncated: decoding it would be another error
     assert caught.value.remedy
 
 
 def test_the_cap_is_our_own_not_pillows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)  # a host program's choice for itself
-    assert open_picture(encoded(scene(), "JPEG")).size == (60, 40)
+    assert open_image(encoded(scene(), "JPEG")).size == (60, 40)
     assert MAX_PIXELS > 199_756_800  # what a phone of 200 megapixels takes
 
 
 def test_a_picture_in_memory_is_left_as_it_is() -> None:
     image = Image.open(io.BytesIO(encoded(scene(800, 600), "JPEG")))
-    assert open_picture(image, at_least=10).mode == "RGB"
+    assert open_image(image, at_least=10).mode == "RGB"
     assert image.size == (800, 600)
     image.load()
 
@@ -236,13 +236,13 @@ def test_what_is_no_picture_file(tmp_path: Path) -> None:
         "pipe.jpg": "not a regular file",
         "nul\0.jpg": "not the name of a file",
     }.items():
-        with pytest.raises(PictureError, match=cause) as caught:
-            open_picture(tmp_path / name)
+        with pytest.raises(ImageError, match=cause) as caught:
+            open_image(tmp_path / name)
         assert str(tmp_path) in caught.value.message
-    with pytest.raises(PictureError, match="not a regular file"):
-        open_picture("/dev/zero")
-    with pytest.raises(PictureError, match="empty"):
-        open_picture(b"")
+    with pytest.raises(ImageError, match="not a regular file"):
+        open_image("/dev/zero")
+    with pytest.raises(ImageError, match="empty"):
+        open_image(b"")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
@@ -250,18 +250,18 @@ def test_no_permission(tmp_path: Path) -> None:
     path = tmp_path / "secret.png"
     path.write_bytes(encoded(scene(), "PNG"))
     path.chmod(0)
-    with pytest.raises(PictureError, match="no permission"):
-        open_picture(path)
+    with pytest.raises(ImageError, match="no permission"):
+        open_image(path)
 
 
 def test_odd_names_open_and_their_errors_can_be_printed(tmp_path: Path) -> None:
     for raw in (b"caf\xe9.png", "ünï ☂ 画.png".encode(), b"line\nbreak.png", b"\x1b[31mred.png", b"-rf.png"):
         path = tmp_path / os.fsdecode(raw)
         path.write_bytes(encoded(scene(), "PNG"))
-        assert open_picture(path).size == (60, 40)
+        assert open_image(path).size == (60, 40)
         path.write_bytes(b"no picture")
-        with pytest.raises(PictureError) as caught:
-            open_picture(path)
+        with pytest.raises(ImageError) as caught:
+            open_image(path)
         message = str(caught.value)
         message.encode("utf-8")
         assert message.split("\n")[0].isprintable()
@@ -271,7 +271,7 @@ def test_open_regular_closes_what_it_refuses(tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
     open_files = len(list(Path("/proc/self/fd").iterdir())) if Path("/proc/self/fd").is_dir() else None
     for _ in range(3):
-        with pytest.raises(PictureError):
+        with pytest.raises(ImageError):
             open_regular(tmp_path / "empty")
     if open_files is not None:
         assert len(list(Path("/proc/self/fd").iterdir())) == open_files
@@ -286,11 +286,11 @@ def test_threads_neither_disturb_each_other_nor_the_warning_filters() -> None:
     def work() -> None:
         for _ in range(30):
             try:
-                if difference(open_picture(good), scene(40, 60).transpose(Image.Transpose.ROTATE_270)) > 12:
+                if difference(open_image(good), scene(40, 60).transpose(Image.Transpose.ROTATE_270)) > 12:
                     problems.append("a wrong picture")
-                open_picture(good[:-300])
+                open_image(good[:-300])
                 problems.append("a truncated picture opened")
-            except PictureError as error:
+            except ImageError as error:
                 if "truncated" not in str(error):
                     problems.append(error)
 
@@ -325,10 +325,10 @@ def test_two_pictures_in_one_jpeg_are_a_jpeg_to_the_world() -> None:
     data = encoded(scene(), "MPO", save_all=True, append_images=[scene()])
     assert Image.open(io.BytesIO(data)).format == "MPO"
     assert read_header(data).media_type == "image/jpeg"
-    assert difference(open_picture(data), scene()) < 12
+    assert difference(open_image(data), scene()) < 12
 
 
 @pytest.mark.parametrize("data", [b"", b"no picture", b"\x89PNG\r\n\x1a\n", b"BM" + b"\xff" * 30])
 def test_a_header_that_cannot_be_read_is_an_error_of_ours(data: bytes) -> None:
-    with pytest.raises(PictureError, match=r"^picture: "):
+    with pytest.raises(ImageError, match=r"^picture: "):
         read_header(data)

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import hostile_files as make
-from sketchseek.drawings import raster_drawing
 from sketchseek.errors import SketchseekError
 from sketchseek.images import read_photo
+from sketchseek.sketches import rasterize_sketch
 
 STROKES = [[[0, 40, 90, 20], [0, 70, 30, 55]], [[10, 20], [60, 60]]]
 SVG = (
@@ -73,7 +73,7 @@ def test_mutated_files(seed: str) -> None:
     for _ in range(60):
         data = mutated(SEEDS[seed], random)
         try:
-            assert raster_drawing(data, 24).shape == (24, 24)
+            assert rasterize_sketch(data, 24).shape == (24, 24)
             outcomes["opened"] += 1
         except SketchseekError:
             outcomes["refused"] += 1

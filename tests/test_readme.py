@@ -25,7 +25,7 @@ def blocks(language: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Pictures, drawings and a data set by the names that the README uses."""
+    """Pictures, sketches and a data set by the names that the README uses."""
     root = tmp_path_factory.mktemp("readme")
     (root / "photos").mkdir()
     for i, name in enumerate(["cat-face", "house", "ball", "sun", "tree", "fish"]):
@@ -34,9 +34,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         draw.ellipse((10 + 8 * i, 10, 60 + 8 * i, 60), fill=(40 * i, 90, 200 - 30 * i))
         draw.polygon([(60, 80), (100, 20), (115, 80 - 8 * i)], fill=(200, 40 * i, 60))
         photo.save(root / "photos" / f"{name}.webp", lossless=True)
-    drawing = Image.new("L", (200, 200), 255)
-    ImageDraw.Draw(drawing).ellipse((40, 60, 160, 170), outline=0, width=5)
-    drawing.save(root / "cat.png")
+    sketch = Image.new("L", (200, 200), 255)
+    ImageDraw.Draw(sketch).ellipse((40, 60, 160, 170), outline=0, width=5)
+    sketch.save(root / "cat.png")
     (root / "cat.json").write_text(json.dumps([[[10, 100, 190, 10], [150, 20, 150, 150]]]))
     write_shapes(root / "data/sketchy")
     (root / "example.yaml").write_text(blocks("yaml")[0])

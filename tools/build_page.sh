@@ -1,10 +1,10 @@
 #!/bin/sh
-# Builds src/sketchseek/server/page/vendor/ from npm: the one part of the page that is not written here. Users need no
+# Builds src/sketchseek/web/vendor/ from npm: the one part of the page that is not written here. Users need no
 # Node: the built files are in the repository and in the wheel. With --check, nothing is written, and it fails where
 # the files differ.
 set -eu
-cd "$(dirname "$0")/../page-build"
-vendor=../src/sketchseek/server/page/vendor
+cd "$(dirname "$0")/../web-build"
+vendor=../src/sketchseek/web/vendor
 
 if [ "${1:-}" = "--check" ]; then
     out=$(mktemp -d)
@@ -33,5 +33,5 @@ cp LICENSE-onnxruntime.txt "$out/"
 if [ "${1:-}" = "--check" ]; then
     cmp "$out/SHA256SUMS" "$vendor/SHA256SUMS"
     (cd "$vendor" && grep mjs SHA256SUMS | sha256sum --check --quiet)
-    echo "The vendor files are those of page-build/package-lock.json."
+    echo "The vendor files are those of web-build/package-lock.json."
 fi

@@ -1,4 +1,4 @@
-"""A picture of what a model finds worst: drawings, and the first pictures that it found for them."""
+"""A picture of what a model finds worst: sketches, and the first pictures that it found for them."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.figure import Figure
+from matplotlib.figure import MetricValue
 
 from sketchseek.encoder import Encoder
-from sketchseek.evaluation.fit import FIRST
+from sketchseek.evaluation.match_threshold import FIRST
 from sketchseek.evaluation.metrics import nearest
 from sketchseek.evaluation.protocols import Evaluation
 
-FEWEST = 3  # drawings that a word needs, to be called hard
+FEWEST = 3  # sketches that a word needs, to be called hard
 
 mpl.use("agg")
 
 
 def hardest_words(evaluation: Evaluation, count: int) -> list[tuple[str, float, list[int]]]:
-    """The words whose drawings find their thing least often among the first five.
+    """The words whose sketches find their thing least often among the first five.
 
     Returns:
-        By word, worst first: the share that is found, and the places in ``drawn.read`` of drawings that find nothing.
+        By word, worst first: the share that is found, and the places in ``drawn.read`` of sketches that find nothing.
     """
     by_word: dict[str, list[tuple[float, int]]] = defaultdict(list)
     for place, query in enumerate(evaluation.drawn.read.tolist()):
-        by_word[evaluation.drawings[query].category].append((float(evaluation.scores.rank[query]), place))
+        by_word[evaluation.sketches[query].category].append((float(evaluation.scores.rank[query]), place))
     words = []
     for word, ranked in by_word.items():
         if len(ranked) >= FEWEST:
@@ -38,7 +38,7 @@ def hardest_words(evaluation: Evaluation, count: int) -> list[tuple[str, float, 
 
 
 def picture_failures(encoder: Encoder, evaluation: Evaluation, out: Path, count: int = 8) -> None:
-    """Write a PNG: a line for each of the hardest words, with its first drawing that fails and what it found.
+    """Write a PNG: a line for each of the hardest words, with its first sketch that fails and what it found.
 
     Args:
         encoder: The model.
@@ -47,13 +47,13 @@ def picture_failures(encoder: Encoder, evaluation: Evaluation, out: Path, count:
         count: Words.
     """
     words = [(word, share, missed[0]) for word, share, missed in hardest_words(evaluation, count) if missed]
-    figure = Figure(figsize=(8.4, 1.42 * len(words) + 0.4), dpi=100)
+    figure = MetricValue(figsize=(8.4, 1.42 * len(words) + 0.4), dpi=100)
     axes = figure.subplots(len(words), 1 + FIRST, squeeze=False)
     places = [place for _, _, place in words]
-    found = nearest(evaluation.drawn.vectors[places], evaluation.shelved.vectors, FIRST, metric=evaluation.metric)
+    found = nearest(evaluation.drawn.vectors[places], evaluation.shelved.vectors, FIRST, distance=evaluation.distance)
     for row, (word, share, place), first in zip(axes, words, found.tolist(), strict=True):
-        drawing = evaluation.drawings[int(evaluation.drawn.read[place])]
-        row[0].imshow(encoder.read_drawing(drawing.source), cmap="gray", vmin=0, vmax=255)
+        sketch = evaluation.sketches[int(evaluation.drawn.read[place])]
+        row[0].imshow(encoder.read_sketch(sketch.source), cmap="gray", vmin=0, vmax=255)
         row[0].set_title(f"{word}: {share:.0%} found", fontsize=8)
         for axis, photo in zip(row[1:], first, strict=True):
             axis.imshow(encoder.read_photo(evaluation.photos[photo].path))

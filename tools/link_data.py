@@ -8,8 +8,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from sketchseek.folders import cache_folder
-from sketchseek.server.gallery import prepare_gallery
+from sketchseek.demo_gallery import prepare_gallery
+from sketchseek.user_dirs import user_cache_dir
 
 
 def main() -> None:
@@ -19,7 +19,7 @@ def main() -> None:
     folder = Path(sys.argv[2])
     folder.mkdir(parents=True, exist_ok=True)
     sources = {entry.name: entry.resolve() for entry in Path(sys.argv[1]).iterdir() if entry.is_dir()}
-    sources["emoji"] = prepare_gallery(cache_folder() / "gallery", say=print).resolve()
+    sources["emoji"] = prepare_gallery(user_cache_dir() / "gallery", say=print).resolve()
     for name, source in sources.items():
         link = folder / name
         link.unlink(missing_ok=True)

@@ -1,8 +1,8 @@
-"""Measure models and store the figures that docs/models.md, docs/results.md and the cards are made of.
+"""Measure models and store the metrics that docs/models.md, docs/results.md and the cards are made of.
 
 python tools/measure_models.py DATA [MODEL…]
 
-DATA is a folder as tools/link_data.py makes it; MODEL is a bundled model's name or an artefact's folder.
+DATA is a folder as tools/link_data.py makes it; MODEL is a bundled model's name or an package's folder.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ import numpy as np
 from rich.console import Console
 
 from failures import picture_failures
-from sketchseek.artefact import Artefact, Manifest, bundled_models, load_artefact, write_manifest
 from sketchseek.datasets.chairv2 import load_chairv2
 from sketchseek.datasets.quickdraw import load_quickdraw, quickdraw_split
 from sketchseek.encoder import Encoder
-from sketchseek.evaluation.embedding import embed_drawing_set
-from sketchseek.evaluation.figures import exact_recall
-from sketchseek.evaluation.fit import fit_threshold, worth_saying
+from sketchseek.evaluation.corruptions import CORRUPTIONS, CorruptedSketches
+from sketchseek.evaluation.encode_dataset import encode_sketch_set
+from sketchseek.evaluation.match_threshold import match_threshold, worth_saying
 from sketchseek.evaluation.protocols import (
     Evaluation,
     evaluate_qmul,
     evaluate_sketchy,
     evaluate_words,
 )
-from sketchseek.evaluation.redrawing import MANNERS, Redrawn
+from sketchseek.evaluation.summary import exact_recall
+from sketchseek.models.package import Manifest, ModelPackage, bundled_models, load_model_package, write_manifest
 
 DOCS = Path(__file__).parents[1] / "docs"
 MEASURED = DOCS / "measured"
 PREFIXES = (128, 64)
 WRONGLY = (0.05, 0.04, 0.03, 0.02, 0.01)
-"""Shares of the drawings that find their thing and may be told all the same that nothing fits well."""
+"""Shares of the sketches that find their thing and may be told all the same that nothing fits well."""
 say = Console(stderr=True).print
 
 
@@ -47,14 +47,14 @@ def main() -> None:
         raise SystemExit(__doc__)
     data = Path(sys.argv[1])
     for name in sys.argv[2:] or bundled_models():
-        measure(load_artefact(name), data)
+        measure(load_model_package(name), data)
 
 
-def measure(artefact: Artefact, data: Path) -> None:
+def measure(package: ModelPackage, data: Path) -> None:
     """Measure one model; what is stored for it is replaced."""
-    name = artefact.manifest.name
-    encoder = Encoder(artefact)
-    _store(f"cost-{name}", cost(artefact, data))
+    name = package.manifest.name
+    encoder = Encoder(package)
+    _store(f"cost-{name}", cost(package, data))
     sketchy = evaluate_sketchy(data / "sketchy", encoder)
     _store(f"storage-{name}", storage(sketchy))
     evaluations = {
@@ -67,84 +67,84 @@ def measure(artefact: Artefact, data: Path) -> None:
         evaluation.report.write(MEASURED / f"{protocol}-{name}.json")
     if name in bundled_models():
         picture_failures(encoder, evaluations["gallery"], DOCS / f"failures-{name}.png")
-    say(f"{name}: sketchy recall@1 {sketchy.report.figures['recall@1']:.4f}")
-    write_manifest(artefact.path, with_fit(artefact, [evaluations["caltech"], evaluations["gallery"]], data))
-    _store(f"robust-{name}", robustness(artefact, data, evaluations["chairv2"]))
+    say(f"{name}: sketchy recall@1 {sketchy.report.metrics['recall@1']:.4f}")
+    write_manifest(package.path, with_fit(package, [evaluations["caltech"], evaluations["gallery"]], data))
+    _store(f"robust-{name}", robustness(package, data, evaluations["chairv2"]))
 
 
-def with_fit(artefact: Artefact, shelves: list[Evaluation], data: Path) -> Manifest:
+def with_fit(package: ModelPackage, shelves: list[Evaluation], data: Path) -> Manifest:
     """The manifest with the score from which on a result fits: the lower one of what photos and emoji say, at the
     largest share of wrong refusals at which the line is worth saying, if there is one.
 
     Their pictures are asked by the training part of Quick, Draw!; no figure that is reported depends on it.
     """
-    encoder = Encoder(artefact)
+    encoder = Encoder(package)
     asked_of = []
     for shelf in shelves:
         words: dict[str, str] = dict(shelf.report.details["words"])
         drawn = load_quickdraw(data / "quickdraw", words=words)
-        training = set(quickdraw_split(drawn).train_drawing_keys)
-        drawings = [drawing for drawing in drawn.drawings if drawing.key in training]
-        queries = embed_drawing_set(encoder, drawings)
+        training = set(quickdraw_split(drawn).train_sketch_keys)
+        sketches = [sketch for sketch in drawn.sketches if sketch.key in training]
+        queries = encode_sketch_set(encoder, sketches)
         number = {name: i for i, name in enumerate(sorted({photo.category for photo in shelf.photos}))}
-        asked = np.array([number[words[drawings[i].category]] for i in queries.read])
+        asked = np.array([number[words[sketches[i].category]] for i in queries.read])
         shown = np.array([number[photo.category] for photo in shelf.photos])
-        asked_of.append((queries.vectors, shelf.shelved.vectors, asked, shown, shelf.metric))
+        asked_of.append((queries.vectors, shelf.shelved.vectors, asked, shown, shelf.distance))
     said = None
     for share in WRONGLY:
-        lowest = min(fit_threshold(*arguments, wrongly=share) for arguments in asked_of)
-        say(f"{artefact.manifest.name}: wrong refusals {share:.0%}: fit, and how often it is right, {lowest}")
+        lowest = min(match_threshold(*arguments, wrongly=share) for arguments in asked_of)
+        say(f"{package.manifest.name}: wrong refusals {share:.0%}: fit, and how often it is right, {lowest}")
         said = worth_saying(*lowest)
         if said is not None:
             break
-    scores = {name: value for name, value in artefact.manifest.scores.items() if name != "fit"}
+    scores = {name: value for name, value in package.manifest.scores.items() if name != "fit"}
     if said is not None:
         scores["fit"] = said
-    return dataclasses.replace(artefact.manifest, scores=scores)
+    return dataclasses.replace(package.manifest, scores=scores)
 
 
-def robustness(artefact: Artefact, data: Path, plain: Evaluation) -> dict[str, Any]:
-    """Recall of ChairV2's test drawings, whose strokes are known, drawn anew in every manner."""
+def robustness(package: ModelPackage, data: Path, plain: Evaluation) -> dict[str, Any]:
+    """Recall of ChairV2's test sketches, whose strokes are known, drawn anew in every manner."""
     table = {"as drawn": _recall(plain)}
-    for how in MANNERS:
-        table[how] = _recall(evaluate_qmul(data / "chairv2", "chairv2", Redrawn(artefact, how)))
-        say(f"{artefact.manifest.name}: {how} {table[how]}")
+    for how in CORRUPTIONS:
+        table[how] = _recall(evaluate_qmul(data / "chairv2", "chairv2", CorruptedSketches(package, how)))
+        say(f"{package.manifest.name}: {how} {table[how]}")
     return table
 
 
 def storage(evaluation: Evaluation) -> dict[str, Any]:
     """Recall at 1 and 10 with embeddings stored otherwise: in half precision, in eight bits, and cut short."""
-    drawings, photos = evaluation.drawn.vectors, evaluation.shelved.vectors
-    wanted = evaluation.labels[evaluation.drawn.read]
-    kept = wanted >= 0
-    drawings, wanted = drawings[kept], wanted[kept]
+    sketches, photos = evaluation.drawn.vectors, evaluation.shelved.vectors
+    params = evaluation.labels[evaluation.drawn.read]
+    kept = params >= 0
+    sketches, params = sketches[kept], params[kept]
     scale = np.abs(photos).max(axis=1, keepdims=True) / 127
     stored = {
-        "fp32": (drawings, photos),
-        "fp16": (drawings, photos.astype(np.float16).astype(np.float32)),
-        "int8": (drawings, np.round(photos / scale) * scale),
-        **{f"first {length}": (drawings[:, :length], photos[:, :length]) for length in PREFIXES},
+        "fp32": (sketches, photos),
+        "fp16": (sketches, photos.astype(np.float16).astype(np.float32)),
+        "int8": (sketches, np.round(photos / scale) * scale),
+        **{f"first {length}": (sketches[:, :length], photos[:, :length]) for length in PREFIXES},
     }
     return {
-        name: {k: exact_recall(_unit(a), _unit(b), wanted)[k] for k in ("recall@1", "recall@10")}
+        name: {k: exact_recall(_unit(a), _unit(b), params)[k] for k in ("recall@1", "recall@10")}
         for name, (a, b) in stored.items()
     }
 
 
-def cost(artefact: Artefact, data: Path, repeats: int = 60) -> dict[str, Any]:
+def cost(package: ModelPackage, data: Path, repeats: int = 60) -> dict[str, Any]:
     """Parameters, multiplications, bytes, and milliseconds on one core, beside bare onnxruntime on the same graph."""
     import onnxruntime
 
-    encoder = Encoder(artefact, threads=1)
+    encoder = Encoder(package, threads=1)
     chairs = load_chairv2(data / "chairv2")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     sides: dict[str, Any] = {}
     for side, source, read, embed in (
-        ("photo", chairs.photos[0].path, encoder.read_photo, encoder.embed_photo),
-        ("sketch", chairs.drawings[0].source, encoder.read_drawing, encoder.embed_drawing),
+        ("photo", chairs.photos[0].path, encoder.read_photo, encoder.encode_photo),
+        ("sketch", chairs.sketches[0].source, encoder.read_sketch, encoder.encode_sketch),
     ):
-        file = artefact.file("photo" if side == "photo" else "sketch")
+        file = package.file("photo" if side == "photo" else "sketch")
         bare = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
         pixels = read(source)[None]  # type: ignore[operator]
         calls = {
@@ -158,7 +158,7 @@ def cost(artefact: Artefact, data: Path, repeats: int = 60) -> dict[str, Any]:
                 call()
                 times[name].append(1000 * (time.perf_counter() - started))
         milliseconds, alone = (float(np.median(times[name])) for name in ("milliseconds", "bare"))
-        manifest = artefact.manifest.photo if side == "photo" else artefact.manifest.sketch
+        manifest = package.manifest.photo if side == "photo" else package.manifest.sketch
         sides[side] = {
             "backbone": manifest.backbone,
             "size": manifest.size,
@@ -190,7 +190,7 @@ def multiplications(file: Path) -> int:
 
 
 def _recall(evaluation: Evaluation) -> dict[str, float]:
-    return {k: evaluation.report.figures[k] for k in ("recall@1", "recall@10")}
+    return {k: evaluation.report.metrics[k] for k in ("recall@1", "recall@10")}
 
 
 def _unit(rows: Any) -> Any:

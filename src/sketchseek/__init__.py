@@ -1,4 +1,4 @@
-"""sketchseek: find photos with a drawing.
+"""sketchseek: find photos with a sketch.
 
 The names below load on first use, so that ``import sketchseek`` stays fast.
 """

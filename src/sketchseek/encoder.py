@@ -1,4 +1,4 @@
-"""From pictures and drawings to embeddings, on onnxruntime.
+"""From pictures and sketches to embeddings, on onnxruntime.
 
 Sessions open on first use: a search needs the sketch encoder only, indexing the photo encoder only.
 """
@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from sketchseek.artefact import DEFAULT_MODEL, Artefact, load_artefact
-from sketchseek.drawings import RASTER_VERSION, DrawingSource, raster_drawing
-from sketchseek.errors import ArtefactError
-from sketchseek.images import PictureSource, read_photo
+from sketchseek.errors import ModelPackageError
+from sketchseek.images import ImageSource, read_photo
+from sketchseek.models.package import DEFAULT_MODEL, ModelPackage, load_model_package
+from sketchseek.sketches import RASTER_VERSION, SketchSource, rasterize_sketch
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -24,25 +24,25 @@ Embeddings = npt.NDArray[np.float32]
 
 
 class Encoder:
-    """The two encoders of an artefact.
+    """The two encoders of an package.
 
     Args:
-        artefact: Where the graphs and the manifest are.
+        package: Where the graphs and the manifest are.
         threads: Threads that one call may use; 0 lets onnxruntime take every core.
 
     Raises:
-        ArtefactError: The artefact was trained on another drawing raster than this version of sketchseek makes.
+        ModelPackageError: The package was trained on another sketch raster than this version of sketchseek makes.
     """
 
-    def __init__(self, artefact: Artefact, *, threads: int = 0) -> None:
-        if artefact.manifest.raster != RASTER_VERSION:
-            raise ArtefactError(
-                f"{artefact.path}: trained on drawing raster {artefact.manifest.raster}; "
+    def __init__(self, package: ModelPackage, *, threads: int = 0) -> None:
+        if package.manifest.raster != RASTER_VERSION:
+            raise ModelPackageError(
+                f"{package.path}: trained on sketch raster {package.manifest.raster}; "
                 f"this version of sketchseek makes raster {RASTER_VERSION}.",
                 remedy="Use a model that was exported with this version, or another version of sketchseek.",
             )
-        self.artefact = artefact
-        self.manifest = artefact.manifest
+        self.package = package
+        self.manifest = package.manifest
         self._threads = threads
 
     @cached_property
@@ -53,43 +53,43 @@ class Encoder:
     def _sketch(self) -> onnxruntime.InferenceSession:
         return self._session("sketch")
 
-    def embed_photos(self, pixels: npt.NDArray[np.uint8]) -> Embeddings:
+    def encode_photo_pixels(self, pixels: npt.NDArray[np.uint8]) -> Embeddings:
         """Embed photos.
 
         Args:
             pixels: (batch, size, size, 3), RGB, as ``read_photo`` gives them.
 
         Returns:
-            (batch, d) float32; of unit length where the metric is ``cosine``.
+            (batch, d) float32; of unit length where the distance is ``cosine``.
         """
         return self._run("photo", self._photo, pixels)
 
-    def embed_sketches(self, pixels: npt.NDArray[np.uint8]) -> Embeddings:
-        """Embed drawings.
+    def encode_sketch_pixels(self, pixels: npt.NDArray[np.uint8]) -> Embeddings:
+        """Embed sketches.
 
         Args:
-            pixels: (batch, size, size), 255 paper and 0 ink, as ``raster_drawing`` gives them.
+            pixels: (batch, size, size), 255 paper and 0 ink, as ``rasterize_sketch`` gives them.
 
         Returns:
-            (batch, d) float32; of unit length where the metric is ``cosine``.
+            (batch, d) float32; of unit length where the distance is ``cosine``.
         """
         return self._run("sketch", self._sketch, pixels)
 
-    def read_photo(self, source: PictureSource) -> npt.NDArray[np.uint8]:
+    def read_photo(self, source: ImageSource) -> npt.NDArray[np.uint8]:
         """Decode a photo to the pixels that the photo encoder takes, (size, size, 3)."""
         return read_photo(source, self.manifest.photo.size)
 
-    def read_drawing(self, source: DrawingSource) -> npt.NDArray[np.uint8]:
-        """Bring a drawing to the raster that the sketch encoder takes, (size, size)."""
-        return raster_drawing(source, self.manifest.sketch.size)
+    def read_sketch(self, source: SketchSource) -> npt.NDArray[np.uint8]:
+        """Bring a sketch to the raster that the sketch encoder takes, (size, size)."""
+        return rasterize_sketch(source, self.manifest.sketch.size)
 
-    def embed_photo(self, source: PictureSource) -> Embeddings:
+    def encode_photo(self, source: ImageSource) -> Embeddings:
         """Embed one photo from a path, bytes or a PIL image; returns (d,)."""
-        return self.embed_photos(self.read_photo(source)[None]).reshape(-1)
+        return self.encode_photo_pixels(self.read_photo(source)[None]).reshape(-1)
 
-    def embed_drawing(self, source: DrawingSource) -> Embeddings:
-        """Embed one drawing from strokes, SVG, a path, bytes or a PIL image; returns (d,)."""
-        return self.embed_sketches(self.read_drawing(source)[None]).reshape(-1)
+    def encode_sketch(self, source: SketchSource) -> Embeddings:
+        """Embed one sketch from strokes, SVG, a path, bytes or a PIL image; returns (d,)."""
+        return self.encode_sketch_pixels(self.read_sketch(source)[None]).reshape(-1)
 
     def _session(self, side: Literal["photo", "sketch"]) -> onnxruntime.InferenceSession:
         # onnxruntime from 1.29 on reports what it runs, and on which machine, to its maker unless this is set before it
@@ -103,20 +103,20 @@ class Encoder:
         options.log_severity_level = 3
         try:
             return onnxruntime.InferenceSession(
-                str(self.artefact.file(side)), options, providers=["CPUExecutionProvider"]
+                str(self.package.file(side)), options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # onnxruntime's errors have no common base but Exception
-            self.artefact.verify()
-            raise ArtefactError(f"{self.artefact.file(side)}: onnxruntime cannot open it ({error}).") from error
+            self.package.verify()
+            raise ModelPackageError(f"{self.package.file(side)}: onnxruntime cannot open it ({error}).") from error
 
     def _run(self, side: Literal["photo", "sketch"], session: Any, pixels: npt.NDArray[np.uint8]) -> Embeddings:
         try:
             (embedding, *_) = session.run(None, {"pixels": np.ascontiguousarray(pixels)})
         except Exception as error:  # onnxruntime's errors have no common base but Exception
-            raise ArtefactError(f"{self.artefact.file(side)}: onnxruntime cannot run it ({error}).") from error
+            raise ModelPackageError(f"{self.package.file(side)}: onnxruntime cannot run it ({error}).") from error
         if embedding.shape != (len(pixels), self.manifest.embedding):
-            raise ArtefactError(
-                f"{self.artefact.file(side)}: gives embeddings of shape {embedding.shape[1:]}, "
+            raise ModelPackageError(
+                f"{self.package.file(side)}: gives embeddings of shape {embedding.shape[1:]}, "
                 f"not ({self.manifest.embedding},) as its manifest says.",
                 remedy="Export the model again.",
             )
@@ -124,9 +124,9 @@ class Encoder:
 
 
 def load_encoder(model: str | os.PathLike[str] = DEFAULT_MODEL, *, threads: int = 0) -> Encoder:
-    """Open the encoders of a bundled model, by name, or of an artefact, by the path of its folder.
+    """Open the encoders of a bundled model, by name, or of an package, by the path of its folder.
 
     Raises:
-        ArtefactError: There is no such artefact, or it cannot be used.
+        ModelPackageError: There is no such package, or it cannot be used.
     """
-    return Encoder(load_artefact(model), threads=threads)
+    return Encoder(load_model_package(model), threads=threads)

@@ -4,16 +4,16 @@
 
     SketchseekError
     ├── InputError (also ValueError)     what was handed in cannot be used
-    │   ├── PictureError                 a picture cannot be read
-    │   │   └── PictureTooLargeError     more pixels than the cap allows
-    │   └── DrawingError                 a drawing cannot be read
-    │       └── EmptyDrawingError        a drawing without ink
-    ├── ArtefactError                    a model artefact is missing, damaged or of a newer format
+    │   ├── ImageError                 a picture cannot be read
+    │   │   └── ImageTooLargeError     more pixels than the cap allows
+    │   └── SketchError                 a sketch cannot be read
+    │       └── EmptySketchError        a sketch without ink
+    ├── ModelPackageError                    a model package is missing, damaged or of a newer format
     ├── LibraryError                     a library cannot be used
     │   ├── LibraryNotFoundError         there is none at this path
     │   ├── LibraryLockedError           another process is writing to it
     │   ├── LibraryCorruptError          its files are damaged
-    │   └── ArtefactMismatchError        it was built with another artefact
+    │   └── ModelMismatchError        it was built with another package
     ├── DatasetError                     a data set is missing files or has the wrong layout
     ├── ConfigError (also ValueError)    an option or experiment file is wrong
     ├── TrainingError                    training failed, as by a learning rate that is too high
@@ -47,24 +47,24 @@ class InputError(SketchseekError, ValueError):
     """What was handed in cannot be used."""
 
 
-class PictureError(InputError):
+class ImageError(InputError):
     """A picture cannot be read: not a picture, truncated, empty or in a format that is not supported."""
 
 
-class PictureTooLargeError(PictureError):
+class ImageTooLargeError(ImageError):
     """A picture has more pixels than the cap allows (a decompression bomb, perhaps)."""
 
 
-class DrawingError(InputError):
-    """A drawing (strokes, SVG or picture) cannot be read."""
+class SketchError(InputError):
+    """A sketch (strokes, SVG or picture) cannot be read."""
 
 
-class EmptyDrawingError(DrawingError):
-    """A drawing has no ink."""
+class EmptySketchError(SketchError):
+    """A sketch has no ink."""
 
 
-class ArtefactError(SketchseekError):
-    """A model artefact is missing, damaged or of a newer format."""
+class ModelPackageError(SketchseekError):
+    """A model package is missing, damaged or of a newer format."""
 
 
 class LibraryError(SketchseekError):
@@ -83,8 +83,8 @@ class LibraryCorruptError(LibraryError):
     """The library's files are damaged."""
 
 
-class ArtefactMismatchError(LibraryError):
-    """The library was built with another artefact than the one asked for."""
+class ModelMismatchError(LibraryError):
+    """The library was built with another package than the one asked for."""
 
 
 class DatasetError(SketchseekError):

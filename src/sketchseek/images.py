@@ -1,4 +1,4 @@
-"""Opening pictures safely: an allow-list of formats, a pixel cap, EXIF turn, and every colour mode to 8-bit RGB."""
+"""Opening pictures safely: an allow-list of formats, a pixel cap, EXIF turn, and every color mode to 8-bit RGB."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from sketchseek.errors import PictureError, PictureTooLargeError
+from sketchseek.errors import ImageError, ImageTooLargeError
 
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 """Pillow logs what is wrong with a TIFF; where a program has not set up logging, Python would print it."""
 
-PictureSource = str | os.PathLike[str] | bytes | Image.Image
+ImageSource = str | os.PathLike[str] | bytes | Image.Image
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 """Pillow's names of the formats that are opened; every other decoder stays shut. MPO, which phones write into .jpg, is
@@ -64,7 +64,7 @@ _QUARTER_TURNS = (
 )
 
 
-def read_photo(source: PictureSource, size: int) -> npt.NDArray[np.uint8]:
+def read_photo(source: ImageSource, size: int) -> npt.NDArray[np.uint8]:
     """Decode a picture to the square that a photo encoder takes.
 
     The picture is squashed, not cropped: nothing that was photographed may be unfindable, and The Sketchy Database
@@ -78,14 +78,14 @@ def read_photo(source: PictureSource, size: int) -> npt.NDArray[np.uint8]:
         (size, size, 3) uint8, RGB.
 
     Raises:
-        PictureError: It cannot be read.
+        ImageError: It cannot be read.
     """
-    image = open_picture(source, at_least=size)
+    image = open_image(source, at_least=size)
     return np.asarray(image.resize((size, size), Image.Resampling.BILINEAR, reducing_gap=3.0))
 
 
-def open_picture(
-    source: PictureSource,
+def open_image(
+    source: ImageSource,
     *,
     at_least: int | None = None,
     max_pixels: int = MAX_PIXELS,
@@ -102,8 +102,8 @@ def open_picture(
         keep_alpha: Give RGBA where the picture has transparency.
 
     Raises:
-        PictureTooLargeError: It has more pixels than ``max_pixels``.
-        PictureError: It is missing, empty, truncated or not a picture in one of ``FORMATS``.
+        ImageTooLargeError: It has more pixels than ``max_pixels``.
+        ImageError: It is missing, empty, truncated or not a picture in one of ``FORMATS``.
     """
     name = shown_name(source)
     with _picture_errors(name):
@@ -119,23 +119,23 @@ def _opened(source: str | os.PathLike[str] | bytes) -> BinaryIO:
     if not isinstance(source, bytes):
         return open_regular(source)
     if not source:
-        raise PictureError(f"{shown_name(source)}: empty.")
+        raise ImageError(f"{shown_name(source)}: empty.")
     return io.BytesIO(source)
 
 
 @contextmanager
 def _picture_errors(name: str) -> Iterator[None]:
-    """Whatever a decoder raises as a ``PictureError`` that calls the picture by its name."""
+    """Whatever a decoder raises as a ``ImageError`` that calls the picture by its name."""
     try:
         yield
-    except PictureError:
+    except ImageError:
         raise
     except UnidentifiedImageError as error:
-        raise PictureError(f"{name}: not a picture in a supported format.", remedy=_REMEDY) from error
+        raise ImageError(f"{name}: not a picture in a supported format.", remedy=_REMEDY) from error
     except Image.DecompressionBombError as error:
-        raise PictureTooLargeError(f"{name}: {error}", remedy="Store a smaller copy of it.") from error
+        raise ImageTooLargeError(f"{name}: {error}", remedy="Store a smaller copy of it.") from error
     except Exception as error:  # decoders raise nearly anything on hostile input, from struct.error to MemoryError
-        raise PictureError(
+        raise ImageError(
             f"{name}: damaged or truncated ({error or type(error).__name__}).",
             remedy="Copy it again from its source, or open it in another program and store it anew.",
         ) from error
@@ -159,7 +159,7 @@ def read_header(source: str | os.PathLike[str] | bytes) -> Header:
     """Look at a picture without decoding it.
 
     Raises:
-        PictureError: As from ``open_picture``, but for what only decoding shows, and whatever its size.
+        ImageError: As from ``open_image``, but for what only decoding shows, and whatever its size.
     """
     with _picture_errors(shown_name(source)), _opened(source) as file, quiet_pillow, _identify(file) as image:
         width, height = image.size
@@ -174,7 +174,7 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
     """Open a file for reading, but never a folder, device or pipe, which could block or never end.
 
     Raises:
-        PictureError: It is missing, empty, not readable or not a regular file.
+        ImageError: It is missing, empty, not readable or not a regular file.
     """
     name = shown_name(path)
     try:
@@ -182,24 +182,24 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
         file = os.fdopen(os.open(path, flags), "rb")
     except FileNotFoundError as error:
-        raise PictureError(f"{name}: no such file.", remedy="Look at the path; a link may be broken.") from error
+        raise ImageError(f"{name}: no such file.", remedy="Look at the path; a link may be broken.") from error
     except IsADirectoryError as error:
-        raise PictureError(f"{name}: a folder, not a file.") from error
+        raise ImageError(f"{name}: a folder, not a file.") from error
     except PermissionError as error:
         if os.path.isdir(path):  # noqa: PTH112 (how Windows refuses to open a folder)
-            raise PictureError(f"{name}: a folder, not a file.") from error
-        raise PictureError(f"{name}: no permission to read it.", remedy="Change the file's permissions.") from error
+            raise ImageError(f"{name}: a folder, not a file.") from error
+        raise ImageError(f"{name}: no permission to read it.", remedy="Change the file's permissions.") from error
     except OSError as error:
-        raise PictureError(f"{name}: cannot be opened ({error.strerror or error}).") from error
+        raise ImageError(f"{name}: cannot be opened ({error.strerror or error}).") from error
     except ValueError as error:  # a NUL in the name, or characters that the file system cannot have
-        raise PictureError(f"{name}: not the name of a file.") from error
+        raise ImageError(f"{name}: not the name of a file.") from error
     info = os.fstat(file.fileno())
     if not stat.S_ISREG(info.st_mode):
         file.close()
-        raise PictureError(f"{name}: not a regular file.")
+        raise ImageError(f"{name}: not a regular file.")
     if info.st_size == 0:
         file.close()
-        raise PictureError(f"{name}: empty file.")
+        raise ImageError(f"{name}: empty file.")
     return file
 
 
@@ -236,12 +236,12 @@ _OPENERS: dict[str, tuple[Callable[[BinaryIO], Image.Image], Callable[[bytes], b
 def _check_size(image: Image.Image, name: str, max_pixels: int) -> None:
     width, height = image.size
     if width * height > max_pixels:
-        raise PictureTooLargeError(
+        raise ImageTooLargeError(
             f"{name}: {width} × {height} pixels, more than the cap of {max_pixels:,}.",
             remedy="Store a smaller copy of it.",
         )
     if width == 0 or height == 0:
-        raise PictureError(f"{name}: it has no pixels.")
+        raise ImageError(f"{name}: it has no pixels.")
 
 
 def _finish(image: Image.Image, at_least: int | None, keep_alpha: bool) -> Image.Image:
@@ -277,7 +277,7 @@ def _to_rgb(image: Image.Image, *, keep_alpha: bool) -> Image.Image:
 
 
 def _to_8_bit(image: Image.Image) -> Image.Image:
-    """16-bit, 32-bit and float greys to 8 bits: Pillow's own conversion clips them to white."""
+    """16-bit, 32-bit and float grays to 8 bits: Pillow's own conversion clips them to white."""
     values = np.asarray(image).astype(np.float32)
     values = np.where(np.isfinite(values), values, np.float32(0.0))
     highest = float(values.max(initial=0.0))
@@ -318,7 +318,7 @@ quiet_pillow = _Quiet()
 """``with quiet_pillow:`` around whatever opens a picture by other means than this module's."""
 
 
-def shown_name(source: PictureSource) -> str:
+def shown_name(source: ImageSource) -> str:
     """What messages call a picture or file, with control and stray characters escaped, which terminals obey."""
     if isinstance(source, bytes):
         return "picture"

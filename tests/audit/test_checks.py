@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sketchseek.audit.checks import Thresholds, check_drawings, check_ink, check_photos, check_twins
+from sketchseek.audit.checks import Thresholds, check_ink, check_near_duplicates, check_photos, check_sketches
 from sketchseek.audit.findings import KINDS, Finding, varied
 from sketchseek.audit.ink import Ink
+from sketchseek.audit.near_duplicates import NearDuplicates
 from sketchseek.audit.ranking import Ranking
-from sketchseek.audit.twins import Twins
-from sketchseek.datasets.records import Drawing, Photo
+from sketchseek.datasets.records import Photo, Sketch
 
 LIMITS = Thresholds()
 PHOTOS = [Photo(Path(f"{key}.jpg"), key.split("/")[0], key) for key in ("cat/0", "cat/1", "dog/0")]
@@ -21,7 +21,7 @@ CATEGORIES = ("cat", "dog")
 
 
 def ranking(count: int = 1, **values: object) -> Ranking:
-    """A drawing of cat/0 that finds it first and nothing else near."""
+    """A sketch of cat/0 that finds it first and nothing else near."""
     plain = {
         "rank": 1,
         "own": 3.0,
@@ -50,24 +50,24 @@ def ranking(count: int = 1, **values: object) -> Ranking:
         ({"near_categories": LIMITS.ambiguous_categories - 1, "near_photos": 99}, []),
     ],
 )
-def test_drawings(values: dict[str, object], kinds: list[str]) -> None:
-    drawing = Drawing("cat", "cat/0-1", "cat/0")
-    found = check_drawings([drawing], PHOTOS, ranking(**values), CATEGORIES, frozenset(), LIMITS)
+def test_sketches(values: dict[str, object], kinds: list[str]) -> None:
+    sketch = Sketch("cat", "cat/0-1", "cat/0")
+    found = check_sketches([sketch], PHOTOS, ranking(**values), CATEGORIES, frozenset(), LIMITS)
     assert [finding.kind for finding in found] == kinds
     for finding in found:
         assert (finding.key, finding.others[0]) == ("cat/0-1", PHOTOS[values.get("first", [1])[0]].key)
 
 
-def test_drawings_of_a_hidden_subject_are_not_to_blame() -> None:
-    drawing, values = Drawing("cat", "cat/0-1", "cat/0"), ranking(rank=9, own=0.0, category_margin=5.0)
-    assert check_drawings([drawing], PHOTOS, values, CATEGORIES, frozenset({"cat/0"}), LIMITS) == []
+def test_sketches_of_a_hidden_subject_are_not_to_blame() -> None:
+    sketch, values = Sketch("cat", "cat/0-1", "cat/0"), ranking(rank=9, own=0.0, category_margin=5.0)
+    assert check_sketches([sketch], PHOTOS, values, CATEGORIES, frozenset({"cat/0"}), LIMITS) == []
 
 
 def test_where_there_is_one_category_many_near_photos_are_ambiguous() -> None:
     photos = [Photo(Path(f"{i}.jpg"), "", str(i)) for i in range(30)]
-    drawing = Drawing("", "0-1", "0")
+    sketch = Sketch("", "0-1", "0")
     for near, kinds in ((3, ["ambiguous"]), (2, [])):
-        found = check_drawings([drawing], photos, ranking(near_photos=near), ("",), frozenset(), LIMITS)
+        found = check_sketches([sketch], photos, ranking(near_photos=near), ("",), frozenset(), LIMITS)
         assert [finding.kind for finding in found] == kinds
 
 
@@ -75,17 +75,17 @@ def test_where_there_is_one_category_many_near_photos_are_ambiguous() -> None:
     ("drawn", "own", "rank", "hidden"), [(3, 2.4, 9, True), (2, 2.4, 9, False), (3, 2.5, 9, False), (3, 2.4, 1, False)]
 )
 def test_photos(drawn: int, own: float, rank: int, hidden: bool) -> None:
-    drawings = [Drawing("cat", f"cat/0-{n}", "cat/0") for n in range(drawn)]
-    found = check_photos(drawings, PHOTOS, ranking(drawn, own=own, rank=rank), LIMITS)
+    sketches = [Sketch("cat", f"cat/0-{n}", "cat/0") for n in range(drawn)]
+    found = check_photos(sketches, PHOTOS, ranking(drawn, own=own, rank=rank), LIMITS)
     assert [finding.key for finding in found] == (["cat/0"] if hidden else [])
-    assert all(finding.others == tuple(drawing.key for drawing in drawings) for finding in found)
+    assert all(finding.others == tuple(sketch.key for sketch in sketches) for finding in found)
 
 
 @pytest.mark.parametrize(("rank", "hidden"), [(6, True), (5, False)])
 def test_photos_of_one_category_go_by_rank(rank: int, hidden: bool) -> None:
     photos = [Photo(Path(f"{i}.jpg"), "", str(i)) for i in range(20)]
-    drawings = [Drawing("", f"0-{n}", "0") for n in range(3)]
-    assert bool(check_photos(drawings, photos, ranking(3, own=0.1, rank=rank), LIMITS)) is hidden
+    sketches = [Sketch("", f"0-{n}", "0") for n in range(3)]
+    assert bool(check_photos(sketches, photos, ranking(3, own=0.1, rank=rank), LIMITS)) is hidden
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_photos_of_one_category_go_by_rank(rank: int, hidden: bool) -> None:
     ],
 )
 def test_ink(ink: Ink, kinds: list[str]) -> None:
-    assert [finding.kind for finding in check_ink([Drawing("cat", "cat/0-1")], [ink], LIMITS)] == kinds
+    assert [finding.kind for finding in check_ink([Sketch("cat", "cat/0-1")], [ink], LIMITS)] == kinds
 
 
 @pytest.mark.parametrize(
@@ -113,13 +113,13 @@ def test_ink(ink: Ink, kinds: list[str]) -> None:
     ],
 )
 def test_twins(test: frozenset[str] | None, kind: str | None, key: str | None) -> None:
-    found = check_twins(PHOTOS, [Twins(0, 1, "near", 0.95, 0.3)], test)
+    found = check_near_duplicates(PHOTOS, [NearDuplicates(0, 1, "near", 0.95, 0.3)], test)
     assert [(finding.kind, finding.key) for finding in found] == ([(kind, key)] if kind else [])
 
 
 def test_one_picture_twice_is_told_from_near_twins() -> None:
-    (found,) = check_twins(PHOTOS, [Twins(0, 2, "mirrored", 0.4, 0.99)], None)
-    assert (found.kind, found.facts["twins"], found.facts["same_category"]) == ("same_picture", "mirrored", False)
+    (found,) = check_near_duplicates(PHOTOS, [NearDuplicates(0, 2, "mirrored", 0.4, 0.99)], None)
+    assert (found.kind, found.facts["duplicates"], found.facts["same_category"]) == ("same_picture", "mirrored", False)
 
 
 def test_what_is_shown_varies_by_category() -> None:
@@ -132,7 +132,7 @@ def test_what_is_shown_varies_by_category() -> None:
 
 
 def test_thresholds_can_be_others() -> None:
-    drawing = Drawing("cat", "cat/0-1", "cat/0")
+    sketch = Sketch("cat", "cat/0-1", "cat/0")
     limits = replace(LIMITS, object_margin=-3.0)
-    assert check_drawings([drawing], PHOTOS, ranking(), CATEGORIES, frozenset(), limits)[0].kind == "wrong_object"
+    assert check_sketches([sketch], PHOTOS, ranking(), CATEGORIES, frozenset(), limits)[0].kind == "wrong_object"
     assert limits.to_dict()["object_margin"] == -3.0

@@ -6,17 +6,17 @@ import pytest
 from PIL import Image, ImageDraw
 
 from sketchseek.audit.ink import measure_all, measure_ink, sheet
-from sketchseek.datasets.records import Drawing
+from sketchseek.datasets.records import Sketch
 
 SQUARE = ((20, 20), (100, 20), (100, 100), (20, 100), (20, 20))
 
 
-def drawn(path: Path, *lines: tuple[tuple[int, int], ...], size: int = 128) -> Drawing:
+def drawn(path: Path, *lines: tuple[tuple[int, int], ...], size: int = 128) -> Sketch:
     image = Image.new("L", (size, size), 255)
     for line in lines:
         ImageDraw.Draw(image).line(line, fill=0, width=3)
     image.save(path)
-    return Drawing("thing", path.stem, path=path)
+    return Sketch("thing", path.stem, path=path)
 
 
 @pytest.mark.parametrize(
@@ -41,16 +41,16 @@ def test_length_and_contacts(tmp_path: Path, lines, length: float | None, contac
 
 
 def test_strokes_have_no_sheet_to_run_off() -> None:
-    ink = measure_ink(Drawing("thing", "s", strokes=(((0.0, 255.0), (0.0, 255.0)),)))
+    ink = measure_ink(Sketch("thing", "s", strokes=(((0.0, 255.0), (0.0, 255.0)),)))
     assert (ink.contacts, ink.contact) == (0, 0.0)
     assert ink.length > 0.8
 
 
 def test_what_cannot_be_read_says_why_and_keeps_its_place(tmp_path: Path) -> None:
     (tmp_path / "bad.png").write_bytes(b"no picture")
-    drawings = [Drawing("thing", "bad", path=tmp_path / "bad.png"), drawn(tmp_path / "d.png", SQUARE)]
+    sketches = [Sketch("thing", "bad", path=tmp_path / "bad.png"), drawn(tmp_path / "d.png", SQUARE)]
     told: list[tuple[str, int, int]] = []
-    inks = measure_all(drawings, lambda *step: told.append(step))
+    inks = measure_all(sketches, lambda *step: told.append(step))
     assert "bad.png" in inks[0].problem
     assert inks[1].length > 3
     assert told[-1] == ("ink", 2, 2)

@@ -7,9 +7,9 @@ from sketchseek.audit import ranking
 from sketchseek.audit.ranking import FIRST, rank
 
 
-def slow(query, photos, own, category, categories, near, metric):
-    """From the definitions, for one drawing."""
-    raw = [float(query @ p) if metric == "cosine" else -float(((query - p) ** 2).sum()) for p in photos]
+def slow(query, photos, own, category, categories, near, distance):
+    """From the definitions, for one sketch."""
+    raw = [float(query @ p) if distance == "cosine" else -float(((query - p) ** 2).sum()) for p in photos]
     z = (np.array(raw) - np.mean(raw)) / np.std(raw)
     best = {c: max(z[i] for i in range(len(photos)) if categories[i] == c) for c in set(categories)}
     rivals = {c: b for c, b in best.items() if c != category}
@@ -27,18 +27,18 @@ def slow(query, photos, own, category, categories, near, metric):
     }
 
 
-@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+@pytest.mark.parametrize("distance", ["cosine", "euclidean"])
 @pytest.mark.parametrize("held", [1, 60, 10_000])
-def test_rankings_are_those_of_the_slow_twin(monkeypatch, metric: str, held: int) -> None:
+def test_rankings_are_those_of_the_slow_twin(monkeypatch, distance: str, held: int) -> None:
     rng = np.random.default_rng(0)
-    drawings, photos = rng.normal(size=(17, 5)).astype(np.float32), rng.normal(size=(30, 5)).astype(np.float32)
+    sketches, photos = rng.normal(size=(17, 5)).astype(np.float32), rng.normal(size=(30, 5)).astype(np.float32)
     own = rng.integers(-1, 30, 17)
-    drawing_category, photo_category = rng.integers(0, 5, 17), rng.integers(0, 4, 30)  # nobody photographed 4
+    sketch_category, photo_category = rng.integers(0, 5, 17), rng.integers(0, 4, 30)  # nobody photographed 4
     monkeypatch.setattr(ranking, "HELD", held)
-    found = rank(drawings, photos, own, drawing_category, photo_category, near=0.4, metric=metric)
+    found = rank(sketches, photos, own, sketch_category, photo_category, near=0.4, distance=distance)
     for i in range(17):
-        twin = slow(drawings[i], photos, own[i], drawing_category[i], photo_category.tolist(), 0.4, metric)
-        for name, value in twin.items():
+        duplicate = slow(sketches[i], photos, own[i], sketch_category[i], photo_category.tolist(), 0.4, distance)
+        for name, value in duplicate.items():
             np.testing.assert_allclose(getattr(found, name)[i], value, rtol=1e-3, atol=1e-4, err_msg=name)
 
 

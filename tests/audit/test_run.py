@@ -10,26 +10,26 @@ import pytest
 from PIL import Image
 
 from mini_sets import strokes, write_categories, write_chairv2, write_pairs, write_qmul, write_sketch, write_sketchy
-from sketchseek.artefact import Artefact
-from sketchseek.audit.lists import write_lists
-from sketchseek.audit.page import write_page
-from sketchseek.audit.parts import load_part
+from sketchseek.audit.exclusion_lists import write_lists
+from sketchseek.audit.html_report import write_page
+from sketchseek.audit.inputs import load_input
 from sketchseek.audit.run import TEST_ONLY, audit
 from sketchseek.datasets.exclusions import exclude
 from sketchseek.datasets.sketchy import VARIANT, invalid_sketches, load_sketchy
-from sketchseek.drawings import raster_drawing
 from sketchseek.encoder import Encoder
 from sketchseek.errors import ConfigError, DatasetError
+from sketchseek.models.package import ModelPackage
+from sketchseek.sketches import rasterize_sketch
 
 
 @pytest.fixture
-def encoder(tiny_artefact: Artefact) -> Encoder:
-    return Encoder(tiny_artefact, threads=1)
+def encoder(tiny_model: ModelPackage) -> Encoder:
+    return Encoder(tiny_model, threads=1)
 
 
 @pytest.fixture
 def faulty(tmp_path: Path) -> Path:
-    """Two of each category train; one is a re-encoding, one drawing blank, one runs off, one cannot be read."""
+    """Two of each category train; one is a re-encoding, one sketch blank, one runs off, one cannot be read."""
     root = write_sketchy(tmp_path / "sketchy")
     photos, sketches = root / f"256x256/photo/{VARIANT}", root / f"256x256/sketch/{VARIANT}"
     Image.open(photos / "cat/n02_102.jpg").resize((50, 50)).save(photos / "cat/n03_103.jpg", quality=60)
@@ -43,13 +43,13 @@ def faulty(tmp_path: Path) -> Path:
 
 
 def test_known_faults_are_found_listed_and_shown(faulty: Path, tmp_path: Path, encoder: Encoder) -> None:
-    found = audit(load_part("sketchy", faulty), encoder)
+    found = audit(load_input("sketchy", faulty), encoder)
     keys = {kind: [finding.key for finding in findings] for kind, findings in found.findings.items()}
     assert keys["blank"] == ["cat/n02_102-1"]
     assert keys["cropped"] == ["hot-air_balloon/n02_102-1"]
     assert keys["same_picture"] == ["cat/n02_102"]
     assert "across_parts" not in keys
-    # The blank drawing has no raster, so that it has no embedding either.
+    # The blank sketch has no raster, so that it has no embedding either.
     assert {problem.key for problem in found.problems} == {"cat/n02_102-1", "hot-air_balloon/n03_103-1"}
     data = json.loads(json.dumps(found.to_dict(), allow_nan=False))
     assert data["counts"]["blank"] == 1
@@ -58,32 +58,32 @@ def test_known_faults_are_found_listed_and_shown(faulty: Path, tmp_path: Path, e
 
     files = write_lists(tmp_path / "info", found)
     assert files["error"].name == "invalid-error.txt"
-    assert "cat/n02_102\tcat/n03_103\n" in files["near-twins"].read_text()
+    assert "cat/n02_102\tcat/n03_103\n" in files["near-duplicates"].read_text()
     assert "cat/n02_102-1" in invalid_sketches(tmp_path)["error"]
     rest = exclude(load_sketchy(faulty), [files["error"]])
-    assert "cat/n02_102-1" not in {drawing.key for drawing in rest.drawings}
+    assert "cat/n02_102-1" not in {sketch.key for sketch in rest.sketches}
 
     write_page(tmp_path / "out/report.html", found, files)
     page = (tmp_path / "out/report.html").read_text()
     assert all(f"id='{kind}'" in page for kind in [*found.findings, "negatives", "problems"])
     assert "data:image/jpeg;base64," in page
     assert "http" not in page.replace("http-equiv", "")
-    assert "Where the model was trained on these very drawings" in page
+    assert "Where the model was trained on these very sketches" in page
     assert "dark" in page
 
 
 def test_an_audit_of_the_training_part_reads_no_file_of_the_test_part(faulty: Path, encoder: Encoder) -> None:
-    before = audit(load_part("sketchy", faulty), encoder).to_dict()
+    before = audit(load_input("sketchy", faulty), encoder).to_dict()
     for file in faulty.glob("256x256/*/*/*/n0[01]_*"):  # the photos on the list and their sketches
         file.write_bytes(b"no picture")
-    assert audit(load_part("sketchy", faulty), encoder).to_dict() == before
+    assert audit(load_input("sketchy", faulty), encoder).to_dict() == before
 
 
 def test_the_test_part_is_audited_apart_and_fits_no_training(faulty: Path, tmp_path: Path, encoder: Encoder) -> None:
-    part = load_part("sketchy", faulty, "test")
+    part = load_input("sketchy", faulty, "test")
     found = audit(part, encoder)
     across = found.findings["across_parts"]
-    assert {(finding.key, finding.others[0]) for finding in across if finding.facts["twins"] == "same"} == {
+    assert {(finding.key, finding.others[0]) for finding in across if finding.facts["duplicates"] == "same"} == {
         ("cat/n00_100", "cat/n02_102"),
         ("cat/n00_100", "cat/n03_103"),
     }
@@ -95,35 +95,35 @@ def test_the_test_part_is_audited_apart_and_fits_no_training(faulty: Path, tmp_p
     assert TEST_ONLY in (tmp_path / "report.html").read_text()
     files["pose"].write_text("cat/n00_100-1\n")
     with pytest.raises(DatasetError, match="none of its 1 entries is in the training part"):
-        exclude(load_part("sketchy", faulty).dataset, [files["pose"]])
+        exclude(load_input("sketchy", faulty).dataset, [files["pose"]])
 
 
-def test_a_drawing_of_a_wrong_object_is_found(tmp_path: Path, encoder: Encoder) -> None:
-    """Two categories of one shape each, and photos that look as drawings do; one drawing is of the other's shape."""
+def test_a_sketch_of_a_wrong_object_is_found(tmp_path: Path, encoder: Encoder) -> None:
+    """Two categories of one shape each, and photos that look as sketches do; one sketch is of the other's shape."""
     for category, shape in (("cup", "one"), ("saw", "another")):
         (tmp_path / f"photo/{category}").mkdir(parents=True)
-        photo = Image.fromarray(raster_drawing(strokes(shape), 64)).convert("RGB")
+        photo = Image.fromarray(rasterize_sketch(strokes(shape), 64)).convert("RGB")
         for i in range(6):
             photo.save(tmp_path / f"photo/{category}/{i}.jpg")
         write_sketch(tmp_path / f"sketch/{category}/right.png", shape)
     write_sketch(tmp_path / "sketch/cup/wrong.png", "another")
-    found = audit(load_part("categories", tmp_path), encoder)
+    found = audit(load_input("categories", tmp_path), encoder)
     assert [finding.key for finding in found.findings["wrong_object"]] == ["cup/wrong.png"]
     assert found.findings["wrong_object"][0].facts["taken_for"] == "saw"
-    assert [(c.category, c.taken_for, c.drawings) for c in found.confusions] == [("cup", "saw", 1)]
+    assert [(c.category, c.taken_for, c.sketches) for c in found.confusions] == [("cup", "saw", 1)]
     assert np.isnan(found.own_first)
     assert found.to_dict()["own_first"] is None
 
 
 def test_an_audit_that_was_interrupted_goes_on(faulty: Path, tmp_path: Path, encoder: Encoder, monkeypatch) -> None:
-    part = load_part("sketchy", faulty)
+    part = load_input("sketchy", faulty)
     first = audit(part, encoder, cache=tmp_path / "cache")
 
     def refuse(pixels: np.ndarray) -> np.ndarray:
         raise AssertionError("embedded again")
 
-    monkeypatch.setattr(encoder, "embed_photos", refuse)
-    monkeypatch.setattr(encoder, "embed_sketches", refuse)
+    monkeypatch.setattr(encoder, "encode_photo_pixels", refuse)
+    monkeypatch.setattr(encoder, "encode_sketch_pixels", refuse)
     again = audit(part, encoder, cache=tmp_path / "cache")
     assert again.to_dict() == first.to_dict()
     write_sketch(faulty / f"256x256/sketch/{VARIANT}/cat/n02_102-1.png", "cat/n02_102")
@@ -139,29 +139,29 @@ def test_an_audit_that_was_interrupted_goes_on(faulty: Path, tmp_path: Path, enc
 @pytest.mark.parametrize("kind", ["chairv2", "shoev2", "pairs", "categories"])
 def test_every_kind_of_set(tmp_path: Path, encoder: Encoder, kind: str) -> None:
     write = {"chairv2": write_chairv2, "shoev2": write_qmul, "pairs": write_pairs, "categories": write_categories}
-    part = load_part(kind, write[kind](tmp_path))
+    part = load_input(kind, write[kind](tmp_path))
     found = audit(part, encoder)
     assert len(found.categories) == (3 if kind == "categories" else 1)
     assert found.findings["wrong_object"] == () or kind == "categories"
     if kind in ("pairs", "categories"):
         with pytest.raises(ConfigError, match="no test part"):
-            load_part(kind, tmp_path, "test")
+            load_input(kind, tmp_path, "test")
     else:
-        assert load_part(kind, tmp_path, "test").dataset.photos
+        assert load_input(kind, tmp_path, "test").dataset.photos
 
 
 def test_halves_part_the_drawn_photos_and_can_be_audited_alone(faulty: Path, tmp_path: Path, encoder: Encoder) -> None:
-    whole = load_part("sketchy", faulty)
+    whole = load_input("sketchy", faulty)
     files = write_lists(tmp_path / "lists", audit(whole, encoder))
     halves = [files[name].read_text().split() for name in ("half-1", "half-2")]
-    assert sorted(halves[0] + halves[1]) == sorted({drawing.photo for drawing in whole.dataset.drawings})
+    assert sorted(halves[0] + halves[1]) == sorted({sketch.photo for sketch in whole.dataset.sketches})
     name = "half-1" if halves[0] else "half-2"
-    part = load_part("sketchy", faulty, only=files[name])
-    assert {drawing.photo for drawing in part.dataset.drawings} == set(files[name].read_text().split())
+    part = load_input("sketchy", faulty, only=files[name])
+    assert {sketch.photo for sketch in part.dataset.sketches} == set(files[name].read_text().split())
     assert part.dataset.photos == whole.dataset.photos
     assert f"{name}.txt names" in " ".join(audit(part, encoder).remarks)
     with pytest.raises(DatasetError, match="is drawn in the test part"):
-        load_part("sketchy", faulty, "test", only=files[name])
+        load_input("sketchy", faulty, "test", only=files[name])
 
 
 def test_nothing_to_audit_is_an_error(tmp_path: Path, encoder: Encoder) -> None:
@@ -169,4 +169,4 @@ def test_nothing_to_audit_is_an_error(tmp_path: Path, encoder: Encoder) -> None:
     for photo in (tmp_path / "photo").iterdir():
         photo.write_bytes(b"no picture")
     with pytest.raises(DatasetError, match="none of its 5 photos can be read"):
-        audit(load_part("pairs", tmp_path), encoder)
+        audit(load_input("pairs", tmp_path), encoder)

@@ -14,10 +14,10 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from sketchseek.artefact import Artefact
 from sketchseek.cli import library as commands
+from sketchseek.models.package import ModelPackage
 from sketchseek.search.library import Library
-from tiny_artefact import write_tiny_artefact
+from tiny_model import write_tiny_package
 
 STROKES = "[[[0, 50, 100, 0], [100, 0, 100, 100]]]"
 COMMANDS = {name: getattr(commands, f"{name}_command") for name in (
@@ -63,17 +63,17 @@ def photos(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def library(tmp_path: Path, photos: Path, tiny_artefact: Artefact) -> Path:
+def library(tmp_path: Path, photos: Path, tiny_model: ModelPackage) -> Path:
     """A library of them."""
     path = tmp_path / "library"
-    with Library.create(path, tiny_artefact.path) as library:
+    with Library.create(path, tiny_model.path) as library:
         library.add([photos])
     return path
 
 
-def test_index_reports_what_it_did(tmp_path: Path, photos: Path, tiny_artefact: Artefact) -> None:
+def test_index_reports_what_it_did(tmp_path: Path, photos: Path, tiny_model: ModelPackage) -> None:
     library = tmp_path / "new" / "library"
-    report = run_json("index", photos, "--library", library, "--model", tiny_artefact.path)
+    report = run_json("index", photos, "--library", library, "--model", tiny_model.path)
     seconds = report.pop("seconds")
     assert report == {"indexed": 4, "failed": 1, "unchanged": 0, "removed": 0, "moved": 0, "skipped": 0}
     assert seconds > 0
@@ -84,17 +84,17 @@ def test_index_reports_what_it_did(tmp_path: Path, photos: Path, tiny_artefact: 
 
 
 def test_search_lists_rank_path_and_score(library: Path, photos: Path, tmp_path: Path) -> None:
-    drawing = tmp_path / "drawing.json"
-    drawing.write_text(STROKES)
-    found = run_json("search", drawing, "--library", library, "-k", 3)
+    sketch = tmp_path / "sketch.json"
+    sketch.write_text(STROKES)
+    found = run_json("search", sketch, "--library", library, "-k", 3)
     assert [sorted(result) for result in found] == [["path", "rank", "score"]] * 3
     assert [result["rank"] for result in found] == [1, 2, 3]
     assert found == run_json("search", "-", "--library", library, "-k", 3, text=STROKES)
-    below = run_json("search", drawing, "--library", library, "--folder", photos / "b")
+    below = run_json("search", sketch, "--library", library, "--folder", photos / "b")
     assert {Path(result["path"]).parent.name for result in below} == {"b"}
     alike = run_json("search", "--photo", photos / "a" / "0.jpg", "--library", library)
     assert len(alike) == 3
-    text = run("search", drawing, "--library", library, "-k", 1).stdout
+    text = run("search", sketch, "--library", library, "-k", 1).stdout
     assert found[0]["path"] in text
     assert len(text.splitlines()) == 1
 
@@ -132,11 +132,11 @@ def test_nothing_is_said_to_be_nothing(library: Path, photos: Path, tmp_path: Pa
 
 
 def test_embedding_anew(library: Path, photos: Path, tmp_path: Path) -> None:
-    other = write_tiny_artefact(tmp_path / "other", seed=1)
+    other = write_tiny_package(tmp_path / "other", seed=1)
     refused = run("index", photos, "--library", library, "--model", other.path, "--json")
     assert refused.exit_code == 1
     error = json.loads(refused.stderr)
-    assert error["error"] == "ArtefactMismatchError"
+    assert error["error"] == "ModelMismatchError"
     assert refused.stdout == ""
     command = error["remedy"].partition("sketchseek index ")[2].split()
     assert run_json("index", *command)["indexed"] == 4
@@ -214,13 +214,13 @@ def test_names_that_the_terminal_cannot_show(library: Path, photos: Path) -> Non
             assert str(photos / "a" / "?.jpg") in done.stdout
 
 
-def test_ctrl_c_says_that_work_is_kept(tmp_path: Path, photos: Path, tiny_artefact: Artefact) -> None:
+def test_ctrl_c_says_that_work_is_kept(tmp_path: Path, photos: Path, tiny_model: ModelPackage) -> None:
     source = (photos / "a" / "0.jpg").read_bytes()
     for i in range(3000):
         (photos / f"{i}.jpg").write_bytes(source + bytes(str(i), "ascii"))
     library = tmp_path / "library"
     process = subprocess.Popen(
-        [sys.executable, "-m", "sketchseek", "index", photos, "--library", library, "--model", tiny_artefact.path],
+        [sys.executable, "-m", "sketchseek", "index", photos, "--library", library, "--model", tiny_model.path],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )

@@ -5,26 +5,26 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
-from sketchseek.artefact import bundled_models
 from sketchseek.cli.models import models_command
-from tiny_artefact import write_tiny_artefact
+from sketchseek.models.package import bundled_models
+from tiny_model import write_tiny_package
 
 
 def test_a_model_is_described_and_checked(tmp_path: Path) -> None:
-    artefact = write_tiny_artefact(tmp_path / "tiny")
-    result = CliRunner().invoke(models_command, [str(artefact.path), "--json"])
+    package = write_tiny_package(tmp_path / "tiny")
+    result = CliRunner().invoke(models_command, [str(package.path), "--json"])
     assert result.exit_code == 0
     (model,) = json.loads(result.stdout)
-    assert (model["name"], model["ok"], model["licence"], model["embedding"]) == ("tiny", True, "Apache-2.0", 16)
-    assert model["bytes"] == sum(file.stat().st_size for file in artefact.path.iterdir())
-    text = CliRunner().invoke(models_command, [str(artefact.path)]).stdout
+    assert (model["name"], model["ok"], model["license"], model["embedding"]) == ("tiny", True, "Apache-2.0", 16)
+    assert model["bytes"] == sum(file.stat().st_size for file in package.path.iterdir())
+    text = CliRunner().invoke(models_command, [str(package.path)]).stdout
     assert "as in the manifest" in text
 
 
 def test_a_damaged_model_fails(tmp_path: Path) -> None:
-    artefact = write_tiny_artefact(tmp_path / "tiny")
-    artefact.file("sketch").write_bytes(b"damaged")
-    result = CliRunner().invoke(models_command, [str(artefact.path), "--json"])
+    package = write_tiny_package(tmp_path / "tiny")
+    package.file("sketch").write_bytes(b"damaged")
+    result = CliRunner().invoke(models_command, [str(package.path), "--json"])
     assert result.exit_code == 1
     (model,) = json.loads(result.stdout)
     assert model["ok"] is False

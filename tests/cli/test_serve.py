@@ -16,8 +16,8 @@ import httpx
 import pytest
 from PIL import Image
 
-from sketchseek.artefact import Artefact
 from sketchseek.errors import ConfigError
+from sketchseek.models.package import ModelPackage
 from sketchseek.search.library import Library
 from sketchseek.server.running import DEFAULT_PORT, bind, url_of
 
@@ -25,11 +25,11 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_T
 
 
 @pytest.fixture(scope="module")
-def library(tiny_artefact: Artefact, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def library(tiny_model: ModelPackage, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("served")
     Image.new("RGB", (30, 20), "red").save(folder / "red.png")
     path = folder / "library"
-    with Library.open(path, tiny_artefact.path, create=True) as opened:
+    with Library.open(path, tiny_model.path, create=True) as opened:
         opened.add([folder / "red.png"])
     return path
 
@@ -57,7 +57,7 @@ def test_it_prints_its_url_serves_and_ends_quietly(library: Path, how: signal.Si
         url = json.loads(process.stdout.readline())["url"]
         assert url.startswith("http://127.0.0.1:")
         assert httpx.get(f"{url}api/status").json()["library"]["photos"] == 1
-        found = httpx.post(f"{url}api/search/drawing", json={"strokes": [[[1, 5], [1, 9]]]}).json()["results"]
+        found = httpx.post(f"{url}api/search/sketch", json={"strokes": [[[1, 5], [1, 9]]]}).json()["results"]
         assert [one["name"] for one in found] == ["red.png"]
         assert "<canvas" in httpx.get(url).text
         process.send_signal(how)
@@ -117,8 +117,8 @@ def test_urls_are_for_this_machine() -> None:
             assert url_of(listener).startswith("http://[::1]:")
 
 
-def test_a_model_that_went_is_told_at_the_start(tiny_artefact: Artefact, tmp_path: Path) -> None:
-    shutil.copytree(tiny_artefact.path, tmp_path / "model")
+def test_a_model_that_went_is_told_at_the_start(tiny_model: ModelPackage, tmp_path: Path) -> None:
+    shutil.copytree(tiny_model.path, tmp_path / "model")
     Library.open(tmp_path / "library", tmp_path / "model", create=True).close()
     shutil.rmtree(tmp_path / "model")
     with command("serve", "--library", tmp_path / "library", "--port", "0") as process:

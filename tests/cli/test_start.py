@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from mini_sets import write_pairs
-from sketchseek.artefact import Artefact
+from sketchseek.models.package import ModelPackage
 
 TRAINING = ("torch", "torchvision", "timm", "onnx", "onnxscript", "pytorch_metric_learning", "safetensors", "yaml")
 SLOW = ("numpy", "PIL", "onnxruntime", "faiss", "fastapi", "uvicorn", "rich", *TRAINING)
@@ -44,9 +44,9 @@ def test_help_loads_nothing_slow(arguments: tuple[str, ...], tmp_path: Path) -> 
     assert run(SLOW, *arguments, home=tmp_path)
 
 
-def test_the_base_install_does_without_the_training_wing(tmp_path: Path, tiny_artefact: Artefact) -> None:
+def test_the_base_install_does_without_the_training_wing(tmp_path: Path, tiny_model: ModelPackage) -> None:
     Image.new("RGB", (30, 20), "red").save(tmp_path / "red.png")
-    model, library = ("--model", tiny_artefact.path), ("--library", tmp_path / "library")
+    model, library = ("--model", tiny_model.path), ("--library", tmp_path / "library")
     pairs = write_pairs(tmp_path / "pairs", photos=2, sketches=1)
     commands: list[tuple[object, ...]] = [
         ("index", tmp_path / "red.png", *library, *model),

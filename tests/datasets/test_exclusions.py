@@ -21,12 +21,12 @@ def test_a_list_is_read_with_or_without_endings(tmp_path: Path) -> None:
     assert read_keys(write(path, "\n")) == frozenset()
 
 
-def test_drawings_go_alone_and_photos_with_their_drawings(tmp_path: Path) -> None:
+def test_sketches_go_alone_and_photos_with_their_sketches(tmp_path: Path) -> None:
     dataset = load_sketchy(write_sketchy(tmp_path))
     first = write(tmp_path / "a.txt", "cat/n00_100-1\n")
     second = write(tmp_path / "b.txt", "cat/n01_101.jpg\ncat/of another copy\n")
     rest = exclude(dataset, [first, second])
-    assert {d.key for d in dataset.drawings} - {d.key for d in rest.drawings} == {
+    assert {d.key for d in dataset.sketches} - {d.key for d in rest.sketches} == {
         "cat/n00_100-1",
         "cat/n01_101-1",
         "cat/n01_101-2",
@@ -38,7 +38,7 @@ def test_what_is_held_out_to_choose_by_stays(tmp_path: Path) -> None:
     dataset = load_sketchy(write_sketchy(tmp_path))
     path = write(tmp_path / "a.txt", "cat/n00_100-1\ncat/n01_101\ncat/n02_102-1\n")
     rest = exclude(dataset, [path], keep={"cat/n00_100", "cat/n01_101"})
-    assert {d.key for d in dataset.drawings} - {d.key for d in rest.drawings} == {"cat/n02_102-1"}
+    assert {d.key for d in dataset.sketches} - {d.key for d in rest.sketches} == {"cat/n02_102-1"}
     assert rest.photos == dataset.photos
 
 

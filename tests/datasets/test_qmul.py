@@ -17,7 +17,7 @@ def test_every_layout_gives_the_same_pairs_and_split(tmp_path: Path, layout: str
     assert split.name == "shoev2-own"
     assert split.test_photo_keys == ("shoe/100", "shoe/101")
     assert split.train_photo_keys == ("shoe/102", "shoe/103")
-    assert len(dataset.subset(photos=split.test_photo_keys).drawings) == 4
+    assert len(dataset.subset(photos=split.test_photo_keys).sketches) == 4
 
 
 def test_chairs_as_strokes_and_as_pictures_have_one_checksum(tmp_path: Path) -> None:

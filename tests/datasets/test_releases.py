@@ -9,7 +9,7 @@ import pytest
 from mini_sets import write_chairv2, write_pairs, write_tuberlin
 from sketchseek.datasets import releases
 from sketchseek.datasets.chairv2 import load_chairv2
-from sketchseek.datasets.folders import load_pairs
+from sketchseek.datasets.image_folders import load_pairs
 from sketchseek.datasets.quickdraw import load_quickdraw
 from sketchseek.datasets.releases import Release, coverage
 from sketchseek.datasets.sketchy import load_sketchy
@@ -19,9 +19,9 @@ from sketchseek.datasets.tuberlin import load_tuberlin
 @pytest.mark.parametrize(
     ("release", "kind", "says"),
     [
-        (Release(1, photos=4, drawings=8), "whole", "The whole release chairv2: 1 of 1 categories, 4 of 4 photos"),
-        (Release(1, photos=400, drawings=1275), "subset", "A subset of the release chairv2: .*8 of 1,275 drawings"),
-        (Release(1, photos=3, drawings=8), "more", "More than the release chairv2 holds: .*4 of 3 photos"),
+        (Release(1, photos=4, sketches=8), "whole", "The whole release chairv2: 1 of 1 categories, 4 of 4 photos"),
+        (Release(1, photos=400, sketches=1275), "subset", "A subset of the release chairv2: .*8 of 1,275 sketches"),
+        (Release(1, photos=3, sketches=8), "more", "More than the release chairv2 holds: .*4 of 3 photos"),
     ],
 )
 def test_counts_are_compared_and_said(tmp_path: Path, monkeypatch, release: Release, kind: str, says: str) -> None:
@@ -33,20 +33,20 @@ def test_counts_are_compared_and_said(tmp_path: Path, monkeypatch, release: Rele
 
 
 def test_a_copy_that_lacks_files_of_one_category_is_said_to(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setitem(releases.RELEASES, "tuberlin", Release(4, drawings=8, drawings_each=2))
+    monkeypatch.setitem(releases.RELEASES, "tuberlin", Release(4, sketches=8, sketches_each=2))
     write_tuberlin(tmp_path)
     (tmp_path / "png/filelist.txt").unlink()
     assert coverage(load_tuberlin(tmp_path)).kind == "whole"
     (tmp_path / "png/ant/1.png").unlink()
     found = coverage(load_tuberlin(tmp_path))
-    assert (found.kind, found.notes[1]) == ("subset", "Not as in the release: ant: 1 drawings instead of 2.")
+    assert (found.kind, found.notes[1]) == ("subset", "Not as in the release: ant: 1 sketches instead of 2.")
 
 
 def test_other_names_of_as_many_categories_are_said(tmp_path: Path, monkeypatch) -> None:
     names = hashlib.sha256(b"alarm clock\nant\nwindmill\nzebra").hexdigest()
     write_tuberlin(tmp_path)
     for digest, notes in ((names, 1), ("0" * 64, 2)):
-        monkeypatch.setitem(releases.RELEASES, "tuberlin", Release(4, drawings=8, names=digest))
+        monkeypatch.setitem(releases.RELEASES, "tuberlin", Release(4, sketches=8, names=digest))
         assert len(coverage(load_tuberlin(tmp_path)).notes) == notes
 
 

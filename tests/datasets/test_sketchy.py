@@ -13,10 +13,10 @@ from sketchseek.errors import DatasetError
 def test_the_official_layout_gives_photos_sketches_and_their_pairs(tmp_path: Path) -> None:
     dataset = load_sketchy(write_sketchy(tmp_path))
     assert dataset.categories == tuple(sorted(CATEGORIES))
-    assert (len(dataset.photos), len(dataset.drawings), len(dataset.pairs())) == (12, 24, 24)
-    drawing, photo = dataset.pairs()[0]
-    assert (photo.key, drawing.key, photo.path.suffix) == ("car_(sedan)/n00_100", "car_(sedan)/n00_100-1", ".jpg")
-    assert drawing.source == tmp_path / f"256x256/sketch/{VARIANT}/car_(sedan)/n00_100-1.png"
+    assert (len(dataset.photos), len(dataset.sketches), len(dataset.pairs())) == (12, 24, 24)
+    sketch, photo = dataset.pairs()[0]
+    assert (photo.key, sketch.key, photo.path.suffix) == ("car_(sedan)/n00_100", "car_(sedan)/n00_100-1", ".jpg")
+    assert sketch.source == tmp_path / f"256x256/sketch/{VARIANT}/car_(sedan)/n00_100-1.png"
 
 
 def test_the_folder_256x256_itself_and_other_places_of_the_list_do(tmp_path: Path) -> None:
@@ -33,7 +33,7 @@ def test_the_official_split_is_the_list_and_the_rest(tmp_path: Path) -> None:
     split = sketchy_split(dataset)
     assert (len(split.test_photo_keys), len(split.train_photo_keys), split.missing) == (6, 6, ())
     assert not set(split.test_photo_keys) & set(split.train_photo_keys)
-    assert {d.photo for d in dataset.subset(photos=split.train_photo_keys).drawings} == set(split.train_photo_keys)
+    assert {d.photo for d in dataset.subset(photos=split.train_photo_keys).sketches} == set(split.train_photo_keys)
 
 
 def test_listed_photos_that_are_not_there_are_named(tmp_path: Path) -> None:
@@ -50,8 +50,8 @@ def test_a_missing_photo_is_named(tmp_path: Path) -> None:
         load_sketchy(tmp_path)
     dataset = load_sketchy(tmp_path, allow_missing=True)
     assert dataset.missing == ("cat/n01_101",)
-    assert len(dataset.drawings) == 24
-    assert len(dataset.paired().drawings) == len(dataset.pairs()) == 22
+    assert len(dataset.sketches) == 24
+    assert len(dataset.paired().sketches) == len(dataset.pairs()) == 22
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_invalid_lists_are_read_where_they_are(tmp_path: Path) -> None:
     lists = invalid_sketches(tmp_path)
     assert lists == {"error": frozenset({"cat/n00_100-1", "cat/n00_100-2"}), "pose": frozenset()}
     dataset = load_sketchy(tmp_path)
-    assert len(dataset.subset(without_drawings=lists["error"]).drawings) == 22
+    assert len(dataset.subset(without_sketches=lists["error"]).sketches) == 22
     with pytest.raises(DatasetError, match=r"invalid-context\.txt: no such file"):
         invalid_sketches(tmp_path, ("context",), required=True)
     with pytest.raises(DatasetError, match="no such list"):
@@ -108,7 +108,7 @@ def test_litter_of_file_systems_is_passed_over(tmp_path: Path) -> None:
 def test_the_real_subset_s_counts(real_data: Path) -> None:
     dataset = load_sketchy(real_data / "sketchy")
     split = sketchy_split(dataset)
-    assert (len(dataset.categories), len(dataset.photos), len(dataset.drawings)) == (125, 3388, 5627)
+    assert (len(dataset.categories), len(dataset.photos), len(dataset.sketches)) == (125, 3388, 5627)
     assert len(dataset.paired().photos) == 946
     assert (len(split.test_photo_keys), split.missing) == (1225, ())
-    assert len(dataset.subset(photos=split.test_photo_keys).drawings) == 848
+    assert len(dataset.subset(photos=split.test_photo_keys).sketches) == 848

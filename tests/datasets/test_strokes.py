@@ -1,4 +1,4 @@
-"""Quick, Draw! and ChairV2: drawings that come as strokes."""
+"""Quick, Draw! and ChairV2: sketches that come as strokes."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ import pytest
 from mini_sets import write_chairv2, write_quickdraw
 from sketchseek.datasets.chairv2 import chairv2_split, load_chairv2
 from sketchseek.datasets.quickdraw import load_quickdraw, quickdraw_split
-from sketchseek.drawings import raster_drawing
 from sketchseek.errors import DatasetError
+from sketchseek.sketches import rasterize_sketch
 
 
 def test_quickdraw_words_are_lower_case_with_spaces(tmp_path: Path) -> None:
     write_quickdraw(tmp_path, words=("cat", "teddy-bear", "The Sun"))
     dataset = load_quickdraw(tmp_path)
     assert dataset.categories == ("cat", "teddy bear", "the sun")
-    assert dataset.drawings[0].key == "cat/0"
-    assert len(dataset.drawings) == 9
-    assert load_quickdraw(tmp_path / "simplified").drawings == dataset.drawings
-    assert (raster_drawing(dataset.drawings[0].source, 32) < 128).any()
+    assert dataset.sketches[0].key == "cat/0"
+    assert len(dataset.sketches) == 9
+    assert load_quickdraw(tmp_path / "simplified").sketches == dataset.sketches
+    assert (rasterize_sketch(dataset.sketches[0].source, 32) < 128).any()
 
 
 def test_quickdraw_reads_only_what_is_asked_for(tmp_path: Path) -> None:
     write_quickdraw(tmp_path)
     dataset = load_quickdraw(tmp_path, words=["the_sun"], limit=2)
-    assert [d.key for d in dataset.drawings] == ["the sun/0", "the sun/1"]
-    with pytest.raises(DatasetError, match="no drawings of dog"):
+    assert [d.key for d in dataset.sketches] == ["the sun/0", "the sun/1"]
+    with pytest.raises(DatasetError, match="no sketches of dog"):
         load_quickdraw(tmp_path, words=["dog"])
 
 
@@ -35,9 +35,9 @@ def test_quickdraw_splits_by_key_alone(tmp_path: Path) -> None:
     write_quickdraw(tmp_path, count=200)
     whole = quickdraw_split(load_quickdraw(tmp_path))
     part = quickdraw_split(load_quickdraw(tmp_path, words=["cat"]))
-    assert set(part.test_drawing_keys) == {key for key in whole.test_drawing_keys if key.startswith("cat/")}
-    assert 0.3 < len(whole.test_drawing_keys) / 600 < 0.5
-    assert not set(whole.test_drawing_keys) & set(whole.train_drawing_keys)
+    assert set(part.test_sketch_keys) == {key for key in whole.test_sketch_keys if key.startswith("cat/")}
+    assert 0.3 < len(whole.test_sketch_keys) / 600 < 0.5
+    assert not set(whole.test_sketch_keys) & set(whole.train_sketch_keys)
 
 
 @pytest.mark.parametrize(
@@ -46,9 +46,9 @@ def test_quickdraw_splits_by_key_alone(tmp_path: Path) -> None:
         ("{", "not valid JSON"),
         ("[]", "not a JSON object"),
         ('{"drawing": []}', "lacks key_id"),
-        ('{"key_id": "1", "drawing": 5}', "its drawing is not"),
+        ('{"key_id": "1", "drawing": 5}', "its sketch is not"),
         ('{"key_id": "1", "drawing": [[[1, 2], [3]]]}', "more x than y"),
-        ('{"key_id": "1", "drawing": [[["a"], ["b"]]]}', "its drawing is not"),
+        ('{"key_id": "1", "drawing": [[["a"], ["b"]]]}', "its sketch is not"),
     ],
 )
 def test_a_broken_line_of_strokes_is_named(tmp_path: Path, line: str, message: str) -> None:
@@ -69,9 +69,9 @@ def test_quickdraw_without_files_is_an_error(tmp_path: Path) -> None:
 def test_chairv2_gives_pairs_and_its_own_split(tmp_path: Path) -> None:
     dataset = load_chairv2(write_chairv2(tmp_path))
     split = chairv2_split(dataset)
-    assert (len(dataset.photos), len(dataset.drawings), len(dataset.pairs())) == (4, 8, 8)
+    assert (len(dataset.photos), len(dataset.sketches), len(dataset.pairs())) == (4, 8, 8)
     assert split.test_photo_keys == ("chair/chair.0_v1", "chair/chair.1_v1")
-    assert len(dataset.subset(photos=split.test_photo_keys).drawings) == 4
+    assert len(dataset.subset(photos=split.test_photo_keys).sketches) == 4
 
 
 @pytest.mark.parametrize(
@@ -101,9 +101,9 @@ def test_a_chairv2_without_one_photo_can_be_had(tmp_path: Path) -> None:
 def test_the_real_counts(real_data: Path) -> None:
     chairs = load_chairv2(real_data / "chairv2")
     split = chairv2_split(chairs)
-    assert (len(chairs.photos), len(chairs.drawings)) == (400, 1275)
+    assert (len(chairs.photos), len(chairs.sketches)) == (400, 1275)
     assert (len(split.train_photo_keys), len(split.test_photo_keys)) == (300, 100)
-    assert len(chairs.subset(photos=split.train_photo_keys).drawings) == 952
-    assert len(chairs.subset(photos=split.test_photo_keys).drawings) == 323
-    drawings = load_quickdraw(real_data / "quickdraw")
-    assert (len(drawings.categories), len(drawings.drawings)) == (345, 9570)
+    assert len(chairs.subset(photos=split.train_photo_keys).sketches) == 952
+    assert len(chairs.subset(photos=split.test_photo_keys).sketches) == 323
+    sketches = load_quickdraw(real_data / "quickdraw")
+    assert (len(sketches.categories), len(sketches.sketches)) == (345, 9570)

@@ -6,27 +6,27 @@ import pytest
 
 from mini_sets import write_photo, write_tuberlin
 from sketchseek.datasets.tuberlin import load_tuberlin
-from sketchseek.drawings import raster_drawing
 from sketchseek.errors import DatasetError
+from sketchseek.sketches import rasterize_sketch
 
 
 @pytest.mark.parametrize("form", ["png", "svg"])
 @pytest.mark.parametrize("listed", [True, False])
-def test_the_official_layout_gives_drawings(tmp_path: Path, form: str, listed: bool) -> None:
+def test_the_official_layout_gives_sketches(tmp_path: Path, form: str, listed: bool) -> None:
     write_tuberlin(tmp_path, form=form)
     if not listed:
         (tmp_path / form / "filelist.txt").unlink()
     dataset = load_tuberlin(tmp_path)
     assert dataset.categories == ("alarm clock", "ant", "windmill", "zebra")
-    assert [drawing.key for drawing in dataset.drawings][:3] == ["alarm clock/3", "alarm clock/4", "ant/1"]
-    assert (raster_drawing(dataset.drawings[0].source, 32) < 128).any()
-    assert load_tuberlin(tmp_path / form).drawings == dataset.drawings
+    assert [sketch.key for sketch in dataset.sketches][:3] == ["alarm clock/3", "alarm clock/4", "ant/1"]
+    assert (rasterize_sketch(dataset.sketches[0].source, 32) < 128).any()
+    assert load_tuberlin(tmp_path / form).sketches == dataset.sketches
 
 
 def test_either_form_can_be_asked_for(tmp_path: Path) -> None:
     write_tuberlin(write_tuberlin(tmp_path, form="svg"), form="png")
-    assert load_tuberlin(tmp_path).drawings[0].path.suffix == ".png"
-    assert load_tuberlin(tmp_path, form="svg").drawings[0].path.suffix == ".svg"
+    assert load_tuberlin(tmp_path).sketches[0].path.suffix == ".png"
+    assert load_tuberlin(tmp_path, form="svg").sketches[0].path.suffix == ".svg"
 
 
 def test_photos_are_matched_by_their_folders_names(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def test_training_and_test_share_no_category(tmp_path: Path) -> None:
     dataset = load_sketchy(write_sketchy(tmp_path))
     split = drawn_split("mini", dataset.categories, 1, 0)
     training, test = split.training(dataset), split.test(dataset)
-    assert len(training.drawings) + len(test.drawings) == len(dataset.drawings)
+    assert len(training.sketches) + len(test.sketches) == len(dataset.sketches)
     assert not set(training.categories) & set(test.categories)
 
 

@@ -1,4 +1,4 @@
-"""Every metric against a slow twin that is written from its formula, one query and one photo at a time."""
+"""Every distance against a slow duplicate that is written from its formula, one query and one photo at a time."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from sketchseek.evaluation.metrics import TIE, QueryScores, nearest, score_queri
 KS = (1, 3, 10, 100)
 
 
-def similarity(query: np.ndarray, photo: np.ndarray, metric: str) -> float:
-    if metric == "cosine":
+def similarity(query: np.ndarray, photo: np.ndarray, distance: str) -> float:
+    if distance == "cosine":
         return math.fsum(float(a) * float(b) for a, b in zip(query, photo, strict=True))
     return -math.fsum((float(a) - float(b)) ** 2 for a, b in zip(query, photo, strict=True))
 
 
-def slow_twin(queries, gallery, query_labels, gallery_labels, metric: str, ks=KS) -> list[dict[str, float]]:
+def slow_twin(queries, gallery, query_labels, gallery_labels, distance: str, ks=KS) -> list[dict[str, float]]:
     """Sort the gallery, ties against the query, and read the metrics off the sorted list."""
     out = []
     for query, label in zip(queries, query_labels, strict=True):
         scored = [
-            (round(similarity(query, photo, metric), 5), bool(kind == label))
+            (round(similarity(query, photo, distance), 5), bool(kind == label))
             for photo, kind in zip(gallery, gallery_labels, strict=True)
         ]
         scored.sort(key=lambda pair: (-pair[0], pair[1]))
@@ -66,10 +66,10 @@ def assert_same(a: list[dict[str, float]], b: list[dict[str, float]]) -> None:
         assert first == pytest.approx(second)
 
 
-@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+@pytest.mark.parametrize("distance", ["cosine", "euclidean"])
 @pytest.mark.parametrize("ties", [False, True])
 @pytest.mark.parametrize("blocks", [(256, 16_384), (3, 7), (1, 1)])
-def test_scores_are_those_of_the_slow_twin(metric: str, ties: bool, blocks: tuple[int, int]) -> None:
+def test_scores_are_those_of_the_slow_twin(distance: str, ties: bool, blocks: tuple[int, int]) -> None:
     rng = np.random.default_rng(3)
     # Small whole numbers give many equal scores and, in floating point, exact ones.
     draw = (lambda n: rng.integers(-1, 2, (n, 3)).astype(np.float32)) if ties else (lambda n: rng.normal(size=(n, 8)))
@@ -82,24 +82,24 @@ def test_scores_are_those_of_the_slow_twin(metric: str, ties: bool, blocks: tupl
         query_labels,
         gallery_labels,
         ks=KS,
-        metric=metric,
+        distance=distance,
         query_block=blocks[0],
         gallery_block=blocks[1],
     )
-    twin = slow_twin(queries, gallery, query_labels, gallery_labels, metric)
-    assert any(math.isinf(row["rank"]) for row in twin)
-    assert_same(fast(scores), twin)
+    duplicate = slow_twin(queries, gallery, query_labels, gallery_labels, distance)
+    assert any(math.isinf(row["rank"]) for row in duplicate)
+    assert_same(fast(scores), duplicate)
 
 
-@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
-def test_exact_photo_scores_are_those_of_the_slow_twin(metric: str) -> None:
+@pytest.mark.parametrize("distance", ["cosine", "euclidean"])
+def test_exact_photo_scores_are_those_of_the_slow_twin(distance: str) -> None:
     rng = np.random.default_rng(5)
     gallery = rng.normal(size=(30, 4))
     gallery[10:20] = gallery[:10]  # every one of these has a double
-    wanted = rng.integers(0, 30, 50)
-    queries = gallery[wanted] + rng.normal(size=(50, 4)) * 0.5
-    scores = score_queries(queries, gallery, wanted, np.arange(30), ks=KS, metric=metric, gallery_block=8)
-    assert_same(fast(scores), slow_twin(queries, gallery, wanted, np.arange(30), metric))
+    params = rng.integers(0, 30, 50)
+    queries = gallery[params] + rng.normal(size=(50, 4)) * 0.5
+    scores = score_queries(queries, gallery, params, np.arange(30), ks=KS, distance=distance, gallery_block=8)
+    assert_same(fast(scores), slow_twin(queries, gallery, params, np.arange(30), distance))
 
 
 def test_a_double_of_the_right_photo_stands_before_it() -> None:
@@ -108,12 +108,12 @@ def test_a_double_of_the_right_photo_stands_before_it() -> None:
     assert scores.rank.tolist() == [2.0]
 
 
-@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
-def test_an_encoder_that_maps_everything_to_one_point_finds_nothing(metric: str) -> None:
+@pytest.mark.parametrize("distance", ["cosine", "euclidean"])
+def test_an_encoder_that_maps_everything_to_one_point_finds_nothing(distance: str) -> None:
     point = np.random.default_rng(0).normal(size=256)
     point /= np.linalg.norm(point)
     noise = np.random.default_rng(1).normal(size=(500, 256)) * 1e-9
-    scores = score_queries(point + noise[:20], point + noise, np.arange(20), np.arange(500), metric=metric)
+    scores = score_queries(point + noise[:20], point + noise, np.arange(20), np.arange(500), distance=distance)
     assert (scores.rank == 500).all()
 
 
@@ -207,13 +207,13 @@ def test_shapes_and_cut_offs_are_checked(change: dict[str, object]) -> None:
         score_queries(**{**arguments, **change})
 
 
-@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
-def test_nearest_is_the_sorted_list_s_head(metric: str) -> None:
+@pytest.mark.parametrize("distance", ["cosine", "euclidean"])
+def test_nearest_is_the_sorted_list_s_head(distance: str) -> None:
     rng = np.random.default_rng(0)
     queries, gallery = rng.normal(size=(9, 5)), rng.normal(size=(33, 5))
-    found = nearest(queries, gallery, 7, metric=metric, query_block=4, gallery_block=10)
+    found = nearest(queries, gallery, 7, distance=distance, query_block=4, gallery_block=10)
     for query, line in zip(queries, found, strict=True):
-        order = sorted(range(33), key=lambda i: -similarity(query, gallery[i], metric))
+        order = sorted(range(33), key=lambda i: -similarity(query, gallery[i], distance))
         assert line.tolist() == order[:7]
     assert nearest(queries, gallery, 100).shape == (9, 33)
 

@@ -8,13 +8,10 @@ import numpy as np
 import pytest
 
 from mini_sets import CATEGORIES, write_categories, write_chairv2, write_pairs, write_quickdraw, write_sketchy
-from sketchseek.artefact import Artefact
-from sketchseek.datasets.folders import load_pairs
+from sketchseek.datasets.image_folders import load_pairs
 from sketchseek.datasets.sketchy import VARIANT
-from sketchseek.drawings import raster_drawing
 from sketchseek.encoder import Encoder
-from sketchseek.errors import ArtefactError, ConfigError, DatasetError
-from sketchseek.evaluation.figures import exact_recall
+from sketchseek.errors import ConfigError, DatasetError, ModelPackageError
 from sketchseek.evaluation.protocols import (
     Setting,
     evaluate_categories,
@@ -25,13 +22,16 @@ from sketchseek.evaluation.protocols import (
     evaluate_words,
     matching_words,
 )
+from sketchseek.evaluation.summary import exact_recall
 from sketchseek.images import read_photo
+from sketchseek.models.package import ModelPackage
+from sketchseek.sketches import rasterize_sketch
 
 
 class Reader:
     """An encoder that knows the answer: it reads which photo a picture is of off the first pixel of its file's name."""
 
-    metric = "cosine"
+    distance = "cosine"
 
     def __init__(self, names: list[str]) -> None:
         self.names = names
@@ -40,23 +40,23 @@ class Reader:
         read_photo(source, 8)
         return self._mark(Path(source), Path(source).stem)
 
-    def read_drawing(self, source) -> np.ndarray:
-        raster_drawing(source, 8)
+    def read_sketch(self, source) -> np.ndarray:
+        rasterize_sketch(source, 8)
         return self._mark(Path(source), Path(source).stem.rsplit("-", 1)[0])
 
     def _mark(self, path: Path, stem: str) -> np.ndarray:
         name = f"{path.parent.name}/{stem}" if path.parent.name in CATEGORIES else stem
         return np.array([self.names.index(name)], dtype=np.uint8)
 
-    def embed_photos(self, pixels: np.ndarray) -> np.ndarray:
+    def encode_photo_pixels(self, pixels: np.ndarray) -> np.ndarray:
         return np.eye(len(self.names), dtype=np.float32)[pixels[:, 0]]
 
-    embed_sketches = embed_photos
+    encode_sketch_pixels = encode_photo_pixels
 
 
 @pytest.fixture
-def encoder(tiny_artefact: Artefact) -> Encoder:
-    return Encoder(tiny_artefact, threads=1)
+def encoder(tiny_model: ModelPackage) -> Encoder:
+    return Encoder(tiny_model, threads=1)
 
 
 @pytest.fixture
@@ -70,10 +70,10 @@ SKETCHY_NAMES = [f"{category}/n0{i}_10{i}" for category in CATEGORIES for i in r
 def test_sketchy_asks_with_every_sketch_of_the_listed_photos_only(sketchy: Path) -> None:
     result = evaluate_sketchy(sketchy, Reader(SKETCHY_NAMES))
     assert (result.report.queries, result.report.gallery) == (12, 6)
-    assert result.report.figures["recall@1"] == 1.0
-    assert result.report.figures["median_rank"] == 1.0
+    assert result.report.metrics["recall@1"] == 1.0
+    assert result.report.metrics["median_rank"] == 1.0
     assert {photo.key.split("/")[1] for photo in result.photos} == {"n00_100", "n01_101"}
-    assert {drawing.photo for drawing in result.drawings} == {photo.key for photo in result.photos}
+    assert {sketch.photo for sketch in result.sketches} == {photo.key for photo in result.photos}
 
 
 def test_the_right_category_is_not_the_right_photo(sketchy: Path) -> None:
@@ -81,19 +81,19 @@ def test_the_right_category_is_not_the_right_photo(sketchy: Path) -> None:
     swap = {0: 1, 1: 0}  # the first two photos of the first category are taken for each other
 
     def embed(pixels: np.ndarray) -> np.ndarray:
-        return reader.embed_photos(np.vectorize(lambda i: swap.get(i, i))(pixels))
+        return reader.encode_photo_pixels(np.vectorize(lambda i: swap.get(i, i))(pixels))
 
-    reader.embed_sketches = embed
-    figures = evaluate_sketchy(sketchy, reader).report.figures
-    assert figures["recall@1"] == pytest.approx(8 / 12)
-    assert figures["category_P@1"] == 1.0
+    reader.encode_sketch_pixels = embed
+    metrics = evaluate_sketchy(sketchy, reader).report.metrics
+    assert metrics["recall@1"] == pytest.approx(8 / 12)
+    assert metrics["category_P@1"] == 1.0
 
 
 def test_sketchy_s_missing_photos_are_counted_and_their_sketches_left_out(sketchy: Path) -> None:
     (sketchy / f"256x256/photo/{VARIANT}/cat/n00_100.jpg").unlink()
     report = evaluate_sketchy(sketchy, Reader(SKETCHY_NAMES)).report
     assert (report.queries, report.gallery, report.missing, report.left_out) == (10, 5, ("cat/n00_100",), 2)
-    assert "missing, and so not in the gallery: 1 (with them, drawings left out: 2). cat/n00_100" in " ".join(
+    assert "missing, and so not in the gallery: 1 (with them, sketches left out: 2). cat/n00_100" in " ".join(
         report.notes()
     )
 
@@ -103,7 +103,7 @@ def test_files_that_cannot_be_read_are_named_and_count_as_misses(sketchy: Path) 
     (sketchy / f"256x256/sketch/{VARIANT}/cat/n01_101-1.png").write_bytes(b"")
     report = evaluate_sketchy(sketchy, Reader(SKETCHY_NAMES)).report
     assert (report.queries, report.gallery) == (12, 5)
-    assert report.figures["recall@1"] == report.figures["recall@10"] == pytest.approx(9 / 12)
+    assert report.metrics["recall@1"] == report.metrics["recall@10"] == pytest.approx(9 / 12)
     assert [problem.key for problem in report.problems] == ["cat/n00_100", "cat/n01_101-1"]
     assert "n00_100.jpg" in report.problems[0].reason
 
@@ -114,59 +114,59 @@ def test_sketchy_leaves_out_invalid_sketches_on_request(sketchy: Path) -> None:
     (sketchy / "info/invalid-error.txt").write_text("cat/n00_100-1\ncat/n03_103-1\n")
     report = evaluate_sketchy(sketchy, Reader(SKETCHY_NAMES), exclude=["error"]).report
     assert report.queries == 11
-    assert report.to_dict()["excluded"] == {"lists": ["error"], "drawings": 1}
+    assert report.to_dict()["excluded"] == {"lists": ["error"], "sketches": 1}
 
 
 def test_pairs_find_their_photos(tmp_path: Path) -> None:
     result = evaluate_pairs(write_pairs(tmp_path), Reader([f"p{i}" for i in range(5)]))
-    assert (result.report.queries, result.report.gallery, result.report.figures["recall@1"]) == (10, 5, 1.0)
-    assert "category_mAP" not in result.report.figures
+    assert (result.report.queries, result.report.gallery, result.report.metrics["recall@1"]) == (10, 5, 1.0)
+    assert "category_mAP" not in result.report.metrics
 
 
 def test_embeddings_alone_give_the_protocol_s_figures(tmp_path: Path, encoder: Encoder) -> None:
     result = evaluate_pairs(write_pairs(tmp_path), encoder)
-    figures = exact_recall(result.drawn.vectors, result.shelved.vectors, result.labels)
-    assert figures == result.report.figures
+    metrics = exact_recall(result.drawn.vectors, result.shelved.vectors, result.labels)
+    assert metrics == result.report.metrics
 
 
 def test_the_tiny_encoder_s_ranks_are_those_of_single_searches(tmp_path: Path, encoder: Encoder) -> None:
     root = write_pairs(tmp_path, photos=9)
     result = evaluate_pairs(root, encoder)
-    photos = {p.key: encoder.embed_photo(p.path) for p in result.photos}
-    for drawing, rank in zip(result.drawings, result.scores.rank, strict=True):
-        query = encoder.embed_drawing(root / f"sketch/{drawing.key}.png")
+    photos = {p.key: encoder.encode_photo(p.path) for p in result.photos}
+    for sketch, rank in zip(result.sketches, result.scores.rank, strict=True):
+        query = encoder.encode_sketch(root / f"sketch/{sketch.key}.png")
         order = sorted(photos, key=lambda key: -float(query @ photos[key]))
-        assert order.index(drawing.photo) + 1 == rank
+        assert order.index(sketch.photo) + 1 == rank
 
 
 def test_chairv2_uses_its_own_split_and_its_literature_s_names(tmp_path: Path, encoder: Encoder) -> None:
     report = evaluate_qmul(write_chairv2(tmp_path), "chairv2", encoder).report
     assert (report.split, report.queries, report.gallery) == ("chairv2-own", 4, 2)
-    assert report.figures["acc@1"] == report.figures["recall@1"]
-    assert report.figures["acc@10"] == 1.0
+    assert report.metrics["acc@1"] == report.metrics["recall@1"]
+    assert report.metrics["acc@10"] == 1.0
 
 
 def test_categories_add_their_figures(tmp_path: Path, encoder: Encoder) -> None:
     report = evaluate_categories(write_categories(tmp_path), encoder).report
     assert (report.queries, report.gallery) == (6, 12)
-    assert {"mAP", "mAP@200", "P@10", "P@100", "P@200", "recall@1"} <= set(report.figures)
-    assert report.figures["P@100"] == pytest.approx(4 / 100)
+    assert {"mAP", "mAP@200", "P@10", "P@100", "P@200", "recall@1"} <= set(report.metrics)
+    assert report.metrics["P@100"] == pytest.approx(4 / 100)
     assert report.resampled == "queries"
 
 
 def test_words_ask_only_with_words_that_name_a_category(tmp_path: Path, encoder: Encoder) -> None:
-    write_quickdraw(tmp_path / "drawings", count=20)
+    write_quickdraw(tmp_path / "sketches", count=20)
     write_categories(tmp_path / "photos")
-    (tmp_path / "drawings/simplified/The Sun.ndjson").write_text("broken, but never read")
-    result = evaluate_words(tmp_path / "drawings", tmp_path / "photos/photo", encoder, part="all")
+    (tmp_path / "sketches/simplified/The Sun.ndjson").write_text("broken, but never read")
+    result = evaluate_words(tmp_path / "sketches", tmp_path / "photos/photo", encoder, part="all")
     assert result.report.to_dict()["words"] == {"cat": "cat", "hot air balloon": "hot-air_balloon"}
     assert (result.report.queries, result.report.gallery) == (40, 12)
-    assert {d.category for d in result.drawings} == {"cat", "hot-air_balloon"}
-    tested = evaluate_words(tmp_path / "drawings", tmp_path / "photos/photo", encoder).report
+    assert {d.category for d in result.sketches} == {"cat", "hot-air_balloon"}
+    tested = evaluate_words(tmp_path / "sketches", tmp_path / "photos/photo", encoder).report
     assert 0 < tested.queries < 40
     assert tested.split_sha256 != result.report.split_sha256
     with pytest.raises(ConfigError, match="part 'train'"):
-        evaluate_words(tmp_path / "drawings", tmp_path / "photos/photo", encoder, part="train")
+        evaluate_words(tmp_path / "sketches", tmp_path / "photos/photo", encoder, part="train")
 
 
 def test_words_match_however_they_are_written() -> None:
@@ -181,10 +181,10 @@ def test_words_match_however_they_are_written() -> None:
 
 
 def test_no_common_word_is_an_error(tmp_path: Path, encoder: Encoder) -> None:
-    write_quickdraw(tmp_path / "drawings", words=("The Sun",))
+    write_quickdraw(tmp_path / "sketches", words=("The Sun",))
     write_categories(tmp_path / "photos")
     with pytest.raises(DatasetError, match="none of its 1 words"):
-        evaluate_words(tmp_path / "drawings", tmp_path / "photos/photo", encoder)
+        evaluate_words(tmp_path / "sketches", tmp_path / "photos/photo", encoder)
 
 
 def test_a_gallery_of_which_nothing_can_be_read_is_an_error(tmp_path: Path, encoder: Encoder) -> None:
@@ -194,31 +194,31 @@ def test_a_gallery_of_which_nothing_can_be_read_is_an_error(tmp_path: Path, enco
         evaluate_pairs(tmp_path, encoder)
 
 
-def test_drawings_of_which_none_can_be_read_find_nothing(tmp_path: Path, encoder: Encoder) -> None:
+def test_sketches_of_which_none_can_be_read_find_nothing(tmp_path: Path, encoder: Encoder) -> None:
     write_pairs(tmp_path, photos=2, sketches=1)
     for file in (tmp_path / "sketch").iterdir():
         file.write_bytes(b"no picture")
     report = evaluate_pairs(tmp_path, encoder).report
-    assert (report.queries, report.figures["recall@10"], report.figures["median_rank"]) == (2, 0.0, 3.0)
+    assert (report.queries, report.metrics["recall@10"], report.metrics["median_rank"]) == (2, 0.0, 3.0)
 
 
-def test_no_drawings_are_an_error(tmp_path: Path, encoder: Encoder) -> None:
+def test_no_sketches_are_an_error(tmp_path: Path, encoder: Encoder) -> None:
     whole = load_pairs(write_pairs(tmp_path))
-    with pytest.raises(DatasetError, match="no drawings to ask with"):
-        evaluate_exact(dataclasses.replace(whole, drawings=()), encoder, Setting("pairs", "all", ""))
+    with pytest.raises(DatasetError, match="no sketches to ask with"):
+        evaluate_exact(dataclasses.replace(whole, sketches=()), encoder, Setting("pairs", "all", ""))
 
 
 def test_embeddings_that_are_not_numbers_are_the_model_s_error(tmp_path: Path) -> None:
     reader = Reader([f"p{i}" for i in range(5)])
-    reader.embed_sketches = lambda pixels: np.full((len(pixels), 5), np.nan, dtype=np.float32)
-    with pytest.raises(ArtefactError, match="not finite"):
+    reader.encode_sketch_pixels = lambda pixels: np.full((len(pixels), 5), np.nan, dtype=np.float32)
+    with pytest.raises(ModelPackageError, match="not finite"):
         evaluate_pairs(write_pairs(tmp_path), reader)
 
 
 def test_progress_is_told_for_both_sides(tmp_path: Path, encoder: Encoder) -> None:
     told: list[tuple[str, int, int]] = []
     evaluate_pairs(write_pairs(tmp_path, photos=40, sketches=1), encoder, progress=lambda *step: told.append(step))
-    assert told == [("photos", 32, 40), ("photos", 40, 40), ("drawings", 32, 40), ("drawings", 40, 40)]
+    assert told == [("photos", 32, 40), ("photos", 40, 40), ("sketches", 32, 40), ("sketches", 40, 40)]
 
 
 def test_reports_have_fixed_names_and_finite_numbers(sketchy: Path, encoder: Encoder) -> None:
@@ -238,8 +238,8 @@ def test_sketchy_s_real_test_part(real_data: Path, encoder: Encoder) -> None:
         def read_photo(self, source) -> np.ndarray:
             return np.zeros(1, dtype=np.uint8)
 
-        read_drawing = read_photo
+        read_sketch = read_photo
 
     report = evaluate_sketchy(real_data / "sketchy", Blind(["x"])).report
     assert (report.queries, report.gallery, report.missing, report.left_out) == (848, 1225, (), 0)
-    assert (report.figures["recall@10"], report.figures["median_rank"]) == (0.0, 1225.0)
+    assert (report.metrics["recall@10"], report.metrics["median_rank"]) == (0.0, 1225.0)

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 
 from mini_sets import write_photo, write_sketch, write_tuberlin
-from sketchseek.artefact import Artefact
 from sketchseek.datasets.sketchy import VARIANT
 from sketchseek.encoder import Encoder
 from sketchseek.errors import ConfigError
 from sketchseek.evaluation.zero_shot import evaluate_sketchy_zero_shot, evaluate_tuberlin
+from sketchseek.models.package import ModelPackage
 
 
 @pytest.fixture
-def encoder(tiny_artefact: Artefact) -> Encoder:
-    return Encoder(tiny_artefact, threads=1)
+def encoder(tiny_model: ModelPackage) -> Encoder:
+    return Encoder(tiny_model, threads=1)
 
 
 def test_sketchy_asks_with_unseen_categories_alone(tmp_path: Path, encoder: Encoder) -> None:
@@ -39,7 +39,7 @@ def test_sketchy_asks_with_unseen_categories_alone(tmp_path: Path, encoder: Enco
     order = np.argsort(-(further.drawn.vectors @ further.shelved.vectors.T), axis=1)
     right = further.photo_labels[order] == further.labels[:, None]
     assert data["P@100"] == pytest.approx(3 / 100)
-    assert further.report.figures["P@10"] == pytest.approx(right[:, :10].sum(axis=1).mean() / 10)
+    assert further.report.metrics["P@10"] == pytest.approx(right[:, :10].sum(axis=1).mean() / 10)
 
 
 def test_tuberlin_s_published_and_drawn_splits(tmp_path: Path, encoder: Encoder) -> None:

@@ -18,7 +18,7 @@ def row(path: str, value: float = 0.0, digest: bytes = b"d") -> Row:
 
 @pytest.fixture
 def catalog(tmp_path: Path) -> Iterator[Catalog]:
-    """An empty catalogue, open for writing."""
+    """An empty catalog, open for writing."""
     with closing(Catalog(tmp_path, create={})) as catalog:
         yield catalog
 
@@ -144,7 +144,7 @@ def test_a_database_that_a_crash_left_empty_is_none(tmp_path: Path, journal: str
 
 
 @pytest.mark.parametrize("content", [b"not a database " * 100, b"SQLite format 3\0" + b"\xff" * 5000])
-def test_a_file_that_is_no_catalogue(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_no_catalog(tmp_path: Path, content: bytes) -> None:
     (tmp_path / FILE).write_bytes(content)
     with pytest.raises(LibraryCorruptError, match=r"catalog\.db"):
         Catalog(tmp_path)
@@ -155,7 +155,7 @@ def test_another_program_s_database_is_left_alone(tmp_path: Path) -> None:
         connection.execute("CREATE TABLE theirs (x)")
     connection.close()
     for create in (None, {}):
-        with pytest.raises(LibraryCorruptError, match="not a catalogue of sketchseek"):
+        with pytest.raises(LibraryCorruptError, match="not a catalog of sketchseek"):
             Catalog(tmp_path, create=create)
 
 

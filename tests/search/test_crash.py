@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sketchseek.artefact import Artefact
+from sketchseek.models.package import ModelPackage
 from sketchseek.search.library import Library
 
 CHILD = Path(__file__).with_name("indexing_child.py")
@@ -98,25 +98,25 @@ def assert_all_are_found(folder: Path, library: Path, log: Path, count: int) -> 
         assert len(found) == count
         # Each under its own vector: a photo finds itself.
         for path in random.Random(0).sample(found, 50):
-            best = opened.search_vector(opened.encoder.embed_photo(path), k=1)[0]
+            best = opened.search_vector(opened.encoder.encode_photo(path), k=1)[0]
             assert best.path == path
         assert opened.sync().unchanged == count
         assert opened.verify().ok
 
 
-def test_a_killed_run_loses_nothing_that_it_reported(tmp_path: Path, tiny_artefact: Artefact) -> None:
+def test_a_killed_run_loses_nothing_that_it_reported(tmp_path: Path, tiny_model: ModelPackage) -> None:
     draw_photos(tmp_path / "photos", 400)
     log, library = tmp_path / "log", tmp_path / "library"
-    crash_and_resume(tmp_path / "photos", library, tiny_artefact.path, log, longest=1.0, crashes=8, seed=os.getpid())
+    crash_and_resume(tmp_path / "photos", library, tiny_model.path, log, longest=1.0, crashes=8, seed=os.getpid())
     assert_all_are_found(tmp_path / "photos", library, log, 400)
 
 
 _DIE_WHILE_SAVING = """
 import os, signal, sys
 from pathlib import Path
-from sketchseek.search.index import generations
+from sketchseek.search.index import snapshots
 from sketchseek.search.catalog import Catalog
-from sketchseek.search.follower import Follower
+from sketchseek.search.index_mirror import IndexMirror
 
 left = int(sys.argv[2])
 
@@ -134,16 +134,16 @@ catalog = Catalog(folder, write=True)
 os.fsync = or_die(os.fsync)
 Path.replace, Path.unlink, Path.write_bytes = or_die(Path.replace), or_die(Path.unlink), or_die(Path.write_bytes)
 Catalog.set_meta, Catalog.close = or_die(Catalog.set_meta), or_die(Catalog.close)
-generations.sha256_of = or_die(generations.sha256_of)
-Follower(folder, 16, "cosine").save(catalog, force=True)
+snapshots.sha256_of = or_die(snapshots.sha256_of)
+IndexMirror(folder, 16, "cosine").save(catalog, force=True)
 catalog.close()
 """
 
 
-def test_a_crash_at_any_step_of_writing_the_index(tmp_path: Path, tiny_artefact: Artefact) -> None:
+def test_a_crash_at_any_step_of_writing_the_index(tmp_path: Path, tiny_model: ModelPackage) -> None:
     draw_photos(tmp_path / "photos", 30)
     path = tmp_path / "library"
-    with Library.create(path, tiny_artefact.path) as library:
+    with Library.create(path, tiny_model.path) as library:
         library.add([tmp_path / "photos"])
     for step in range(1, 100):
         done = subprocess.run(
@@ -171,11 +171,11 @@ main()
 """
 
 
-def test_a_full_disk_is_named_searching_goes_on_and_so_does_indexing(tmp_path: Path, tiny_artefact: Artefact) -> None:
+def test_a_full_disk_is_named_searching_goes_on_and_so_does_indexing(tmp_path: Path, tiny_model: ModelPackage) -> None:
     """A cap on the size of files stands for a disk that is full, or fills up on the way."""
     draw_photos(tmp_path / "photos", 300)
     path = tmp_path / "library"
-    with Library.create(path, tiny_artefact.path) as library:
+    with Library.create(path, tiny_model.path) as library:
         library.add([tmp_path / "photos" / "000"])
 
     def run(most: int, *arguments: object) -> subprocess.CompletedProcess[str]:
@@ -204,12 +204,12 @@ def test_a_full_disk_is_named_searching_goes_on_and_so_does_indexing(tmp_path: P
 
 @pytest.mark.slow
 @pytest.mark.skipif(not os.environ.get("SKETCHSEEK_SLOW"), reason="takes minutes: set SKETCHSEEK_SLOW=1")
-def test_ten_thousand_photos_through_many_crashes(tmp_path: Path, tiny_artefact: Artefact) -> None:
+def test_ten_thousand_photos_through_many_crashes(tmp_path: Path, tiny_model: ModelPackage) -> None:
     draw_photos(tmp_path / "photos", 10_000)
     log, library = tmp_path / "log", tmp_path / "library"
     start = time.monotonic()
     killed, with_photos = crash_and_resume(
-        tmp_path / "photos", library, tiny_artefact.path, log, shortest=0.2, longest=0.9, crashes=100, seed=1
+        tmp_path / "photos", library, tiny_model.path, log, shortest=0.2, longest=0.9, crashes=100, seed=1
     )
     assert_all_are_found(tmp_path / "photos", library, log, 10_000)
     print(f"{killed} kills, {with_photos} after photos were reported, {time.monotonic() - start:.0f} s")  # noqa: T201

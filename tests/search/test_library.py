@@ -15,23 +15,23 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sketchseek.artefact import Artefact, write_manifest
-from sketchseek.drawings import DrawingSource
 from sketchseek.encoder import Encoder
 from sketchseek.errors import (
-    ArtefactError,
-    ArtefactMismatchError,
-    EmptyDrawingError,
+    EmptySketchError,
     InputError,
     LibraryError,
     LibraryLockedError,
     LibraryNotFoundError,
+    ModelMismatchError,
+    ModelPackageError,
 )
+from sketchseek.models.package import ModelPackage, write_manifest
 from sketchseek.search import pipeline
 from sketchseek.search.catalog import Catalog, Row
 from sketchseek.search.library import Library
 from sketchseek.search.results import IndexProgress
-from tiny_artefact import write_tiny_artefact
+from sketchseek.sketches import SketchSource
+from tiny_model import write_tiny_package
 
 Paint = Callable[..., Path]
 TRIANGLE = [[[0, 50, 100, 0], [100, 0, 100, 100]]]
@@ -52,11 +52,11 @@ def paint(tmp_path: Path) -> Paint:
 
 
 @pytest.fixture
-def library(tmp_path: Path, tiny_artefact: Artefact, paint: Paint) -> Iterator[Library]:
+def library(tmp_path: Path, tiny_model: ModelPackage, paint: Paint) -> Iterator[Library]:
     """A library of six photos in two folders."""
     for seed in range(6):
         paint(f"{'even' if seed % 2 == 0 else 'odd'}/{seed}.jpg", seed)
-    with Library.open(tmp_path / "library", tiny_artefact.path, create=True) as library:
+    with Library.open(tmp_path / "library", tiny_model.path, create=True) as library:
         library.add([tmp_path / "photos"])
         yield library
 
@@ -74,27 +74,27 @@ def test_every_indexed_photo_is_found_once(library: Library) -> None:
 
 
 def test_ranks_and_scores_are_those_of_the_embeddings(library: Library) -> None:
-    query = library.encoder.embed_drawing(TRIANGLE)
+    query = library.encoder.encode_sketch(TRIANGLE)
     results = library.search(TRIANGLE, k=3)
     paths = sorted((library.path.parent / "photos").rglob("*.jpg"))
-    scores = {path: float(query @ library.encoder.embed_photo(path)) for path in paths}
+    scores = {path: float(query @ library.encoder.encode_photo(path)) for path in paths}
     assert [result.path for result in results] == sorted(paths, key=lambda path: -scores[path])[:3]
     np.testing.assert_allclose([r.score for r in results], [scores[r.path] for r in results], atol=2e-3)
 
 
 def test_a_photo_finds_its_like_but_not_itself(library: Library, paint: Paint) -> None:
     photo = paint("even/0.jpg", 0)
-    twin = paint("twin.jpg", 0)
+    duplicate = paint("duplicate.jpg", 0)
     library.sync()
     by_path = library.search_photo(photo, k=10)
-    assert by_path[0].path == twin
+    assert by_path[0].path == duplicate
     assert by_path[0].score == pytest.approx(1.0, abs=2e-3)
     assert photo not in [result.path for result in by_path]
     photo_id = next(r.id for r in library.search(TRIANGLE, k=10) if r.path == photo)
     assert library.search_photo(photo_id, k=10) == by_path
     assert library.search_photo(photo, k=2) == by_path[:2]
     outside = library.search_photo(photo.read_bytes(), k=2)
-    assert {result.path for result in outside} == {photo, twin}
+    assert {result.path for result in outside} == {photo, duplicate}
 
 
 @pytest.mark.parametrize("k", [1, 2, 3, 100])
@@ -113,8 +113,8 @@ def test_a_folder_s_name_is_no_prefix_of_another_s(library: Library, tmp_path: P
     assert library.search(TRIANGLE, folder=tmp_path / "nowhere") == []
 
 
-def test_an_empty_library_finds_nothing(tmp_path: Path, tiny_artefact: Artefact) -> None:
-    with Library.create(tmp_path / "library", tiny_artefact.path) as library:
+def test_an_empty_library_finds_nothing(tmp_path: Path, tiny_model: ModelPackage) -> None:
+    with Library.create(tmp_path / "library", tiny_model.path) as library:
         assert library.search(TRIANGLE) == []
         assert library.search_vector(np.ones(16)) == []
         assert library.verify().ok
@@ -139,7 +139,7 @@ def test_questions_without_an_answer_are_refused(library: Library) -> None:
         library.search(TRIANGLE, k=0)
     with pytest.raises(InputError, match="id 99"):
         library.search_photo(99)
-    with pytest.raises(EmptyDrawingError):
+    with pytest.raises(EmptySketchError):
         library.search([])
     with pytest.raises(InputError, match="no such folder"):
         library.add(["/no/such/folder"])
@@ -163,9 +163,11 @@ def test_sync_notices_new_changed_moved_copied_and_deleted_files(
     (photos / "even" / "2.jpg").unlink()
     (photos / "copy.jpg").write_bytes((photos / "even" / "4.jpg").read_bytes())
     embedded: list[int] = []
-    embed = type(library.encoder).embed_photos
+    embed = type(library.encoder).encode_photo_pixels
     monkeypatch.setattr(
-        type(library.encoder), "embed_photos", lambda self, pixels: embedded.append(len(pixels)) or embed(self, pixels)
+        type(library.encoder),
+        "encode_photo_pixels",
+        lambda self, pixels: embedded.append(len(pixels)) or embed(self, pixels),
     )
     report = library.sync()
     assert (report.indexed, report.unchanged, report.moved, report.removed) == (3, 3, 1, 1)
@@ -263,24 +265,24 @@ def test_remove_takes_out_photos_and_folders_for_good(library: Library, tmp_path
 
 
 def test_another_model_is_refused_until_photos_are_embedded_anew(
-    library: Library, tmp_path: Path, tiny_artefact: Artefact
+    library: Library, tmp_path: Path, tiny_model: ModelPackage
 ) -> None:
-    other = write_tiny_artefact(tmp_path / "other", seed=1, name="other")
-    with pytest.raises(ArtefactMismatchError, match="--re-embed"):
+    other = write_tiny_package(tmp_path / "other", seed=1, name="other")
+    with pytest.raises(ModelMismatchError, match="--re-embed"):
         Library.open(library.path, other.path)
     ids = {result.path: result.id for result in library.search(TRIANGLE, k=10)}
-    with Library.open(library.path) as reader, Library.open(library.path, tiny_artefact.path) as strict:
+    with Library.open(library.path) as reader, Library.open(library.path, tiny_model.path) as strict:
         assert len(reader.search(TRIANGLE)) == len(strict.search(TRIANGLE)) == 6
         assert library.re_embed(other.path).indexed == 6
         # Who took the library's own model goes on with the new one; who asked for the old one is told.
         assert reader.search(TRIANGLE) == library.search(TRIANGLE)
-        with pytest.raises(ArtefactMismatchError, match="built with model other"):
+        with pytest.raises(ModelMismatchError, match="built with model other"):
             strict.search(TRIANGLE)
     assert {result.path: result.id for result in library.search(TRIANGLE, k=10)} == ids
     best = library.search(TRIANGLE, k=1)[0]
     encoder = library.encoder
     assert encoder.manifest.name == "other"
-    expected = float(encoder.embed_drawing(TRIANGLE) @ encoder.embed_photo(best.path))
+    expected = float(encoder.encode_sketch(TRIANGLE) @ encoder.encode_photo(best.path))
     assert best.score == pytest.approx(expected, abs=2e-3)
     assert library.verify().ok
 
@@ -288,18 +290,18 @@ def test_another_model_is_refused_until_photos_are_embedded_anew(
 def test_a_model_of_another_length_and_metric(
     library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tiny_artefact.EMBEDDING", 24)
-    made = write_tiny_artefact(tmp_path / "other", seed=1)
-    other = write_manifest(made.path, dataclasses.replace(made.manifest, metric="euclidean"))
+    monkeypatch.setattr("tiny_model.EMBEDDING", 24)
+    made = write_tiny_package(tmp_path / "other", seed=1)
+    other = write_manifest(made.path, dataclasses.replace(made.manifest, distance="euclidean"))
     with Library.open(library.path) as reader:
         ids = {result.id for result in reader.search(TRIANGLE)}
         library.re_embed(other.path)
         for opened in (library, reader):
             results = opened.search(TRIANGLE)
             assert {result.id for result in results} == ids
-            query = opened.encoder.embed_drawing(TRIANGLE)
+            query = opened.encoder.encode_sketch(TRIANGLE)
             for result in results:
-                expected = -float(np.linalg.norm(query - opened.encoder.embed_photo(result.path)))
+                expected = -float(np.linalg.norm(query - opened.encoder.encode_photo(result.path)))
                 assert result.score == pytest.approx(expected, abs=5e-3)
             assert [result.score for result in results] == sorted((r.score for r in results), reverse=True)
             assert len(opened.search_photo(results[0].id)) == 5
@@ -309,10 +311,10 @@ def test_a_model_of_another_length_and_metric(
 def test_embedding_anew_goes_on_where_it_was_interrupted(
     library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    other = write_tiny_artefact(tmp_path / "other", seed=1)
+    other = write_tiny_package(tmp_path / "other", seed=1)
     before = library.search(TRIANGLE, k=10)
     monkeypatch.setattr("sketchseek.search.pipeline.BATCH", 1)
-    monkeypatch.setattr("sketchseek.search.embedding.COMMIT_EVERY", 0.0)
+    monkeypatch.setattr("sketchseek.search.re_embed.COMMIT_EVERY", 0.0)
 
     def stop(now: IndexProgress) -> None:
         if now.done >= 2:
@@ -330,58 +332,58 @@ def test_embedding_anew_goes_on_where_it_was_interrupted(
 def test_a_query_that_was_embedded_before_and_searches_after(
     library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    other = write_tiny_artefact(tmp_path / "other", seed=1)
-    embed = Encoder.embed_drawing
+    other = write_tiny_package(tmp_path / "other", seed=1)
+    embed = Encoder.encode_sketch
 
-    def slow(self: Encoder, drawing: DrawingSource) -> np.ndarray:
-        vector = embed(self, drawing)
+    def slow(self: Encoder, sketch: SketchSource) -> np.ndarray:
+        vector = embed(self, sketch)
         if self.manifest.fingerprint != other.manifest.fingerprint:
             with Library.open(library.path) as writer:
                 writer.re_embed(other.path)
         return vector
 
-    monkeypatch.setattr(Encoder, "embed_drawing", slow)
+    monkeypatch.setattr(Encoder, "encode_sketch", slow)
     with Library.open(library.path) as reader:
         results = reader.search(TRIANGLE)
     query = embed(Encoder(other), TRIANGLE)
-    best = max(float(query @ Encoder(other).embed_photo(result.path)) for result in results)
+    best = max(float(query @ Encoder(other).encode_photo(result.path)) for result in results)
     assert results[0].score == pytest.approx(best, abs=2e-3)
 
 
 def test_embedding_anew_drops_what_cannot_be_read_any_more(library: Library, tmp_path: Path) -> None:
     aside = (tmp_path / "photos" / "odd" / "1.jpg").rename(tmp_path / "aside.jpg")
     (tmp_path / "photos" / "odd" / "3.jpg").write_bytes(b"bad")
-    report = library.re_embed(write_tiny_artefact(tmp_path / "other", seed=1).path)
+    report = library.re_embed(write_tiny_package(tmp_path / "other", seed=1).path)
     assert (report.indexed, report.failed) == (4, 2)
     assert names(library) == ["0.jpg", "2.jpg", "4.jpg", "5.jpg"]
     aside.rename(tmp_path / "photos" / "odd" / "1.jpg")  # of the same size and time as before
     assert library.sync().indexed == 1
     (tmp_path / "photos").rename(tmp_path / "unplugged")
     with pytest.raises(LibraryError, match="not there"):
-        library.re_embed(write_tiny_artefact(tmp_path / "third", seed=2).path)
+        library.re_embed(write_tiny_package(tmp_path / "third", seed=2).path)
 
 
 def test_embedding_anew_takes_a_changed_file_as_it_is(library: Library, tmp_path: Path, paint: Paint) -> None:
     path = paint("odd/1.jpg", 111)
-    library.re_embed(write_tiny_artefact(tmp_path / "other", seed=1).path)
+    library.re_embed(write_tiny_package(tmp_path / "other", seed=1).path)
     assert library.sync().unchanged == 6
-    best = library.search_vector(library.encoder.embed_photo(path), k=1)[0]
+    best = library.search_vector(library.encoder.encode_photo(path), k=1)[0]
     assert (best.path, best.score) == (path, pytest.approx(1.0, abs=2e-3))
     paint("old.jpg", 1)  # the bytes that were there before: not to be taken for the same photo
     assert library.sync().indexed == 1
-    best = library.search_vector(library.encoder.embed_photo(tmp_path / "photos" / "old.jpg"), k=1)[0]
+    best = library.search_vector(library.encoder.encode_photo(tmp_path / "photos" / "old.jpg"), k=1)[0]
     assert best.path.name == "old.jpg"
 
 
-def test_a_model_that_has_moved_is_named(library: Library, tmp_path: Path, tiny_artefact: Artefact) -> None:
-    artefact = write_tiny_artefact(tmp_path / "mine")
-    with Library.create(tmp_path / "other", artefact.path) as other:
+def test_a_model_that_has_moved_is_named(library: Library, tmp_path: Path, tiny_model: ModelPackage) -> None:
+    package = write_tiny_package(tmp_path / "mine")
+    with Library.create(tmp_path / "other", package.path) as other:
         other.add([tmp_path / "photos"])
-    artefact.path.rename(tmp_path / "elsewhere")
+    package.path.rename(tmp_path / "elsewhere")
     with Library.open(tmp_path / "other") as other:
         assert len(other) == 6
         assert not other.verify().ok
-        with pytest.raises(ArtefactError, match="is not there any more"):
+        with pytest.raises(ModelPackageError, match="is not there any more"):
             other.search(TRIANGLE)
         other.re_embed(tmp_path / "elsewhere")  # the same model: nothing is embedded, only the path is noted
         assert len(other.search(TRIANGLE)) == 6
@@ -414,7 +416,7 @@ def test_an_open_library_sees_what_others_write(library: Library, tmp_path: Path
 
 
 def test_an_interrupt_keeps_what_was_done(
-    tmp_path: Path, tiny_artefact: Artefact, paint: Paint, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, tiny_model: ModelPackage, paint: Paint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for seed in range(40):
         paint(f"{seed}.jpg", seed)
@@ -427,7 +429,7 @@ def test_an_interrupt_keeps_what_was_done(
         if now.indexed >= 10:
             raise KeyboardInterrupt
 
-    with Library.create(tmp_path / "library", tiny_artefact.path) as library:
+    with Library.create(tmp_path / "library", tiny_model.path) as library:
         with pytest.raises(KeyboardInterrupt):
             library.add([tmp_path / "photos"], progress=stop)
         kept = len(library)
@@ -439,7 +441,7 @@ def test_an_interrupt_keeps_what_was_done(
 
 
 def test_what_was_rolled_back_is_not_reported(
-    tmp_path: Path, tiny_artefact: Artefact, paint: Paint, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, tiny_model: ModelPackage, paint: Paint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for seed in range(8):
         paint(f"{seed}.jpg", seed)
@@ -454,21 +456,21 @@ def test_what_was_rolled_back_is_not_reported(
     monkeypatch.setattr(Catalog, "add", interrupted)
     monkeypatch.setattr("sketchseek.search.update.COMMIT_EVERY", 0.0)
     reported: list[int] = []
-    with Library.create(tmp_path / "library", tiny_artefact.path) as library:
+    with Library.create(tmp_path / "library", tiny_model.path) as library:
         with pytest.raises(KeyboardInterrupt):
             library.add([tmp_path / "photos"], progress=lambda now: reported.append(now.indexed))
         assert reported[-1] == len(library) == 8  # the second try, on the way out, went through
         assert library.verify().ok
 
 
-def test_names_that_are_no_text(tmp_path: Path, tiny_artefact: Artefact, paint: Paint) -> None:
+def test_names_that_are_no_text(tmp_path: Path, tiny_model: ModelPackage, paint: Paint) -> None:
     good = paint("plain.jpg", 1)
     odd = os.fsencode(good.parent) + b"/\xff\xfe ' \" \n.jpg"
     try:
         good.rename(os.fsdecode(odd))
     except OSError:
         pytest.skip("this file system takes no such names")
-    with Library.create(tmp_path / "library", tiny_artefact.path) as library:
+    with Library.create(tmp_path / "library", tiny_model.path) as library:
         assert library.add([tmp_path / "photos"]).indexed == 1
         (result,) = library.search(TRIANGLE)
         assert os.fsencode(result.path) == odd
@@ -511,14 +513,16 @@ def test_status_counts(library: Library, tmp_path: Path) -> None:
     library.sync()
     status = library.status()
     assert (status.photos, status.failures, status.folders) == (6, 1, [tmp_path / "photos"])
-    assert (status.model, status.embedding, status.metric, status.engine) == ("tiny", 16, "cosine", "exact")
+    assert (status.model, status.embedding, status.distance, status.engine) == ("tiny", 16, "cosine", "exact")
     assert status.bytes > 0
 
 
 def test_a_faulty_vector_is_reported_not_stored(
     library: Library, paint: Paint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Encoder, "embed_photos", lambda self, pixels: np.full((len(pixels), 16), np.nan, np.float32))
+    monkeypatch.setattr(
+        Encoder, "encode_photo_pixels", lambda self, pixels: np.full((len(pixels), 16), np.nan, np.float32)
+    )
     paint("new.jpg", 77)
     assert library.sync().failed == 1
     assert "finite" in library.failures()[0].reason
@@ -529,7 +533,7 @@ def test_a_faulty_vector_is_reported_not_stored(
 def test_a_library_that_one_may_read_but_not_write(library: Library, closed: bool) -> None:
     place = Path(tempfile.mkdtemp(prefix="sketchseek-"))  # pytest's own folders are closed to others
     place.chmod(0o755)
-    model = write_tiny_artefact(place / "model")
+    model = write_tiny_package(place / "model")
     copy = place / "library"
     shutil.copytree(library.path, copy)
     query = library.vector(library.search(TRIANGLE)[0].id)
@@ -601,17 +605,17 @@ def test_a_file_of_a_time_that_sqlite_has_no_number_for(library: Library, paint:
 
 
 def test_a_name_that_begins_like_a_home(
-    tmp_path: Path, tiny_artefact: Artefact, paint: Paint, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, tiny_model: ModelPackage, paint: Paint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paint("~no-such-user/1.jpg", 1)
     monkeypatch.chdir(tmp_path / "photos")
-    with Library.open("~no-such-user/library", tiny_artefact.path, create=True) as library:
+    with Library.open("~no-such-user/library", tiny_model.path, create=True) as library:
         assert library.add("~no-such-user").indexed == 1
         assert len(library.search(TRIANGLE, folder="~no-such-user")) == 1
         assert library.remove(["~no-such-user"]) == 1
 
 
-def test_names_that_no_file_has_are_errors_of_ours(library: Library, tmp_path: Path, tiny_artefact: Artefact) -> None:
+def test_names_that_no_file_has_are_errors_of_ours(library: Library, tmp_path: Path, tiny_model: ModelPackage) -> None:
     with pytest.raises(InputError, match=r"\\ud800: not the name of a file"):
         library.search(TRIANGLE, folder="\ud800")
     with pytest.raises(InputError, match="no such folder"):
@@ -620,8 +624,8 @@ def test_names_that_no_file_has_are_errors_of_ours(library: Library, tmp_path: P
         with pytest.raises(LibraryError):
             Library.open(tmp_path / name)
         with pytest.raises(LibraryError):
-            Library.open(tmp_path / name, tiny_artefact.path, create=True)
-        with pytest.raises(ArtefactError):
+            Library.open(tmp_path / name, tiny_model.path, create=True)
+        with pytest.raises(ModelPackageError):
             Library.open(tmp_path / "new", name, create=True)
 
 
@@ -635,7 +639,7 @@ def test_numbers_that_are_none_or_too_large(library: Library) -> None:
 
 
 def test_copies_of_one_file_are_looked_for_once_each(
-    tmp_path: Path, tiny_artefact: Artefact, paint: Paint, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, tiny_model: ModelPackage, paint: Paint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     count = 300
     data = paint("0.jpg", 0).read_bytes()
@@ -644,7 +648,7 @@ def test_copies_of_one_file_are_looked_for_once_each(
     looked: list[bytes] = []
     lexists = os.path.lexists
     monkeypatch.setattr("os.path.lexists", lambda path: looked.append(path) or lexists(path))
-    with Library.create(tmp_path / "library", tiny_artefact.path) as library:
+    with Library.create(tmp_path / "library", tiny_model.path) as library:
         assert library.add([tmp_path / "photos"]).indexed == count
         before = {result.id for result in library.search(TRIANGLE, k=count)}
         (tmp_path / "photos").rename(tmp_path / "moved")

@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sketchseek.artefact import Artefact
 from sketchseek.encoder import Encoder
+from sketchseek.models.package import ModelPackage
 from sketchseek.search import pipeline
 from sketchseek.search.catalog import Row
 from sketchseek.search.pipeline import BATCH, Failed, Gone, Known, Outcome, embed_files
 
 
 @pytest.fixture
-def encoder(tiny_artefact: Artefact) -> Encoder:
+def encoder(tiny_model: ModelPackage) -> Encoder:
     """The tiny encoders."""
-    return Encoder(tiny_artefact, threads=1)
+    return Encoder(tiny_model, threads=1)
 
 
 def draw(folder: Path, count: int) -> list[bytes]:
@@ -44,7 +44,7 @@ def test_outcomes_come_in_order_each_with_its_own_vector(tmp_path: Path, encoder
     assert [outcome.path for outcome in outcomes] == paths
     for outcome in outcomes:
         if isinstance(outcome, Row):
-            expected = encoder.embed_photo(os.fsdecode(outcome.path))
+            expected = encoder.encode_photo(os.fsdecode(outcome.path))
             np.testing.assert_allclose(np.frombuffer(outcome.vector, np.float16), expected, atol=2e-3)
             assert (outcome.width, outcome.height, outcome.size) == (
                 12,
@@ -84,7 +84,7 @@ def test_paths_are_taken_only_as_they_are_worked_on(tmp_path: Path, encoder: Enc
 def test_an_error_that_is_no_picture_s_ends_the_run(
     tmp_path: Path, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Encoder, "embed_photos", lambda *_: (_ for _ in ()).throw(RuntimeError("broken")))
+    monkeypatch.setattr(Encoder, "encode_photo_pixels", lambda *_: (_ for _ in ()).throw(RuntimeError("broken")))
     with pytest.raises(RuntimeError, match="broken"):
         embed(encoder, draw(tmp_path, 40))
 

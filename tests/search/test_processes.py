@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from search.test_crash import CHILD, draw_photos
-from sketchseek.artefact import Artefact
+from sketchseek.models.package import ModelPackage
 from sketchseek.search.library import Library
 
 _READER = """
@@ -33,11 +33,11 @@ with Library.open(sys.argv[1]) as library:
 """
 
 
-def test_readers_in_other_processes_see_photos_as_they_are_committed(tmp_path: Path, tiny_artefact: Artefact) -> None:
+def test_readers_in_other_processes_see_photos_as_they_are_committed(tmp_path: Path, tiny_model: ModelPackage) -> None:
     count = 300
     draw_photos(tmp_path / "photos", count)
     path = tmp_path / "library"
-    Library.create(path, tiny_artefact.path).close()
+    Library.create(path, tiny_model.path).close()
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "COMMIT_EVERY": "0"}
     readers = [
         subprocess.Popen(
@@ -54,7 +54,7 @@ def test_readers_in_other_processes_see_photos_as_they_are_committed(tmp_path: P
             str(CHILD),
             str(tmp_path / "photos"),
             str(path),
-            str(tiny_artefact.path),
+            str(tiny_model.path),
             str(tmp_path / "log"),
         ],
         capture_output=True,

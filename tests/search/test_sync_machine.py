@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from PIL import Image
 
 from sketchseek.search.library import Library
-from tiny_artefact import write_tiny_artefact
+from tiny_model import write_tiny_package
 
 NAMES = [f"{folder}/{name}.png" for folder in ("a", "a/b", "ab") for name in ("1", "2", "3")]
 FOLDERS = ["a", "a/b", "ab"]
@@ -45,7 +45,7 @@ class SyncMachine(RuleBasedStateMachine):
         self.known: dict[str, int] = {}
         self.excluded: set[str] = set()
         self.clock = 10**18
-        self.library = Library.create(self.home / "library", write_tiny_artefact(self.home / "model").path)
+        self.library = Library.create(self.home / "library", write_tiny_package(self.home / "model").path)
         self.library.add([self.photos])
         self.reader = Library.open(self.home / "library", readonly=True)
 
@@ -124,7 +124,7 @@ class SyncMachine(RuleBasedStateMachine):
             assert sorted(str(result.path.relative_to(self.photos)) for result in found) == sorted(self.known)
             for result in found:
                 seed = self.known[str(result.path.relative_to(self.photos))]
-                expected = library.encoder.embed_photo(encoded(seed))
+                expected = library.encoder.encode_photo(encoded(seed))
                 np.testing.assert_allclose(library.vector(result.id), expected, atol=2e-3)
         below = self.library.search_vector(np.ones(16), k=100, folder=self.photos / "a")
         assert len(below) == sum(name.startswith("a/") for name in self.known)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from sketchseek.errors import PictureError
+from sketchseek.errors import ImageError
 from sketchseek.server.thumbnails import ThumbnailCache, make_thumbnail
 
 
@@ -61,7 +61,7 @@ def test_gone_and_unreadable_originals_are_told_apart(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         cache.get(tmp_path / "nothing.png", 160)
     (tmp_path / "text.png").write_text("text")
-    with pytest.raises(PictureError, match=r"text\.png"):
+    with pytest.raises(ImageError, match=r"text\.png"):
         cache.get(tmp_path / "text.png", 160)
 
 

@@ -18,42 +18,42 @@ def test_test_parts_are_no_sources(tmp_path: Path) -> None:
     parts = load_sources([SourceConfig("chairv2", "chairs", lines=True, unfinished=True)], tmp_path, 0.0, 0)
     used = {photo.key.removeprefix("0/") for photo in parts.training.photos}
     assert used == set(split.train_photo_keys)
-    assert {drawing.photo for drawing in parts.training.drawings} == {f"0/{key}" for key in used}
+    assert {sketch.photo for sketch in parts.training.sketches} == {f"0/{key}" for key in used}
 
 
-def test_line_drawings_come_of_every_training_photo_and_of_no_other(tmp_path: Path) -> None:
+def test_line_sketches_come_of_every_training_photo_and_of_no_other(tmp_path: Path) -> None:
     write_sketchy(tmp_path / "sketchy", photos=8)
     write_photo(tmp_path / "clothes/shoes/a.jpg", "shoe")
     sources = [SourceConfig("sketchy", "sketchy", lines=True), SourceConfig("photos", "clothes", lines=True)]
     parts = load_sources(sources, tmp_path, 0.3, 0)
-    traced = [drawing for drawing in parts.training.drawings if drawing.traced]
-    assert [drawing.photo for drawing in traced] == [photo.key for photo in parts.training.photos]
+    traced = [sketch for sketch in parts.training.sketches if sketch.traced]
+    assert [sketch.photo for sketch in traced] == [photo.key for photo in parts.training.photos]
     assert "shoe" in {photo.category for photo in parts.training.photos}  # one word for one thing
-    assert parts.validation.drawings
-    assert not any(drawing.traced for drawing in parts.validation.drawings)
+    assert parts.validation.sketches
+    assert not any(sketch.traced for sketch in parts.validation.sketches)
     data = read_pixels(parts.training, 32, 32, tmp_path / "cache")
     again = read_pixels(parts.training, 32, 32, tmp_path / "cache")
     assert data.sketch_traced.sum() == len(traced)
     own = data.sketch_photo[data.sketch_traced]
-    assert [data.photos[i].key for i in own] == [drawing.photo for drawing in traced]
+    assert [data.photos[i].key for i in own] == [sketch.photo for sketch in traced]
     np.testing.assert_array_equal(data.sketch_pixels, again.sketch_pixels)
     assert (data.sketch_pixels < 128).any(axis=(1, 2)).all()
 
 
-def test_unfinished_drawings_are_the_first_part_of_finished_ones(tmp_path: Path) -> None:
+def test_unfinished_sketches_are_the_first_part_of_finished_ones(tmp_path: Path) -> None:
     write_sketchy(tmp_path / "sketchy")
     write_quickdraw(tmp_path / "quickdraw", words=("cat",), count=20)
     sources = [SourceConfig("sketchy", "sketchy"), SourceConfig("quickdraw", "quickdraw/simplified", unfinished=True)]
     parts = load_sources(sources, tmp_path, 0.0, 0)
-    whole = {drawing.key: drawing for drawing in parts.training.drawings}
-    first = [drawing for drawing in parts.training.drawings if drawing.key.endswith("#first")]
-    assert len(first) == sum(drawing.strokes is not None for drawing in whole.values()) - len(first) > 10
-    for drawing in first:
-        full = whole[drawing.key.removesuffix("#first")]
-        assert drawing.category == full.category == "cat"
-        assert drawing.strokes
+    whole = {sketch.key: sketch for sketch in parts.training.sketches}
+    first = [sketch for sketch in parts.training.sketches if sketch.key.endswith("#first")]
+    assert len(first) == sum(sketch.strokes is not None for sketch in whole.values()) - len(first) > 10
+    for sketch in first:
+        full = whole[sketch.key.removesuffix("#first")]
+        assert sketch.category == full.category == "cat"
+        assert sketch.strokes
         assert full.strokes
-        (x, y), (all_x, all_y) = drawing.strokes[0], full.strokes[0]
+        (x, y), (all_x, all_y) = sketch.strokes[0], full.strokes[0]
         assert (x, y) == (all_x[: len(x)], all_y[: len(y)])
         assert 2 <= len(x) < len(all_x)
 
@@ -68,4 +68,4 @@ def test_a_share_of_the_drawn_photos_trains_and_validation_stays(tmp_path: Path)
     keys = {share: {photo.key for photo in part.training.photos} for share, part in parts.items()}
     assert keys[0.25] < keys[0.5] < keys[1.0]
     assert len(keys[0.5]) == len(keys[1.0]) / 2 == 2 * len(keys[0.25])
-    assert all({d.photo for d in part.training.drawings} == keys[share] for share, part in parts.items())
+    assert all({d.photo for d in part.training.sketches} == keys[share] for share, part in parts.items())

@@ -22,7 +22,7 @@ from sketchseek.training.distillation import (
     similarity_loss,
 )
 from sketchseek.training.loop import embed, load_run, save_experiment, train
-from tiny_artefact import EMBEDDING, SIZE, write_tiny_artefact
+from tiny_model import EMBEDDING, SIZE, write_tiny_package
 
 
 def some(n: int, d: int, seed: int) -> Tensor:
@@ -114,7 +114,7 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def teacher(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return str(write_tiny_artefact(tmp_path_factory.mktemp("teacher")).path)
+    return str(write_tiny_package(tmp_path_factory.mktemp("teacher")).path)
 
 
 @pytest.fixture(scope="module")
@@ -128,26 +128,28 @@ def test_the_teacher_sees_what_the_student_sees(teacher: str, data: TrainingSet,
     encoder = load_encoder(teacher)
     photos = np.array([3, 0])
     mirrored = torch.tensor([True, False])
-    drawings = torch.from_numpy(data.sketch_pixels[:4])
-    sketches = torch.from_numpy(encoder.embed_sketches(data.sketch_pixels[:4])).requires_grad_()
+    sketch_pixels = torch.from_numpy(data.sketch_pixels[:4])
+    sketches = torch.from_numpy(encoder.encode_sketch_pixels(data.sketch_pixels[:4])).requires_grad_()
     seen = data.photo_pixels[photos].copy()
     seen[0] = seen[0][:, ::-1]
-    embedded = torch.from_numpy(encoder.embed_photos(seen)).requires_grad_()
+    embedded = torch.from_numpy(encoder.encode_photo_pixels(seen)).requires_grad_()
     for _ in range(2):  # computed, then from the cache
         distiller = Distiller(config, data, EMBEDDING, tmp_path, lambda what, done, total: None)
-        assert distiller.loss(drawings, sketches, embedded, photos, mirrored).item() == pytest.approx(0, abs=1e-4)
+        assert distiller.loss(sketch_pixels, sketches, embedded, photos, mirrored).item() == pytest.approx(0, abs=1e-4)
         assert (
-            distiller.loss(drawings, sketches, embedded, photos, ~mirrored).item() > 5e-4
+            distiller.loss(sketch_pixels, sketches, embedded, photos, ~mirrored).item() > 5e-4
         )  # shapes are nearly symmetric
-        assert distiller.loss(drawings, -sketches, embedded.detach(), photos, mirrored).item() == pytest.approx(2, 1e-4)
+        assert distiller.loss(sketch_pixels, -sketches, embedded.detach(), photos, mirrored).item() == pytest.approx(
+            2, 1e-4
+        )
     assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_another_raster_size_is_scaled_for_the_teacher(teacher: str, shapes: Path) -> None:
     larger = read_pixels(load_sources([SourceConfig("sketchy", ".")], shapes, 0.0, 0).training, SIZE, 2 * SIZE, None)
     distiller = Distiller(DistilConfig([teacher], regression=1.0), larger, EMBEDDING, None, lambda *_: None)
-    own = [drawing.source for drawing in larger.sketches[:4]]
-    expected = torch.from_numpy(np.stack([load_encoder(teacher).embed_drawing(source) for source in own]))
+    own = [sketch.source for sketch in larger.sketches[:4]]
+    expected = torch.from_numpy(np.stack([load_encoder(teacher).encode_sketch(source) for source in own]))
     none = np.zeros(0, dtype=np.int64)
     value = distiller.loss(
         torch.from_numpy(larger.sketch_pixels[:4]), expected.requires_grad_(), torch.zeros(0, EMBEDDING), none,
@@ -157,7 +159,7 @@ def test_another_raster_size_is_scaled_for_the_teacher(teacher: str, shapes: Pat
 
 
 def test_an_ensemble_of_other_lengths_teaches_relations_only(teacher: str, data: TrainingSet, tmp_path: Path) -> None:
-    other = str(write_tiny_artefact(tmp_path / "other", seed=5).path)
+    other = str(write_tiny_package(tmp_path / "other", seed=5).path)
     with pytest.raises(ConfigError, match="need one teacher of 8"):
         Distiller(DistilConfig([teacher], similarity=1.0), data, 8, None, lambda *_: None)
     with pytest.raises(ConfigError, match="need one teacher"):
@@ -165,12 +167,12 @@ def test_an_ensemble_of_other_lengths_teaches_relations_only(teacher: str, data:
     with pytest.raises(ConfigError, match="no teachers"):
         Distiller(DistilConfig([]), data, EMBEDDING, None, lambda *_: None)
     config = DistilConfig([teacher, other], distance=1.0, angle=2.0)
-    drawings, sketches = torch.from_numpy(data.sketch_pixels[:4]), some(4, 8, 1).float().requires_grad_()
+    sketch_pixels, sketches = torch.from_numpy(data.sketch_pixels[:4]), some(4, 8, 1).float().requires_grad_()
     empty = np.zeros(0, dtype=np.int64), torch.zeros(0, dtype=torch.bool)
-    both = Distiller(config, data, 8, None, lambda *_: None).loss(drawings, sketches, torch.zeros(0, 8), *empty)
+    both = Distiller(config, data, 8, None, lambda *_: None).loss(sketch_pixels, sketches, torch.zeros(0, 8), *empty)
     each = []
     for name in (teacher, other):
-        taught = torch.from_numpy(load_encoder(name).embed_sketches(data.sketch_pixels[:4]))
+        taught = torch.from_numpy(load_encoder(name).encode_sketch_pixels(data.sketch_pixels[:4]))
         each.append(distance_loss(sketches, taught).item() + 2 * angle_loss(sketches, taught).item())
     assert both.item() == pytest.approx(sum(each) / 2, rel=1e-4)
 
@@ -200,14 +202,14 @@ def test_a_student_comes_near_its_teacher(shapes: Path, teacher: str, tmp_path: 
     train(config, parts, tmp_path, None)
     model = load_run(tmp_path)[0]
     data = read_pixels(parts.training, SIZE, SIZE, None)
-    real = load_encoder(teacher).embed_photos(data.photo_pixels)
+    real = load_encoder(teacher).encode_photo_pixels(data.photo_pixels)
     ours = embed(model, "photo", data.photo_pixels)
     ours /= np.linalg.norm(ours, axis=1, keepdims=True)
     assert (ours * real).sum(axis=1).mean() > 0.8
     assert (ours * np.roll(real, 1, axis=0)).sum(axis=1).mean() < (ours * real).sum(axis=1).mean()
     # More than one place for all: what is left without the mean of each points the same way.
-    apart, wanted = ours - ours.mean(axis=0), real - real.mean(axis=0)
-    assert (apart * wanted).sum() / np.linalg.norm(apart) / np.linalg.norm(wanted) > 0.3
+    apart, params = ours - ours.mean(axis=0), real - real.mean(axis=0)
+    assert (apart * params).sum() / np.linalg.norm(apart) / np.linalg.norm(params) > 0.3
 
 
 def test_a_side_starts_from_another_run_and_stays_as_it_is(shapes: Path, tmp_path: Path) -> None:

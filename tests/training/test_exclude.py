@@ -21,14 +21,14 @@ def parts(root: Path, *exclude: str) -> Parts:
 def test_training_lacks_what_a_list_names_and_validation_does_not_change(tmp_path: Path, monkeypatch) -> None:
     write_sketchy(tmp_path / "sketchy", photos=8)
     whole = parts(tmp_path)
-    trained, chosen = whole.training.drawings[0], whole.validation.drawings[0]
-    names = [drawing.key.removeprefix("0/") for drawing in (trained, chosen)]
+    trained, chosen = whole.training.sketches[0], whole.validation.sketches[0]
+    names = [sketch.key.removeprefix("0/") for sketch in (trained, chosen)]
     (tmp_path / "list.txt").write_text("\n".join(names) + "\n")
     rest = parts(tmp_path, "list.txt")
     monkeypatch.chdir(tmp_path / "sketchy")
     assert parts(tmp_path, "../list.txt") == rest
     assert rest.validation == whole.validation
-    assert rest.training.drawings == whole.training.drawings[1:]
+    assert rest.training.sketches == whole.training.sketches[1:]
     assert rest.training.photos == whole.training.photos
 
 

@@ -13,18 +13,18 @@ from onnx import numpy_helper
 from torch import nn
 
 from sketchseek.training.export import _export_side
-from sketchseek.training.nn.backbones import Backbone, Normalisation
+from sketchseek.training.nn.backbones import Backbone, Normalization
 from sketchseek.training.nn.heads import EmbeddingHead, HeadNorm
-from sketchseek.training.nn.model import SideConfig, SideEncoder
+from sketchseek.training.nn.model import BranchConfig, BranchEncoder
 
 
 @pytest.mark.parametrize("norm", ["batch", "both"])
-def test_batch_normalisation_folds_into_the_linear_layer(tmp_path: Path, norm: HeadNorm) -> None:
+def test_batch_normalization_folds_into_the_linear_layer(tmp_path: Path, norm: HeadNorm) -> None:
     """The head's, and the backbone's into its convolutions: none is left in the graph."""
     torch.manual_seed(0)
-    encoder = SideEncoder(SideConfig("shufflenet_v2_x0_5", 16), 8, norm)
+    encoder = BranchEncoder(BranchConfig("shufflenet_v2_x0_5", 16), 8, norm)
     stage = nn.Sequential(nn.Conv2d(3, 6, 3, stride=2, bias=False), nn.BatchNorm2d(6), nn.ReLU())
-    encoder.backbone = Backbone([stage], 6, Normalisation((0.5,) * 3, (0.5,) * 3))  # small: exporting takes its time
+    encoder.backbone = Backbone([stage], 6, Normalization((0.5,) * 3, (0.5,) * 3))  # small: exporting takes its time
     encoder.head = EmbeddingHead(6, 8, norm)
     with torch.no_grad():
         encoder.head.batch.weight.uniform_(0.5, 2)

@@ -10,13 +10,13 @@ from click.testing import CliRunner
 from safetensors.torch import load_file
 
 from shapes_dataset import CATEGORIES, write_shapes
-from sketchseek.artefact import load_artefact
 from sketchseek.cli import cli
 from sketchseek.encoder import load_encoder
 from sketchseek.errors import ConfigError, ExportError
+from sketchseek.models.package import load_model_package
 from sketchseek.training.config import TrainConfig, parse_config
 from sketchseek.training.data import Parts, load_sources, read_pixels
-from sketchseek.training.export import check_parity, export_artefact
+from sketchseek.training.export import check_parity, export_model
 from sketchseek.training.loop import Events, embed, load_run, save_experiment, train, validate
 from sketchseek.training.nn.backbones import create_backbone
 
@@ -66,11 +66,11 @@ def test_nothing_of_the_test_list_is_read(shapes: Path, parts: Parts) -> None:
     assert not used & listed
 
 
-def test_validation_photos_and_their_drawings_are_not_trained_on(parts: Parts) -> None:
+def test_validation_photos_and_their_sketches_are_not_trained_on(parts: Parts) -> None:
     held = {photo.key for photo in parts.validation.photos}
     assert {photo.category for photo in parts.validation.photos} == set(CATEGORIES)
     assert not held & {photo.key for photo in parts.training.photos}
-    assert not held & {drawing.photo for drawing in parts.training.drawings}
+    assert not held & {sketch.photo for sketch in parts.training.sketches}
 
 
 def test_an_interrupted_run_continues_to_the_same_weights(
@@ -129,50 +129,50 @@ def test_training_learns_to_find_shapes(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def artefact(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def package(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run, exported with weights in fp16 by the command line."""
-    out = tmp_path_factory.mktemp("artefact")
-    call = ["export", str(run), "--out", str(out), "--licence", "test", "--json"]
+    out = tmp_path_factory.mktemp("package")
+    call = ["export", str(run), "--out", str(out), "--license", "test", "--json"]
     result = json.loads(CliRunner().invoke(cli, call, catch_exceptions=False).stdout)
     assert result["agreement"] == 1.0
     assert result["difference"] < 0.02
     return out
 
 
-def test_the_artefact_embeds_as_the_model_does(run: Path, artefact: Path) -> None:
-    load_artefact(artefact).verify()
+def test_the_package_embeds_as_the_model_does(run: Path, package: Path) -> None:
+    load_model_package(package).verify()
     pixels = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3)).astype(np.uint8)
-    model, encoder = load_run(run)[0], load_encoder(artefact)
-    np.testing.assert_allclose(encoder.embed_photos(pixels), embed(model, "photo", pixels), atol=0.05)
+    model, encoder = load_run(run)[0], load_encoder(package)
+    np.testing.assert_allclose(encoder.encode_photo_pixels(pixels), embed(model, "photo", pixels), atol=0.05)
     np.testing.assert_allclose(
-        encoder.embed_sketches(pixels[..., 0]), embed(model, "sketch", pixels[..., 0]), atol=0.05
+        encoder.encode_sketch_pixels(pixels[..., 0]), embed(model, "sketch", pixels[..., 0]), atol=0.05
     )
 
 
-def test_the_manifest_says_how_it_was_made(artefact: Path) -> None:
-    manifest = load_artefact(artefact).manifest
-    assert (manifest.name, manifest.embedding, manifest.metric) == ("shapes", 16, "euclidean")
-    assert (manifest.licence, manifest.training["of"]) == ("test", 4)
+def test_the_manifest_says_how_it_was_made(package: Path) -> None:
+    manifest = load_model_package(package).manifest
+    assert (manifest.name, manifest.embedding, manifest.distance) == ("shapes", 16, "euclidean")
+    assert (manifest.license, manifest.training["of"]) == ("test", 4)
     assert manifest.training["settings"]["sketch"]["backbone"] == "shufflenet_v2_x0_5"
     best = next(row for row in manifest.training["history"] if row["step"] == manifest.training["steps"])
     assert manifest.scores["validation"]["recall@10"] == best["recall@10"]
 
 
-def test_parity_fails_loudly_for_other_weights(run: Path, artefact: Path) -> None:
+def test_parity_fails_loudly_for_other_weights(run: Path, package: Path) -> None:
     model = load_run(run)[0]
     with torch.no_grad():
         model.sketch.head.batch.weight.mul_(torch.linspace(0.8, 1.2, 16))
     with pytest.raises(ExportError, match="differs from its source"):
-        check_parity(model, load_encoder(artefact))
+        check_parity(model, load_encoder(package))
 
 
 @pytest.mark.parametrize("lengths", [False, True])
 def test_validate_counts_a_perfect_model_as_perfect(parts: Parts, lengths: bool) -> None:
-    """Also where embeddings have other lengths: batch normalisation gives those, and an artefact unit lengths."""
+    """Also where embeddings have other lengths: batch normalization gives those, and an package unit lengths."""
     held = read_pixels(parts.validation, 32, 32, None)
 
     class Oracle(torch.nn.Module):
-        """Embeds photo i, and every drawing of it, as the unit vector i."""
+        """Embeds photo i, and every sketch of it, as the unit vector i."""
 
         def __init__(self, rows: np.ndarray) -> None:
             super().__init__()
@@ -216,7 +216,7 @@ def test_an_untrained_backbone_exports_its_pooled_features(tmp_path: Path, shape
     )
     train(config, load_sources(config.sources, shapes, 0.25, 0), tmp_path, None)
     save_experiment(tmp_path, config)
-    exported, parity = export_artefact(load_run(tmp_path)[0], config, tmp_path / "model", half_weights=False)
+    exported, parity = export_model(load_run(tmp_path)[0], config, tmp_path / "model", half_weights=False)
     assert exported.manifest.embedding == 1024
     assert parity.difference < 0.001
 
@@ -249,34 +249,34 @@ def test_a_run_can_start_from_the_mean_of_several(run: Path, parts: Parts, tmp_p
         train(parse_config(settings | {"average": [str(run), "none"]}), parts, tmp_path / "third", None)
 
 
-def test_a_run_can_start_from_an_artefact(run: Path, artefact: Path, parts: Parts, tmp_path: Path) -> None:
-    """The artefact's network has other parameters, with batch normalisation folded, and embeds the same."""
-    train(parse_config(SETTINGS | {"start": str(artefact), "steps": 0}), parts, tmp_path, None)
-    save_experiment(tmp_path, parse_config(SETTINGS | {"start": str(artefact), "steps": 0}))
+def test_a_run_can_start_from_an_package(run: Path, package: Path, parts: Parts, tmp_path: Path) -> None:
+    """The package's network has other parameters, with batch normalization folded, and embeds the same."""
+    train(parse_config(SETTINGS | {"start": str(package), "steps": 0}), parts, tmp_path, None)
+    save_experiment(tmp_path, parse_config(SETTINGS | {"start": str(package), "steps": 0}))
     ours, theirs = load_run(tmp_path)[0], load_run(run)[0]
     pixels = read_pixels(parts.training, 32, 32, None).sketch_pixels
     np.testing.assert_allclose(embed(ours, "sketch", pixels), embed(theirs, "sketch", pixels), rtol=1e-2, atol=1e-2)
     assert not torch.equal(ours.sketch.head.linear.weight, theirs.sketch.head.linear.weight)
 
 
-def test_what_starts_from_an_artefact_trains_on_without_a_jolt(artefact: Path, parts: Parts, tmp_path: Path) -> None:
+def test_what_starts_from_an_package_trains_on_without_a_jolt(package: Path, parts: Parts, tmp_path: Path) -> None:
     """Statistics that an export folded away are measured anew before the first step; what is frozen needs none."""
     rate = {"learning_rate": 1e-9, "steps": 1, "ema": 0.0, "evaluate_every": 1}
-    sides = {"photo": SETTINGS["photo"] | {"frozen": 6, "start": str(artefact)}}  # type: ignore[operator]
-    config = parse_config(SETTINGS | sides | rate | {"sketch": SETTINGS["sketch"] | {"start": str(artefact)}})  # type: ignore[operator]
+    sides = {"photo": SETTINGS["photo"] | {"frozen": 6, "start": str(package)}}  # type: ignore[operator]
+    config = parse_config(SETTINGS | sides | rate | {"sketch": SETTINGS["sketch"] | {"start": str(package)}})  # type: ignore[operator]
     train(config, parts, tmp_path, None)
     save_experiment(tmp_path, config)
-    trained, encoder = load_run(tmp_path)[0], load_encoder(artefact)
+    trained, encoder = load_run(tmp_path)[0], load_encoder(package)
     data = read_pixels(parts.training, 32, 32, None)
-    ours, theirs = embed(trained, "sketch", data.sketch_pixels), encoder.embed_sketches(data.sketch_pixels)
+    ours, theirs = embed(trained, "sketch", data.sketch_pixels), encoder.encode_sketch_pixels(data.sketch_pixels)
     assert np.corrcoef(ours.ravel(), theirs.ravel())[0, 1] > 0.98
     photos = embed(trained, "photo", data.photo_pixels)
-    np.testing.assert_allclose(photos, encoder.embed_photos(data.photo_pixels), rtol=1e-2, atol=1e-2)
+    np.testing.assert_allclose(photos, encoder.encode_photo_pixels(data.photo_pixels), rtol=1e-2, atol=1e-2)
     assert not torch.equal(trained.sketch.head.batch.running_mean, torch.zeros(16))
     assert torch.equal(trained.photo.head.batch.running_mean, torch.zeros(16))
 
 
-@pytest.mark.parametrize("start", ["run", "artefact"])
+@pytest.mark.parametrize("start", ["run", "package"])
 def test_a_start_that_held_out_other_photos_is_refused(
     start: str, parts: Parts, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

@@ -13,7 +13,7 @@ from sketchseek.training.data import TrainingSet, load_sources, read_pixels
 from sketchseek.training.loop import build_model
 from sketchseek.training.losses import RelativeTripletLoss
 from sketchseek.training.objective import Objective
-from tiny_artefact import write_tiny_artefact
+from tiny_model import write_tiny_package
 
 SIDE = {"backbone": "shufflenet_v2_x0_5", "size": 32, "frozen": 4}
 SETTINGS: dict[str, Any] = {
@@ -57,7 +57,7 @@ def test_terms_add_up_by_their_weights(data: TrainingSet) -> None:
 def test_a_teacher_weighs_triplets(
     data: TrainingSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compare: str
 ) -> None:
-    """Its embeddings are of the drawings and photos of the batch, in their order, and have no other say."""
+    """Its embeddings are of the sketches and photos of the batch, in their order, and have no other say."""
     seen: list[dict[str, Any]] = []
     forward = RelativeTripletLoss.forward
 
@@ -66,7 +66,7 @@ def test_a_teacher_weighs_triplets(
         return forward(self, embeddings, labels, **given)
 
     monkeypatch.setattr(RelativeTripletLoss, "forward", watched)
-    teacher = write_tiny_artefact(tmp_path / "teacher")
+    teacher = write_tiny_package(tmp_path / "teacher")
     terms = {"losses": [{"name": "relative_triplet", "options": {"teacher": True, "compare": compare}}]}
     taught = objective(data, terms | {"distil": {"teachers": [str(teacher.path)]}})
     loss = taught.loss(0)
@@ -75,7 +75,7 @@ def test_a_teacher_weighs_triplets(
     assert (len(given.get("teacher_emb", ())) == len(given["labels"])) == (compare == "anchors")
     plain = objective(data, {"losses": [{"name": "relative_triplet", "options": {"compare": compare}}]}).loss(0)
     assert loss != plain
-    again = taught._distiller.embed_photos(given["ref_labels"].numpy())  # type: ignore[union-attr]
+    again = taught._distiller.encode_photo_pixels(given["ref_labels"].numpy())  # type: ignore[union-attr]
     torch.testing.assert_close(given["teacher_ref_emb"], again)
 
 

@@ -10,7 +10,7 @@ from sketchseek.training.sampling import CategorySampler
 
 @pytest.fixture
 def lists() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Five categories of 12 photos; the first six of each have three drawings; each category has four loose ones."""
+    """Five categories of 12 photos; the first six of each have three sketches; each category has four loose ones."""
     photo_category = np.repeat(np.arange(5), 12)
     drawn = np.flatnonzero(np.arange(60) % 12 < 6)
     sketch_photo = np.concatenate([np.repeat(drawn, 3), np.full(20, -1)])
@@ -56,7 +56,7 @@ def test_balance_sets_how_often_a_large_category_comes(balance: float, share: fl
     assert abs(large - share) < 0.04
 
 
-def test_a_category_without_pairs_gives_its_loose_drawings() -> None:
+def test_a_category_without_pairs_gives_its_loose_sketches() -> None:
     sampler = CategorySampler(
         np.zeros(3, int), np.zeros(5, int), np.full(5, -1), np.zeros(3, int), BatchConfig(photos=4, loose=2), seed=0
     )
@@ -64,7 +64,7 @@ def test_a_category_without_pairs_gives_its_loose_drawings() -> None:
     assert (len(batch.photos), len(batch.sketches)) == (3, 4)
 
 
-def test_distractors_come_from_categories_without_drawings(
+def test_distractors_come_from_categories_without_sketches(
     lists: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
 ) -> None:
     photo_category, sketch_category, sketch_photo, _ = lists
@@ -81,7 +81,7 @@ def test_distractors_come_from_categories_without_drawings(
         assert not set(sketch_category[batch.sketches]) & {7, 8}
 
 
-def test_categories_without_photos_or_drawings_are_an_error() -> None:
+def test_categories_without_photos_or_sketches_are_an_error() -> None:
     with pytest.raises(DatasetError, match="no category has both"):
         CategorySampler(np.array([0]), np.array([1]), np.array([-1]), np.array([0]), BatchConfig(), seed=0)
 
@@ -95,12 +95,12 @@ def test_every_source_of_a_category_is_shown_as_often() -> None:
     assert abs(shown - 0.5) < 0.04
 
 
-def test_line_drawings_come_with_their_photos_and_make_no_photo_a_drawn_one(
+def test_line_sketches_come_with_their_photos_and_make_no_photo_a_drawn_one(
     lists: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
 ) -> None:
     photo_category, sketch_category, sketch_photo, source = lists
-    drawings = len(sketch_photo)
-    traced = np.arange(drawings + 60) >= drawings  # a line drawing of each photo
+    sketches = len(sketch_photo)
+    traced = np.arange(sketches + 60) >= sketches  # a line sketch of each photo
     lists = photo_category, np.append(sketch_category, photo_category), np.append(sketch_photo, np.arange(60)), source
     config = BatchConfig(categories=2, photos=4, sketches=2, loose=0, lines=10)
     sampler = CategorySampler(*lists, config, 0, traced)

@@ -9,23 +9,23 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sketchseek.audit.twins import Twins
+from sketchseek.audit.near_duplicates import NearDuplicates
 from sketchseek.datasets.records import Photo
 
 
 @dataclass(frozen=True)
 class Confusion:
-    """Drawings of one category whose nearest other photo shows another.
+    """Sketches of one category whose nearest other photo shows another.
 
     Attributes:
         category, taken_for: The two.
-        drawings: How many.
-        share: Of the category's drawings.
+        sketches: How many.
+        share: Of the category's sketches.
     """
 
     category: str
     taken_for: str
-    drawings: int
+    sketches: int
     share: float
 
     def to_dict(self) -> dict[str, Any]:
@@ -34,11 +34,11 @@ class Confusion:
 
 
 def confusion_matrix(drawn: npt.NDArray[np.int64], found: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.int64]:
-    """(count, count): how many drawings of category i found a photo of category j first.
+    """(count, count): how many sketches of category i found a photo of category j first.
 
     Args:
-        drawn: (drawings,) category of each drawing.
-        found: (drawings,) category of the nearest photo that is not its own.
+        drawn: (sketches,) category of each sketch.
+        found: (sketches,) category of the nearest photo that is not its own.
         count: Number of categories.
     """
     matrix = np.zeros((count, count), dtype=np.int64)
@@ -54,25 +54,25 @@ def confusions(matrix: npt.NDArray[np.int64], categories: Sequence[str]) -> list
         for i, j in zip(*np.nonzero(matrix), strict=True)
         if i != j
     ]
-    return sorted(found, key=lambda c: (-c.share, -c.drawings, c.category, c.taken_for))
+    return sorted(found, key=lambda c: (-c.share, -c.sketches, c.category, c.taken_for))
 
 
 @dataclass(frozen=True)
 class FalseNegatives:
-    """How often a negative of a category's photo is in truth a positive: a twin of it.
+    """How often a negative of a category's photo is in truth a positive: a duplicate of it.
 
     Attributes:
         category: Name.
         photos: In the category.
-        twin_pairs: Pairs of them that are twins.
-        in_category: Share of a photo's negatives of its own category that are its twins, on average: what a batch of
+        duplicate_pairs: Pairs of them that are duplicates.
+        in_category: Share of a photo's negatives of its own category that are its duplicates, on average: what a batch of
             photos of one category has.
-        in_gallery: Share of all other photos that are its twins, on average.
+        in_gallery: Share of all other photos that are its duplicates, on average.
     """
 
     category: str
     photos: int
-    twin_pairs: int
+    duplicate_pairs: int
     in_category: float
     in_gallery: float
 
@@ -81,14 +81,14 @@ class FalseNegatives:
         return asdict(self) | {"in_category": round(self.in_category, 6), "in_gallery": round(self.in_gallery, 6)}
 
 
-def false_negatives(photos: Sequence[Photo], twins: Sequence[Twins]) -> list[FalseNegatives]:
-    """One entry a category, the largest share first. Twins of two categories count for the gallery of both."""
+def false_negatives(photos: Sequence[Photo], duplicates: Sequence[NearDuplicates]) -> list[FalseNegatives]:
+    """One entry a category, the largest share first. NearDuplicates of two categories count for the gallery of both."""
     sizes: dict[str, int] = {}
     for photo in photos:
         sizes[photo.category] = sizes.get(photo.category, 0) + 1
     within = dict.fromkeys(sizes, 0)
     ends = dict.fromkeys(sizes, 0)
-    for pair in twins:
+    for pair in duplicates:
         first, second = photos[pair.first].category, photos[pair.second].category
         ends[first] += 1
         ends[second] += 1
@@ -106,4 +106,4 @@ def false_negatives(photos: Sequence[Photo], twins: Sequence[Twins]) -> list[Fal
                 ends[category] / others if others else 0.0,
             )
         )
-    return sorted(found, key=lambda f: (-f.in_category, -f.twin_pairs, f.category))
+    return sorted(found, key=lambda f: (-f.in_category, -f.duplicate_pairs, f.category))

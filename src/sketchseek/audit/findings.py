@@ -15,13 +15,13 @@ class Kind:
 
     Attributes:
         title: For people.
-        about: Whether a finding's key is a drawing's or a photo's.
+        about: Whether a finding's key is a sketch's or a photo's.
         meaning: What it says, by which rule; may name thresholds.
         official: Which of Sketchy's lists of invalid sketches it would be on; empty for none.
     """
 
     title: str
-    about: Literal["drawing", "photo"]
+    about: Literal["sketch", "photo"]
     meaning: str
     official: str = ""
 
@@ -33,46 +33,46 @@ KINDS: dict[str, Kind] = {
         "Two photos are one picture, encoded anew, resized or mirrored, by their pixels.",
     ),
     "near_twins": Kind(
-        "Near-twin photos",
+        "Near-duplicate photos",
         "photo",
-        "Two photos show the same kind of thing in the same pose, so that a drawing of one would do for the other, by "
+        "Two photos show the same kind of thing in the same pose, so that a sketch of one would do for the other, by "
         "the cosine of their embeddings. As negatives of each other they teach the wrong thing.",
     ),
     "across_parts": Kind(
-        "Twins across training and test",
+        "NearDuplicates across training and test",
         "photo",
         "A photo of the test part is, or nearly is, a photo of the training part.",
     ),
     "wrong_object": Kind(
         "Wrong object",
-        "drawing",
-        "The nearest photo of another category beats every photo of the drawing's own category by far, though other "
-        "drawings of the same photo do not all miss it.",
+        "sketch",
+        "The nearest photo of another category beats every photo of the sketch's own category by far, though other "
+        "sketches of the same photo do not all miss it.",
         "error",
     ),
-    "blank": Kind("Blank or nearly", "drawing", "There is no ink, or no more of it than one short line.", "error"),
+    "blank": Kind("Blank or nearly", "sketch", "There is no ink, or no more of it than one short line.", "error"),
     "elsewhere": Kind(
         "Nearer to another photo than to its own",
-        "drawing",
-        "Another photo of the same category beats the drawing's own by far: another pose, or the wrong photo.",
+        "sketch",
+        "Another photo of the same category beats the sketch's own by far: another pose, or the wrong photo.",
         "pose",
     ),
     "ambiguous": Kind(
         "Ambiguous",
-        "drawing",
+        "sketch",
         "Nothing stands out: photos of many categories are about as near as the nearest.",
         "ambiguous",
     ),
     "hidden_subject": Kind(
         "Photos whose subject is hidden",
         "photo",
-        "All drawings of the photo miss it by far: its subject is small, covered, dark or drawn as it is not seen.",
+        "All sketches of the photo miss it by far: its subject is small, covered, dark or drawn as it is not seen.",
         "context",
     ),
     "cropped": Kind(
         "Cropped",
-        "drawing",
-        "Ink runs off the sheet in two places or more. Where the photo cuts its subject off, so do faithful drawings.",
+        "sketch",
+        "Ink runs off the sheet in two places or more. Where the photo cuts its subject off, so do faithful sketches.",
     ),
 }
 
@@ -86,7 +86,7 @@ class Finding:
 
     Attributes:
         kind: One of ``KINDS``.
-        key: Of the drawing or photo.
+        key: Of the sketch or photo.
         category: Of it.
         score: How sure; larger is surer, comparable within the kind only.
         facts: Figures and names that say why.

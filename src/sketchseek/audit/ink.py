@@ -1,4 +1,4 @@
-"""How much ink a drawing has, and whether it runs off the sheet."""
+"""How much ink a sketch has, and whether it runs off the sheet."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from sketchseek.datasets.records import Drawing
-from sketchseek.drawings import LINE, raster_drawing
-from sketchseek.drawings.picture import find_ink
-from sketchseek.errors import EmptyDrawingError, InputError
-from sketchseek.images import SUFFIXES, open_picture
+from sketchseek.datasets.records import Sketch
+from sketchseek.errors import EmptySketchError, InputError
+from sketchseek.images import SUFFIXES, open_image
+from sketchseek.sketches import LINE, rasterize_sketch
+from sketchseek.sketches.bitmap import find_ink
 
 SIDE = 128
 """Side of the raster in which the length of the lines is measured."""
@@ -26,10 +26,10 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Ink:
-    """The ink of one drawing.
+    """The ink of one sketch.
 
     Attributes:
-        length: Length of its lines in sides of the raster, which the drawing fills; 0 without ink, 0.9 for one line.
+        length: Length of its lines in sides of the raster, which the sketch fills; 0 without ink, 0.9 for one line.
         contacts: In how many places ink touches the sheet's border; 0 for strokes and SVG, which have no sheet.
         contact: Share of the border that is ink.
         problem: Why it could not be read; empty if it could.
@@ -41,30 +41,30 @@ class Ink:
     problem: str = ""
 
 
-def measure_ink(drawing: Drawing) -> Ink:
-    """Measure one drawing; what cannot be read has a ``problem``."""
+def measure_ink(sketch: Sketch) -> Ink:
+    """Measure one sketch; what cannot be read has a ``problem``."""
     try:
-        raster = raster_drawing(drawing.source, SIDE)
-    except EmptyDrawingError:
+        raster = rasterize_sketch(sketch.source, SIDE)
+    except EmptySketchError:
         return Ink(0.0)
     except InputError as error:
         return Ink(0.0, problem=error.message)
     length = float((255 - raster.astype(np.float64)).sum() / 255 / (LINE * SIDE * SIDE))
-    if not isinstance(drawing.source, Path) or drawing.source.suffix.lower() not in SUFFIXES:
+    if not isinstance(sketch.source, Path) or sketch.source.suffix.lower() not in SUFFIXES:
         return Ink(length)
-    border = _border(find_ink(open_picture(drawing.source, keep_alpha=True)))
+    border = _border(find_ink(open_image(sketch.source, keep_alpha=True)))
     contacts = int(np.count_nonzero(border & ~np.roll(border, 1))) if not border.all() else 1
     return Ink(length, contacts, float(border.mean()))
 
 
-def measure_all(drawings: Sequence[Drawing], progress: Progress | None = None) -> list[Ink]:
-    """Measure drawings on several threads, in order."""
+def measure_all(sketches: Sequence[Sketch], progress: Progress | None = None) -> list[Ink]:
+    """Measure sketches on several threads, in order."""
     found: list[Ink] = []
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-        for ink in pool.map(measure_ink, drawings, chunksize=1):
+        for ink in pool.map(measure_ink, sketches, chunksize=1):
             found.append(ink)
-            if progress is not None and (len(found) % 32 == 0 or len(found) == len(drawings)):
-                progress("ink", len(found), len(drawings))
+            if progress is not None and (len(found) % 32 == 0 or len(found) == len(sketches)):
+                progress("ink", len(found), len(sketches))
     return found
 
 
@@ -75,11 +75,11 @@ def _border(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     return np.concatenate([top, right, bottom, left])
 
 
-def sheet(drawing: Drawing, side: int) -> Image.Image:
-    """The drawing as its author saw it, to show: the whole sheet of a picture, else the raster."""
-    if isinstance(drawing.source, Path) and drawing.source.suffix.lower() in SUFFIXES:
+def sheet(sketch: Sketch, side: int) -> Image.Image:
+    """The sketch as its author saw it, to show: the whole sheet of a picture, else the raster."""
+    if isinstance(sketch.source, Path) and sketch.source.suffix.lower() in SUFFIXES:
         try:
-            image = open_picture(drawing.source, keep_alpha=True, at_least=side)
+            image = open_image(sketch.source, keep_alpha=True, at_least=side)
         except InputError:
             return Image.new("L", (side, side), 255)
         if image.mode in ("LA", "PA", "RGBA") or image.has_transparency_data:
@@ -88,6 +88,6 @@ def sheet(drawing: Drawing, side: int) -> Image.Image:
         image.thumbnail((side, side))
         return image
     try:
-        return Image.fromarray(raster_drawing(drawing.source, side))
+        return Image.fromarray(rasterize_sketch(sketch.source, side))
     except InputError:
         return Image.new("L", (side, side), 255)

@@ -1,7 +1,7 @@
-"""Where each drawing's own photo stands among all photos, block by block.
+"""Where each sketch's own photo stands among all photos, block by block.
 
-Scores are in standard deviations of the drawing's similarities to all photos, above their mean: thus a margin means the
-same for a drawing that is near everything and for one that is near nothing, and for either metric.
+Scores are in standard deviations of the sketch's similarities to all photos, above their mean: thus a margin means the
+same for a sketch that is near everything and for one that is near nothing, and for either distance.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sketchseek.artefact import Metric
 from sketchseek.evaluation.metrics import similarity
+from sketchseek.models.package import Distance
 
 HELD = 8_000_000
 """How many similarities are held at once."""
@@ -26,12 +26,12 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Ranking:
-    """What each drawing finds; every array has one row a drawing.
+    """What each sketch finds; every array has one row a sketch.
 
     Attributes:
         rank: From 1, of its own photo, ties against it; 0 where it has none.
         own: Score of its own photo; NaN where it has none.
-        first: (drawings, ≤ FIRST) numbers of the nearest photos other than its own, nearest first.
+        first: (sketches, ≤ FIRST) numbers of the nearest photos other than its own, nearest first.
         scores: Their scores.
         category_margin: How far the best photo of another category is before the best of its own; −inf where there is
             no other, +inf where its own has none.
@@ -51,25 +51,25 @@ class Ranking:
 
 
 def rank(
-    drawings: npt.NDArray[np.float32],
+    sketches: npt.NDArray[np.float32],
     photos: npt.NDArray[np.float32],
     own: Ints,
-    drawing_category: Ints,
+    sketch_category: Ints,
     photo_category: Ints,
     *,
     near: float,
-    metric: Metric = "cosine",
+    distance: Distance = "cosine",
 ) -> Ranking:
-    """Rank all photos for each drawing.
+    """Rank all photos for each sketch.
 
     Args:
-        drawings, photos: (n, d) and (m, d); m is at least 1.
-        own: (n,) number of each drawing's photo, −1 where it has none.
-        drawing_category, photo_category: (n,) and (m,) numbers of categories.
+        sketches, photos: (n, d) and (m, d); m is at least 1.
+        own: (n,) number of each sketch's photo, −1 where it has none.
+        sketch_category, photo_category: (n,) and (m,) numbers of categories.
         near: In standard deviations.
-        metric: How embeddings are compared.
+        distance: How embeddings are compared.
     """
-    count, gallery = len(drawings), len(photos)
+    count, gallery = len(sketches), len(photos)
     order = np.argsort(photo_category, kind="stable")
     categories, starts = np.unique(photo_category[order], return_index=True)
     kept = min(FIRST, max(0, gallery - 1))
@@ -86,14 +86,14 @@ def rank(
     step = max(1, HELD // gallery)
     for start in range(0, count, step):
         part = slice(start, min(start + step, count))
-        scores = similarity(drawings[part].astype(np.float32), photos, metric).astype(np.float64)
+        scores = similarity(sketches[part].astype(np.float32), photos, distance).astype(np.float64)
         spread = scores.std(axis=1, keepdims=True)
         scores = (scores - scores.mean(axis=1, keepdims=True)) / np.maximum(spread, 1e-12)
         top = scores.max(axis=1)
         best = np.maximum.reduceat(scores[:, order], starts, axis=1)
         out.near_categories[part] = (best >= top[:, None] - near).sum(axis=1)
         out.near_photos[part] = (scores >= top[:, None] - near).sum(axis=1)
-        is_own = categories[None, :] == drawing_category[part, None]
+        is_own = categories[None, :] == sketch_category[part, None]
         own_best = np.where(is_own, best, -np.inf).max(axis=1)
         others = np.where(is_own, -np.inf, best)
         if len(categories) > 1 or not is_own.all():

@@ -29,7 +29,7 @@ _COMMANDS = {
     "train": "train",
     "compare": "compare",
     "export": "train",
-    "quantise": "train",
+    "quantize": "train",
 }
 """Each command and the module of this package that defines it, under the name ``<command>_command``."""
 
@@ -51,7 +51,7 @@ class _LazyGroup(click.Group):
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(sketchseek.__version__, prog_name="sketchseek")
 def cli() -> None:
-    """Draw it, find it: search a folder of photos with a drawing."""
+    """Draw it, find it: search a folder of photos with a sketch."""
 
 
 def main() -> NoReturn:

@@ -1,4 +1,4 @@
-"""``sketchseek audit``: what is wrong with a set of drawings and photos."""
+"""``sketchseek audit``: what is wrong with a set of sketches and photos."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sketchseek.artefact import DEFAULT_MODEL
+from sketchseek.models.package import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from sketchseek.audit.run import Audit
@@ -19,7 +19,7 @@ _FOLDER = click.Path(path_type=Path)
 @click.command("audit")
 @click.argument("kind", type=click.Choice(["sketchy", "chairv2", "shoev2", "pairs", "categories"]))
 @click.argument("folder", type=_FOLDER)
-@click.option("--model", default=DEFAULT_MODEL, show_default=True, help="Bundled model's name or artefact's path.")
+@click.option("--model", default=DEFAULT_MODEL, show_default=True, help="Bundled model's name or package's path.")
 @click.option("--out", type=_FOLDER, help="Folder for the report and the lists.  [default: audit-KIND]")
 @click.option(
     "--part",
@@ -31,7 +31,7 @@ _FOLDER = click.Path(path_type=Path)
 @click.option(
     "--only",
     type=_FOLDER,
-    help="Audit only drawings of the photos on this list, such as half-1.txt of an earlier audit.",
+    help="Audit only sketches of the photos on this list, such as half-1.txt of an earlier audit.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @click.option("--threads", default=0, show_default="all cores", help="Threads that the encoders may use.")
@@ -40,7 +40,7 @@ def audit_command(
 ) -> None:
     """Find what is wrong with the data set of this KIND in FOLDER, and show it.
 
-    Near-twin photos, drawings of wrong objects, nearer to another photo than to their own, ambiguous, blank or cropped
+    Near-duplicate photos, sketches of wrong objects, nearer to another photo than to their own, ambiguous, blank or cropped
     ones, photos whose subject is hidden, which category is taken for which, and how many negatives are in truth
     positives. Writes report.html, findings.json and lists that a source of an experiment can name under "exclude".
     Started again, it goes on where it was.
@@ -49,18 +49,18 @@ def audit_command(
     Example:
       sketchseek audit sketchy ~/data/sketchy --out audit
     """
-    from sketchseek.audit.lists import write_lists
-    from sketchseek.audit.page import write_page
-    from sketchseek.audit.parts import load_part
+    from sketchseek.audit.exclusion_lists import write_lists
+    from sketchseek.audit.html_report import write_page
+    from sketchseek.audit.inputs import load_input
     from sketchseek.audit.run import audit
-    from sketchseek.cli.bars import stage_bars
+    from sketchseek.cli.progress import stage_bars
     from sketchseek.encoder import load_encoder
 
     out = out or Path(f"audit-{kind}")
     if part == "test":
         out = out / "test-part"
     with stage_bars() as progress:
-        chosen = load_part(kind, folder, part, only=only)  # type: ignore[arg-type]  # click has checked both
+        chosen = load_input(kind, folder, part, only=only)  # type: ignore[arg-type]  # click has checked both
         found = audit(chosen, load_encoder(model, threads=threads), cache=out / "cache", progress=progress)
         lists = write_lists(out / "lists", found)
         write_page(out / "report.html", found, lists)
@@ -81,7 +81,7 @@ def _show(found: Audit, out: Path) -> None:
     from sketchseek.audit.findings import KINDS
 
     part = found.part
-    title = f"{part.kind}, {part.name}: {len(part.dataset.drawings):,} drawings, {len(part.dataset.photos):,} photos"
+    title = f"{part.kind}, {part.name}: {len(part.dataset.sketches):,} sketches, {len(part.dataset.photos):,} photos"
     table = Table(title=Text(title))
     table.add_column("finding")
     table.add_column("how many", justify="right")

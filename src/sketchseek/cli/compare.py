@@ -11,22 +11,22 @@ import click
 from sketchseek.cli.training_progress import TrainingBars, need_torch, training_bars
 
 if TYPE_CHECKING:
-    from sketchseek.evaluation.compared import StoredStudy
-    from sketchseek.training.comparison import Job, Watching
+    from sketchseek.ablations.run import Job, Watching
+    from sketchseek.ablations.stored import StoredAblation
 
 _PATH = click.Path(path_type=Path)
 
 
 @click.command(
     "compare",
-    epilog="Example: sketchseek compare experiments/compare/losses.yaml --data ~/data --out runs/losses",
+    epilog="Example: sketchseek compare experiments/ablations/losses.yaml --data ~/data --out runs/losses",
 )
-@click.argument("study", type=_PATH)
-@click.option("--data", type=_PATH, default=Path(), help="Folder that the paths in the study start from.")
+@click.argument("ablation", type=_PATH)
+@click.option("--data", type=_PATH, default=Path(), help="Folder that the paths in the ablation start from.")
 @click.option(
     "--out",
     type=_PATH,
-    help="Folder of the study: runs under way, report.html, report.md.  [default: runs/compare/<study>]",
+    help="Folder of the ablation: runs under way, report.html, report.md.  [default: runs/compare/<ablation>]",
 )
 @click.option("--store", type=_PATH, help="Folder for small results, one JSON file a run.  [default: <out>/results]")
 @click.option(
@@ -34,9 +34,9 @@ _PATH = click.Path(path_type=Path)
 )
 @click.option("--most", type=click.IntRange(min=0), help="Do at most so many runs, then report; 0 only reports.")
 @click.option("--threads", type=int, default=0, help="Threads of torch; 0 for its own choice.")
-@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the metrics as JSON.")
 def compare_command(
-    study: Path,
+    ablation: Path,
     data: Path,
     out: Path | None,
     store: Path | None,
@@ -45,7 +45,7 @@ def compare_command(
     threads: int,
     as_json: bool,
 ) -> None:
-    """Run every variant of a STUDY (a YAML file) with its seeds, and write one report.
+    """Run every configuration of a STUDY (a YAML file) with its seeds, and write one report.
 
     Runs that are finished are not repeated, and an interrupted one is continued: the same command goes on. Settings
     are tuned on the validation part only; the test part is read once by each final run.
@@ -53,19 +53,19 @@ def compare_command(
     need_torch()
     import torch
 
-    from sketchseek.evaluation.compared import load_stored, markdown
-    from sketchseek.evaluation.compared_page import write_compared_page
-    from sketchseek.training.comparison import Folders, count_jobs, run_study
-    from sketchseek.training.study import load_study
+    from sketchseek.ablations.config import load_ablation
+    from sketchseek.ablations.html_report import write_compared_page
+    from sketchseek.ablations.run import Folders, count_jobs, run_ablation
+    from sketchseek.ablations.stored import load_stored, markdown
 
     if threads:
         torch.set_num_threads(threads)
-    loaded = load_study(study)
-    out = out or Path("runs/compare") / study.stem
+    loaded = load_ablation(ablation)
+    out = out or Path("runs/compare") / ablation.stem
     folders = Folders(data, out / "runs", store or out / "results", cache or out / "cache")
     with training_bars() as bars:
         try:
-            run_study(loaded, folders, most=most, watching=_watching(bars))
+            run_ablation(loaded, folders, most=most, watching=_watching(bars))
         except KeyboardInterrupt:
             bars.console.print("Interrupted; the same command continues.")
             raise SystemExit(130) from None
@@ -81,11 +81,11 @@ def compare_command(
 
 
 def _watching(bars: TrainingBars) -> Watching:
-    from sketchseek.training.comparison import Watching
+    from sketchseek.ablations.run import Watching
 
     def began(job: Job, number: int, total: int) -> None:
         choice = ", ".join(f"{path.split('.')[-1]} {value}" for path, value in job.choice.items())
-        label = f"{job.variant}, {job.purpose}, seed {job.config.seed}{', ' if choice else ''}{choice}"
+        label = f"{job.configuration}, {job.purpose}, seed {job.config.seed}{', ' if choice else ''}{choice}"
         bars.console.rule(f"run {number} of {total}: {label}", align="left")
         bars.show("runs", number - 1, total)
 
@@ -94,7 +94,7 @@ def _watching(bars: TrainingBars) -> Watching:
             bars.console.print(f"failed: {result['failed']}", markup=False)
         if "test" in result:
             bars.row(
-                {f"test {name}": result["test"]["figures"][name] for name in ("recall@1", "recall@5", "recall@10")}
+                {f"test {name}": result["test"]["metrics"][name] for name in ("recall@1", "recall@5", "recall@10")}
             )
 
     return Watching(
@@ -102,11 +102,11 @@ def _watching(bars: TrainingBars) -> Watching:
     )
 
 
-def _summary(stored: StoredStudy, done: int, total: int, out: Path) -> dict[str, Any]:
-    from sketchseek.evaluation.compared import FIGURES
+def _summary(stored: StoredAblation, done: int, total: int, out: Path) -> dict[str, Any]:
+    from sketchseek.ablations.stored import FIGURES
 
-    def figures(variant: str, part: str) -> dict[str, Any]:
-        found = {name: stored.spread(variant, name, part) for name in FIGURES}
+    def metrics(configuration: str, part: str) -> dict[str, Any]:
+        found = {name: stored.spread(configuration, name, part) for name in FIGURES}
         return {
             name: {"mean": spread.mean, "deviation": spread.deviation, "values": list(spread.values)}
             for name, spread in found.items()
@@ -114,16 +114,17 @@ def _summary(stored: StoredStudy, done: int, total: int, out: Path) -> dict[str,
         }
 
     return {
-        "study": stored.settings["name"],
+        "ablation": stored.settings["name"],
         "report": str(out / "report.html"),
         "runs_done": done,
         "runs": total,
-        "variants": {
-            variant: {part: figures(variant, part) for part in ("validation", "test")} for variant in stored.variants
+        "configurations": {
+            configuration: {part: metrics(configuration, part) for part in ("validation", "test")}
+            for configuration in stored.configurations
         },
-        "claims": [
+        "hypotheses": [
             {
-                "claim": verdict.claim,
+                "hypothesis": verdict.hypothesis,
                 "figure": verdict.figure,
                 "difference": verdict.difference,
                 "interval": list(verdict.interval),

@@ -12,23 +12,23 @@ import click
 
 from sketchseek.cli.library import errors_in_words, json_option, progress_bar
 from sketchseek.cli.serve import run_page
-from sketchseek.folders import cache_folder, data_folder
+from sketchseek.user_dirs import user_cache_dir, user_data_dir
 
 
 @click.command("demo")
 @click.argument("photos", required=False)
 @click.option("--port", type=click.IntRange(0, 65535), help="Port; by default the first free one from 8765 on.")
-@click.option("--model", metavar="MODEL", help="Name of a bundled model or path of an artefact.")
+@click.option("--model", metavar="MODEL", help="Name of a bundled model or path of an package.")
 @click.option("--no-open", is_flag=True, help="Do not open the page in the browser.")
 @click.option("--prepare-only", is_flag=True, help="Fetch and index, but serve nothing.")
 @json_option
 def demo_command(
     photos: str | None, port: int | None, model: str | None, no_open: bool, prepare_only: bool, as_json: bool
 ) -> None:
-    """Try it: index PHOTOS, or a gallery of rendered emoji, and open the drawing page.
+    """Try it: index PHOTOS, or a gallery of rendered emoji, and open the sketch page.
 
     The library is kept in the user's data folder, one for each folder of photos. Without PHOTOS, the npm client fetches
-    the package @lobehub/fluent-emoji-3d (16 MB, MIT licence) once.
+    the package @lobehub/fluent-emoji-3d (16 MB, MIT license) once.
 
     With --json, {"url": ...} is printed once the page can be opened; with --prepare-only, {"library", "folder",
     "photos"}.
@@ -39,8 +39,8 @@ def demo_command(
       sketchseek demo
       sketchseek demo ~/Pictures --prepare-only --json
     """
+    from sketchseek.demo_gallery import prepare_gallery
     from sketchseek.search.library import Library
-    from sketchseek.server.gallery import prepare_gallery
     from sketchseek.server.running import bind
 
     def say(text: str) -> None:
@@ -55,7 +55,7 @@ def demo_command(
         folder = None
     with errors_in_words(as_json, keeps_work=True):
         if folder is None:
-            folder = prepare_gallery(cache_folder() / "gallery", say=say)
+            folder = prepare_gallery(user_cache_dir() / "gallery", say=say)
         path = library_of(folder)
         with Library.open(path, None if path.is_dir() else model, create=True) as library:
             with progress_bar(as_json) as progress:
@@ -76,4 +76,4 @@ def library_of(folder: Path) -> Path:
     """Where the library of a folder of photos is kept."""
     digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", folder.name).strip("-.")[:40] or "photos"
-    return data_folder() / "demo" / f"{name}-{digest}"
+    return user_data_dir() / "demo" / f"{name}-{digest}"

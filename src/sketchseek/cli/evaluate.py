@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from sketchseek.artefact import DEFAULT_MODEL
+from sketchseek.models.package import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from sketchseek.encoder import Encoder
-    from sketchseek.evaluation.embedding import Progress
+    from sketchseek.evaluation.encode_dataset import Progress
     from sketchseek.evaluation.protocols import Evaluation
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -26,7 +26,7 @@ def _options(command: Command) -> Command:
         click.option(
             "--drawn",
             metavar="HOW",
-            help="Change every drawing first: thick, thin, small, corner, inverted, coloured, photographed; "
+            help="Change every sketch first: thick, thin, small, corner, inverted, colored, photographed; "
             "strokes also first-30, first-50, first-70 (per cent of their lines), wobbly.",
         ),
         click.option("--threads", default=0, show_default="all cores", help="Threads that the encoders may use."),
@@ -34,7 +34,7 @@ def _options(command: Command) -> Command:
         click.option("--out", type=_FOLDER, help="Write the report (JSON) to a file, too."),
         click.option("--json", "as_json", is_flag=True, help="Print the report as JSON."),
         click.option(
-            "--model", default=DEFAULT_MODEL, show_default=True, help="Bundled model's name or artefact's path."
+            "--model", default=DEFAULT_MODEL, show_default=True, help="Bundled model's name or package's path."
         ),
     ):
         command = option(command)
@@ -44,15 +44,15 @@ def _options(command: Command) -> Command:
 _mirrored = click.option(
     "--mirrored",
     is_flag=True,
-    help="Measure also whether drawings prefer their photo to its mirror image, and recall among both.",
+    help="Measure also whether sketches prefer their photo to its mirror image, and recall among both.",
 )
 
 
 @click.group("evaluate")
 def evaluate_command() -> None:
-    """Measure how well a model finds photos with drawings.
+    """Measure how well a model finds photos with sketches.
 
-    Each protocol prints its figures with 95 % bootstrap intervals.
+    Each protocol prints its metrics with 95 % bootstrap intervals.
     """
 
 
@@ -148,7 +148,7 @@ def sketchy_zero_shot_command(folder: Path, photos: Path | None, **options: Any)
 @click.option("--seed", type=int, help="Draw the 30 unseen categories anew by this seed instead of the published draw.")
 @_options
 def tuberlin_command(folder: Path, photos: Path, split: str, seed: int | None, **options: Any) -> None:
-    """TU-Berlin's drawings against PHOTOS, <category>/*.jpg: mAP, mAP@200, P@100, P@200.
+    """TU-Berlin's sketches against PHOTOS, <category>/*.jpg: mAP, mAP@200, P@100, P@200.
 
     \b
     Example:
@@ -196,19 +196,19 @@ def categories_command(folder: Path, **options: Any) -> None:
 
 
 @evaluate_command.command("words")
-@click.argument("drawings", type=_FOLDER)
+@click.argument("sketches", type=_FOLDER)
 @click.argument("photos", type=_FOLDER)
 @click.option(
     "--part",
     type=click.Choice(["test", "all"]),
     default="test",
     show_default=True,
-    help="Which drawings: those that our split keeps from training, or all.",
+    help="Which sketches: those that our split keeps from training, or all.",
 )
-@click.option("--limit", type=click.IntRange(min=1), help="Read at most so many drawings of a word.")
+@click.option("--limit", type=click.IntRange(min=1), help="Read at most so many sketches of a word.")
 @_options
-def words_command(drawings: Path, photos: Path, part: str, limit: int | None, **options: Any) -> None:
-    """Quick, Draw! drawings against folders of photos that their words name.
+def words_command(sketches: Path, photos: Path, part: str, limit: int | None, **options: Any) -> None:
+    """Quick, Draw! sketches against folders of photos that their words name.
 
     \b
     Example:
@@ -217,7 +217,7 @@ def words_command(drawings: Path, photos: Path, part: str, limit: int | None, **
     from sketchseek.evaluation.protocols import evaluate_words
 
     _run(
-        lambda encoder, progress: evaluate_words(drawings, photos, encoder, part=part, limit=limit, progress=progress),
+        lambda encoder, progress: evaluate_words(sketches, photos, encoder, part=part, limit=limit, progress=progress),
         **options,
     )
 
@@ -235,14 +235,14 @@ def _run(
 ) -> None:
     from rich.console import Console
 
-    from sketchseek.cli.bars import stage_bars
+    from sketchseek.cli.progress import stage_bars
     from sketchseek.encoder import load_encoder
 
     encoder = load_encoder(model, threads=threads)
     if drawn is not None:
-        from sketchseek.evaluation.redrawing import Redrawn
+        from sketchseek.evaluation.corruptions import CorruptedSketches
 
-        encoder = Redrawn(encoder.artefact, drawn, threads=threads)
+        encoder = CorruptedSketches(encoder.package, drawn, threads=threads)
     with stage_bars("embedding") as progress:
         result = evaluate(encoder, progress)
         if mirrored:
@@ -255,7 +255,7 @@ def _run(
     if out is not None:
         result.report.write(out)
     if page is not None:
-        from sketchseek.evaluation.page import write_page
+        from sketchseek.evaluation.html_report import write_page
 
         write_page(page, result)
     if as_json:

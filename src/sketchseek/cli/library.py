@@ -15,7 +15,7 @@ import click
 
 from sketchseek.cli import print_error
 from sketchseek.errors import SketchseekError
-from sketchseek.folders import data_folder
+from sketchseek.user_dirs import user_data_dir
 
 if TYPE_CHECKING:
     from sketchseek.search.results import IndexProgress, IndexReport
@@ -27,7 +27,7 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 def default_library() -> Path:
     """The library that is used where none is named: in the folder that the platform keeps for a user's data."""
-    return data_folder() / "library"
+    return user_data_dir() / "library"
 
 
 def library_option(command: _Command) -> _Command:
@@ -56,7 +56,7 @@ _FOLDERS = click.Path(path_type=Path)
 @click.command("index")
 @click.argument("folders", nargs=-1, type=_FOLDERS, metavar="DIR...")
 @library_option
-@click.option("--model", metavar="MODEL", help="Name of a bundled model or path of an artefact, for a new library.")
+@click.option("--model", metavar="MODEL", help="Name of a bundled model or path of an package, for a new library.")
 @click.option("--re-embed", is_flag=True, help="Embed a library's photos anew with MODEL.")
 @json_option
 def index_command(folders: tuple[Path, ...], library: Path, model: str | None, re_embed: bool, as_json: bool) -> None:
@@ -104,19 +104,19 @@ def sync_command(library: Path, as_json: bool) -> None:
 
 
 @click.command("search")
-@click.argument("drawing", type=click.Path(path_type=Path, allow_dash=True))
+@click.argument("sketch", type=click.Path(path_type=Path, allow_dash=True))
 @library_option
 @click.option("-k", "k", type=click.IntRange(min=1), default=10, show_default=True, help="How many photos to find.")
 @click.option("--folder", type=_FOLDERS, help="Only find photos in this folder and below it.")
-@click.option("--photo", is_flag=True, help="DRAWING is a photo: find photos that look like it.")
+@click.option("--photo", is_flag=True, help="SKETCH is a photo: find photos that look like it.")
 @click.option("--model", metavar="MODEL", help="Refuse a library that was built with another model.")
 @json_option
 def search_command(
-    drawing: Path, library: Path, k: int, folder: Path | None, photo: bool, model: str | None, as_json: bool
+    sketch: Path, library: Path, k: int, folder: Path | None, photo: bool, model: str | None, as_json: bool
 ) -> None:
-    """Find the photos that look like a drawing.
+    """Find the photos that look like a sketch.
 
-    DRAWING is a picture of a drawing (PNG, JPEG, ...), an SVG file, or strokes as JSON; - reads it from standard input.
+    SKETCH is a picture of a sketch (PNG, JPEG, ...), an SVG file, or strokes as JSON; - reads it from standard input.
 
     \b
     Examples:
@@ -128,7 +128,7 @@ def search_command(
     from sketchseek.search.library import Library
 
     with errors_in_words(as_json), Library.open(library, model) as opened:
-        source = sys.stdin.buffer.read() if str(drawing) == "-" else drawing
+        source = sys.stdin.buffer.read() if str(sketch) == "-" else sketch
         if photo:
             results = opened.search_photo(source, k=k, folder=folder)
         else:
@@ -166,7 +166,7 @@ def status_command(library: Path, as_json: bool) -> None:
         ("Failures", f"{status.failures:,}" + ("  (sketchseek failures lists them)" if status.failures else "")),
         ("Folders", "\n           ".join(_shown(folder) for folder in status.folders) or "none"),
         ("Left out", "\n           ".join(_shown(path) for path in status.excluded)),
-        ("Model", f"{status.model} ({status.fingerprint}), {status.embedding} dimensions, {status.metric}"),
+        ("Model", f"{status.model} ({status.fingerprint}), {status.embedding} dimensions, {status.distance}"),
         ("Index", f"{status.engine or 'none on disk'}, {status.pending:,} changes since"),
         ("Size", f"{status.bytes / 1e6:.1f} MB"),
     ):
@@ -226,7 +226,7 @@ def failures_command(library: Path, as_json: bool) -> None:
 @library_option
 @json_option
 def verify_command(library: Path, as_json: bool) -> None:
-    """Check a library's catalogue, vectors, index and model against one another; exits with 1 where one is bad.
+    """Check a library's catalog, vectors, index and model against one another; exits with 1 where one is bad.
 
     \b
     Examples:

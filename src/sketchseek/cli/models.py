@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from sketchseek.artefact import Artefact, bundled_models, installed_models, load_artefact
-from sketchseek.errors import ArtefactError
+from sketchseek.errors import ModelPackageError
+from sketchseek.models.package import ModelPackage, bundled_models, installed_models, load_model_package
 
 
 @click.command("models")
@@ -19,19 +19,19 @@ from sketchseek.errors import ArtefactError
 @click.option("--sha256", help="The archive's checksum, which --install needs.")
 @click.argument("models", nargs=-1, metavar="[MODEL]...")
 def models_command(models: tuple[str, ...], archive: str | None, sha256: str | None, as_json: bool) -> None:
-    """List the models that are here, or the artefacts at paths: size, scores, licence; and check their checksums.
+    """List the models that are here, or the packages at paths: size, scores, license; and check their checksums.
 
     Exits with 1 where a checksum is wrong. Nothing is fetched but what --install names.
 
     \b
     Examples:
       sketchseek models
-      sketchseek models runs/mine/artefact --json
+      sketchseek models runs/mine/package --json
       sketchseek models --install https://example.org/large.zip --sha256 9f86d081884c7d65...
     """
     if archive:
         models = (*models, str(_install(archive, sha256, quiet=as_json)))
-    described = [_describe(load_artefact(model)) for model in models or [*bundled_models(), *installed_models()]]
+    described = [_describe(load_model_package(model)) for model in models or [*bundled_models(), *installed_models()]]
     if as_json:
         click.echo(json.dumps(described, indent=2))
     elif not described:
@@ -48,40 +48,40 @@ def _install(archive: str, sha256: str | None, *, quiet: bool) -> Path:
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
-    from sketchseek.installation import install_artefact
+    from sketchseek.models.install import install_model
 
     if not sha256:
         raise click.UsageError("--install needs --sha256, the checksum that the archive's publisher gives.")
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True, disable=quiet) as bar:
         task = bar.add_task("Fetching", total=None)
-        done = install_artefact(
+        done = install_model(
             archive, sha256, progress=lambda done, total: bar.update(task, completed=done, total=total or None)
         )
     return done.path
 
 
-def _describe(artefact: Artefact) -> dict[str, Any]:
-    manifest = artefact.manifest
+def _describe(package: ModelPackage) -> dict[str, Any]:
+    manifest = package.manifest
     try:
-        artefact.verify()
+        package.verify()
         problem = ""
-    except ArtefactError as error:
+    except ModelPackageError as error:
         problem = error.message
     return {
         "name": manifest.name,
-        "path": str(artefact.path),
+        "path": str(package.path),
         "fingerprint": manifest.fingerprint,
-        "bytes": sum(file.stat().st_size for file in artefact.path.iterdir() if file.is_file()),
+        "bytes": sum(file.stat().st_size for file in package.path.iterdir() if file.is_file()),
         "embedding": manifest.embedding,
-        "metric": manifest.metric,
+        "distance": manifest.distance,
         "raster": manifest.raster,
         "photo": {"backbone": manifest.photo.backbone, "size": manifest.photo.size},
         "sketch": {"backbone": manifest.sketch.backbone, "size": manifest.sketch.size},
         "parameters": manifest.photo.parameters + manifest.sketch.parameters,
         "scores": manifest.scores,
         "data": manifest.data,
-        "licence": manifest.licence,
+        "license": manifest.license,
         "ok": not problem,
         "problem": problem,
     }
@@ -90,12 +90,12 @@ def _describe(artefact: Artefact) -> dict[str, Any]:
 def _shown(model: dict[str, Any]) -> str:
     lines = [
         f"{model['name']}  ({model['bytes'] / 1e6:.1f} MB, {model['parameters'] / 1e6:.1f} M parameters, "
-        f"{model['embedding']} dimensions, {model['metric']})",
+        f"{model['embedding']} dimensions, {model['distance']})",
         f"  photos    {model['photo']['backbone']}, {model['photo']['size']} px",
-        f"  drawings  {model['sketch']['backbone']}, {model['sketch']['size']} px",
+        f"  sketches  {model['sketch']['backbone']}, {model['sketch']['size']} px",
         *(f"  score     {protocol}: {_scores(score)}" for protocol, score in model["scores"].items()),
         *(f"  data      {source}" for source in model["data"]),
-        f"  licence   {model['licence'] or 'not given'}",
+        f"  license   {model['license'] or 'not given'}",
         f"  checksums {'as in the manifest' if model['ok'] else model['problem']}",
     ]
     return "\n".join(lines)

@@ -59,7 +59,7 @@ def serve_command(
     open_page: bool,
     as_json: bool,
 ) -> None:
-    """Serve the drawing page and the REST API of libraries, until Ctrl-C.
+    """Serve the sketch page and the REST API of libraries, until Ctrl-C.
 
     With --json, {"url": ...} is printed once the server answers.
 

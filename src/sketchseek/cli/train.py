@@ -39,15 +39,15 @@ def train_command(
 
     from sketchseek.training.config import load_config
     from sketchseek.training.data import load_sources
+    from sketchseek.training.distributed import start_processes
     from sketchseek.training.loop import save_experiment, train
-    from sketchseek.training.workers import start_workers
 
     if threads:
         torch.set_num_threads(threads)
     config = load_config(experiment)
     out = out or Path("runs") / experiment.stem
     cache = cache or out.parent / "cache"
-    workers = start_workers(devices)
+    workers = start_processes(devices)
     parts = load_sources(config.sources, data, config.validation, config.validation_seed)
     with workers.first_alone():
         save_experiment(out, config)
@@ -67,33 +67,33 @@ def train_command(
 
 @click.command("export", epilog="Example: sketchseek export runs/small --out models/small")
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the artefact.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the package.")
 @click.option("--fp32", is_flag=True, help="Store weights in fp32 instead of fp16, at twice the size.")
-@click.option("--licence", default="", help="Terms of the weights, for the manifest.")
+@click.option("--license", "license_text", default="", help="Terms of the weights, for the manifest.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def export_command(run: Path, out: Path, fp32: bool, licence: str, as_json: bool) -> None:
-    """Export the best weights of a RUN as a model artefact, and check that it agrees with them."""
+def export_command(run: Path, out: Path, fp32: bool, license_text: str, as_json: bool) -> None:
+    """Export the best weights of a RUN as a model package, and check that it agrees with them."""
     need_torch()
-    from sketchseek.training.export import export_artefact
+    from sketchseek.training.export import export_model
     from sketchseek.training.loop import load_run
 
     model, config, progress = load_run(run)
     training = {"steps": progress.best_step, "of": config.steps, "history": progress.history}
     rows = [row for row in progress.history if row["step"] == progress.best_step]
     found = {name: value for row in rows for name, value in row.items() if name not in ("step", "loss", "seconds")}
-    artefact, parity = export_artefact(
+    package, parity = export_model(
         model,
         config,
         out,
         half_weights=not fp32,
-        licence=licence,
+        license_text=license_text,
         training=training,
         scores=_scores(found),
     )
-    size = sum(artefact.file(side).stat().st_size for side in ("photo", "sketch"))
+    size = sum(package.file(side).stat().st_size for side in ("photo", "sketch"))
     result = {
-        "artefact": str(out),
-        "fingerprint": artefact.manifest.fingerprint,
+        "package": str(out),
+        "fingerprint": package.manifest.fingerprint,
         "bytes": size,
         "difference": parity.difference,
         "agreement": parity.agreement,
@@ -109,17 +109,17 @@ def export_command(run: Path, out: Path, fp32: bool, licence: str, as_json: bool
 
 def _scores(found: dict[str, float]) -> dict[str, Any]:
     """What the manifest says of validation; ``fit`` stands by itself, since searching uses it, where it is worth it."""
-    from sketchseek.evaluation.fit import worth_saying
+    from sketchseek.evaluation.match_threshold import worth_saying
 
     fit = found.pop("fit", None)
     said = None if fit is None else worth_saying(fit, found.get("fit_right", 0.0))
     return ({"validation": found} if found else {}) | ({} if said is None else {"fit": said})
 
 
-@click.command("quantise", epilog="Example: sketchseek quantise small --data ~/data --out models/small-int8")
+@click.command("quantize", epilog="Example: sketchseek quantize small --data ~/data --out models/small-int8")
 @click.argument("model")
 @click.option("--data", type=click.Path(path_type=Path), default=Path(), help="Data folder that it was trained from.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the new artefact.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the new package.")
 @click.option("--count", type=click.IntRange(min=16), default=256, show_default=True, help="Pictures to calibrate by.")
 @click.option(
     "--calibration",
@@ -129,7 +129,7 @@ def _scores(found: dict[str, float]) -> dict[str, Any]:
     help="How the range of an activation is told from those that were seen.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def quantise_command(
+def quantize_command(
     model: str,
     data: Path,
     out: Path,
@@ -137,27 +137,27 @@ def quantise_command(
     calibration: Literal["minmax", "entropy", "percentile"],
     as_json: bool,
 ) -> None:
-    """Make an eight-bit artefact of MODEL, and say how alike their embeddings are.
+    """Make an eight-bit package of MODEL, and say how alike their embeddings are.
 
     Measure it by `sketchseek evaluate` before you use it: not every network bears eight bits.
     """
     need_torch()
-    from sketchseek.artefact import load_artefact
     from sketchseek.encoder import Encoder
-    from sketchseek.training.quantisation import agreement, calibration_set, quantise_artefact
+    from sketchseek.models.package import load_model_package
+    from sketchseek.training.quantization import agreement, calibration_set, quantize_model
 
-    source = load_artefact(model)
-    photos, drawings = calibration_set(source, data, 2 * count)
-    seen, fresh = (photos[::2], drawings[::2]), (photos[1::2], drawings[1::2])
-    made = quantise_artefact(source, seen, out, calibration)
+    source = load_model_package(model)
+    photos, sketches = calibration_set(source, data, 2 * count)
+    seen, fresh = (photos[::2], sketches[::2]), (photos[1::2], sketches[1::2])
+    made = quantize_model(source, seen, out, calibration)
     sizes = [sum(each.file(side).stat().st_size for side in ("photo", "sketch")) for each in (source, made)]
-    result = {"artefact": str(out), "bytes": sizes[1], "bytes_before": sizes[0]}
+    result = {"package": str(out), "bytes": sizes[1], "bytes_before": sizes[0]}
     result |= agreement(Encoder(source), Encoder(made), fresh)
     if as_json:
         click.echo(json.dumps(result))
     else:
         click.echo(
             f"{out}: {sizes[1] / 1e6:.1f} MB instead of {sizes[0] / 1e6:.1f}; cosine to the embeddings before "
-            f"{result['photo_cosine']:.3f} (photos), {result['sketch_cosine']:.3f} (drawings); "
+            f"{result['photo_cosine']:.3f} (photos), {result['sketch_cosine']:.3f} (sketches); "
             f"{result['first_ten_shared']:.0%} of the first ten photos shared."
         )

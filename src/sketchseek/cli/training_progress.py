@@ -35,7 +35,7 @@ class TrainingBars:
         )
 
     def row(self, values: dict[str, float]) -> None:
-        """Print an evaluation's figures."""
+        """Print an evaluation's metrics."""
         self.console.print("  ".join(f"{name} {value:.4g}" for name, value in values.items()))
 
 

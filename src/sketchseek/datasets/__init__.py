@@ -1,1 +1,1 @@
-"""Data sets in their official layouts, as lists of photos and drawings, with named, checksummed splits."""
+"""Data sets in their official layouts, as lists of photos and sketches, with named, checksummed splits."""

@@ -1,6 +1,6 @@
-"""QMUL-Chair-V2 (Yu et al.) with its drawings as strokes: ``photo/*.jpg`` and ``sketches.ndjson``.
+"""QMUL-Chair-V2 (Yu et al.) with its sketches as strokes: ``photo/*.jpg`` and ``sketches.ndjson``.
 
-Each line of ``sketches.ndjson`` holds ``key``, ``split`` (``train`` or ``test``), ``photo`` (a file name), ``drawing``.
+Each line of ``sketches.ndjson`` holds ``key``, ``split`` (``train`` or ``test``), ``photo`` (a file name), ``sketch``.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sketchseek.datasets.files import broken_line, pictures, read_ndjson, read_strokes, require_folder
-from sketchseek.datasets.records import Drawing, Photo, SketchDataset
+from sketchseek.datasets.records import Photo, Sketch, SketchDataset
 from sketchseek.datasets.splits import Split
 from sketchseek.errors import DatasetError
 
@@ -27,10 +27,10 @@ def load_chairv2(
     Args:
         root: The folder that holds ``photo`` and ``sketches.ndjson``.
         category: What the photos show; the data set is named ``<category>v2``.
-        allow_missing: Keep drawings whose photo is not there, and name those photos in ``missing``.
+        allow_missing: Keep sketches whose photo is not there, and name those photos in ``missing``.
 
     Raises:
-        DatasetError: A file or folder is missing or broken, or a drawing's photo is missing.
+        DatasetError: A file or folder is missing or broken, or a sketch's photo is missing.
     """
     root = Path(root)
     folder = require_folder(root / "photo", "the photos", _LAYOUT)
@@ -39,7 +39,7 @@ def load_chairv2(
         raise DatasetError(f"{folder}: no photos.", remedy=_LAYOUT)
     known = {photo.key for photo in photos}
     missing: set[str] = set()
-    drawings: list[Drawing] = []
+    sketches: list[Sketch] = []
     for path, number, line in _lines(root):
         photo = _key(category, str(line["photo"]))
         if photo not in known:
@@ -47,11 +47,11 @@ def load_chairv2(
                 raise broken_line(path, number, f"its photo {folder / str(line['photo'])} is missing")
             missing.add(photo)
         strokes = read_strokes(path, number, line["drawing"])
-        drawings.append(Drawing(category, f"{category}/{line['key']}", photo, strokes=strokes))
+        sketches.append(Sketch(category, f"{category}/{line['key']}", photo, strokes=strokes))
     return SketchDataset(
         f"{category}v2",
         tuple(sorted(photos, key=lambda p: p.key)),
-        tuple(sorted(drawings, key=lambda d: d.key)),
+        tuple(sorted(sketches, key=lambda d: d.key)),
         root,
         missing=tuple(sorted(missing)),
     )
@@ -61,7 +61,7 @@ def chairv2_split(dataset: SketchDataset) -> Split:
     """The data set's own split, as its lines say.
 
     Raises:
-        DatasetError: A photo has drawings on both sides.
+        DatasetError: A photo has sketches on both sides.
     """
     sides: dict[str, str] = {}
     category = dataset.name.removesuffix("v2")
@@ -89,7 +89,7 @@ def _lines(root: Path) -> list[tuple[Path, int, dict[str, Any]]]:
             raise broken_line(path, number, f"it lacks {', '.join(absent)}")
         lines.append((path, number, line))
     if not lines:
-        raise DatasetError(f"{path}: no drawings.", remedy=_LAYOUT)
+        raise DatasetError(f"{path}: no sketches.", remedy=_LAYOUT)
     return lines
 
 

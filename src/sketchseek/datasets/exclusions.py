@@ -38,19 +38,19 @@ def key_of(line: str) -> str:
 
 
 def exclude(dataset: SketchDataset, lists: Sequence[Path], *, keep: Collection[str] = ()) -> SketchDataset:
-    """A data set without the drawings, and without the photos and their drawings, that are on any of the lists.
+    """A data set without the sketches, and without the photos and their sketches, that are on any of the lists.
 
     Args:
         dataset: A training part, so that no list of a test part fits it.
         lists: Files, as for ``read_keys``.
-        keep: Keys of photos that stay, with all their drawings: those held out to choose by, so that training with and
+        keep: Keys of photos that stay, with all their sketches: those held out to choose by, so that training with and
             without a list is judged by the same.
 
     Raises:
         DatasetError: A list is missing, or it names nothing that is in the data set.
     """
     dropped: set[str] = set()
-    known = {photo.key for photo in dataset.photos} | {drawing.key for drawing in dataset.drawings}
+    known = {photo.key for photo in dataset.photos} | {sketch.key for sketch in dataset.sketches}
     for path in lists:
         keys = read_keys(path)
         if keys and not keys & known:
@@ -64,9 +64,9 @@ def exclude(dataset: SketchDataset, lists: Sequence[Path], *, keep: Collection[s
     return replace(
         dataset,
         photos=tuple(photo for photo in dataset.photos if photo.key in keep or photo.key not in dropped),
-        drawings=tuple(
-            drawing
-            for drawing in dataset.drawings
-            if drawing.photo in keep or not dropped.intersection((drawing.key, drawing.photo or ""))
+        sketches=tuple(
+            sketch
+            for sketch in dataset.sketches
+            if sketch.photo in keep or not dropped.intersection((sketch.key, sketch.photo or ""))
         ),
     )

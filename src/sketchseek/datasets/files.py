@@ -12,8 +12,8 @@ from sketchseek.datasets.records import StrokeTuple
 from sketchseek.errors import DatasetError
 from sketchseek.images import SUFFIXES
 
-DRAWING_SUFFIXES = SUFFIXES | {".svg", ".json"}
-"""Endings of the files that a folder loader takes for drawings, in lower case."""
+SKETCH_SUFFIXES = SUFFIXES | {".svg", ".json"}
+"""Endings of the files that a folder loader takes for sketches, in lower case."""
 
 
 def require_folder(path: Path, what: str, remedy: str) -> Path:
@@ -44,7 +44,7 @@ def subfolders(folder: Path) -> list[Path]:
 
 
 def read_lines(path: Path, what: str, remedy: str) -> list[str]:
-    """Lines of a text file, stripped, without empty ones.
+    """Polylines of a text file, stripped, without empty ones.
 
     Raises:
         DatasetError: It is missing, empty or not text.
@@ -92,7 +92,7 @@ def read_strokes(path: Path, number: int, value: object) -> StrokeTuple:
             raise TypeError(f"strokes are {type(value).__name__}")
         strokes = tuple((tuple(map(float, stroke[0])), tuple(map(float, stroke[1]))) for stroke in value)
     except (TypeError, ValueError, IndexError, KeyError) as error:
-        raise broken_line(path, number, f"its drawing is not [[[x…],[y…]],…] ({error})") from error
+        raise broken_line(path, number, f"its sketch is not [[[x…],[y…]],…] ({error})") from error
     if any(len(x) != len(y) for x, y in strokes):
         raise broken_line(path, number, "a stroke has more x than y coordinates, or fewer")
     return strokes

@@ -23,7 +23,7 @@ from typing import Literal
 
 from sketchseek.datasets.chairv2 import STROKES, chairv2_split, load_chairv2
 from sketchseek.datasets.files import broken_line, pictures, read_lines, require_folder, subfolders
-from sketchseek.datasets.records import Drawing, Photo, SketchDataset
+from sketchseek.datasets.records import Photo, Sketch, SketchDataset
 from sketchseek.datasets.splits import Split
 from sketchseek.errors import DatasetError
 
@@ -67,7 +67,7 @@ def load_qmul(
     places = _places(require_folder(root, "photos and sketches", _LAYOUT))
     photos: dict[str, Photo] = {}
     sides: dict[str, str] = {}
-    drawings: list[Drawing] = []
+    sketches: list[Sketch] = []
     for place in places:
         for file in pictures(place.photo):
             key = f"{category}/{file.stem}"
@@ -85,10 +85,10 @@ def load_qmul(
             photo = f"{category}/{match['photo']}"
             if place.side and sides.setdefault(photo, place.side) != place.side:
                 raise DatasetError(f"{file}: its photo {photo} is in the {sides[photo]} part.", remedy=_LAYOUT)
-            drawings.append(Drawing(category, f"{category}/{file.stem}", photo, path=file))
-    if not photos or not drawings:
+            sketches.append(Sketch(category, f"{category}/{file.stem}", photo, path=file))
+    if not photos or not sketches:
         raise DatasetError(f"{root}: no {'sketches' if photos else 'photos'} in it.", remedy=_LAYOUT)
-    orphans = [drawing for drawing in drawings if drawing.photo not in photos]
+    orphans = [sketch for sketch in sketches if sketch.photo not in photos]
     if orphans and not allow_missing:
         raise DatasetError(
             f"{orphans[0].path}: its photo {orphans[0].photo} is missing.", remedy="Unpack the photos again."
@@ -96,9 +96,9 @@ def load_qmul(
     dataset = SketchDataset(
         name,
         tuple(sorted(photos.values(), key=lambda photo: photo.key)),
-        tuple(sorted(drawings, key=lambda drawing: drawing.key)),
+        tuple(sorted(sketches, key=lambda sketch: sketch.key)),
         root,
-        missing=tuple(sorted({drawing.photo for drawing in orphans if drawing.photo is not None})),
+        missing=tuple(sorted({sketch.photo for sketch in orphans if sketch.photo is not None})),
     )
     return dataset, _split(dataset, sides if places[0].side else _listed(root, category))
 

@@ -20,16 +20,16 @@ class Release:
 
     Attributes:
         categories: Number of categories.
-        photos, drawings: In all.
-        photos_each, drawings_each: In each category.
+        photos, sketches: In all.
+        photos_each, sketches_each: In each category.
         names: SHA-256 of the categories' names, sorted, joined by line ends; empty where it is not known.
     """
 
     categories: int
     photos: int | None = None
-    drawings: int | None = None
+    sketches: int | None = None
     photos_each: int | None = None
-    drawings_each: int | None = None
+    sketches_each: int | None = None
     names: str = ""
 
 
@@ -41,12 +41,12 @@ RELEASES = {
         photos_each=100,
         names="abf1daadf32bc05eeaf6c76c52b505e648db44220e2b342db46f3b80973374a3",
     ),
-    "chairv2": Release(categories=1, photos=400, drawings=1_275),
-    "shoev2": Release(categories=1, photos=2_000, drawings=6_730),
-    "tuberlin": Release(categories=250, drawings=20_000, drawings_each=80),
+    "chairv2": Release(categories=1, photos=400, sketches=1_275),
+    "shoev2": Release(categories=1, photos=2_000, sketches=6_730),
+    "tuberlin": Release(categories=250, sketches=20_000, sketches_each=80),
     "quickdraw": Release(
         categories=345,
-        drawings=50_426_266,
+        sketches=50_426_266,
         names="abe68a03e8d4bb7c811fa1008170aa1695fce9ee3448945358f2f2cb873cc544",
     ),
 }
@@ -77,12 +77,12 @@ def coverage(dataset: SketchDataset) -> Coverage:
     if release is None:
         return Coverage("", "unknown", ())
     photos = Counter(photo.category for photo in dataset.photos)
-    drawings = Counter(drawing.category for drawing in dataset.drawings)
-    categories = set(photos) if release.photos is not None else set(drawings)
+    sketches = Counter(sketch.category for sketch in dataset.sketches)
+    categories = set(photos) if release.photos is not None else set(sketches)
     have = {
         "categories": (len(categories), release.categories),
         "photos": (sum(photos.values()), release.photos),
-        "drawings": (sum(drawings.values()), release.drawings),
+        "sketches": (sum(sketches.values()), release.sketches),
     }
     told = {name: (count, whole) for name, (count, whole) in have.items() if whole is not None}
     counts = ", ".join(f"{count:,} of {whole:,} {name}" for name, (count, whole) in told.items())
@@ -90,7 +90,7 @@ def coverage(dataset: SketchDataset) -> Coverage:
         f"{category}: {counted[category]:,} {name} instead of {each:,}"
         for name, counted, each in (
             ("photos", photos, release.photos_each),
-            ("drawings", drawings, release.drawings_each),
+            ("sketches", sketches, release.sketches_each),
         )
         if each is not None
         for category in sorted(categories)

@@ -1,7 +1,7 @@
 """The Sketchy Database (Sangkloy, Burnell, Ham, Hays; SIGGRAPH 2016) in its official layout.
 
-The 256×256 release holds ``256x256/photo/<variant>/<category>/<photo>.jpg`` and
-``256x256/sketch/<variant>/<category>/<photo>-<n>.png``; the release "Annotation and Info" holds ``info/testset.txt``
+The 256×256 release holds ``256x256/photo/<configuration>/<category>/<photo>.jpg`` and
+``256x256/sketch/<configuration>/<category>/<photo>-<n>.png``; the release "Annotation and Info" holds ``info/testset.txt``
 and the lists of invalid sketches, unpacked either beside it or as ``info-06-04/info``.
 """
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sketchseek.datasets.exclusions import key_of, read_keys
 from sketchseek.datasets.files import broken_line, pictures, read_lines, require_folder, subfolders
-from sketchseek.datasets.records import Drawing, Photo, SketchDataset
+from sketchseek.datasets.records import Photo, Sketch, SketchDataset
 from sketchseek.datasets.splits import Split
 from sketchseek.errors import DatasetError
 
@@ -27,12 +27,14 @@ _LAYOUT = "Point at the folder that holds 256x256 and info, as the official rele
 _SKETCH_NAME = re.compile(r"(?P<photo>.+)-\d+")
 
 
-def load_sketchy(root: str | os.PathLike[str], variant: str = VARIANT, *, allow_missing: bool = False) -> SketchDataset:
+def load_sketchy(
+    root: str | os.PathLike[str], configuration: str = VARIANT, *, allow_missing: bool = False
+) -> SketchDataset:
     """Read The Sketchy Database, or any part of it in the same layout.
 
     Args:
         root: The folder that holds ``256x256``, or that folder itself.
-        variant: Which renditions of photos and sketches.
+        configuration: Which renditions of photos and sketches.
         allow_missing: Keep sketches whose photo is not there, and name those photos in ``missing``.
 
     Raises:
@@ -41,10 +43,10 @@ def load_sketchy(root: str | os.PathLike[str], variant: str = VARIANT, *, allow_
     root = Path(root)
     images = _images(root)
     photos: list[Photo] = []
-    drawings: list[Drawing] = []
-    for folder in _categories(images / "photo" / variant):
+    sketches: list[Sketch] = []
+    for folder in _categories(images / "photo" / configuration):
         photos += [Photo(file, folder.name, f"{folder.name}/{file.stem}") for file in pictures(folder)]
-    for folder in _categories(images / "sketch" / variant):
+    for folder in _categories(images / "sketch" / configuration):
         for file in pictures(folder):
             match = _SKETCH_NAME.fullmatch(file.stem)
             if match is None:
@@ -53,11 +55,11 @@ def load_sketchy(root: str | os.PathLike[str], variant: str = VARIANT, *, allow_
                     remedy="Rename it, or take it out of the folder.",
                 )
             key = f"{folder.name}/{file.stem}"
-            drawings.append(Drawing(folder.name, key, f"{folder.name}/{match['photo']}", path=file))
+            sketches.append(Sketch(folder.name, key, f"{folder.name}/{match['photo']}", path=file))
     if not photos:
-        raise DatasetError(f"{images / 'photo' / variant}: no photos.", remedy=_LAYOUT)
+        raise DatasetError(f"{images / 'photo' / configuration}: no photos.", remedy=_LAYOUT)
     known = {photo.key for photo in photos}
-    orphans = [drawing for drawing in drawings if drawing.photo not in known]
+    orphans = [sketch for sketch in sketches if sketch.photo not in known]
     if orphans and not allow_missing:
         raise DatasetError(
             f"{orphans[0].path}: its photo {orphans[0].photo} is missing"
@@ -67,9 +69,9 @@ def load_sketchy(root: str | os.PathLike[str], variant: str = VARIANT, *, allow_
     return SketchDataset(
         "sketchy",
         tuple(sorted(photos, key=lambda photo: photo.key)),
-        tuple(sorted(drawings, key=lambda drawing: drawing.key)),
+        tuple(sorted(sketches, key=lambda sketch: sketch.key)),
         root,
-        missing=tuple(sorted({drawing.photo for drawing in orphans if drawing.photo is not None})),
+        missing=tuple(sorted({sketch.photo for sketch in orphans if sketch.photo is not None})),
     )
 
 

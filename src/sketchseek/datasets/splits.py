@@ -1,4 +1,4 @@
-"""Named, checksummed splits, so that two figures can be told to be about the same photos."""
+"""Named, checksummed splits, so that two metrics can be told to be about the same photos."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sketchseek.errors import ConfigError
 
 @dataclass(frozen=True)
 class Split:
-    """Photos to train on and photos to test on; a drawing goes where its photo goes.
+    """Photos to train on and photos to test on; a sketch goes where its photo goes.
 
     Attributes:
         name: Name of the split, such as ``sketchy-official``.
@@ -34,22 +34,22 @@ class Split:
 
 
 @dataclass(frozen=True)
-class DrawingSplit:
-    """Drawings to train on and drawings to test on, for data sets without photos.
+class SketchSplit:
+    """Sketches to train on and sketches to test on, for data sets without photos.
 
     Attributes:
         name: Name of the split, such as ``quickdraw-hash40``.
-        train_drawing_keys, test_drawing_keys: Sorted keys; no drawing is in both.
+        train_sketch_keys, test_sketch_keys: Sorted keys; no sketch is in both.
     """
 
     name: str
-    train_drawing_keys: tuple[str, ...]
-    test_drawing_keys: tuple[str, ...]
+    train_sketch_keys: tuple[str, ...]
+    test_sketch_keys: tuple[str, ...]
 
     @cached_property
     def sha256(self) -> str:
         """Checksum of the keys on both sides."""
-        return checksum(self.train_drawing_keys, self.test_drawing_keys)
+        return checksum(self.train_sketch_keys, self.test_sketch_keys)
 
 
 def checksum(train: Iterable[str], test: Iterable[str]) -> str:
@@ -71,10 +71,10 @@ def validation_split(photos: Iterable[Photo], fraction: float, seed: int = 0) ->
     """Take a validation part out of photos for training.
 
     Each category gives its share, rounded up or down so that the whole comes out right. Hashes of the keys decide, not
-    their order; all drawings of a photo stay on its side.
+    their order; all sketches of a photo stay on its side.
 
     Args:
-        photos: Photos for training only; for training on pairs pass photos that have drawings.
+        photos: Photos for training only; for training on pairs pass photos that have sketches.
         fraction: Share of the validation part, above 0 and below 1.
         seed: Another seed gives another split.
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Literal
 
 from sketchseek.datasets.files import broken_line, pictures, read_lines, require_folder, subfolders
-from sketchseek.datasets.folders import photos_of
-from sketchseek.datasets.records import Drawing, SketchDataset
+from sketchseek.datasets.image_folders import photos_of
+from sketchseek.datasets.records import Sketch, SketchDataset
 from sketchseek.errors import DatasetError
 
 FORMS = ("png", "svg")
@@ -33,11 +33,11 @@ def load_tuberlin(
     Args:
         root: The folder that holds ``png`` or ``svg``, or that folder itself.
         photos: A folder of photos a category, such as the extension's ``ImageResized``; their categories are matched by
-            ``normalise_word``. None for drawings alone.
+            ``normalize_word``. None for sketches alone.
         form: Which of the two; by default ``png`` where it is there.
 
     Returns:
-        Drawings with keys ``<category>/<n>``, and the photos of their categories.
+        Sketches with keys ``<category>/<n>``, and the photos of their categories.
 
     Raises:
         DatasetError: A folder is missing or empty, a file on the list is missing, or no photo shows a category.
@@ -46,11 +46,11 @@ def load_tuberlin(
     folder = _folder(require_folder(root, "TU-Berlin", _LAYOUT), form)
     suffix = ".svg" if folder.name == "svg" or form == "svg" else ".png"
     files = _listed(folder) if (folder / "filelist.txt").is_file() else _found(folder, suffix)
-    drawings = [Drawing(file.parent.name, f"{file.parent.name}/{file.stem}", path=file) for file in files]
-    if not drawings:
-        raise DatasetError(f"{folder}: no drawings.", remedy=_LAYOUT)
-    shown = photos_of(photos, {drawing.category for drawing in drawings}) if photos is not None else ()
-    return SketchDataset("tuberlin", shown, tuple(sorted(drawings, key=lambda drawing: drawing.key)), root)
+    sketches = [Sketch(file.parent.name, f"{file.parent.name}/{file.stem}", path=file) for file in files]
+    if not sketches:
+        raise DatasetError(f"{folder}: no sketches.", remedy=_LAYOUT)
+    shown = photos_of(photos, {sketch.category for sketch in sketches}) if photos is not None else ()
+    return SketchDataset("tuberlin", shown, tuple(sorted(sketches, key=lambda sketch: sketch.key)), root)
 
 
 def _folder(root: Path, form: str | None) -> Path:
@@ -71,7 +71,7 @@ def _found(folder: Path, suffix: str) -> list[Path]:
 def _listed(folder: Path) -> list[Path]:
     path = folder / "filelist.txt"
     files = []
-    for number, line in enumerate(read_lines(path, "the release's list of drawings", _LAYOUT), 1):
+    for number, line in enumerate(read_lines(path, "the release's list of sketches", _LAYOUT), 1):
         if line.count("/") != 1:
             raise broken_line(path, number, f"{line!r} is not <category>/<n>.png")
         file = folder / line

@@ -1,6 +1,6 @@
 """Zero-shot splits by category: some categories are seen in training, the others are the test.
 
-Named and checksummed, so that two figures can be told to be about the same categories:
+Named and checksummed, so that two metrics can be told to be about the same categories:
 
 - ``sketchy-104-21``: the 21 categories of The Sketchy Database that are not among ImageNet's 1,000 (Yelamarthi, Reddy,
   Mishra, Mittal: A Zero-Shot Framework for Sketch Based Image Retrieval, ECCV 2018). The list is the one that
@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from sketchseek.datasets.records import SketchDataset, normalise_word
+from sketchseek.datasets.records import SketchDataset, normalize_word
 from sketchseek.datasets.splits import checksum, fraction_of
 from sketchseek.errors import ConfigError, DatasetError
 
@@ -77,8 +77,8 @@ def published_split(name: str, categories: Iterable[str]) -> CategorySplit:
     """
     if name not in _PUBLISHED:
         raise ConfigError(f"{name!r}: no such zero-shot split.", remedy=f"Known: {', '.join(_PUBLISHED)}.")
-    by_word = {normalise_word(category): category for category in categories}
-    words = {normalise_word(category): category for category in _PUBLISHED[name]}
+    by_word = {normalize_word(category): category for category in categories}
+    words = {normalize_word(category): category for category in _PUBLISHED[name]}
     unseen = sorted(by_word[word] for word in words if word in by_word)
     if not unseen:
         raise DatasetError(

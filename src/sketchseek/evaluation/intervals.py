@@ -33,7 +33,7 @@ def bootstrap_interval(
     Args:
         values: (queries,) what each query scored.
         statistic: From the values of a resample to a figure; the mean by default.
-        clusters: (queries,) integers: queries of one number, such as the drawings of one photo, are drawn together,
+        clusters: (queries,) integers: queries of one number, such as the sketches of one photo, are drawn together,
             since they succeed and fail together; by default each stands for itself.
         level: Share of resamples that the interval holds.
         resamples: How many resamples are drawn.
@@ -56,12 +56,12 @@ def bootstrap_interval(
     if groups.shape != numbers.shape:
         raise ValueError(f"clusters {groups.shape} must have one entry a value")
     rng = np.random.default_rng(seed)
-    figures = (
+    metrics = (
         _means(numbers, groups, resamples, rng)
         if statistic is None
         else _statistics(numbers, groups, resamples, rng, statistic)
     )
-    low, high = np.quantile(figures, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(metrics, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(low), float(high))
 
 
@@ -71,11 +71,11 @@ def _means(
     """Means of resamples from the sums and sizes of the clusters alone."""
     sums = np.bincount(groups, weights=values)
     sizes = np.bincount(groups).astype(np.float64)
-    figures = np.empty(resamples)
+    metrics = np.empty(resamples)
     for i in range(resamples):
         drawn = rng.integers(0, len(sums), len(sums))
-        figures[i] = sums[drawn].sum() / sizes[drawn].sum()
-    return figures
+        metrics[i] = sums[drawn].sum() / sizes[drawn].sum()
+    return metrics
 
 
 def _statistics(
@@ -87,8 +87,8 @@ def _statistics(
 ) -> npt.NDArray[np.float64]:
     order = np.argsort(groups, kind="stable")
     members = np.split(values[order], np.flatnonzero(np.diff(groups[order])) + 1)
-    figures = np.empty(resamples)
+    metrics = np.empty(resamples)
     for i in range(resamples):
         drawn = rng.integers(0, len(members), len(members))
-        figures[i] = statistic(np.concatenate([members[j] for j in drawn]))
-    return figures
+        metrics[i] = statistic(np.concatenate([members[j] for j in drawn]))
+    return metrics

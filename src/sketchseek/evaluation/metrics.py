@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sketchseek.artefact import Metric
+from sketchseek.models.package import Distance
 
 RELEVANT = 4_000_000
 """How many scores of relevant photos are held at once: queries with very many are ranked a few at a time."""
@@ -71,7 +71,7 @@ def score_queries(
     gallery_labels: npt.ArrayLike,
     *,
     ks: Sequence[int] = (),
-    metric: Metric = "cosine",
+    distance: Distance = "cosine",
     query_block: int = 256,
     gallery_block: int = 16_384,
 ) -> QueryScores:
@@ -86,7 +86,7 @@ def score_queries(
         query_labels: (queries,) integers.
         gallery_labels: (gallery,) integers.
         ks: Cut-offs for the metrics that have one.
-        metric: ``cosine`` takes the inner product (embeddings have unit length), ``euclidean`` the distance.
+        distance: ``cosine`` takes the inner product (embeddings have unit length), ``euclidean`` the distance.
         query_block, gallery_block: How many of each are multiplied at once; they do not change the result.
 
     Raises:
@@ -108,7 +108,7 @@ def score_queries(
         {k: np.zeros(count) for k in ks},
         {k: np.zeros(count) for k in ks},
     )
-    finder = _Finder(gallery, shelf, metric, gallery_block)
+    finder = _Finder(gallery, shelf, distance, gallery_block)
     by_label = np.argsort(labels, kind="stable")  # queries of one label share their relevant photos
     step = max(1, min(query_block, RELEVANT // max(1, finder.most)))
     for start in range(0, count, step):
@@ -123,7 +123,7 @@ def nearest(
     gallery: Vectors,
     k: int,
     *,
-    metric: Metric = "cosine",
+    distance: Distance = "cosine",
     query_block: int = 256,
     gallery_block: int = 16_384,
 ) -> npt.NDArray[np.int64]:
@@ -143,7 +143,7 @@ def nearest(
         best = np.full((len(block), 0), -np.inf, dtype=np.float32)
         where = np.zeros((len(block), 0), dtype=np.int64)
         for first, shelf in _blocks(gallery, gallery_block):
-            best = np.concatenate([best, similarity(block, shelf, metric)], axis=1)
+            best = np.concatenate([best, similarity(block, shelf, distance)], axis=1)
             numbers = np.broadcast_to(np.arange(first, first + len(shelf)), (len(block), len(shelf)))
             where = np.concatenate([where, numbers], axis=1)
             order = np.argsort(-best, axis=1, kind="stable")[:, :k]
@@ -156,9 +156,9 @@ def nearest(
 class _Finder:
     """Ranks of relevant photos, for one block of queries after another."""
 
-    def __init__(self, gallery: Vectors, labels: Labels, metric: Metric, block: int) -> None:
+    def __init__(self, gallery: Vectors, labels: Labels, distance: Distance, block: int) -> None:
         self._gallery = gallery
-        self._metric = metric
+        self._distance = distance
         self._block = block
         self._order = np.argsort(labels, kind="stable")
         self._sorted = labels[self._order]
@@ -180,7 +180,7 @@ class _Finder:
                     bars[row] = bar
         before = [np.zeros(len(bar), dtype=np.int64) for bar in bars]
         for first, shelf in _blocks(self._gallery, self._block):
-            scores = similarity(block, shelf, self._metric)
+            scores = similarity(block, shelf, self._distance)
             for rows, where in groups:
                 here = where[np.searchsorted(where, first) : np.searchsorted(where, first + len(shelf))] - first
                 scores[np.ix_(rows, here)] = -np.inf
@@ -198,11 +198,11 @@ class _Finder:
 
     def _scores(self, queries: npt.NDArray[np.float32], where: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
         parts = [where[start : start + self._block] for start in range(0, len(where), self._block)]
-        return np.concatenate([similarity(queries, _finite(self._gallery[p]), self._metric) for p in parts], axis=1)
+        return np.concatenate([similarity(queries, _finite(self._gallery[p]), self._distance) for p in parts], axis=1)
 
     def _scale(self, queries: npt.NDArray[np.float32]) -> Floats:
         squares = _squares(queries)
-        if self._metric == "euclidean":
+        if self._distance == "euclidean":
             return squares + self._longest
         return np.sqrt(squares * self._longest)
 
@@ -222,11 +222,11 @@ def _reduce(scores: QueryScores, row: int, ranks: Floats) -> None:
 
 
 def similarity(
-    queries: npt.NDArray[np.float32], gallery: npt.NDArray[np.float32], metric: Metric
+    queries: npt.NDArray[np.float32], gallery: npt.NDArray[np.float32], distance: Distance
 ) -> npt.NDArray[np.float32]:
     """(queries, gallery), larger is nearer: inner products, or negative squared distances."""
     product: npt.NDArray[np.float32] = queries @ gallery.T
-    if metric == "euclidean":
+    if distance == "euclidean":
         product *= 2.0
         product -= _squares(queries).astype(np.float32)[:, None]
         product -= _squares(gallery).astype(np.float32)

@@ -1,11 +1,11 @@
-"""Protocols: which drawings are asked, which photos are searched, and what counts as found.
+"""Protocols: which sketches are asked, which photos are searched, and what counts as found.
 
-- **Exact photo** (``sketchy``, ``pairs``, ``chairv2``, ``shoev2``): a drawing has found its photo at k only if its very
+- **Exact photo** (``sketchy``, ``pairs``, ``chairv2``, ``shoev2``): a sketch has found its photo at k only if its very
   own photo is among the first k of the whole gallery, all categories together.
 - **Category** (``categories``, ``words``, ``tuberlin`` and ``sketchseek.evaluation.zero_shot``): every photo of the
-  drawing's category is relevant. ``recall@k`` is then the share of drawings with any relevant photo among the first k.
+  sketch's category is relevant. ``recall@k`` is then the share of sketches with any relevant photo among the first k.
 
-A photo that the data set lacks was never in the gallery: its drawings are left out, and both are counted in the report.
+A photo that the data set lacks was never in the gallery: its sketches are left out, and both are counted in the report.
 A file that is there and cannot be read is our failure, so it counts as a miss.
 """
 
@@ -19,35 +19,35 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sketchseek.artefact import Metric
-from sketchseek.datasets.folders import load_categories, load_pairs, load_photo_folders
+from sketchseek.datasets.image_folders import load_categories, load_pairs, load_photo_folders
 from sketchseek.datasets.qmul import QmulName, load_qmul
 from sketchseek.datasets.quickdraw import load_quickdraw, quickdraw_split, quickdraw_words
-from sketchseek.datasets.records import Drawing, Photo, SketchDataset, normalise_word
+from sketchseek.datasets.records import Photo, Sketch, SketchDataset, normalize_word
 from sketchseek.datasets.releases import coverage
 from sketchseek.datasets.sketchy import invalid_sketches, load_sketchy, sketchy_split
 from sketchseek.datasets.splits import checksum
 from sketchseek.encoder import Encoder
-from sketchseek.errors import ArtefactError, ConfigError, DatasetError
-from sketchseek.evaluation.embedding import (
+from sketchseek.errors import ConfigError, DatasetError, ModelPackageError
+from sketchseek.evaluation.encode_dataset import (
     Embedded,
     EncoderPair,
     Progress,
-    embed_drawing_set,
-    embed_photo_set,
-)
-from sketchseek.evaluation.figures import (
-    PRECISIONS,
-    RECALLS,
-    category_figures,
-    exact_figures,
-    intervals_of,
-    side_figures,
-    values_of,
+    encode_photo_set,
+    encode_sketch_set,
 )
 from sketchseek.evaluation.intervals import Interval
 from sketchseek.evaluation.metrics import QueryScores, score_queries
 from sketchseek.evaluation.report import Report
+from sketchseek.evaluation.summary import (
+    PRECISIONS,
+    RECALLS,
+    branch_metrics,
+    category_metrics,
+    exact_metrics,
+    intervals_of,
+    values_of,
+)
+from sketchseek.models.package import Distance
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Setting:
         protocol: Name of the protocol.
         split, sha256: Name and checksum of the split.
         missing: Keys of photos that should be in the gallery and are not there.
-        left_out: Number of their drawings.
+        left_out: Number of their sketches.
         details: Further entries of the report.
     """
 
@@ -75,25 +75,25 @@ class Evaluation:
     """A report with what it was made from, for pictures of it and for looking closer.
 
     Attributes:
-        report: The figures.
-        drawings: All queries; ``drawn`` says which of them could be read.
+        report: The metrics.
+        sketches: All queries; ``drawn`` says which of them could be read.
         photos: The gallery, those that could be read, in the order of ``gallery.vectors``.
-        labels: (drawings,) what each query looks for; -1 where it is not in the gallery.
+        labels: (sketches,) what each query looks for; -1 where it is not in the gallery.
         photo_labels: (photos,) what each photo is.
-        scores: Of every query, in the order of ``drawings``.
+        scores: Of every query, in the order of ``sketches``.
         drawn, shelved: Embeddings of queries and gallery.
-        metric: How they are compared.
+        distance: How they are compared.
     """
 
     report: Report
-    drawings: tuple[Drawing, ...]
+    sketches: tuple[Sketch, ...]
     photos: tuple[Photo, ...]
     labels: npt.NDArray[np.int64]
     photo_labels: npt.NDArray[np.int64]
     scores: QueryScores
     drawn: Embedded
     shelved: Embedded
-    metric: Metric
+    distance: Distance
 
 
 def evaluate_sketchy(
@@ -120,16 +120,16 @@ def evaluate_sketchy(
     split = sketchy_split(whole)
     invalid = invalid_sketches(root, tuple(exclude), required=True)
     listed = whole.subset(photos=split.test_photo_keys + split.missing)
-    kept = listed.subset(without_drawings=frozenset().union(*invalid.values()))
+    kept = listed.subset(without_sketches=frozenset().union(*invalid.values()))
     test = kept.subset(photos=split.test_photo_keys)
     setting = Setting(
         "sketchy",
         split.name,
         split.sha256,
         split.missing,
-        len(kept.drawings) - len(test.drawings),
+        len(kept.sketches) - len(test.sketches),
         {
-            "excluded": {"lists": sorted(exclude), "drawings": len(listed.drawings) - len(kept.drawings)},
+            "excluded": {"lists": sorted(exclude), "sketches": len(listed.sketches) - len(kept.sketches)},
             "release": coverage(whole).to_dict(),
         },
     )
@@ -148,12 +148,12 @@ def evaluate_qmul(
     """
     whole, split = load_qmul(root, name, allow_missing=True)
     test = whole.subset(photos=split.test_photo_keys)
-    left_out = len(whole.subset(photos=split.missing).drawings)
+    left_out = len(whole.subset(photos=split.missing).sketches)
     details = {"release": coverage(whole).to_dict()}
     setting = Setting(name, split.name, split.sha256, split.missing, left_out, details)
     result = evaluate_exact(test, encoder, setting, progress=progress)
     for k in RECALLS:
-        result.report.figures[f"acc@{k}"] = result.report.figures[f"recall@{k}"]
+        result.report.metrics[f"acc@{k}"] = result.report.metrics[f"recall@{k}"]
         result.report.intervals[f"acc@{k}"] = result.report.intervals[f"recall@{k}"]
     return result
 
@@ -161,11 +161,11 @@ def evaluate_qmul(
 def evaluate_pairs(
     root: str | os.PathLike[str], encoder: EncoderPair, *, progress: Progress | None = None
 ) -> Evaluation:
-    """Pairs in folders: every photo is the gallery, every drawing a query that looks for its own photo."""
+    """Pairs in folders: every photo is the gallery, every sketch a query that looks for its own photo."""
     whole = load_pairs(root, allow_missing=True)
     keys = [photo.key for photo in whole.photos]
     test = whole.subset(photos=keys)
-    left_out = len(whole.drawings) - len(test.drawings)
+    left_out = len(whole.sketches) - len(test.sketches)
     setting = Setting("pairs", "all", checksum((), keys), whole.missing, left_out)
     return evaluate_exact(test, encoder, setting, progress=progress)
 
@@ -173,14 +173,14 @@ def evaluate_pairs(
 def evaluate_categories(
     root: str | os.PathLike[str], encoder: EncoderPair, *, progress: Progress | None = None
 ) -> Evaluation:
-    """Categories in folders: every photo is the gallery, every drawing a query that looks for its category."""
+    """Categories in folders: every photo is the gallery, every sketch a query that looks for its category."""
     whole = load_categories(root)
-    keys = [photo.key for photo in whole.photos] + [drawing.key for drawing in whole.drawings]
+    keys = [photo.key for photo in whole.photos] + [sketch.key for sketch in whole.sketches]
     return evaluate_by_category(whole, encoder, Setting("categories", "all", checksum((), keys)), progress=progress)
 
 
 def evaluate_words(
-    drawings: str | os.PathLike[str],
+    sketches: str | os.PathLike[str],
     photos: str | os.PathLike[str],
     encoder: EncoderPair,
     *,
@@ -188,14 +188,14 @@ def evaluate_words(
     limit: int | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Quick, Draw! drawings of the words that name a category of photos, against the photos of all categories.
+    """Quick, Draw! sketches of the words that name a category of photos, against the photos of all categories.
 
     Args:
-        drawings: As for ``sketchseek.datasets.quickdraw.load_quickdraw``.
+        sketches: As for ``sketchseek.datasets.quickdraw.load_quickdraw``.
         photos: A folder of photos a category, such as Caltech-101.
         encoder: The model.
-        part: ``test`` for the drawings that our split keeps from training, ``all`` for all.
-        limit: Read at most so many drawings of a word.
+        part: ``test`` for the sketches that our split keeps from training, ``all`` for all.
+        limit: Read at most so many sketches of a word.
         progress: Told how far it is.
 
     Returns:
@@ -206,20 +206,20 @@ def evaluate_words(
         DatasetError: The data are not there or broken, or no word names a category.
     """
     if part not in ("test", "all"):
-        raise ConfigError(f"part {part!r} of the drawings: there is none.", remedy="Use test or all.")
+        raise ConfigError(f"part {part!r} of the sketches: there is none.", remedy="Use test or all.")
     gallery = load_photo_folders(photos)
-    known = quickdraw_words(drawings)
+    known = quickdraw_words(sketches)
     words = matching_words(known, gallery.categories)
     if not words:
         raise DatasetError(
-            f"{drawings}: none of its {len(known)} words names a folder in {photos}.",
+            f"{sketches}: none of its {len(known)} words names a folder in {photos}.",
             remedy="Folders must be named as words are, such as cup or ceiling_fan.",
         )
-    drawn = load_quickdraw(drawings, words=words, limit=limit)
+    drawn = load_quickdraw(sketches, words=words, limit=limit)
     split = quickdraw_split(drawn)
-    chosen = set(split.test_drawing_keys) if part == "test" else {d.key for d in drawn.drawings}
-    queries = tuple(Drawing(words[d.category], d.key, strokes=d.strokes) for d in drawn.drawings if d.key in chosen)
-    keys = [photo.key for photo in gallery.photos] + [drawing.key for drawing in queries]
+    chosen = set(split.test_sketch_keys) if part == "test" else {d.key for d in drawn.sketches}
+    queries = tuple(Sketch(words[d.category], d.key, strokes=d.strokes) for d in drawn.sketches if d.key in chosen)
+    keys = [photo.key for photo in gallery.photos] + [sketch.key for sketch in queries]
     setting = Setting("words", f"{split.name}:{part}", checksum((), keys), details={"words": words})
     test = SketchDataset("words", gallery.photos, queries, gallery.source)
     return evaluate_by_category(test, encoder, setting, progress=progress)
@@ -234,35 +234,35 @@ def matching_words(words: Sequence[str], categories: Sequence[str]) -> dict[str,
 def evaluate_exact(
     dataset: SketchDataset, encoder: EncoderPair, setting: Setting, *, progress: Progress | None = None
 ) -> Evaluation:
-    """Exact-photo retrieval: all photos of a data set are the gallery, all its drawings queries.
+    """Exact-photo retrieval: all photos of a data set are the gallery, all its sketches queries.
 
     Where there are several categories, ``category_P@1``, ``category_P@10`` and ``category_mAP`` say how well the same
-    rankings find the drawing's category.
+    rankings find the sketch's category.
     """
     run = _Run(dataset, encoder, setting, progress)
     number = {photo.key: i for i, photo in enumerate(run.photos)}
-    wanted = np.array([number.get(d.photo or "", -1) for d in dataset.drawings], dtype=np.int64)
+    params = np.array([number.get(d.photo or "", -1) for d in dataset.sketches], dtype=np.int64)
     have = np.arange(len(run.photos))
-    scores = run.score(wanted, have, ())
-    figures = exact_figures(scores, len(run.photos))
+    scores = run.score(params, have, ())
+    metrics = exact_metrics(scores, len(run.photos))
     if len(dataset.categories) > 1:
-        figures += side_figures(run.score(*run.categories(), (1, 10)))
-    # A photo's drawings succeed and fail together: the bootstrap draws photos.
-    _, clusters = np.unique([d.photo or d.key for d in dataset.drawings], return_inverse=True)
-    report = run.report(values_of(figures), intervals_of(figures, clusters), "photos")
-    return run.evaluation(report, scores, wanted, have)
+        metrics += branch_metrics(run.score(*run.categories(), (1, 10)))
+    # A photo's sketches succeed and fail together: the bootstrap draws photos.
+    _, clusters = np.unique([d.photo or d.key for d in dataset.sketches], return_inverse=True)
+    report = run.report(values_of(metrics), intervals_of(metrics, clusters), "photos")
+    return run.evaluation(report, scores, params, have)
 
 
 def evaluate_by_category(
     dataset: SketchDataset, encoder: EncoderPair, setting: Setting, *, progress: Progress | None = None
 ) -> Evaluation:
-    """Category retrieval: all photos of a data set are the gallery, all its drawings queries."""
+    """Category retrieval: all photos of a data set are the gallery, all its sketches queries."""
     run = _Run(dataset, encoder, setting, progress)
-    wanted, have = run.categories()
-    scores = run.score(wanted, have, PRECISIONS)
-    figures = category_figures(scores)
-    report = run.report(values_of(figures), intervals_of(figures, None), "queries")
-    return run.evaluation(report, scores, wanted, have)
+    params, have = run.categories()
+    scores = run.score(params, have, PRECISIONS)
+    metrics = category_metrics(scores)
+    report = run.report(values_of(metrics), intervals_of(metrics, None), "queries")
+    return run.evaluation(report, scores, params, have)
 
 
 class _Run:
@@ -271,17 +271,17 @@ class _Run:
     def __init__(
         self, dataset: SketchDataset, encoder: EncoderPair, setting: Setting, progress: Progress | None
     ) -> None:
-        if not dataset.drawings or not dataset.photos:
-            lacking = "photos to search" if dataset.drawings else "drawings to ask with"
+        if not dataset.sketches or not dataset.photos:
+            lacking = "photos to search" if dataset.sketches else "sketches to ask with"
             raise DatasetError(
                 f"{dataset.source}: no {lacking} (protocol {setting.protocol}).",
-                remedy="Check that drawings and photos belong together and that all of the data set was unpacked.",
+                remedy="Check that sketches and photos belong together and that all of the data set was unpacked.",
             )
         self.dataset = dataset
         self.setting = setting
-        self.model, self.fingerprint, self.metric = _identity(encoder)
-        self.shelved = embed_photo_set(encoder, dataset.photos, progress=progress)
-        self.drawn = embed_drawing_set(encoder, dataset.drawings, progress=progress)
+        self.model, self.fingerprint, self.distance = _identity(encoder)
+        self.shelved = encode_photo_set(encoder, dataset.photos, progress=progress)
+        self.drawn = encode_sketch_set(encoder, dataset.sketches, progress=progress)
         self.photos = tuple(dataset.photos[i] for i in self.shelved.read)
         if not self.photos:
             raise DatasetError(
@@ -291,26 +291,26 @@ class _Run:
             )
 
     def categories(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Numbers of the categories of all drawings and of the photos that were read."""
+        """Numbers of the categories of all sketches and of the photos that were read."""
         number = {name: i for i, name in enumerate(self.dataset.categories)}
         return (
-            np.array([number[d.category] for d in self.dataset.drawings], dtype=np.int64),
+            np.array([number[d.category] for d in self.dataset.sketches], dtype=np.int64),
             np.array([number[p.category] for p in self.photos], dtype=np.int64),
         )
 
-    def score(self, wanted: npt.NDArray[np.int64], have: npt.NDArray[np.int64], ks: tuple[int, ...]) -> QueryScores:
-        """Scores of all drawings; those that could not be read found nothing."""
+    def score(self, params: npt.NDArray[np.int64], have: npt.NDArray[np.int64], ks: tuple[int, ...]) -> QueryScores:
+        """Scores of all sketches; those that could not be read found nothing."""
         read = self.drawn.read
         vectors = self.drawn.vectors if len(read) else np.zeros((0, self.shelved.vectors.shape[1]), dtype=np.float32)
         try:
-            scores = score_queries(vectors, self.shelved.vectors, wanted[read], have, ks=ks, metric=self.metric)
+            scores = score_queries(vectors, self.shelved.vectors, params[read], have, ks=ks, distance=self.distance)
         except ValueError as error:
-            raise ArtefactError(
+            raise ModelPackageError(
                 f"{self.model}: its embeddings cannot be compared ({error}).", remedy="Export the model again."
             ) from error
-        return scores.spread(read, len(wanted))
+        return scores.spread(read, len(params))
 
-    def report(self, figures: dict[str, float], intervals: dict[str, Interval], resampled: str) -> Report:
+    def report(self, metrics: dict[str, float], intervals: dict[str, Interval], resampled: str) -> Report:
         setting = self.setting
         return Report(
             protocol=setting.protocol,
@@ -318,9 +318,9 @@ class _Run:
             fingerprint=self.fingerprint,
             split=setting.split,
             split_sha256=setting.sha256,
-            queries=len(self.dataset.drawings),
+            queries=len(self.dataset.sketches),
             gallery=len(self.photos),
-            figures=figures,
+            metrics=metrics,
             intervals=intervals,
             resampled=resampled,
             missing=setting.missing,
@@ -333,20 +333,20 @@ class _Run:
         self,
         report: Report,
         scores: QueryScores,
-        wanted: npt.NDArray[np.int64],
+        params: npt.NDArray[np.int64],
         have: npt.NDArray[np.int64],
     ) -> Evaluation:
         return Evaluation(
-            report, self.dataset.drawings, self.photos, wanted, have, scores, self.drawn, self.shelved, self.metric
+            report, self.dataset.sketches, self.photos, params, have, scores, self.drawn, self.shelved, self.distance
         )
 
 
-def _identity(encoder: EncoderPair) -> tuple[str, str, Metric]:
-    """Name, fingerprint and metric of a model; a model in training has no fingerprint yet."""
+def _identity(encoder: EncoderPair) -> tuple[str, str, Distance]:
+    """Name, fingerprint and distance of a model; a model in training has no fingerprint yet."""
     if isinstance(encoder, Encoder):
-        return encoder.manifest.name, encoder.manifest.fingerprint, encoder.manifest.metric
-    return type(encoder).__name__, "", getattr(encoder, "metric", "cosine")
+        return encoder.manifest.name, encoder.manifest.fingerprint, encoder.manifest.distance
+    return type(encoder).__name__, "", getattr(encoder, "distance", "cosine")
 
 
 def _bare(word: str) -> str:
-    return normalise_word(word).replace(" ", "").removesuffix("s")
+    return normalize_word(word).replace(" ", "").removesuffix("s")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sketchseek.evaluation.embedding import Problem
+from sketchseek.evaluation.encode_dataset import Problem
 from sketchseek.evaluation.intervals import Interval
 
 if TYPE_CHECKING:
@@ -26,14 +26,14 @@ class Report:
         protocol: Name of the protocol, such as ``sketchy``.
         model, fingerprint: Name of the model and identity of its embedding space.
         split, split_sha256: Name and checksum of the split, or of the whole set where there is none.
-        queries: Number of drawings that were asked with; those that cannot be read are among them, as misses.
+        queries: Number of sketches that were asked with; those that cannot be read are among them, as misses.
         gallery: Number of photos that were searched.
-        figures: Figures by name: shares between 0 and 1, ranks from 1.
+        metrics: Figures by name: shares between 0 and 1, ranks from 1.
         intervals: 95 % bootstrap interval of each figure.
-        resampled: What the bootstrap draws: ``photos`` (with all their drawings) or ``queries``.
+        resampled: What the bootstrap draws: ``photos`` (with all their sketches) or ``queries``.
         missing: Photos that the data set's lists name and that are not there; never part of the gallery.
-        left_out: Number of drawings that were no queries since their photo is missing.
-        problems: Photos and drawings that are there and cannot be read.
+        left_out: Number of sketches that were no queries since their photo is missing.
+        problems: Photos and sketches that are there and cannot be read.
         details: What only this protocol has to say.
     """
 
@@ -44,7 +44,7 @@ class Report:
     split_sha256: str
     queries: int
     gallery: int
-    figures: dict[str, float]
+    metrics: dict[str, float]
     intervals: dict[str, Interval]
     resampled: str
     missing: tuple[str, ...] = ()
@@ -62,7 +62,7 @@ class Report:
             "split_sha256": self.split_sha256,
             "queries": self.queries,
             "gallery": self.gallery,
-            **self.figures,
+            **self.metrics,
             "interval": {name: list(interval) for name, interval in self.intervals.items()},
             "resampled": self.resampled,
             "missing": list(self.missing),
@@ -81,11 +81,11 @@ class Report:
         path.write_text(self.to_json() + "\n", encoding="utf-8")
 
     def table(self) -> Table:
-        """The figures as a table for a terminal."""
+        """The metrics as a table for a terminal."""
         from rich.table import Table  # takes 0.05 s: only who prints pays for it
         from rich.text import Text
 
-        table = Table(title=Text(f"{self.protocol}: {self.queries:,} drawings → {self.gallery:,} photos"))
+        table = Table(title=Text(f"{self.protocol}: {self.queries:,} sketches → {self.gallery:,} photos"))
         table.add_column("figure")
         table.add_column(self.model or "model", justify="right")
         table.add_column("95 % interval", justify="right")
@@ -96,13 +96,13 @@ class Report:
     def rows(self) -> list[tuple[str, str, str]]:
         """Name, value and interval of each figure, as text."""
         rows = []
-        for name, value in self.figures.items():
+        for name, value in self.metrics.items():
             low, high = self.intervals[name]
             rows.append((name, _format(name, value), f"{_format(name, low)} – {_format(name, high)}"))
         return rows
 
     def notes(self) -> list[str]:
-        """Sentences that belong under the table: what the figures are of, and what was not there or not readable."""
+        """Sentences that belong under the table: what the metrics are of, and what was not there or not readable."""
         notes = [f"Split {self.split}, SHA-256 {self.split_sha256[:16]}; the bootstrap draws {self.resampled}."]
         notes += self.details.get("release", {}).get("notes", ())
         if "remark" in self.details:
@@ -110,11 +110,11 @@ class Report:
         if self.missing:
             notes.append(
                 f"Photos that are missing, and so not in the gallery: {len(self.missing):,} "
-                f"(with them, drawings left out: {self.left_out:,}). {_list(self.missing)}."
+                f"(with them, sketches left out: {self.left_out:,}). {_list(self.missing)}."
             )
         if self.problems:
             notes.append(
-                f"Files that could not be read: {len(self.problems):,}. Drawings among them, and drawings of photos "
+                f"Files that could not be read: {len(self.problems):,}. Sketches among them, and sketches of photos "
                 f"among them, count as misses. {_list([problem.reason for problem in self.problems])}"
             )
         return notes

@@ -1,6 +1,6 @@
 """Category protocols over whole categories: zero-shot Sketchy and TU-Berlin.
 
-Every photo of the tested categories is the gallery, every drawing of them a query, and a photo of its category is
+Every photo of the tested categories is the gallery, every sketch of them a query, and a photo of its category is
 relevant. The literature reports ``mAP`` (mAP@all), ``mAP@200``, ``P@100`` and ``P@200``.
 """
 
@@ -9,14 +9,14 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 
-from sketchseek.datasets.folders import photos_of
+from sketchseek.datasets.image_folders import photos_of
 from sketchseek.datasets.releases import coverage
 from sketchseek.datasets.sketchy import load_sketchy
 from sketchseek.datasets.splits import checksum
 from sketchseek.datasets.tuberlin import load_tuberlin
 from sketchseek.datasets.zero_shot import CategorySplit, drawn_split, published_split
 from sketchseek.errors import ConfigError
-from sketchseek.evaluation.embedding import EncoderPair, Progress
+from sketchseek.evaluation.encode_dataset import EncoderPair, Progress
 from sketchseek.evaluation.protocols import Evaluation, Setting, evaluate_by_category
 
 UNSEEN = 30
@@ -72,7 +72,7 @@ def evaluate_tuberlin(
     seed: int | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """TU-Berlin's drawings against a folder of photos a category.
+    """TU-Berlin's sketches against a folder of photos a category.
 
     Args:
         root, photos: As for ``sketchseek.datasets.tuberlin.load_tuberlin``.
@@ -92,10 +92,10 @@ def evaluate_tuberlin(
     if not zero_shot:
         shown = {photo.category for photo in whole.photos}
         dataset = whole.subset(categories=shown)
-        keys = [photo.key for photo in dataset.photos] + [drawing.key for drawing in dataset.drawings]
+        keys = [photo.key for photo in dataset.photos] + [sketch.key for sketch in dataset.sketches]
         setting = Setting("tuberlin", "all", checksum((), keys), details={"release": release})
         return evaluate_by_category(dataset, encoder, setting, progress=progress)
-    drawn = sorted({drawing.category for drawing in whole.drawings})
+    drawn = sorted({sketch.category for sketch in whole.sketches})
     split: CategorySplit = (
         published_split("tuberlin-220-30", drawn)
         if seed is None

@@ -1,1 +1,1 @@
-"""The search wing: catalogue, vector index and library. See ``sketchseek.search.library``."""
+"""The search wing: catalog, vector index and library. See ``sketchseek.search.library``."""

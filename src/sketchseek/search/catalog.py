@@ -1,4 +1,4 @@
-"""The catalogue: the truth about every photo, its vector and its failures, in one SQLite file.
+"""The catalog: the truth about every photo, its vector and its failures, in one SQLite file.
 
 Invariants that readers build on:
 
@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sketchseek.errors import LibraryCorruptError, LibraryError, LibraryNotFoundError
-from sketchseek.search.connection import Connection
+from sketchseek.search.database import Database
 from sketchseek.search.index.protocol import Ids, Vectors
 from sketchseek.search.results import Failure, Photo
 from sketchseek.search.scan import SEPARATOR
@@ -70,7 +70,7 @@ INSERT INTO meta VALUES ('changes', '0'), ('epoch', '0'), ('removals_floor', '0'
 
 @dataclass(frozen=True)
 class State:
-    """Where the catalogue stands, for who follows it.
+    """Where the catalog stands, for who follows it.
 
     Attributes:
         epoch: Grows when every vector is replaced.
@@ -98,17 +98,17 @@ class Row:
     vector: bytes
 
 
-class Catalog(Connection):
-    """A connection to a library's catalogue. One thread at a time may use it.
+class Catalog(Database):
+    """A connection to a library's catalog. One thread at a time may use it.
 
     Args:
         folder: The library's folder.
-        create: Make the catalogue where there is none, with these small facts in its ``meta``.
+        create: Make the catalog where there is none, with these small facts in its ``meta``.
         write: Open for writing.
 
     Raises:
         LibraryNotFoundError: There is none.
-        LibraryCorruptError: It is damaged, or no catalogue.
+        LibraryCorruptError: It is damaged, or no catalog.
         LibraryError: It cannot be opened.
     """
 
@@ -148,7 +148,7 @@ class Catalog(Connection):
             raise _nothing_in(self.path.parent)  # a crash came before it was made
         if self._one("PRAGMA application_id") != _APPLICATION:
             raise LibraryCorruptError(
-                f"{self.path}: not a catalogue of sketchseek.",
+                f"{self.path}: not a catalog of sketchseek.",
                 remedy="Choose another folder for the library, or delete the file and index again.",
             )
         version = self._one("PRAGMA user_version")
@@ -170,7 +170,7 @@ class Catalog(Connection):
             self._do("INSERT OR REPLACE INTO meta VALUES (?, ?)", key, str(value))
 
     def state(self) -> State:
-        """Where the catalogue stands."""
+        """Where the catalog stands."""
         sequence = dict(self.execute("SELECT name, seq FROM sqlite_sequence"))
         facts = dict(self.execute("SELECT key, value FROM meta WHERE key IN ('epoch', 'removals_floor')"))
         return State(

@@ -1,4 +1,4 @@
-"""A library: photos indexed for finding them with a drawing.
+"""A library: photos indexed for finding them with a sketch.
 
 ::
 
@@ -21,17 +21,16 @@ from types import TracebackType
 import numpy as np
 import numpy.typing as npt
 
-from sketchseek.artefact import DEFAULT_MODEL, Artefact, load_artefact
-from sketchseek.drawings import DrawingSource
 from sketchseek.encoder import Encoder
 from sketchseek.errors import InputError, LibraryError, LibraryNotFoundError
-from sketchseek.images import PictureSource
+from sketchseek.images import ImageSource
+from sketchseek.models.package import DEFAULT_MODEL, ModelPackage, load_model_package
 from sketchseek.search.catalog import Catalog
-from sketchseek.search.finder import Finder, Wanted
-from sketchseek.search.follower import Follower
-from sketchseek.search.identity import facts_of, mismatch
+from sketchseek.search.filters import Filter
+from sketchseek.search.index_mirror import IndexMirror
+from sketchseek.search.library_model import facts_of, mismatch
 from sketchseek.search.lock import WriterLock
-from sketchseek.search.narrowing import Narrowing
+from sketchseek.search.query import QueryEngine, SearchParams
 from sketchseek.search.results import (
     Failure,
     IndexProgress,
@@ -43,29 +42,30 @@ from sketchseek.search.results import (
 )
 from sketchseek.search.scan import from_user, lies_in, parents, without_nested
 from sketchseek.search.status import status_of
+from sketchseek.sketches import SketchSource
 
 PathLike = str | os.PathLike[str]
 Progress = Callable[[IndexProgress], object]
 
 
 class Library:
-    """A folder that holds a catalogue of photos and an index of their vectors.
+    """A folder that holds a catalog of photos and an index of their vectors.
 
     Any number of processes may search a library while one writes to it; searches see new photos as they are committed.
     One ``Library`` may be used from several threads.
     """
 
-    def __init__(self, path: Path, artefact: Artefact | None, *, readonly: bool) -> None:
+    def __init__(self, path: Path, package: ModelPackage | None, *, readonly: bool) -> None:
         """Use ``Library.open`` or ``Library.create``."""
         self.path = path
         self._readonly = readonly
         self._catalog = Catalog(path)
         self._lock = threading.RLock()
         facts = self._catalog.meta()
-        if artefact is not None and artefact.manifest.fingerprint != facts["fingerprint"]:
+        if package is not None and package.manifest.fingerprint != facts["fingerprint"]:
             self._catalog.close()
-            raise mismatch(path, facts, artefact)
-        self._finder = Finder(path, self._catalog, self._lock, artefact)
+            raise mismatch(path, facts, package)
+        self._finder = QueryEngine(path, self._catalog, self._lock, package)
 
     @classmethod
     def open(
@@ -75,18 +75,18 @@ class Library:
 
         Args:
             path: The library's folder.
-            model: Name of a bundled artefact or path of one; by default the one that the library was built with.
+            model: Name of a bundled package or path of one; by default the one that the library was built with.
             create: Make the library where there is none.
             readonly: Refuse to write; works in folders that cannot be written to.
 
         Raises:
             LibraryNotFoundError: There is no library.
-            ArtefactMismatchError: It was built with another artefact.
-            LibraryCorruptError: Its catalogue is damaged.
+            ModelMismatchError: It was built with another package.
+            LibraryCorruptError: Its catalog is damaged.
         """
         folder = _folder(path)
         try:
-            return cls(folder, None if model is None else load_artefact(model), readonly=readonly)
+            return cls(folder, None if model is None else load_model_package(model), readonly=readonly)
         except LibraryNotFoundError:
             if not create or readonly:
                 raise
@@ -96,7 +96,7 @@ class Library:
     def create(cls, path: PathLike, model: PathLike | None = None) -> Library:
         """Make an empty library, or open the one that is there. See ``open``."""
         folder = _folder(path)
-        artefact = load_artefact(DEFAULT_MODEL if model is None else model)
+        package = load_model_package(DEFAULT_MODEL if model is None else model)
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except (OSError, ValueError) as error:  # ValueError where there is a NUL in the name
@@ -105,11 +105,11 @@ class Library:
                 f"{folder}: cannot be made ({reason}).", remedy="Choose another folder for the library."
             ) from error
         with WriterLock(folder):
-            Catalog(folder, create=facts_of(artefact)).close()
-        return cls(folder, artefact, readonly=False)
+            Catalog(folder, create=facts_of(package)).close()
+        return cls(folder, package, readonly=False)
 
     def close(self) -> None:
-        """Close the catalogue. The library cannot be used afterwards."""
+        """Close the catalog. The library cannot be used afterwards."""
         with self._lock:
             self._catalog.close()
 
@@ -141,7 +141,7 @@ class Library:
         Raises:
             InputError: One of the folders does not exist.
             LibraryLockedError: Another process is writing.
-            ArtefactMismatchError: The artefact is not the one that the library was built with.
+            ModelMismatchError: The package is not the one that the library was built with.
         """
         paths = _absolute(folders)
         for path in paths:
@@ -184,36 +184,36 @@ class Library:
                     if any(lies_in(path, root) for root in roots):
                         excluded.append(path)
                 catalog.set_roots(roots, excluded)
-            Follower.of(self.path, catalog.meta()).save(catalog)
+            IndexMirror.of(self.path, catalog.meta()).save(catalog)
         return removed
 
     def re_embed(self, model: PathLike | None = None, progress: Progress | None = None) -> IndexReport:
-        """Embed every photo anew with another artefact.
+        """Embed every photo anew with another package.
 
         The new vectors are gathered beside the old ones, which answer until the last one is ready; then all change in
         one transaction. After an interrupt, calling again goes on from there.
 
         Args:
-            model: Name of a bundled artefact or path of one; by default the library's own name, as it is now.
+            model: Name of a bundled package or path of one; by default the library's own name, as it is now.
             progress: See ``add``.
 
         Raises:
             LibraryError: One of the library's folders is not there.
         """
-        from sketchseek.search.embedding import re_embed
+        from sketchseek.search.re_embed import re_embed
 
         with self._writing() as catalog:
             chosen = catalog.meta()["model"] if model is None else model
-            artefact = load_artefact(chosen)
-            report = re_embed(catalog, Encoder(artefact, threads=1), facts_of(artefact), progress)
-            Follower.of(self.path, catalog.meta()).save(catalog)
-        self._finder.use(artefact)
+            package = load_model_package(chosen)
+            report = re_embed(catalog, Encoder(package, threads=1), facts_of(package), progress)
+            IndexMirror.of(self.path, catalog.meta()).save(catalog)
+        self._finder.use(package)
         return report
 
     def _update(self, catalog: Catalog, folders: Sequence[bytes], progress: Progress | None) -> IndexReport:
         from sketchseek.search.update import update
 
-        encoder = Encoder(self._finder.artefact(catalog.meta()), threads=1)
+        encoder = Encoder(self._finder.package(catalog.meta()), threads=1)
         return update(self.path, catalog, encoder, folders, progress)
 
     @contextmanager
@@ -231,7 +231,7 @@ class Library:
 
     def search(
         self,
-        drawing: DrawingSource,
+        sketch: SketchSource,
         k: int = 10,
         folder: PathLike | None = None,
         *,
@@ -239,10 +239,10 @@ class Library:
         before: datetime | None = None,
         offset: int = 0,
     ) -> list[SearchResult]:
-        """Find the photos that look most like a drawing.
+        """Find the photos that look most like a sketch.
 
         Args:
-            drawing: Strokes, SVG, a picture; see ``sketchseek.drawings.raster_drawing``.
+            sketch: Strokes, SVG, a picture; see ``sketchseek.sketches.rasterize_sketch``.
             k: How many to find.
             folder: Only look in this folder and below it.
             after, before: Only find photos whose file time is ``after`` or later, and earlier than ``before``; without
@@ -253,13 +253,13 @@ class Library:
             Best first; fewer than ``k`` where there are no more photos.
 
         Raises:
-            DrawingError: The drawing cannot be read; EmptyDrawingError where it has no ink.
+            SketchError: The sketch cannot be read; EmptySketchError where it has no ink.
         """
-        return self._finder.by_drawing(drawing, Wanted.of(k, folder, after, before, offset))
+        return self._finder.by_sketch(sketch, SearchParams.of(k, folder, after, before, offset))
 
     def search_photo(
         self,
-        photo: PictureSource | int,
+        photo: ImageSource | int,
         k: int = 10,
         folder: PathLike | None = None,
         *,
@@ -274,10 +274,10 @@ class Library:
             k, folder, after, before, offset: See ``search``.
 
         Raises:
-            PictureError: The photo cannot be read.
+            ImageError: The photo cannot be read.
             InputError: There is no photo with this id.
         """
-        return self._finder.by_photo(photo, Wanted.of(k, folder, after, before, offset))
+        return self._finder.by_photo(photo, SearchParams.of(k, folder, after, before, offset))
 
     def search_vector(
         self,
@@ -292,20 +292,20 @@ class Library:
         """Find the photos whose vectors are nearest to a vector, (d,).
 
         Args:
-            vector: An embedding by the library's artefact; of any length where the metric is ``cosine``.
+            vector: An embedding by the library's package; of any length where the distance is ``cosine``.
             k, folder, after, before, offset: See ``search``.
 
         Raises:
             InputError: It has another shape, is not finite, or is zero.
         """
-        return self._finder.by_vector(vector, Wanted.of(k, folder, after, before, offset))
+        return self._finder.by_vector(vector, SearchParams.of(k, folder, after, before, offset))
 
     def refine(
         self,
-        drawing: DrawingSource | None = None,
+        sketch: SketchSource | None = None,
         *,
         vector: npt.ArrayLike | None = None,
-        photo: PictureSource | int | None = None,
+        photo: ImageSource | int | None = None,
         right: Sequence[int] = (),
         wrong: Sequence[int] = (),
         k: int = 10,
@@ -314,10 +314,10 @@ class Library:
         before: datetime | None = None,
         offset: int = 0,
     ) -> list[SearchResult]:
-        """Search again with feedback; see ``sketchseek.search.refine``.
+        """Search again with feedback; see ``sketchseek.search.feedback``.
 
         Args:
-            drawing, vector, photo: The query as it was, one of the three; see ``search``, ``search_vector`` and
+            sketch, vector, photo: The query as it was, one of the three; see ``search``, ``search_vector`` and
                 ``search_photo``.
             right, wrong: Ids of photos that answered it well, or badly; the latter are not found again.
             k, folder, after, before, offset: See ``search``.
@@ -325,8 +325,8 @@ class Library:
         Raises:
             InputError: There is not one query, or no photo with one of the ids; or a photo is right and wrong.
         """
-        wanted = Wanted.of(k, folder, after, before, offset)
-        return self._finder.refined(drawing, vector, photo, right, wrong, wanted)
+        params = SearchParams.of(k, folder, after, before, offset)
+        return self._finder.refined(sketch, vector, photo, right, wrong, params)
 
     # --- looking ----------
 
@@ -341,34 +341,34 @@ class Library:
         Raises:
             InputError: ``after`` is not before ``before``.
         """
-        return self._finder.count(Narrowing.of(folder, after, before))
+        return self._finder.count(Filter.of(folder, after, before))
 
     @property
     def encoder(self) -> Encoder:
         """The library's encoders.
 
         Raises:
-            ArtefactMismatchError: The library was meanwhile embedded with another artefact than the one asked for, or
-                its own artefact has changed.
+            ModelMismatchError: The library was meanwhile embedded with another package than the one asked for, or
+                its own package has changed.
         """
         return self._finder.encoder
 
     def is_built_with(self, model: PathLike | None = None) -> bool:
-        """Whether the library's vectors are by this artefact; by default its own, which an update may have changed.
+        """Whether the library's vectors are by this package; by default its own, which an update may have changed.
 
         Args:
-            model: Name of a bundled artefact or path of one.
+            model: Name of a bundled package or path of one.
 
         Raises:
-            ArtefactError: There is no such artefact.
+            ModelPackageError: There is no such package.
         """
         with self._lock:
             facts = self._catalog.meta()
-        artefact = load_artefact(facts["model"] if model is None else model)
-        return artefact.manifest.fingerprint == facts["fingerprint"]
+        package = load_model_package(facts["model"] if model is None else model)
+        return package.manifest.fingerprint == facts["fingerprint"]
 
     def photo(self, photo: int) -> Photo | None:
-        """What the catalogue knows of a photo; ``None`` where there is none with this id."""
+        """What the catalog knows of a photo; ``None`` where there is none with this id."""
         with self._lock:
             return self._catalog.photo(photo)
 
@@ -383,7 +383,7 @@ class Library:
     def status(self) -> Status:
         """The library at a glance."""
         with self._lock, self._catalog.snapshot():
-            return status_of(self.path, self._catalog, self._finder.follower)
+            return status_of(self.path, self._catalog, self._finder.mirror)
 
     def failures(self) -> list[Failure]:
         """Files that could not be indexed and folders that could not be read, each with its reason."""
@@ -391,12 +391,12 @@ class Library:
             return self._catalog.failures()
 
     def verify(self) -> Verification:
-        """Check the library's files: SQLite's integrity, every vector, the index on disk, and the artefact."""
+        """Check the library's files: SQLite's integrity, every vector, the index on disk, and the package."""
         from sketchseek.search.verify import verify
 
         catalog = Catalog(self.path)
         try:
-            return verify(self.path, catalog, self._finder.artefact)
+            return verify(self.path, catalog, self._finder.package)
         finally:
             catalog.close()
 

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sketchseek.encoder import Encoder
-from sketchseek.errors import InputError, PictureError
+from sketchseek.errors import ImageError, InputError
 from sketchseek.images import read_header
 from sketchseek.search.catalog import Row
 from sketchseek.search.index.engine import available_cores
@@ -134,7 +134,7 @@ def _embed(
     decoded = [photo for photo in read if isinstance(photo, _Decoded)]
     if not decoded or stop.is_set():
         return [photo for photo in read if not isinstance(photo, _Decoded)]
-    embeddings = iter(encoder.embed_photos(np.stack([photo.pixels for photo in decoded])))
+    embeddings = iter(encoder.encode_photo_pixels(np.stack([photo.pixels for photo in decoded])))
     return [_row(photo, next(embeddings)) if isinstance(photo, _Decoded) else photo for photo in read]
 
 
@@ -165,7 +165,7 @@ def _read(encoder: Encoder, path: bytes, known: Callable[[bytes], bool]) -> _Dec
         return _Decoded(path, size, mtime_ns, digest, header.width, header.height, pixels)
     except FileNotFoundError:
         return Gone(path)
-    except PictureError as error:
+    except ImageError as error:
         return Failed(path, size, mtime_ns, _bare(error, path))
     except OSError as error:
         # The disk or the network failed, not the file: without its size and time it is tried again by the next run.
@@ -175,7 +175,7 @@ def _read(encoder: Encoder, path: bytes, known: Callable[[bytes], bool]) -> _Dec
 
 
 def _bare(error: InputError, path: bytes) -> str:
-    """The reason without the file's name in front, which is in the catalogue beside it."""
+    """The reason without the file's name in front, which is in the catalog beside it."""
     message = error.message
     for name in (os.fsdecode(path), "picture"):
         message = message.removeprefix(f"{name}: ")

@@ -26,7 +26,7 @@ class SearchResult:
 
 @dataclass(frozen=True)
 class Photo:
-    """A photo in the catalogue: its size in pixels as it is seen, and its file's size and time when it was indexed."""
+    """A photo in the catalog: its size in pixels as it is seen, and its file's size and time when it was indexed."""
 
     id: int
     path: Path
@@ -96,10 +96,10 @@ class Status:
         photos, failures: How many.
         folders: Those that ``sync`` visits.
         excluded: Files and folders below them that ``remove`` took out.
-        model: Name of the artefact.
+        model: Name of the package.
         fingerprint: Identity of its embedding space.
         embedding: Length of a vector.
-        metric: ``cosine`` or ``euclidean``.
+        distance: ``cosine`` or ``euclidean``.
         engine: Of the index on disk; empty where there is none.
         pending: Changes that the index on disk does not have yet; searches see them all the same.
         bytes: Size of the library's files.
@@ -113,7 +113,7 @@ class Status:
     model: str
     fingerprint: str
     embedding: int
-    metric: str
+    distance: str
     engine: str
     pending: int
     bytes: int

@@ -1,6 +1,6 @@
 """Walking folders for pictures.
 
-Paths are bytes here and in the catalogue, as the system has them, since a file's name need not be valid text.
+Paths are bytes here and in the catalog, as the system has them, since a file's name need not be valid text.
 """
 
 from __future__ import annotations

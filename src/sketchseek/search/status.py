@@ -7,15 +7,15 @@ from contextlib import suppress
 from pathlib import Path
 
 from sketchseek.search.catalog import Catalog
-from sketchseek.search.follower import Follower
+from sketchseek.search.index_mirror import IndexMirror
 from sketchseek.search.results import Status
 
 
-def status_of(path: Path, catalog: Catalog, follower: Follower) -> Status:
-    """Gather a library's status; inside a ``snapshot`` of its catalogue."""
+def status_of(path: Path, catalog: Catalog, mirror: IndexMirror) -> Status:
+    """Gather a library's status; inside a ``snapshot`` of its catalog."""
     facts = catalog.meta()
     count = catalog.count()
-    generation = follower.recorded(catalog, facts.get("generation", ""))
+    snapshot = mirror.recorded(catalog, facts.get("snapshot", ""))
     return Status(
         path=path,
         photos=count,
@@ -25,9 +25,9 @@ def status_of(path: Path, catalog: Catalog, follower: Follower) -> Status:
         model=facts["name"],
         fingerprint=facts["fingerprint"],
         embedding=int(facts["embedding"]),
-        metric=facts["metric"],
-        engine="" if generation is None else generation[0].engine,
-        pending=count if generation is None else generation[1],
+        distance=facts["distance"],
+        engine="" if snapshot is None else snapshot[0].engine,
+        pending=count if snapshot is None else snapshot[1],
         bytes=_size_of(path),
     )
 

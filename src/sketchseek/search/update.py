@@ -1,4 +1,4 @@
-"""Bringing the catalogue up to date with the folders: new, changed, moved and deleted files."""
+"""Bringing the catalog up to date with the folders: new, changed, moved and deleted files."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 
 from sketchseek.encoder import Encoder
 from sketchseek.search.catalog import Catalog
-from sketchseek.search.follower import Follower
+from sketchseek.search.index_mirror import IndexMirror
 from sketchseek.search.pipeline import Failed, Gone, Known, Outcome, embed_files
 from sketchseek.search.results import IndexProgress, IndexReport
 from sketchseek.search.scan import Found, Unreadable, scan
-from sketchseek.search.worklist import Worklist, locked
+from sketchseek.search.scan_diff import ScanDiff, locked
 
 COMMIT_EVERY = 2.0
 """Seconds between commits: what a crash can cost."""
@@ -35,7 +35,7 @@ class _Counts:
 def update(
     library: Path, catalog: Catalog, encoder: Encoder, folders: Sequence[bytes], progress: Progress | None = None
 ) -> IndexReport:
-    """Bring the catalogue up to date with some folders. See ``Library.add``.
+    """Bring the catalog up to date with some folders. See ``Library.add``.
 
     Args:
         library: The library's folder.
@@ -52,7 +52,7 @@ def update(
         reader.close()
     if progress is not None:
         progress(IndexProgress("index", 0, 1, report.indexed, report.failed, report.moved))
-    Follower.of(library, catalog.meta()).save(catalog)
+    IndexMirror.of(library, catalog.meta()).save(catalog)
     return replace(report, seconds=time.monotonic() - start)
 
 
@@ -90,7 +90,7 @@ class Update:
 
         An exception, KeyboardInterrupt among them, leaves everything up to it committed.
         """
-        with Worklist(self._catalog) as work:
+        with ScanDiff(self._catalog) as work:
             unreadable = self._scan(work)
             work.plan()
             unchanged, skipped, total = work.unchanged(), work.skipped(), work.total()
@@ -114,7 +114,7 @@ class Update:
             seconds=0.0,
         )
 
-    def _scan(self, work: Worklist) -> list[bytes]:
+    def _scan(self, work: ScanDiff) -> list[bytes]:
         found = 0
         unreadable: list[Unreadable] = []
         chunk: list[Found] = []
@@ -203,10 +203,10 @@ class Update:
             return True
         # Of thousands of copies of one file each is looked for once, not once for each copy.
         tried = self._tried.get(digest, 0)
-        while twins := catalog.paths_with_digest(digest, tried):
-            for photo, path in twins:
+        while duplicates := catalog.paths_with_digest(digest, tried):
+            for photo, path in duplicates:
                 tried = photo
-                if len(twins) > 1 or digest in self._tried:
+                if len(duplicates) > 1 or digest in self._tried:
                     self._tried[digest] = photo
                 if not os.path.lexists(path):
                     catalog.move(photo, file.path, file.size, file.mtime_ns)

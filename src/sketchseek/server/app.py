@@ -1,4 +1,4 @@
-"""The application: REST under ``/api``, the drawing page everywhere else."""
+"""The application: REST under ``/api``, the sketch page everywhere else."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
 import sketchseek
+from sketchseek.server.background_indexing import Indexer
+from sketchseek.server.dependencies import ServerState, named, picture_threads
 from sketchseek.server.errors import add_error_handlers
-from sketchseek.server.indexing import Indexer
-from sketchseek.server.libraries import library_routes
-from sketchseek.server.limits import LOOPBACK, BodyLimit, HostCheck, Limits, SecurityHeaders
-from sketchseek.server.model import model_routes
-from sketchseek.server.photos import photo_routes
-from sketchseek.server.searches import search_routes
-from sketchseek.server.state import ServerState, named, picture_threads
+from sketchseek.server.routers.libraries import library_routes
+from sketchseek.server.routers.model import model_routes
+from sketchseek.server.routers.photos import photo_routes
+from sketchseek.server.routers.search import search_routes
+from sketchseek.server.security import LOOPBACK, BodyLimit, HostCheck, Limits, SecurityHeaders
 from sketchseek.server.thumbnails import ThumbnailCache
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from sketchseek.search.library import Library
 
-PAGE = Path(__file__).parent / "page"
+PAGE = Path(__file__).parents[1] / "web"
 WASM = "vendor/ort-wasm-simd-threaded.wasm"
 """The one file of the page that is kept, and sent, compressed: a quarter of its size."""
 
@@ -63,7 +63,7 @@ def create_app(
     app = FastAPI(
         title="sketchseek",
         version=sketchseek.__version__,
-        description="Find photos with a drawing.",
+        description="Find photos with a sketch.",
         # The usual pages of documentation load their scripts from the internet; this server's page never does.
         docs_url=None,
         redoc_url=None,

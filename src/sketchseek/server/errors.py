@@ -10,10 +10,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from sketchseek.errors import (
-    ArtefactMismatchError,
+    ImageTooLargeError,
     InputError,
     LibraryLockedError,
-    PictureTooLargeError,
+    ModelMismatchError,
     SketchseekError,
 )
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
 _STATUS: tuple[tuple[type[SketchseekError], int], ...] = (
-    (PictureTooLargeError, 413),
+    (ImageTooLargeError, 413),
     (InputError, 422),
-    (ArtefactMismatchError, 409),
+    (ModelMismatchError, 409),
     (LibraryLockedError, 503),
     (SketchseekError, 500),
 )

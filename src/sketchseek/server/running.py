@@ -27,10 +27,10 @@ def bind(host: str, port: int | None) -> socket.socket:
     Raises:
         ConfigError: The port is taken, or the address is not this machine's.
     """
-    for wanted in range(DEFAULT_PORT, DEFAULT_PORT + _TRIES) if port is None else [port]:
+    for params in range(DEFAULT_PORT, DEFAULT_PORT + _TRIES) if port is None else [port]:
         try:
             family, kind, protocol, _, address = socket.getaddrinfo(
-                host, wanted, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+                host, params, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
             )[0]
         except OSError as error:
             raise ConfigError(f"--host {host}: no such address ({error.strerror}).") from error
@@ -43,7 +43,7 @@ def bind(host: str, port: int | None) -> socket.socket:
             return listener
         except OverflowError as error:
             listener.close()
-            raise ConfigError(f"--port {wanted}: not a port.", remedy="Ports are 0 to 65535.") from error
+            raise ConfigError(f"--port {params}: not a port.", remedy="Ports are 0 to 65535.") from error
         except OSError as error:
             listener.close()
             if port is not None:
@@ -87,19 +87,19 @@ def serve(
         ready: Called with the URL once the server answers.
 
     Raises:
-        ArtefactError: The library's model is missing or cannot be used.
+        ModelPackageError: The library's model is missing or cannot be used.
     """
     import uvicorn
 
-    from sketchseek.folders import cache_folder
     from sketchseek.server.app import create_app
-    from sketchseek.server.limits import allowed_hosts
+    from sketchseek.server.security import allowed_hosts
     from sketchseek.server.thumbnails import ThumbnailCache
+    from sketchseek.user_dirs import user_cache_dir
 
     for one in (library, *others):
         one.encoder  # noqa: B018  better now than at the first search
     hosts, any_address = allowed_hosts(host, allow_hosts)
-    cache = ThumbnailCache(thumbnails or cache_folder() / "thumbnails")
+    cache = ThumbnailCache(thumbnails or user_cache_dir() / "thumbnails")
     for chore in (lambda: _warm_up(library), cache.prune):
         threading.Thread(target=chore, daemon=True).start()
     app = create_app(library, *others, thumbnails=cache, roots=roots, hosts=hosts, any_address=any_address)

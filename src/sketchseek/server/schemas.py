@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field, Fi
 
 DEFAULT_RESULTS = 48
 
-RESULTS_WANTED = "Results wanted."
+RESULTS_WANTED = "Maximum number of results."
 ONLY_FOLDER = "Only photos below this folder."
 ONLY_AFTER = "Only photos whose file time is this one or later: ISO 8601, such as 2024-05-01 or 2024-05-01T12:00:00Z; \
 the server's local time where it names no zone."
@@ -43,15 +43,15 @@ class _Request(BaseModel):
 
 
 class Strokes(BaseModel):
-    """A drawing alone."""
+    """A sketch alone."""
 
     model_config = ConfigDict(extra="forbid")
 
-    strokes: Annotated[list[_Stroke], FailFast()] = Field(description="As for a search by drawing.")
+    strokes: Annotated[list[_Stroke], FailFast()] = Field(description="As for a search by sketch.")
 
 
-class DrawingQuery(_Request):
-    """A drawing as strokes."""
+class SketchQuery(_Request):
+    """A sketch as strokes."""
 
     strokes: Annotated[list[_Stroke], FailFast()] = Field(description="[[[x…],[y…]],…], y growing downwards, any unit.")
 
@@ -72,7 +72,7 @@ PhotoIds = Annotated[list[Annotated[int, Field(ge=1, le=2**63 - 1)]], Field(max_
 class RefineQuery(_Request):
     """A query, one of strokes, vector and photo_id, with photos that answered it well or badly."""
 
-    strokes: Annotated[list[_Stroke] | None, FailFast()] = Field(None, description="As for a search by drawing.")
+    strokes: Annotated[list[_Stroke] | None, FailFast()] = Field(None, description="As for a search by sketch.")
     vector: Annotated[list[FiniteFloat] | None, FailFast()] = Field(None, description="As for a search by vector.")
     photo_id: int | None = Field(None, ge=1, le=2**63 - 1, description="As for a search by photo.")
     right: PhotoIds = Field(default_factory=list, description="Ids of photos to find more of.")
@@ -101,7 +101,7 @@ class Results(BaseModel):
     )
     more: bool = Field(description="Whether results after the last may be asked for and may be there.")
     fit: float | None = Field(
-        description="Score from which on a result of a drawing is likely what was meant, where the model knows one."
+        description="Score from which on a result of a sketch is likely what was meant, where the model knows one."
     )
     fits: bool | None = Field(description="Whether the best result reaches it; null where that is not known.")
 

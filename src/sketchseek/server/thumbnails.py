@@ -12,8 +12,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from sketchseek.errors import PictureError
-from sketchseek.images import open_picture
+from sketchseek.errors import ImageError
+from sketchseek.images import open_image
 
 SIZES = (160, 320, 640, 1280)
 """Longest sides that are served, in pixels."""
@@ -51,7 +51,7 @@ class ThumbnailCache:
         self.max_bytes = max_bytes
 
     def tag(self, path: Path, size: int) -> str:
-        """Identity of a thumbnail: the original's path, time and length, and the size wanted.
+        """Identity of a thumbnail: the original's path, time and length, and the size params.
 
         Raises:
             FileNotFoundError: The original is gone.
@@ -69,7 +69,7 @@ class ThumbnailCache:
 
         Raises:
             FileNotFoundError: The original is gone.
-            PictureError: It can no longer be read.
+            ImageError: It can no longer be read.
         """
         tag = self.tag(path, size)
         file = self.folder / tag[:2] / f"{tag}.webp"
@@ -105,15 +105,15 @@ def make_thumbnail(path: Path, size: int) -> bytes:
     """Decode, turn and shrink a picture so that its longest side has at most ``size`` pixels; WebP.
 
     Raises:
-        PictureError: It cannot be read.
+        ImageError: It cannot be read.
     """
-    image = open_picture(path, at_least=size, keep_alpha=True)
+    image = open_image(path, at_least=size, keep_alpha=True)
     image.thumbnail((size, size), Image.Resampling.BILINEAR, reducing_gap=2.0)
     out = io.BytesIO()
     try:
         image.save(out, "WEBP", quality=_QUALITY, method=_METHOD)
     except (OSError, ValueError) as error:
-        raise PictureError(f"{path}: no thumbnail can be made of it ({error}).") from error
+        raise ImageError(f"{path}: no thumbnail can be made of it ({error}).") from error
     return out.getvalue()
 
 

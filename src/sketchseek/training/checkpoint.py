@@ -22,7 +22,7 @@ class Progress:
     """Where a run stands.
 
     Attributes:
-        step: Optimisation steps done.
+        step: Optimization steps done.
         fingerprint: Of the experiment (``TrainConfig.fingerprint``).
         best: Best validation score so far, and its step.
         history: A row for each evaluation.
@@ -36,7 +36,7 @@ class Progress:
 
 
 def save_checkpoint(
-    folder: Path, progress: Progress, modules: dict[str, nn.Module], optimiser: torch.optim.Optimizer
+    folder: Path, progress: Progress, modules: dict[str, nn.Module], optimizer: torch.optim.Optimizer
 ) -> None:
     """Write the tensors, then ``progress.json``; a crash between the two leaves the older pair usable.
 
@@ -44,11 +44,11 @@ def save_checkpoint(
         folder: The run's folder.
         progress: Where it stands.
         modules: What has a state to be kept, by name.
-        optimiser: Its optimiser.
+        optimizer: Its optimizer.
     """
     tensors = {f"{name}.{key}": value for name, module in modules.items() for key, value in module.state_dict().items()}
-    for number, state in optimiser.state_dict()["state"].items():
-        tensors |= {f"optimiser.{number}.{key}": torch.as_tensor(value) for key, value in state.items()}
+    for number, state in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{number}.{key}": torch.as_tensor(value) for key, value in state.items()}
     name = f"checkpoint-{progress.step:07d}.safetensors"
     write_tensors(folder / name, tensors)
     write_text(folder / "progress.json", json.dumps(asdict(progress) | {"checkpoint": name}, indent=1))
@@ -58,7 +58,7 @@ def save_checkpoint(
 
 
 def load_checkpoint(
-    folder: Path, fingerprint: str, modules: dict[str, nn.Module], optimiser: torch.optim.Optimizer
+    folder: Path, fingerprint: str, modules: dict[str, nn.Module], optimizer: torch.optim.Optimizer
 ) -> Progress:
     """Continue from a folder's checkpoint; a new ``Progress`` where there is none.
 
@@ -74,12 +74,12 @@ def load_checkpoint(
         raise ConfigError(f"{folder / name}: damaged ({error}).", remedy="Train into another folder.") from error
     for part, module in modules.items():
         module.load_state_dict(_part(tensors, f"{part}."))
-    state = optimiser.state_dict()
+    state = optimizer.state_dict()
     state["state"] = {}
-    for key, value in _part(tensors, "optimiser.").items():
+    for key, value in _part(tensors, "optimizer.").items():
         number, name = key.split(".", 1)
         state["state"].setdefault(int(number), {})[name] = value
-    optimiser.load_state_dict(state)
+    optimizer.load_state_dict(state)
     return progress
 
 

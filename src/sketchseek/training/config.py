@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeVar, Union
 
 from sketchseek.errors import ConfigError
 from sketchseek.training.nn.heads import HeadNorm
-from sketchseek.training.nn.model import SideConfig
+from sketchseek.training.nn.model import BranchConfig
 
 T = TypeVar("T")
 
@@ -25,7 +25,7 @@ class LossConfig:
 
     Attributes:
         name: See ``sketchseek.training.losses.LOSSES``.
-        pairs: What makes a drawing and a photo a pair: the very ``photo`` that was drawn, or the ``category``.
+        pairs: What makes a sketch and a photo a pair: the very ``photo`` that was drawn, or the ``category``.
         weight: Factor in the sum.
         memory: Remembered photos of earlier batches (``TrainConfig.memory``) are references, too.
         options: The loss's own options, such as ``margin``.
@@ -44,13 +44,13 @@ class SourceConfig:
 
     Attributes:
         kind: ``sketchy`` and ``chairv2`` (official layouts, without their test parts), ``pairs``, ``categories``,
-            ``quickdraw`` (drawings of words; its training part), ``photos`` (folders of photos, one a category), or
+            ``quickdraw`` (sketches of words; its training part), ``photos`` (folders of photos, one a category), or
             ``named`` (pictures whose file name is a word).
         path: Its folder, relative to the experiment's ``data`` folder or absolute.
-        lines: A line drawing is extracted from each of its photos, too (``sketchseek.training.lines``).
-        share: Share of its drawn photos that train, the others being left out with their drawings: for learning curves.
-        unfinished: Each of its drawings that is strokes also comes as its first part, for search while one draws.
-        terms: Its licence or terms, for the model card.
+        lines: A line sketch is extracted from each of its photos, too (``sketchseek.training.pseudo_sketches``).
+        share: Share of its drawn photos that train, the others being left out with their sketches: for learning curves.
+        unfinished: Each of its sketches that is strokes also comes as its first part, for search while one draws.
+        terms: Its license or terms, for the model card.
         exclude: Lists of what to leave out of training, such as ``sketchseek audit`` writes, relative to the ``data``
             folder or, where it has none of that name, to the current folder.
         zero_shot: Name of a zero-shot split whose unseen categories are left out, validation included, such as
@@ -74,10 +74,10 @@ class BatchConfig:
     Attributes:
         categories: Different categories.
         photos: Photos of each category.
-        sketches: Drawings of each drawn photo.
-        loose: Drawings of each category that belong to no photo.
-        distractors: Photos of categories that have no drawings: negatives for every drawing.
-        lines: Line drawings extracted from photos of any category, with those photos.
+        sketches: Sketches of each drawn photo.
+        loose: Sketches of each category that belong to no photo.
+        distractors: Photos of categories that have no sketches: negatives for every sketch.
+        lines: Line sketches extracted from photos of any category, with those photos.
         balance: Categories are drawn with probability ∝ (number of drawn photos) ** balance; 0 treats them alike.
     """
 
@@ -92,19 +92,19 @@ class BatchConfig:
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """What is done to drawings and photos in training; each is a switch.
+    """What is done to sketches and photos in training; each is a switch.
 
     Attributes:
-        flip: Probability that a photo and its drawings are mirrored together.
-        rotate: Largest turn in degrees, of the drawing.
-        scale: Largest relative change of size and aspect of the drawing.
-        shift: Largest shift of the drawing, as a share of its square.
-        erase: Probability that a random rectangle of the drawing is wiped.
-        deform: Largest displacement by a smooth wobble, as a share of the drawing's square.
+        flip: Probability that a photo and its sketches are mirrored together.
+        rotate: Largest turn in degrees, of the sketch.
+        scale: Largest relative change of size and aspect of the sketch.
+        shift: Largest shift of the sketch, as a share of its square.
+        erase: Probability that a random rectangle of the sketch is wiped.
+        deform: Largest displacement by a smooth wobble, as a share of the sketch's square.
         thickness: Largest change of the lines' width, in widths of a line; at most half a width is taken away.
-        drop: Probability that a stroke is left out; never all of them. For drawings that are strokes.
+        drop: Probability that a stroke is left out; never all of them. For sketches that are strokes.
         partial: Probability that only the first strokes are there, 30 to 100 % of the ink, as while somebody draws.
-            For drawings that are strokes.
+            For sketches that are strokes.
     """
 
     flip: float = 0.0
@@ -119,12 +119,12 @@ class AugmentConfig:
 
     @property
     def changes_strokes(self) -> bool:
-        """Whether drawings that are strokes are drawn anew."""
+        """Whether sketches that are strokes are drawn anew."""
         return self.drop > 0 or self.partial > 0
 
     @property
-    def changes_drawings(self) -> bool:
-        """Whether anything but mirroring is on: then no drawing is the same twice."""
+    def changes_sketches(self) -> bool:
+        """Whether anything but mirroring is on: then no sketch is the same twice."""
         return any(getattr(self, item.name) for item in dataclasses.fields(self) if item.name != "flip")
 
 
@@ -133,7 +133,7 @@ class DistilConfig:
     """What a student learns from teachers (``sketchseek.training.distillation``); each weight is a switch.
 
     Attributes:
-        teachers: Artefacts, by name or folder; the terms below are meaned over them.
+        teachers: Model packages, by name or folder; the terms below are meaned over them.
         regression: Weight of 1 − cosine between the student's embedding and the teacher's.
         distance, angle: Weights of relational distillation.
         similarity: Weight of the divergence between distributions over the teacher's photos.
@@ -153,22 +153,22 @@ class TrainConfig:
     """One experiment.
 
     Attributes:
-        name: Name of the run and of the artefact made from it.
+        name: Name of the run and of the package made from it.
         sketch, photo: The two encoders.
         sources: What it trains on.
         losses: The terms of the objective.
         distil: What it learns from teachers, besides the losses; null for nothing.
         start: Folder of a run whose best weights this one starts from, relative to the current folder, or the name or
-            folder of an artefact; empty for none.
+            folder of an package; empty for none.
         average: Instead of one, folders of runs of the same encoders, from the mean of whose best weights it starts
             (a model soup, Wortsman et al. 2022, arXiv 2203.05482).
         embedding: Length of the embedding; null for the backbones' pooled features.
         norm, dropout: See ``EmbeddingHead``.
         shared: One set of weights for both sides.
-        distance: ``euclidean`` or ``cosine``: of the losses, and the exported artefact's metric.
+        distance: ``euclidean`` or ``cosine``: of the losses, and the exported package's distance.
         validation: Share of photos, by category, kept out of training to choose by.
         validation_seed: Which photos these are; not ``seed``, so that runs with other seeds can be compared.
-        steps: Optimisation steps; 0 exports what the weights start from.
+        steps: Optimization steps; 0 exports what the weights start from.
         evaluate_every: Steps between checkpoints, each with recall on the validation part.
         warmup: Steps over which the learning rate rises; it then falls along a cosine.
         learning_rate: Of the heads (AdamW).
@@ -179,8 +179,8 @@ class TrainConfig:
     """
 
     name: str
-    sketch: SideConfig
-    photo: SideConfig
+    sketch: BranchConfig
+    photo: BranchConfig
     sources: list[SourceConfig]
     losses: list[LossConfig] = field(default_factory=lambda: [LossConfig("triplet")])
     distil: DistilConfig | None = None

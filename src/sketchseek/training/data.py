@@ -14,22 +14,22 @@ import numpy.typing as npt
 
 from sketchseek.datasets.chairv2 import chairv2_split, load_chairv2
 from sketchseek.datasets.exclusions import exclude
-from sketchseek.datasets.folders import load_categories, load_named_photos, load_pairs, load_photo_folders
+from sketchseek.datasets.image_folders import load_categories, load_named_photos, load_pairs, load_photo_folders
 from sketchseek.datasets.quickdraw import load_quickdraw, quickdraw_split
-from sketchseek.datasets.records import Drawing, Photo, SketchDataset, normalise_word
+from sketchseek.datasets.records import Photo, Sketch, SketchDataset, normalize_word
 from sketchseek.datasets.sketchy import load_sketchy, sketchy_split
 from sketchseek.datasets.splits import validation_split
 from sketchseek.datasets.zero_shot import published_split
-from sketchseek.drawings import RASTER_VERSION, raster_drawing
 from sketchseek.errors import ConfigError, DatasetError, InputError
-from sketchseek.evaluation.redrawing import first_strokes
+from sketchseek.evaluation.corruptions import first_strokes
 from sketchseek.images import read_photo
+from sketchseek.sketches import RASTER_VERSION, rasterize_sketch
 from sketchseek.training.config import SourceConfig
-from sketchseek.training.lines import drawing_source
+from sketchseek.training.pseudo_sketches import sketch_source
 
 Indices = npt.NDArray[np.int64]
 Pixels = npt.NDArray[np.uint8]
-T = TypeVar("T", Photo, Drawing)
+T = TypeVar("T", Photo, Sketch)
 
 _SAME = {
     "car (sedan)": "car",
@@ -44,22 +44,22 @@ _SAME = {
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """Photos and drawings of all sources, as pixels.
+    """Photos and sketches of all sources, as pixels.
 
     Attributes:
         photos, sketches: What was read, in order.
         photo_pixels: (photos, size, size, 3) uint8.
-        sketch_pixels: (drawings, size, size) uint8.
+        sketch_pixels: (sketches, size, size) uint8.
         photo_category, sketch_category: (n,) index into ``categories``.
         photo_source: (photos,) number of the source that each photo came from.
-        sketch_photo: (drawings,) position of each drawing's photo, −1 where it belongs to none.
-        sketch_traced: (drawings,) true where a line drawing was extracted from the photo.
+        sketch_photo: (sketches,) position of each sketch's photo, −1 where it belongs to none.
+        sketch_traced: (sketches,) true where a line sketch was extracted from the photo.
         categories: Names.
         skipped: What could not be read, with the reason.
     """
 
     photos: list[Photo]
-    sketches: list[Drawing]
+    sketches: list[Sketch]
     photo_pixels: Pixels
     sketch_pixels: Pixels
     photo_category: Indices
@@ -82,7 +82,7 @@ class Parts:
 def load_sources(sources: list[SourceConfig], root: Path, validation: float, seed: int) -> Parts:
     """Read the lists of all sources and part them.
 
-    Nothing on a test list is read. Photos of validation, with their drawings, are a share of each category of the
+    Nothing on a test list is read. Photos of validation, with their sketches, are a share of each category of the
     sources that
     have pairs; everything else trains.
 
@@ -93,18 +93,18 @@ def load_sources(sources: list[SourceConfig], root: Path, validation: float, see
     if not sources:
         raise ConfigError("the experiment has no sources.")
     photos: list[Photo] = []
-    drawings: list[Drawing] = []
+    sketches: list[Sketch] = []
     held_photos: list[Photo] = []
-    held_drawings: list[Drawing] = []
-    lines: list[Drawing] = []
+    held_sketches: list[Sketch] = []
+    lines: list[Sketch] = []
     for number, source in enumerate(sources):
         dataset = _load(source, root)
         if source.zero_shot:
             dataset = published_split(source.zero_shot, dataset.categories).training(dataset)
         held: frozenset[str] = frozenset()
-        if any(drawing.photo for drawing in dataset.drawings):
-            drawn = {drawing.photo for drawing in dataset.drawings}
-            # Photos without drawings are split too: they make the gallery as large as its share.
+        if any(sketch.photo for sketch in dataset.sketches):
+            drawn = {sketch.photo for sketch in dataset.sketches}
+            # Photos without sketches are split too: they make the gallery as large as its share.
             for of in ([p for p in dataset.photos if (p.key in drawn) is part] for part in (True, False)):
                 held |= frozenset(validation_split(of, validation, seed).test_photo_keys if of and validation else ())
             if source.share < 1:
@@ -115,23 +115,23 @@ def load_sources(sources: list[SourceConfig], root: Path, validation: float, see
         for photo in dataset.photos:
             (held_photos if photo.key in held else photos).append(_named_photo(photo, number))
             if source.lines and photo.key not in held:
-                lines.append(_line_drawing_of(photos[-1]))
-        for drawing in dataset.drawings:
-            (held_drawings if drawing.photo in held else drawings).append(_named_drawing(drawing, number))
-            if source.unfinished and drawing.strokes and drawing.photo not in held:
-                drawings.append(_unfinished(drawings[-1]))
+                lines.append(_line_sketch_of(photos[-1]))
+        for sketch in dataset.sketches:
+            (held_sketches if sketch.photo in held else sketches).append(_named_sketch(sketch, number))
+            if source.unfinished and sketch.strokes and sketch.photo not in held:
+                sketches.append(_unfinished(sketches[-1]))
     # Photos that nobody drew stay as negatives, unless their name shares a word with a drawn one: a "grinning cat face"
     # is a cat, though its category is another.
-    sketched = {drawing.category for drawing in drawings}
+    sketched = {sketch.category for sketch in sketches}
     parts_of_words = {part for word in sketched for part in word.split()}
     photos = [p for p in photos if p.category in sketched or not parts_of_words.intersection(p.category.split())]
     shown = {photo.category for photo in photos}
-    drawings = [drawing for drawing in drawings if drawing.category in shown]
+    sketches = [sketch for sketch in sketches if sketch.category in shown]
     there = {photo.key for photo in photos}
-    drawings += [drawing for drawing in lines if drawing.photo in there]
+    sketches += [sketch for sketch in lines if sketch.photo in there]
     return Parts(
-        SketchDataset("training", tuple(photos), tuple(drawings), root),
-        SketchDataset("validation", tuple(held_photos), tuple(held_drawings), root),
+        SketchDataset("training", tuple(photos), tuple(sketches), root),
+        SketchDataset("validation", tuple(held_photos), tuple(held_sketches), root),
     )
 
 
@@ -164,17 +164,17 @@ def read_pixels(
         skipped,
     )
     sketches, sketch_pixels = _read(
-        "drawings",
-        dataset.drawings,
-        lambda d: raster_drawing(drawing_source(d), sketch_size),
+        "sketches",
+        dataset.sketches,
+        lambda d: rasterize_sketch(sketch_source(d), sketch_size),
         (sketch_size, sketch_size),
         cache,
         progress,
         skipped,
     )
     if not photos or not sketches:
-        raise DatasetError(f"{dataset.source}: no photos or no drawings could be read.", remedy="; ".join(skipped[:3]))
-    names = sorted({photo.category for photo in photos} | {drawing.category for drawing in sketches})
+        raise DatasetError(f"{dataset.source}: no photos or no sketches could be read.", remedy="; ".join(skipped[:3]))
+    names = sorted({photo.category for photo in photos} | {sketch.category for sketch in sketches})
     number = {name: i for i, name in enumerate(names)}
     place = {photo.key: i for i, photo in enumerate(photos)}
     return TrainingSet(
@@ -183,10 +183,10 @@ def read_pixels(
         photo_pixels,
         sketch_pixels,
         np.array([number[photo.category] for photo in photos], dtype=np.int64),
-        np.array([number[drawing.category] for drawing in sketches], dtype=np.int64),
+        np.array([number[sketch.category] for sketch in sketches], dtype=np.int64),
         np.unique([photo.key.split("/")[0] for photo in photos], return_inverse=True)[1].astype(np.int64),
-        np.array([place.get(drawing.photo or "", -1) for drawing in sketches], dtype=np.int64),
-        np.array([drawing.traced for drawing in sketches], dtype=np.bool_),
+        np.array([place.get(sketch.photo or "", -1) for sketch in sketches], dtype=np.int64),
+        np.array([sketch.traced for sketch in sketches], dtype=np.bool_),
         names,
         skipped,
     )
@@ -199,7 +199,7 @@ def _load(source: SourceConfig, root: Path) -> SketchDataset:
         return dataset.subset(photos=sketchy_split(dataset, path).train_photo_keys)
     if source.kind == "quickdraw":
         dataset = load_quickdraw(path)
-        return dataset.subset(drawings=quickdraw_split(dataset).train_drawing_keys)
+        return dataset.subset(sketches=quickdraw_split(dataset).train_sketch_keys)
     if source.kind == "chairv2":
         dataset = load_chairv2(path)
         return dataset.subset(photos=chairv2_split(dataset).train_photo_keys)
@@ -221,25 +221,25 @@ def _named_photo(photo: Photo, source: int) -> Photo:
     return Photo(photo.path, _word(photo.category), f"{source}/{photo.key}")
 
 
-def _named_drawing(drawing: Drawing, source: int) -> Drawing:
-    photo = f"{source}/{drawing.photo}" if drawing.photo else None
-    return Drawing(_word(drawing.category), f"{source}/{drawing.key}", photo, drawing.path, drawing.strokes)
+def _named_sketch(sketch: Sketch, source: int) -> Sketch:
+    photo = f"{source}/{sketch.photo}" if sketch.photo else None
+    return Sketch(_word(sketch.category), f"{source}/{sketch.key}", photo, sketch.path, sketch.strokes)
 
 
-def _unfinished(drawing: Drawing) -> Drawing:
-    """The first 30 to 80 % of a drawing's lines; how much is settled by its key."""
-    share = 0.3 + 0.5 * zlib.crc32(drawing.key.encode()) / 2**32
-    strokes = first_strokes(drawing.strokes or (), share)
+def _unfinished(sketch: Sketch) -> Sketch:
+    """The first 30 to 80 % of a sketch's lines; how much is settled by its key."""
+    share = 0.3 + 0.5 * zlib.crc32(sketch.key.encode()) / 2**32
+    strokes = first_strokes(sketch.strokes or (), share)
     frozen = tuple(tuple(tuple(values) for values in stroke) for stroke in strokes)
-    return replace(drawing, key=f"{drawing.key}#first", strokes=frozen)
+    return replace(sketch, key=f"{sketch.key}#first", strokes=frozen)
 
 
-def _line_drawing_of(photo: Photo) -> Drawing:
-    return Drawing(photo.category, f"{photo.key}#lines", photo.key, photo.path, traced=True)
+def _line_sketch_of(photo: Photo) -> Sketch:
+    return Sketch(photo.category, f"{photo.key}#lines", photo.key, photo.path, traced=True)
 
 
 def _word(category: str) -> str:
-    word = normalise_word(category)
+    word = normalize_word(category)
     return _SAME.get(word, word)
 
 
@@ -279,7 +279,7 @@ def _read(
     return [items[i] for i in good_list], pixels
 
 
-def _checksum(items: Sequence[Photo | Drawing], shape: tuple[int, ...]) -> str:
+def _checksum(items: Sequence[Photo | Sketch], shape: tuple[int, ...]) -> str:
     digest = hashlib.sha256(f"{RASTER_VERSION} {shape}".encode())
     for item in items:
         stat = item.path.stat() if item.path is not None and item.path.is_file() else None

@@ -5,11 +5,11 @@ Three objectives, each with a weight of its own:
 - **regression**: a student's embedding is its teacher's, as in EmbeddingDistillation;
 - **relations**: a batch's embeddings lie to one another as the teacher's do, by distance and by angle (RKD, Park et al.
   2019, arXiv 1904.05068); the two spaces may have different lengths;
-- **similarity**: among many photos a student's drawing (or photo) has the neighbours that the teacher's has: the
+- **similarity**: among many photos a student's sketch (or photo) has the neighbors that the teacher's has: the
   Kullback-Leibler divergence of two softmax distributions over the teacher's photos of the whole training set, which is
   what a ranking is made of.
 
-The published recipe (arXiv 2305.18988) distils, but its objective is not public: this choice is ours. Drawings are
+The published recipe (arXiv 2305.18988) distils, but its objective is not public: this choice is ours. Sketches are
 shown to the teacher as the student sees them, augmented; photos are embedded once, as they are and mirrored, and kept
 on disk.
 """
@@ -54,9 +54,9 @@ def similarity_loss(student: Tensor, teacher: Tensor, photos: Tensor, temperatur
     """Mean over the batch of KL(teacher ‖ student) between distributions over photos.
 
     Args:
-        student, teacher: (n, d) embeddings of the same drawings or photos.
+        student, teacher: (n, d) embeddings of the same sketches or photos.
         photos: (m, d) the teacher's photos; a distribution is the softmax of cosines to them over ``temperature``.
-        temperature: Smaller looks at fewer neighbours.
+        temperature: Smaller looks at fewer neighbors.
     """
     gallery = F.normalize(photos, dim=1)
     ours, theirs = (F.normalize(x, dim=1) @ gallery.T / temperature for x in (student, teacher))
@@ -74,7 +74,7 @@ class Distiller:
         reading: Called with what is embedded, how many are done, and of how many.
 
     Raises:
-        ArtefactError: A teacher cannot be opened.
+        ModelPackageError: A teacher cannot be opened.
         ConfigError: No teacher is named, or an objective needs one teacher of the student's own embedding length.
     """
 
@@ -94,12 +94,17 @@ class Distiller:
         self._photos = [torch.from_numpy(_photo_bank(teacher, data, cache, reading)) for teacher in self._teachers]
 
     def loss(
-        self, drawings: Tensor, sketches: Tensor, photos: Tensor, positions: npt.NDArray[np.int64], mirrored: Tensor
+        self,
+        sketch_pixels: Tensor,
+        sketches: Tensor,
+        photos: Tensor,
+        positions: npt.NDArray[np.int64],
+        mirrored: Tensor,
     ) -> Tensor:
         """The weighted sum of all objectives, meaned over teachers; a side that has nothing to learn adds nothing.
 
         Args:
-            drawings: (s, size, size) uint8, as the student saw them.
+            sketch_pixels: (s, size, size) uint8, as the student saw them.
             sketches: (s, d) the student's embeddings of them.
             photos: (p, d) the student's embeddings of a batch's photos.
             positions: (p,) their positions in the training set.
@@ -110,19 +115,21 @@ class Distiller:
             return total  # a teacher whose embeddings only weigh a loss
         for teacher, bank in zip(self._teachers, self._photos, strict=True):
             if sketches.requires_grad:
-                taught = torch.from_numpy(teacher.embed_sketches(_resized(drawings, teacher.manifest.sketch.size)))
+                taught = torch.from_numpy(
+                    teacher.encode_sketch_pixels(_resized(sketch_pixels, teacher.manifest.sketch.size))
+                )
                 total = total + self._terms(sketches, taught.to(sketches.device), bank)
             if photos.requires_grad:
                 taught = bank[mirrored.long(), torch.from_numpy(positions)].float()
                 total = total + self._terms(photos, taught.to(photos.device), bank)
         return total / len(self._teachers)
 
-    def embed_drawings(self, drawings: Tensor) -> Tensor:
-        """The first teacher's embeddings of drawings (s, size, size) uint8, as a loss may weigh by."""
+    def embed_sketches(self, sketches: Tensor) -> Tensor:
+        """The first teacher's embeddings of sketches (s, size, size) uint8, as a loss may weigh by."""
         teacher = self._teachers[0]
-        return torch.from_numpy(teacher.embed_sketches(_resized(drawings, teacher.manifest.sketch.size)))
+        return torch.from_numpy(teacher.encode_sketch_pixels(_resized(sketches, teacher.manifest.sketch.size)))
 
-    def embed_photos(self, positions: npt.NDArray[np.int64]) -> Tensor:
+    def encode_photo_pixels(self, positions: npt.NDArray[np.int64]) -> Tensor:
         """The first teacher's embeddings of photos at these positions in the training set, none mirrored."""
         return self._photos[0][0, torch.from_numpy(positions)].float()
 
@@ -152,14 +159,14 @@ def _angles(x: Tensor) -> Tensor:
     return towards @ towards.transpose(1, 2)
 
 
-def _resized(drawings: Tensor, size: int) -> npt.NDArray[np.uint8]:
+def _resized(sketches: Tensor, size: int) -> npt.NDArray[np.uint8]:
     """The teacher's raster from the student's: lines are a share of the square wide in both."""
-    if drawings.shape[1] != size:
+    if sketches.shape[1] != size:
         scaled = F.interpolate(
-            drawings[:, None].float(), size=(size, size), mode="bilinear", align_corners=False, antialias=True
+            sketches[:, None].float(), size=(size, size), mode="bilinear", align_corners=False, antialias=True
         )
-        drawings = scaled[:, 0].round().to(torch.uint8)
-    return drawings.cpu().numpy()
+        sketches = scaled[:, 0].round().to(torch.uint8)
+    return sketches.cpu().numpy()
 
 
 def _photo_bank(
@@ -177,7 +184,9 @@ def _photo_bank(
     parts: list[Any] = []
     for start in range(0, len(data.photos), batch):
         pixels = np.stack([teacher.read_photo(photo.path) for photo in data.photos[start : start + batch]])
-        parts.append(np.stack([teacher.embed_photos(seen) for seen in (pixels, pixels[:, :, ::-1])]).astype(np.float16))
+        parts.append(
+            np.stack([teacher.encode_photo_pixels(seen) for seen in (pixels, pixels[:, :, ::-1])]).astype(np.float16)
+        )
         reading("the teacher's photos", min(start + batch, len(data.photos)), len(data.photos))
     bank: npt.NDArray[np.float16] = np.concatenate(parts, axis=1)
     if file is not None:

@@ -1,4 +1,4 @@
-"""From trained encoders to an artefact: two ONNX graphs and a manifest, checked against the model they come from."""
+"""From trained encoders to an package: two ONNX graphs and a manifest, checked against the model they come from."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sketchseek.artefact import Artefact, Manifest, Metric, Side, sha256_of, write_manifest
-from sketchseek.drawings import RASTER_VERSION
 from sketchseek.encoder import Encoder
 from sketchseek.errors import ExportError, MissingExtraError
+from sketchseek.models.package import Distance, Manifest, ModelPackage, Side, sha256_of, write_manifest
+from sketchseek.sketches import RASTER_VERSION
 from sketchseek.training.config import TrainConfig
-from sketchseek.training.nn.model import SIDES, SideEncoder, SideName, TwoEncoders
+from sketchseek.training.nn.model import SIDES, BranchEncoder, BranchName, DualEncoder
 
 OPSET = 18
 
 
 @dataclass(frozen=True)
 class Parity:
-    """How far an artefact is from the model it was exported from.
+    """How far an package is from the model it was exported from.
 
     Attributes:
         difference: Largest absolute difference of an embedding's component, relative to the embeddings' spread.
@@ -44,37 +44,37 @@ class Parity:
 class _Exported(nn.Module):
     """One side as it is exported: pixels in, comparable embedding out."""
 
-    def __init__(self, encoder: SideEncoder, metric: Metric) -> None:
+    def __init__(self, encoder: BranchEncoder, distance: Distance) -> None:
         super().__init__()
         self.encoder = encoder
-        self.metric = metric
+        self.distance = distance
 
     def forward(self, pixels: Tensor) -> Tensor:
         embedding: Tensor = self.encoder(pixels)
-        return F.normalize(embedding, dim=1) if self.metric == "cosine" else embedding
+        return F.normalize(embedding, dim=1) if self.distance == "cosine" else embedding
 
 
-def export_artefact(
-    model: TwoEncoders,
+def export_model(
+    model: DualEncoder,
     config: TrainConfig,
     folder: Path,
     *,
     half_weights: bool = True,
     scores: dict[str, Any] | None = None,
     training: dict[str, Any] | None = None,
-    licence: str = "",
-) -> tuple[Artefact, Parity]:
-    """Write an artefact and check it.
+    license_text: str = "",
+) -> tuple[ModelPackage, Parity]:
+    """Write an package and check it.
 
     Args:
         model: The trained encoders.
         config: The experiment that made them.
-        folder: Where the artefact goes; its files are written aside and renamed into it only when the check has passed.
+        folder: Where the package goes; its files are written aside and renamed into it only when the check has passed.
         half_weights: Store weights in fp16, to half the size; they are computed with in fp32.
-        scores, training, licence: For the manifest.
+        scores, training, license_text: For the manifest.
 
     Raises:
-        ExportError: The artefact's embeddings differ from the model's.
+        ExportError: The package's embeddings differ from the model's.
         MissingExtraError: onnx or onnxscript is not installed.
     """
     model = model.to("cpu").eval()
@@ -87,28 +87,28 @@ def export_artefact(
         manifest = Manifest(
             name=config.name,
             embedding=model.embedding,
-            metric=config.distance,
+            distance=config.distance,
             raster=RASTER_VERSION,
             photo=sides["photo"],
             sketch=sides["sketch"],
             data=[source.terms or f"{source.kind}: {source.path}" for source in config.sources],
-            licence=licence,
+            license=license_text,
             scores=scores or {},
             training=(training or {}) | {"settings": dataclasses.asdict(config)},
         )
         parity = check_parity(model, Encoder(write_manifest(Path(aside), manifest)))
         for file in Path(aside).iterdir():
             file.replace(folder / file.name)
-    return Artefact(folder, manifest), parity
+    return ModelPackage(folder, manifest), parity
 
 
-def check_parity(model: TwoEncoders, encoder: Encoder, *, count: int = 48, tolerance: float = 0.02) -> Parity:
-    """Compare an artefact's embeddings, and the rankings they give, with the model's, on random pictures and drawings.
+def check_parity(model: DualEncoder, encoder: Encoder, *, count: int = 48, tolerance: float = 0.02) -> Parity:
+    """Compare an package's embeddings, and the rankings they give, with the model's, on random pictures and sketches.
 
     Args:
         model: The model that it was exported from.
-        encoder: The artefact.
-        count: Number of photos, and of drawings.
+        encoder: The package.
+        count: Number of photos, and of sketches.
         tolerance: Largest ``Parity.difference`` that passes; fp16 weights alone give about 0.005.
 
     Raises:
@@ -118,13 +118,13 @@ def check_parity(model: TwoEncoders, encoder: Encoder, *, count: int = 48, toler
     photos = _blobs(random, (count, model.photo.config.size, model.photo.config.size, 3))
     sketches = np.where(_blobs(random, (count, model.sketch.config.size, model.sketch.config.size)) > 127, 255, 0)
     sketches = sketches.astype(np.uint8)
-    cosine = encoder.manifest.metric == "cosine"
+    cosine = encoder.manifest.distance == "cosine"
     with torch.no_grad():
         expected = [
-            _Exported(model.side(name), encoder.manifest.metric).eval()(torch.from_numpy(pixels)).numpy()
+            _Exported(model.side(name), encoder.manifest.distance).eval()(torch.from_numpy(pixels)).numpy()
             for name, pixels in zip(SIDES, (photos, sketches), strict=True)
         ]
-    got = [encoder.embed_photos(photos), encoder.embed_sketches(sketches)]
+    got = [encoder.encode_photo_pixels(photos), encoder.encode_sketch_pixels(sketches)]
     difference = max(float(np.abs(a - b).max() / a.std()) for a, b in zip(expected, got, strict=True))
     before, after = (_scores(sketches=pair[1], photos=pair[0], cosine=cosine) for pair in (expected, got))
     slack = 2 * float(np.abs(before - after).max())
@@ -133,14 +133,14 @@ def check_parity(model: TwoEncoders, encoder: Encoder, *, count: int = 48, toler
     agreement = float(np.mean((np.diff(ranked, axis=1) <= slack).all(axis=1)))
     if not difference <= tolerance or agreement < 1.0:
         raise ExportError(
-            f"{encoder.artefact.path}: the exported model differs from its source: embeddings by up to "
+            f"{encoder.package.path}: the exported model differs from its source: embeddings by up to "
             f"{difference:.4f} of their spread (tolerance {tolerance}), rankings agree for {agreement:.0%}.",
             remedy="Export with fp32 weights (--fp32); if that fails too, this backbone cannot be exported faithfully.",
         )
     return Parity(difference, agreement)
 
 
-def _export_side(encoder: SideEncoder, name: SideName, metric: Metric, file: Path, half_weights: bool) -> Side:
+def _export_side(encoder: BranchEncoder, name: BranchName, distance: Distance, file: Path, half_weights: bool) -> Side:
     size = encoder.config.size
     # A batch of two: the exporter takes a batch of one for a constant.
     pixels = torch.zeros((2, size, size, 3) if name == "photo" else (2, size, size), dtype=torch.uint8)
@@ -153,7 +153,7 @@ def _export_side(encoder: SideEncoder, name: SideName, metric: Metric, file: Pat
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own deprecations
         torch.onnx.export(
-            _Exported(encoder, metric).eval(),
+            _Exported(encoder, distance).eval(),
             (pixels,),
             str(file),
             input_names=["pixels"],
@@ -197,11 +197,11 @@ def store_half(model: Any, smallest: int = 8192) -> None:
     from onnx import TensorProto, helper, numpy_helper
 
     casts = []
-    for initialiser in model.graph.initializer:
-        values = numpy_helper.to_array(initialiser)
+    for initializer in model.graph.initializer:
+        values = numpy_helper.to_array(initializer)
         if values.dtype == np.float32 and values.size >= smallest and np.abs(values).max() < 60_000:
-            name = initialiser.name
-            initialiser.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
+            name = initializer.name
+            initializer.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
             casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=TensorProto.FLOAT))
     for node in reversed(casts):
         model.graph.node.insert(0, node)

@@ -17,11 +17,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from sketchseek.artefact import Metric
 from sketchseek.errors import ConfigError, TrainingError
-from sketchseek.evaluation.figures import exact_recall
-from sketchseek.evaluation.fit import fit_threshold
+from sketchseek.evaluation.match_threshold import match_threshold
 from sketchseek.evaluation.metrics import nearest
+from sketchseek.evaluation.summary import exact_recall
+from sketchseek.models.package import Distance
+from sketchseek.training.branch_inputs import BranchInputs
 from sketchseek.training.checkpoint import (
     BEST,
     Progress,
@@ -32,14 +33,13 @@ from sketchseek.training.checkpoint import (
     write_text,
 )
 from sketchseek.training.config import TrainConfig
+from sketchseek.training.cross_batch_memory import CrossBatchMemory
 from sketchseek.training.data import Parts, TrainingSet, read_pixels
-from sketchseek.training.memory import PhotoMemory
-from sketchseek.training.nn.exported import settle
-from sketchseek.training.nn.model import SideName, TwoEncoders
+from sketchseek.training.distributed import ProcessGroup
+from sketchseek.training.init_from import EXPERIMENT, load_best, load_start, read_experiment
+from sketchseek.training.nn.from_package import settle
+from sketchseek.training.nn.model import BranchName, DualEncoder
 from sketchseek.training.objective import Objective
-from sketchseek.training.pictures import SidePictures
-from sketchseek.training.starting import EXPERIMENT, load_best, load_start, read_experiment
-from sketchseek.training.workers import Workers
 
 
 @dataclass(frozen=True)
@@ -57,10 +57,10 @@ class Events:
     evaluated: Callable[[dict[str, float]], None] = lambda row: None
 
 
-def build_model(config: TrainConfig) -> TwoEncoders:
-    """The two encoders of an experiment, initialised by its seed."""
+def build_model(config: TrainConfig) -> DualEncoder:
+    """The two encoders of an experiment, initialized by its seed."""
     torch.manual_seed(config.seed)
-    return TwoEncoders(
+    return DualEncoder(
         config.sketch,
         config.photo,
         embedding=config.embedding,
@@ -83,7 +83,7 @@ def save_experiment(folder: Path, config: TrainConfig) -> None:
     write_text(file, json.dumps(dataclasses.asdict(config), indent=1))
 
 
-def load_run(folder: Path) -> tuple[TwoEncoders, TrainConfig, Progress]:
+def load_run(folder: Path) -> tuple[DualEncoder, TrainConfig, Progress]:
     """The best weights of a run, its settings and how it went.
 
     Raises:
@@ -105,7 +105,7 @@ def train(
     folder: Path,
     cache: Path | None,
     events: Events | None = None,
-    workers: Workers | None = None,
+    workers: ProcessGroup | None = None,
 ) -> Progress:
     """Train an experiment, or continue it from the folder's checkpoint.
 
@@ -127,7 +127,7 @@ def train(
         TrainingError: The loss is no longer finite.
     """
     events = events or Events()
-    workers = workers or Workers()
+    workers = workers or ProcessGroup()
     if config.memory and workers.count > 1:
         raise ConfigError("memory: not with several devices.", remedy="Set memory to 0, or train on one device.")
     folder.mkdir(parents=True, exist_ok=True)
@@ -136,11 +136,11 @@ def train(
     exported = load_start(model, config)
     model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = copy.deepcopy(model).requires_grad_(False).eval() if config.ema else None
-    optimiser = torch.optim.AdamW(_groups(model, config), lr=config.learning_rate)
-    memory = PhotoMemory(config.memory, model.embedding).to(device) if config.memory else None
+    optimizer = torch.optim.AdamW(_groups(model, config), lr=config.learning_rate)
+    memory = CrossBatchMemory(config.memory, model.embedding).to(device) if config.memory else None
     stateful = {"model": model, "average": average, "memory": memory}
     kept = {name: module for name, module in stateful.items() if module is not None}
-    progress = load_checkpoint(folder, config.fingerprint, kept, optimiser)
+    progress = load_checkpoint(folder, config.fingerprint, kept, optimizer)
     if config.steps == 0:
         if workers.first:
             write_tensors(folder / BEST, model.state_dict())
@@ -154,26 +154,26 @@ def train(
                 _settle(encoders, exported, data)
         objective = Objective(config, model, data, memory, cache, events.reading)
         held, held_sides = None, None
-        if parts.validation.drawings:
+        if parts.validation.sketches:
             held = read_pixels(parts.validation, config.photo.size, config.sketch.size, cache, events.reading)
             keep: dict[str, Any] = {"mirrored": False, "cache": cache, "reading": events.reading}
             held_sides = (
-                SidePictures(model.sketch, held.sketch_pixels, **keep),
-                SidePictures(model.photo, held.photo_pixels, **keep),
+                BranchInputs(model.sketch, held.sketch_pixels, **keep),
+                BranchInputs(model.photo, held.photo_pixels, **keep),
             )
     recent: list[float] = []
     started = time.perf_counter()
     model.train()
     while progress.step < config.steps:
         number = progress.step
-        for group in optimiser.param_groups:
+        for group in optimizer.param_groups:
             group["lr"] = group["peak"] * _schedule(number, config)
         loss = objective.loss(number * workers.count + workers.rank)
-        optimiser.zero_grad(set_to_none=True)
+        optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         mean = workers.average_gradients(model, loss)
         nn.utils.clip_grad_norm_(model.parameters(), config.clip)
-        optimiser.step()
+        optimizer.step()
         workers.average_statistics(model)
         if average is not None:
             _average(average, model, min(config.ema, (1 + number) / (10 + number)))
@@ -196,15 +196,15 @@ def train(
                 if held is not None:
                     row |= validate(judged, held, config.distance, held_sides)
                 _keep_best(folder, progress, row, judged)
-                save_checkpoint(folder, progress, kept, optimiser)
+                save_checkpoint(folder, progress, kept, optimizer)
                 events.evaluated(row)
             workers.wait()
             model.train()
     return progress
 
 
-def _settle(model: TwoEncoders, exported: list[SideName], data: TrainingSet) -> None:
-    """Measure the statistics of encoders that come from an artefact, if any of their stages train on."""
+def _settle(model: DualEncoder, exported: list[BranchName], data: TrainingSet) -> None:
+    """Measure the statistics of encoders that come from an package, if any of their stages train on."""
     for side in exported:
         if any(parameter.requires_grad for parameter in model.side(side).parameters()):
             pixels = data.sketch_pixels if side == "sketch" else data.photo_pixels
@@ -213,22 +213,22 @@ def _settle(model: TwoEncoders, exported: list[SideName], data: TrainingSet) -> 
 
 @torch.no_grad()
 def validate(
-    model: TwoEncoders,
+    model: DualEncoder,
     held: TrainingSet,
-    metric: Metric = "cosine",
-    sides: tuple[SidePictures, SidePictures] | None = None,
+    distance: Distance = "cosine",
+    sides: tuple[BranchInputs, BranchInputs] | None = None,
 ) -> dict[str, float]:
-    """Find each drawing's own photo among all held-out photos.
+    """Find each sketch's own photo among all held-out photos.
 
     Args:
         model: The encoders.
         held: The held-out part.
-        metric: How embeddings are compared.
-        sides: Its drawings and photos, where their frozen stages' output is at hand.
+        distance: How embeddings are compared.
+        sides: Its sketches and photos, where their frozen stages' output is at hand.
 
     Returns:
         ``recall@1``, ``@5``, ``@10``, ``median_rank``, ``category@1``: how often the first photo is of the category,
-        and, where any drawing finds its category, ``fit`` and ``fit_right`` (``evaluation.fit``).
+        and, where any sketch finds its category, ``fit`` and ``fit_right`` (``evaluation.fit``).
     """
     was = model.training
     model.eval()
@@ -239,20 +239,20 @@ def validate(
         queries, gallery = sides[0].embed_all(model.sketch), sides[1].embed_all(model.photo)
     queries = queries[paired]
     model.train(was)
-    if metric == "cosine":  # the evaluation room takes what an artefact gives: unit lengths
+    if distance == "cosine":  # the evaluation room takes what an package gives: unit lengths
         queries, gallery = (rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (queries, gallery))
-    first = nearest(queries, gallery, 1, metric=metric)
+    first = nearest(queries, gallery, 1, distance=distance)
     hits = held.photo_category[first[:, 0]] == held.sketch_category[paired]
-    recall = exact_recall(queries, gallery, held.sketch_photo[paired], metric=metric)
+    recall = exact_recall(queries, gallery, held.sketch_photo[paired], distance=distance)
     found = recall | {"category@1": float(np.mean(hits))}
     with contextlib.suppress(ValueError):  # nothing is found yet
-        threshold = fit_threshold(queries, gallery, held.sketch_category[paired], held.photo_category, metric)
+        threshold = match_threshold(queries, gallery, held.sketch_category[paired], held.photo_category, distance)
         found |= dict(zip(("fit", "fit_right"), threshold, strict=True))
     return found
 
 
 @torch.no_grad()
-def embed(model: TwoEncoders, side: SideName, pixels: Any, batch: int = 64) -> Any:
+def embed(model: DualEncoder, side: BranchName, pixels: Any, batch: int = 64) -> Any:
     """Embeddings of uint8 pixels, (n, d) float32, in evaluation mode as the model is."""
     encoder = model.side(side)
     device = encoder.mean.device
@@ -263,7 +263,7 @@ def embed(model: TwoEncoders, side: SideName, pixels: Any, batch: int = 64) -> A
     return np.concatenate(rows)
 
 
-def _keep_best(folder: Path, progress: Progress, row: dict[str, float], judged: TwoEncoders) -> None:
+def _keep_best(folder: Path, progress: Progress, row: dict[str, float], judged: DualEncoder) -> None:
     """Add an evaluation to the history; keep the weights if none were better (the last ones, without validation)."""
     score = row["recall@1"] + row["recall@10"] if "recall@1" in row else float(progress.step)
     progress.history.append(row)
@@ -272,7 +272,7 @@ def _keep_best(folder: Path, progress: Progress, row: dict[str, float], judged: 
         write_tensors(folder / BEST, judged.state_dict())
 
 
-def _groups(model: TwoEncoders, config: TrainConfig) -> list[dict[str, Any]]:
+def _groups(model: DualEncoder, config: TrainConfig) -> list[dict[str, Any]]:
     """Parameter groups: heads and backbones apart; no weight decay on what is not a matrix."""
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():

@@ -10,16 +10,16 @@ import torch
 from torch import Tensor, nn
 
 from sketchseek.errors import ConfigError
+from sketchseek.training.branch_inputs import BranchInputs, Reading
 from sketchseek.training.config import LossConfig, TrainConfig
+from sketchseek.training.cross_batch_memory import CrossBatchMemory
 from sketchseek.training.data import TrainingSet
 from sketchseek.training.distillation import Distiller
 from sketchseek.training.losses import create_loss
-from sketchseek.training.memory import PhotoMemory
-from sketchseek.training.nn.model import TwoEncoders
-from sketchseek.training.pictures import Reading, SidePictures
+from sketchseek.training.nn.model import DualEncoder
+from sketchseek.training.raster_augmentation import augment_sketches
 from sketchseek.training.sampling import Batch, CategorySampler
-from sketchseek.training.strokes import redraw
-from sketchseek.training.transforms import augment_sketches
+from sketchseek.training.stroke_augmentation import corrupt_sketch
 
 
 class Objective:
@@ -40,9 +40,9 @@ class Objective:
     def __init__(
         self,
         config: TrainConfig,
-        model: TwoEncoders,
+        model: DualEncoder,
         data: TrainingSet,
-        memory: PhotoMemory | None,
+        memory: CrossBatchMemory | None,
         cache: Path | None,
         reading: Reading,
     ) -> None:
@@ -52,9 +52,9 @@ class Objective:
         self._memory = memory
         self._device = model.photo.mean.device
         keep: dict[str, Any] = {"mirrored": config.augment.flip > 0, "cache": cache, "reading": reading}
-        fixed = not config.augment.changes_drawings
-        self._photos = SidePictures(model.photo, data.photo_pixels, **keep)
-        self._drawings = SidePictures(model.sketch, data.sketch_pixels, fixed=fixed, **keep)
+        fixed = not config.augment.changes_sketches
+        self._photos = BranchInputs(model.photo, data.photo_pixels, **keep)
+        self._sketches = BranchInputs(model.sketch, data.sketch_pixels, fixed=fixed, **keep)
         self._sampler = CategorySampler(
             data.photo_category,
             data.sketch_category,
@@ -86,16 +86,16 @@ class Objective:
         drawn_mirrored = torch.rand(len(data.sketches), generator=random) < config.augment.flip
         own = torch.from_numpy(data.sketch_photo[batch.sketches])
         flips = torch.where(own >= 0, mirrored[own], drawn_mirrored[drawn])
-        pixels = self._drawings.pixels(drawn, flips)
+        pixels = self._sketches.pixels(drawn, flips)
         if config.augment.changes_strokes:
             strokes = [data.sketches[i].strokes for i in batch.sketches]
-            pixels = redraw(pixels, strokes, flips, config.augment, random)
+            pixels = corrupt_sketch(pixels, strokes, flips, config.augment, random)
         pixels = augment_sketches(pixels, config.augment, random)
         with torch.autocast(self._device.type, torch.bfloat16, enabled=config.precision == "bf16"):
-            if config.augment.changes_drawings:
+            if config.augment.changes_sketches:
                 sketches = self._model.sketch(pixels.to(self._device))
             else:
-                sketches = self._drawings.embed(self._model.sketch, drawn, flips)
+                sketches = self._sketches.embed(self._model.sketch, drawn, flips)
             photos = self._photos.embed(self._model.photo, shown, mirrored[shown])
         sketches, photos = sketches.float(), photos.float()
         loss = torch.zeros((), device=self._device)
@@ -110,7 +110,7 @@ class Objective:
     def _term(
         self, term: LossConfig, function: nn.Module, batch: Batch, pixels: Tensor, sketches: Tensor, photos: Tensor
     ) -> Tensor:
-        """One term: pairs are a drawing and its own photo, or a drawing and every photo of its category."""
+        """One term: pairs are a sketch and its own photo, or a sketch and every photo of its category."""
         data, positions = self._data, batch.photos
         if term.memory and self._memory is not None:
             remembered, others = self._memory.others(positions)
@@ -126,9 +126,9 @@ class Objective:
             return sketches.sum() * 0.0
         taught: dict[str, Tensor] = {}
         if self._distiller is not None and getattr(function, "teacher", False):
-            taught["teacher_ref_emb"] = self._distiller.embed_photos(positions)
+            taught["teacher_ref_emb"] = self._distiller.encode_photo_pixels(positions)
             if function.compare == "anchors" or function.symmetric:
-                taught["teacher_emb"] = self._distiller.embed_drawings(pixels)
+                taught["teacher_emb"] = self._distiller.embed_sketches(pixels)
         anchors, references = (torch.from_numpy(values).to(sketches.device) for values in (labels, reference))
         value: Tensor = function(sketches, anchors, ref_emb=photos, ref_labels=references, **taught)
         return value

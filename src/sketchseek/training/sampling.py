@@ -1,4 +1,4 @@
-"""Batches of drawings and photos."""
+"""Batches of sketches and photos."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Batch:
 
     Attributes:
         photos: (p,) each photo once.
-        sketches: (s,) drawings, of those photos or of their categories.
+        sketches: (s,) sketches, of those photos or of their categories.
     """
 
     photos: Indices
@@ -31,16 +31,16 @@ class CategorySampler:
 
     Args:
         photo_category: (photos,) category of each photo.
-        sketch_category: (drawings,) category of each drawing.
-        sketch_photo: (drawings,) position of each drawing's photo, −1 where it belongs to none.
+        sketch_category: (sketches,) category of each sketch.
+        sketch_photo: (sketches,) position of each sketch's photo, −1 where it belongs to none.
         photo_source: (photos,) number of each photo's source. Within a category, the photos that nobody drew come from
             each source equally often: its two emoji are seen as often as its fifty photographs.
         config: What a batch is made of.
         seed: Seed; batch *i* is the same whatever was drawn before, so that a resumed run continues exactly.
-        sketch_traced: (drawings,) true where a drawing was extracted from its photo: that makes no photo a drawn one.
+        sketch_traced: (sketches,) true where a sketch was extracted from its photo: that makes no photo a drawn one.
 
     Raises:
-        DatasetError: No category has both photos and drawings.
+        DatasetError: No category has both photos and sketches.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class CategorySampler:
         self._distractors = np.concatenate([*undrawn, np.zeros(0, dtype=np.int64)])
         if not self._categories:
             raise DatasetError(
-                "no category has both photos and drawings.", remedy="Check the sources of the experiment."
+                "no category has both photos and sketches.", remedy="Check the sources of the experiment."
             )
         self._probability = np.array(weights) / np.sum(weights)
 

@@ -9,7 +9,7 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from sketchseek.artefact import Metric
+from sketchseek.models.package import Distance
 from sketchseek.search.index import ENGINES, EXACT_UP_TO, VectorIndex, build, engine_for, sample_size
 from sketchseek.search.index.reference import ReferenceIndex
 
@@ -25,29 +25,29 @@ def engine(request: pytest.FixtureRequest) -> str:
     return name
 
 
-@pytest.fixture(params=get_args(Metric))
-def metric(request: pytest.FixtureRequest) -> Metric:
-    """Every metric."""
-    name: Metric = request.param
+@pytest.fixture(params=get_args(Distance))
+def distance(request: pytest.FixtureRequest) -> Distance:
+    """Every distance."""
+    name: Distance = request.param
     return name
 
 
-def clustered(count: int, metric: Metric, seed: int = 0) -> np.ndarray:
+def clustered(count: int, distance: Distance, seed: int = 0) -> np.ndarray:
     rng = np.random.default_rng(seed)
-    centres = np.random.default_rng(99).standard_normal((12, DIMENSION))
-    vectors = centres[rng.integers(0, 12, count)] + 0.6 * rng.standard_normal((count, DIMENSION))
-    if metric == "cosine":
+    centers = np.random.default_rng(99).standard_normal((12, DIMENSION))
+    vectors = centers[rng.integers(0, 12, count)] + 0.6 * rng.standard_normal((count, DIMENSION))
+    if distance == "cosine":
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     return vectors.astype(np.float16)
 
 
 @pytest.fixture
-def pair(engine: str, metric: Metric) -> tuple[VectorIndex, ReferenceIndex]:
+def pair(engine: str, distance: Distance) -> tuple[VectorIndex, ReferenceIndex]:
     """An engine and the reference, holding the same vectors under scattered ids."""
-    vectors = clustered(COUNT, metric)
+    vectors = clustered(COUNT, distance)
     ids = np.random.default_rng(1).permutation(10 * COUNT)[:COUNT].astype(np.int64) + 1
-    made = build(engine, DIMENSION, metric, [(ids, vectors)], sample=vectors, count=COUNT)
-    reference = ReferenceIndex(DIMENSION, metric)
+    made = build(engine, DIMENSION, distance, [(ids, vectors)], sample=vectors, count=COUNT)
+    reference = ReferenceIndex(DIMENSION, distance)
     reference.add(ids, vectors)
     return made, reference
 
@@ -56,7 +56,7 @@ def assert_agree(
     index: VectorIndex, reference: ReferenceIndex, k: int, allowed: np.ndarray | None = None, seed: int = 5
 ) -> None:
     """Same number of answers, no id twice, every score its id's true score, and as good as the reference's scores."""
-    queries = clustered(8, index.metric, seed).astype(np.float32)
+    queries = clustered(8, index.distance, seed).astype(np.float32)
     ids, scores = index.search(queries, k, allowed)
     _, expected = reference.search(queries, k, allowed)
     tolerance = TOLERANCE[index.name]
@@ -86,14 +86,14 @@ def test_search_among_allowed_ids(pair: tuple[VectorIndex, ReferenceIndex], shar
     rng = np.random.default_rng(3)
     allowed = rng.choice(reference._ids, max(1, int(share * COUNT)), replace=False)
     assert_agree(index, reference, k, np.sort(allowed))
-    found, _ = index.search(clustered(4, index.metric, 6).astype(np.float32), k, allowed)
+    found, _ = index.search(clustered(4, index.distance, 6).astype(np.float32), k, allowed)
     assert np.isin(found, allowed).all()
     assert found.shape[1] == min(k, len(allowed))
 
 
 def test_search_among_nothing_and_among_strangers(pair: tuple[VectorIndex, ReferenceIndex]) -> None:
     index, _ = pair
-    queries = clustered(3, index.metric).astype(np.float32)
+    queries = clustered(3, index.distance).astype(np.float32)
     ids, scores = index.search(queries, 5, np.empty(0, np.int64))
     assert ids.shape == scores.shape == (3, 0)
     strangers = np.array([999_999, 1_000_000], np.int64)
@@ -103,7 +103,7 @@ def test_search_among_nothing_and_among_strangers(pair: tuple[VectorIndex, Refer
 def test_allowed_ids_that_are_not_held_leave_no_gaps(pair: tuple[VectorIndex, ReferenceIndex]) -> None:
     index, reference = pair
     allowed = np.concatenate([reference._ids[:3], [999_999, 1_000_000]])
-    ids, _ = index.search(clustered(3, index.metric).astype(np.float32), 5, allowed)
+    ids, _ = index.search(clustered(3, index.distance).astype(np.float32), 5, allowed)
     assert ids.shape == (3, 3)
     assert (np.sort(ids, axis=1) == np.sort(reference._ids[:3])).all()
 
@@ -118,7 +118,7 @@ def test_add_and_remove(pair: tuple[VectorIndex, ReferenceIndex]) -> None:
         assert index.remove(with_strangers) == reference.remove(with_strangers) == 70
         added = np.arange(next_id, next_id + 50, dtype=np.int64)
         next_id += 50
-        vectors = clustered(50, index.metric, seed=100 + step)
+        vectors = clustered(50, index.distance, seed=100 + step)
         index.add(added, vectors)
         reference.add(added, vectors)
         assert len(index) == len(reference)
@@ -129,7 +129,7 @@ def test_remove_everything(pair: tuple[VectorIndex, ReferenceIndex]) -> None:
     index, reference = pair
     assert index.remove(reference._ids) == COUNT
     assert len(index) == 0
-    assert index.search(clustered(3, index.metric).astype(np.float32), 5)[0].shape == (3, 0)
+    assert index.search(clustered(3, index.distance).astype(np.float32), 5)[0].shape == (3, 0)
     assert index.remove(np.array([1], np.int64)) == 0
 
 
@@ -138,10 +138,10 @@ def test_save_and_load(pair: tuple[VectorIndex, ReferenceIndex], tmp_path: Path)
     index.remove(reference._ids[:10])
     reference.remove(reference._ids[:10])
     index.save(tmp_path / "index")
-    loaded = type(index).load(tmp_path / "index", DIMENSION, index.metric)
+    loaded = type(index).load(tmp_path / "index", DIMENSION, index.distance)
     assert len(loaded) == len(reference)
     assert_agree(loaded, reference, 10)
-    loaded.add(np.array([7_000_000]), clustered(1, index.metric))  # a loaded index can be changed
+    loaded.add(np.array([7_000_000]), clustered(1, index.distance))  # a loaded index can be changed
     assert loaded.remove(np.array([7_000_000])) == 1
 
 
@@ -150,11 +150,11 @@ def test_loading_another_metric_or_dimension_is_refused(
 ) -> None:
     index, _ = pair
     index.save(tmp_path / "index")
-    other: Metric = "euclidean" if index.metric == "cosine" else "cosine"
-    with pytest.raises(ValueError, match="metric"):
+    other: Distance = "euclidean" if index.distance == "cosine" else "cosine"
+    with pytest.raises(ValueError, match="distance"):
         type(index).load(tmp_path / "index", DIMENSION, other)
     with pytest.raises(ValueError, match="dimension"):
-        type(index).load(tmp_path / "index", DIMENSION + 1, index.metric)
+        type(index).load(tmp_path / "index", DIMENSION + 1, index.distance)
 
 
 @pytest.mark.parametrize("engine_name", ["exact", "approximate"])
@@ -173,7 +173,7 @@ def test_loading_another_engine_s_file_is_refused(tmp_path: Path) -> None:
             ENGINES[other].load(tmp_path / name, DIMENSION, "cosine")
 
 
-def test_an_empty_index(engine: str, metric: Metric) -> None:
+def test_an_empty_index(engine: str, distance: Distance) -> None:
     empty = np.empty((0, DIMENSION), np.float16)
 
     def nothing() -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -181,7 +181,7 @@ def test_an_empty_index(engine: str, metric: Metric) -> None:
 
     if engine == "approximate":
         pytest.skip("chosen for large libraries only")
-    index = build(engine, DIMENSION, metric, nothing(), sample=empty, count=0)
+    index = build(engine, DIMENSION, distance, nothing(), sample=empty, count=0)
     assert len(index) == 0
     assert index.search(np.ones((2, DIMENSION), np.float32), 3)[0].shape == (2, 0)
 

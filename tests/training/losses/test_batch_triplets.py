@@ -36,7 +36,7 @@ def make(name: str, options: dict[str, Any], margin: float = 0.5, distance: Any 
 
 
 def batch(seed: int, scale: float = 1.0) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Drawings, labels, photos, labels; both sides have labels that repeat and labels that the other lacks."""
+    """Sketches, labels, photos, labels; both sides have labels that repeat and labels that the other lacks."""
     random = torch.Generator().manual_seed(seed)
     labels, photo_labels = torch.randint(0, 5, (9,), generator=random), torch.randint(0, 6, (8,), generator=random)
     sketches, photos = (scale * torch.randn(n, 6, generator=random) for n in (9, 8))
@@ -145,13 +145,13 @@ def test_a_collapsed_batch_has_finite_gradients(
 
 @every_loss
 def test_a_second_copy_of_the_own_photo_is_not_pushed_away(name: str, options: dict[str, Any]) -> None:
-    """Two copies of photo 0 in a batch: the one farther from the drawing is drawn to it, never pushed."""
+    """Two copies of photo 0 in a batch: the one farther from the sketch is drawn to it, never pushed."""
     sketches = torch.tensor([[0.0, 0.0], [10.0, 0.0], [0.0, 10.0]])
     photos = torch.tensor([[0.2, 0.0], [-0.5, 0.0], [10.0, 0.0], [0.0, 10.0]], requires_grad=True)
     labels, photo_labels = torch.arange(3), torch.tensor([0, 0, 1, 2])
     only_first = value(make(name, options, margin=30.0), sketches[:1], labels[:1], photos, photo_labels)
     gradient = torch.autograd.grad(only_first, photos)[0]
-    assert gradient[0, 0] > 0  # a step along −gradient moves it left, to the drawing
+    assert gradient[0, 0] > 0  # a step along −gradient moves it left, to the sketch
     assert gradient[1, 0] < 0  # and the other right
 
 
@@ -186,7 +186,7 @@ def test_an_experiment_file_can_name_it(name: str, options: dict[str, Any]) -> N
     term = config.losses[0]
     made = create_loss(term.name, config.distance, **term.options)
     assert isinstance(made, LOSSES[name])
-    assert all(getattr(made, key) == wanted for key, wanted in options.items())
+    assert all(getattr(made, key) == params for key, params in options.items())
 
 
 @pytest.mark.parametrize("name", ["triplet", "quadruplet", "relative_triplet"])

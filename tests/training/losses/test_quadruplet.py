@@ -63,7 +63,7 @@ def test_value_and_gradient_equal_the_slow_loop(average: Any, cosine: bool, seed
 
 
 def test_the_second_pair_is_of_two_other_labels() -> None:
-    """Drawings 0 and 1 sit on photo 1; of a third label is only the drawing far off."""
+    """Sketches 0 and 1 sit on photo 1; of a third label is only the sketch far off."""
     sketches = torch.tensor([[0.0], [0.0], [9.0]])
     photos = torch.tensor([[1.0], [0.0], [9.0]])
     labels = torch.arange(3)

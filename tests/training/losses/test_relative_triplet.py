@@ -72,7 +72,7 @@ def slow_relative_triplet(
 
 
 def batch(seed: int) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-    """Several drawings of one photo, a photo twice, drawings without a photo and photos without a drawing."""
+    """Several sketches of one photo, a photo twice, sketches without a photo and photos without a sketch."""
     random = torch.Generator().manual_seed(seed)
     labels = torch.randint(0, 4, (7,), generator=random), torch.randint(0, 5, (6,), generator=random)
     sketches, photos = (torch.randn(n, 5, generator=random).requires_grad_() for n in (7, 6))
@@ -152,7 +152,7 @@ def as_sides(sketches: Tensor, labels: Tensor, photos: Tensor, photo_labels: Ten
     ("weighting", "ratio"), [("far", 0.1 / 1.9), ("near", 1.9 / 0.1), ("gaussian", math.exp((1.9**2 - 0.1**2) / 3))]
 )
 def test_near_twins_weigh_little_and_the_controls_weigh_them_much(weighting: Any, ratio: float) -> None:
-    """Drawing 0 is almost drawing 1 and far from drawing 2; their photos are equally far from it."""
+    """Sketch 0 is almost sketch 1 and far from sketch 2; their photos are equally far from it."""
     sketches, labels = torch.tensor([[0.0, 0.0], [0.1, 0.0], [1.9, 0.0]]), torch.arange(3)
     photos = torch.tensor([[0.0, 1.0], [2.0, 0.0], [-2.0, 0.0]])
     loss = RelativeTripletLoss(5.0, weighting=weighting, reducer=DoNothingReducer())
@@ -161,7 +161,7 @@ def test_near_twins_weigh_little_and_the_controls_weigh_them_much(weighting: Any
     torch.testing.assert_close(by_triplet[0, 0, 1] / by_triplet[0, 0, 2], torch.tensor(ratio))
 
 
-def test_the_anchor_of_a_negative_is_the_mean_over_its_drawings() -> None:
+def test_the_anchor_of_a_negative_is_the_mean_over_its_sketches() -> None:
     """Photo 1 was drawn twice, at distances 1 and 3; photo 2 once, at 4, and is there twice; photo 3 never."""
     sketches, labels = torch.tensor([[0.0], [1.0], [3.0], [4.0]]), torch.tensor([0, 1, 1, 2])
     photos, photo_labels = torch.zeros(5, 1), torch.tensor([0, 1, 2, 2, 3])
@@ -169,7 +169,7 @@ def test_the_anchor_of_a_negative_is_the_mean_over_its_drawings() -> None:
     mean = (2 + 4 + 4) / 3
     relative = RelativeTripletLoss().relative_distances(sides)
     torch.testing.assert_close(relative[0, 1:], torch.tensor([2 / mean, 4 / mean, 4 / mean, 1.0]))
-    # Over the batch: from drawing 0 to photos 1, 2, 2; from 1 and 2 to 0, 2, 2; from 3 to 0 and 1.
+    # Over the batch: from sketch 0 to photos 1, 2, 2; from 1 and 2 to 0, 2, 2; from 3 to 0 and 1.
     mean = ((2 + 4 + 4) + (1 + 3 + 3) + (3 + 1 + 1) + (4 + 2)) / 11
     relative = RelativeTripletLoss(relative_to="batch").relative_distances(sides)
     torch.testing.assert_close(relative[0, 1:], torch.tensor([2 / mean, 4 / mean, 4 / mean, 1.0]))
@@ -186,7 +186,7 @@ def test_identical_anchors_fall_back_to_the_triplet_loss(weighting: Any, size: i
     ours = RelativeTripletLoss(0.5, weighting=weighting, distance=distance)
     plain = TripletLoss(0.5, distance=distance)
     values = [loss(sketches, labels, ref_emb=photos, ref_labels=labels) for loss in (ours, plain)]
-    # A plain weight is 1 for far, exp(−1/3) for gaussian: normalised, both are the mean.
+    # A plain weight is 1 for far, exp(−1/3) for gaussian: normalized, both are the mean.
     torch.testing.assert_close(values[0], values[1])
     for a, b in zip(*(torch.autograd.grad(value, [sketches, photos]) for value in values), strict=True):
         torch.testing.assert_close(a, b)

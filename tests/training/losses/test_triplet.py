@@ -49,7 +49,7 @@ def slow_triplet(
 @pytest.mark.parametrize("seed", range(4))
 def test_value_and_gradient_equal_the_slow_loop(negatives: Negatives, cosine: bool, seed: int) -> None:
     random = torch.Generator().manual_seed(seed)
-    # Labels repeat on both sides: several drawings of one photo, and one photo twice, in a batch.
+    # Labels repeat on both sides: several sketches of one photo, and one photo twice, in a batch.
     labels, photo_labels = torch.randint(0, 4, (7,), generator=random), torch.randint(0, 5, (6,), generator=random)
     values = [torch.randn(n, 5, generator=random, dtype=torch.float32).requires_grad_() for n in (7, 6)]
     loss = TripletLoss(
@@ -121,7 +121,7 @@ def test_every_registered_loss_falls_when_pairs_come_closer(
 def test_no_registered_loss_pushes_another_copy_of_the_own_photo_away(
     name: str, distance: Literal["euclidean", "cosine"]
 ) -> None:
-    """Photo 0 is in the batch twice: its drawing may be pulled to the copy, but never away from it."""
+    """Photo 0 is in the batch twice: its sketch may be pulled to the copy, but never away from it."""
     torch.manual_seed(0)
     sketches, photos = torch.randn(4, 6), torch.randn(5, 6, requires_grad=True)
     labels, photo_labels = torch.tensor([0, 1, 2, 3]), torch.tensor([0, 1, 2, 3, 0])
@@ -139,8 +139,8 @@ def test_no_registered_loss_pushes_another_copy_of_the_own_photo_away(
 def test_wrong_settings_are_named() -> None:
     with pytest.raises(ConfigError, match="nonesuch"):
         create_loss("nonesuch", "cosine")
-    with pytest.raises(ConfigError, match="colour"):
-        create_loss("triplet", "cosine", colour=3)
+    with pytest.raises(ConfigError, match="color"):
+        create_loss("triplet", "cosine", color=3)
     with pytest.raises(ConfigError, match="taxicab"):
         create_loss("triplet", "taxicab")  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="softest"):

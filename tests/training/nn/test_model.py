@@ -9,11 +9,11 @@ from safetensors.torch import save_file
 from sketchseek.errors import ConfigError
 from sketchseek.training.nn.backbones import PACKAGED, create_backbone
 from sketchseek.training.nn.heads import EmbeddingHead
-from sketchseek.training.nn.model import SideConfig, SideEncoder, TwoEncoders
+from sketchseek.training.nn.model import BranchConfig, BranchEncoder, DualEncoder
 from sketchseek.training.nn.shufflenet import WIDTHS, ShuffleNetV2
 from sketchseek.training.torchvision_guard import import_timm
 
-SMALL = SideConfig("shufflenet_v2_x0_5", size=32)
+SMALL = BranchConfig("shufflenet_v2_x0_5", size=32)
 
 
 @pytest.mark.parametrize("name", sorted(WIDTHS))
@@ -47,7 +47,7 @@ def test_timm_backbones_are_chains_that_end_in_a_feature_map(name: str) -> None:
 
 @pytest.mark.parametrize("frozen", [0, 3, 9, 10])
 def test_frozen_stages_and_the_rest_make_the_whole_encoder(frozen: int) -> None:
-    encoder = SideEncoder(SideConfig("tf_efficientnet_lite0", 32, frozen=frozen), 8, "batch")
+    encoder = BranchEncoder(BranchConfig("tf_efficientnet_lite0", 32, frozen=frozen), 8, "batch")
     encoder.train()
     trained = [stage for stage in encoder.stages if any(p.requires_grad for p in stage.parameters())]
     assert len(trained) == 10 - frozen
@@ -59,19 +59,19 @@ def test_frozen_stages_and_the_rest_make_the_whole_encoder(frozen: int) -> None:
 
 def test_more_stages_than_there_are_cannot_be_frozen() -> None:
     with pytest.raises(ConfigError, match="10 stages with its head"):
-        SideEncoder(SideConfig("tf_efficientnet_lite0", 32, frozen=11), 8, "batch")
+        BranchEncoder(BranchConfig("tf_efficientnet_lite0", 32, frozen=11), 8, "batch")
 
 
 @pytest.mark.parametrize("name", sorted(PACKAGED))
 def test_packaged_weights_know_imagenet(name: str) -> None:
-    package, normalisation = PACKAGED[name]
+    package, normalization = PACKAGED[name]
     try:
         metadata.version(package.split("==")[0])
     except metadata.PackageNotFoundError:
         pytest.skip(f"{package} is not installed")
     torch.manual_seed(0)
     backbone = create_backbone(name, "packaged").eval()
-    assert backbone.normalisation is normalisation
+    assert backbone.normalization is normalization
     fresh = create_backbone(name).eval()
     with torch.no_grad():
         x = torch.randn(1, 3, 64, 64)
@@ -101,7 +101,7 @@ def test_wrong_backbones_are_named(name: str, weights: str, message: str) -> Non
 
 
 @pytest.mark.parametrize("norm", ["none", "l2", "batch", "both"])
-def test_heads_normalise_as_they_say(norm: str) -> None:
+def test_heads_normalize_as_they_say(norm: str) -> None:
     torch.manual_seed(0)
     out = EmbeddingHead(8, 5, norm)(torch.randn(64, 8, 3, 3) * 7 + 3)  # type: ignore[arg-type]
     unit = torch.allclose(out.norm(dim=1), torch.ones(64), atol=1e-5)
@@ -112,21 +112,21 @@ def test_heads_normalise_as_they_say(norm: str) -> None:
 
 
 def test_sides_have_statistics_of_their_own() -> None:
-    model = TwoEncoders(SMALL, SMALL, embedding=8, shared=True)
+    model = DualEncoder(SMALL, SMALL, embedding=8, shared=True)
     assert model.sketch.backbone is model.photo.backbone
     assert model.sketch.head.batch is not model.photo.head.batch
 
 
-def test_a_drawing_and_a_grey_photo_are_normalised_alike() -> None:
-    model = TwoEncoders(SMALL, SMALL, embedding=8)
-    grey = torch.randint(0, 256, (2, 32, 32), dtype=torch.uint8)
+def test_a_sketch_and_a_grey_photo_are_normalized_alike() -> None:
+    model = DualEncoder(SMALL, SMALL, embedding=8)
+    gray = torch.randint(0, 256, (2, 32, 32), dtype=torch.uint8)
     torch.testing.assert_close(
-        model.sketch.normalise(grey), model.photo.normalise(grey.unsqueeze(-1).expand(-1, -1, -1, 3))
+        model.sketch.normalize(gray), model.photo.normalize(gray.unsqueeze(-1).expand(-1, -1, -1, 3))
     )
 
 
 def test_frozen_stages_do_not_train() -> None:
-    model = TwoEncoders(SMALL, SideConfig("shufflenet_v2_x0_5", 32, frozen=2), embedding=8)
+    model = DualEncoder(SMALL, BranchConfig("shufflenet_v2_x0_5", 32, frozen=2), embedding=8)
     model.train()
     stages = model.photo.backbone.stages
     assert [stage.training for stage in stages] == [False, False, True, True, True]
@@ -138,10 +138,10 @@ def test_frozen_stages_do_not_train() -> None:
 
 def test_models_that_cannot_be_are_named() -> None:
     with pytest.raises(ConfigError, match="embeddings differ"):
-        TwoEncoders(SMALL, SideConfig("shufflenet_v2_x2_0"), embedding=None)
+        DualEncoder(SMALL, BranchConfig("shufflenet_v2_x2_0"), embedding=None)
     with pytest.raises(ConfigError, match="same backbone"):
-        TwoEncoders(SMALL, SideConfig("shufflenet_v2_x1_0"), shared=True)
+        DualEncoder(SMALL, BranchConfig("shufflenet_v2_x1_0"), shared=True)
     with pytest.raises(ConfigError, match="frozen"):
-        TwoEncoders(SideConfig("shufflenet_v2_x0_5", frozen=9), SMALL)
+        DualEncoder(BranchConfig("shufflenet_v2_x0_5", frozen=9), SMALL)
     with pytest.raises(ConfigError, match="norm"):
         EmbeddingHead(8, 5, "group")  # type: ignore[arg-type]

@@ -1,10 +1,10 @@
-"""Vector engines behind one protocol, and the generations of an index on disk."""
+"""Vector engines behind one protocol, and the snapshots of an index on disk."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sketchseek.artefact import Metric
+from sketchseek.models.package import Distance
 from sketchseek.search.index.approximate import SAMPLE_PER_CELL, ApproximateIndex, cells_for
 from sketchseek.search.index.exact import ExactIndex
 from sketchseek.search.index.protocol import Ids, VectorIndex, Vectors
@@ -33,14 +33,14 @@ def sample_size(engine: str, count: int) -> int:
 def build(
     engine: str,
     dimension: int,
-    metric: Metric,
+    distance: Distance,
     blocks: Iterable[tuple[Ids, Vectors]],
     *,
     sample: Vectors,
     count: int,
 ) -> VectorIndex:
     """Build an index from blocks of ids, (m,), and vectors, (m, dimension); see ``VectorIndex.create``."""
-    index = ENGINES[engine].create(dimension, metric, sample=sample, count=count)
+    index = ENGINES[engine].create(dimension, distance, sample=sample, count=count)
     for ids, vectors in blocks:
         index.add(ids, vectors)
     return index

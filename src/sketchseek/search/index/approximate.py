@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from sketchseek.artefact import Metric
+from sketchseek.models.package import Distance
 from sketchseek.search.index.engine import FaissIndex, faiss_metric, load_faiss, use_threads
 from sketchseek.search.index.protocol import Ids, Scores, Vectors
 
@@ -20,27 +20,27 @@ RANGE_MARGIN = 0.1
 
 
 class ApproximateIndex(FaissIndex):
-    """faiss's inverted file with scalar quantisation (IVF, SQ8)."""
+    """faiss's inverted file with scalar quantization (IVF, SQ8)."""
 
     name: ClassVar[str] = "approximate"
     oversampling: ClassVar[int] = 4
 
     @classmethod
-    def create(cls, dimension: int, metric: Metric, *, sample: Vectors, count: int) -> ApproximateIndex:
+    def create(cls, dimension: int, distance: Distance, *, sample: Vectors, count: int) -> ApproximateIndex:
         faiss = load_faiss()
         cells = cells_for(min(count, len(sample) * 16))
-        coarse = faiss.IndexFlat(dimension, faiss_metric(metric))
+        coarse = faiss.IndexFlat(dimension, faiss_metric(distance))
         inner = faiss.IndexIVFScalarQuantizer(
-            coarse, dimension, cells, faiss.ScalarQuantizer.QT_8bit, faiss_metric(metric)
+            coarse, dimension, cells, faiss.ScalarQuantizer.QT_8bit, faiss_metric(distance)
         )
         inner.sq.rangestat_arg = RANGE_MARGIN
         inner.cp.min_points_per_centroid = 1
         inner.cp.max_points_per_centroid = SAMPLE_PER_CELL
-        if metric == "cosine":
+        if distance == "cosine":
             inner.cp.spherical = True
         use_threads(len(sample))
         inner.train(np.ascontiguousarray(sample, dtype=np.float32))
-        return cls(inner, dimension, metric)
+        return cls(inner, dimension, distance)
 
     @classmethod
     def _is_ours(cls, inner: Any) -> bool:

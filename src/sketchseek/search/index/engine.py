@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from sketchseek.artefact import Metric
+from sketchseek.models.package import Distance
 from sketchseek.search.index.protocol import Ids, Scores, VectorIndex, Vectors
 
 MAX_THREADS = 8
@@ -45,21 +45,21 @@ class FaissIndex(VectorIndex):
 
     name: ClassVar[str]
 
-    def __init__(self, inner: Any, dimension: int, metric: Metric) -> None:
+    def __init__(self, inner: Any, dimension: int, distance: Distance) -> None:
         self.dimension = dimension
-        self.metric: Metric = metric
+        self.distance: Distance = distance
         self._inner = inner
 
     @classmethod
-    def load(cls, path: Path, dimension: int, metric: Metric) -> Self:
+    def load(cls, path: Path, dimension: int, distance: Distance) -> Self:
         faiss = load_faiss()
         try:
             inner = faiss.read_index(str(path))
         except RuntimeError as error:
             raise ValueError(f"{path}: faiss cannot read it ({error})") from error
-        if inner.d != dimension or inner.metric_type != faiss_metric(metric) or not cls._is_ours(inner):
-            raise ValueError(f"{path}: not an {cls.name} index of {dimension} dimensions, {metric}")
-        return cls(inner, dimension, metric)
+        if inner.d != dimension or inner.metric_type != faiss_metric(distance) or not cls._is_ours(inner):
+            raise ValueError(f"{path}: not an {cls.name} index of {dimension} dimensions, {distance}")
+        return cls(inner, dimension, distance)
 
     @classmethod
     def _is_ours(cls, inner: Any) -> bool:
@@ -97,7 +97,7 @@ class FaissIndex(VectorIndex):
         # Allowed ids that the index does not hold leave gaps at the end.
         width = int((ids >= 0).sum(axis=1).max(initial=0))
         ids, values = ids[:, :width], values[:, :width]
-        scores = values if self.metric == "cosine" else -np.sqrt(np.maximum(values, 0.0))
+        scores = values if self.distance == "cosine" else -np.sqrt(np.maximum(values, 0.0))
         return ids, scores
 
     def _search(self, query: Vectors, k: int, allowed: Ids | None) -> tuple[Scores, Ids]:
@@ -116,7 +116,7 @@ class FaissIndex(VectorIndex):
         return load_faiss().IDSelectorBitmap(packed), packed
 
 
-def faiss_metric(metric: Metric) -> int:
-    """faiss's constant for a metric."""
+def faiss_metric(distance: Distance) -> int:
+    """faiss's constant for a distance."""
     faiss = load_faiss()
-    return int(faiss.METRIC_INNER_PRODUCT if metric == "cosine" else faiss.METRIC_L2)
+    return int(faiss.METRIC_INNER_PRODUCT if distance == "cosine" else faiss.METRIC_L2)

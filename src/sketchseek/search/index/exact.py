@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from sketchseek.artefact import Metric
+from sketchseek.models.package import Distance
 from sketchseek.search.index.engine import FaissIndex, faiss_metric, load_faiss
 from sketchseek.search.index.protocol import Ids, Scores, Vectors
 
@@ -16,10 +16,10 @@ class ExactIndex(FaissIndex):
     oversampling: ClassVar[int] = 1
 
     @classmethod
-    def create(cls, dimension: int, metric: Metric, *, sample: Vectors, count: int) -> ExactIndex:
+    def create(cls, dimension: int, distance: Distance, *, sample: Vectors, count: int) -> ExactIndex:
         faiss = load_faiss()
-        flat = faiss.IndexScalarQuantizer(dimension, faiss.ScalarQuantizer.QT_fp16, faiss_metric(metric))
-        return cls(faiss.IndexIDMap2(flat), dimension, metric)
+        flat = faiss.IndexScalarQuantizer(dimension, faiss.ScalarQuantizer.QT_fp16, faiss_metric(distance))
+        return cls(faiss.IndexIDMap2(flat), dimension, distance)
 
     @classmethod
     def _is_ours(cls, inner: Any) -> bool:

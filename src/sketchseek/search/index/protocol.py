@@ -8,7 +8,7 @@ from typing import ClassVar, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from sketchseek.artefact import Metric
+from sketchseek.models.package import Distance
 
 Ids = npt.NDArray[np.int64]
 Vectors = npt.NDArray[np.float32] | npt.NDArray[np.float16]
@@ -18,38 +18,38 @@ Scores = npt.NDArray[np.float32]
 class VectorIndex(Protocol):
     """Vectors under ids, searchable.
 
-    Scores are higher the better: the inner product where the metric is ``cosine``, minus the distance where it is
+    Scores are higher the better: the inner product where the distance is ``cosine``, minus the distance where it is
     ``euclidean``.
 
     Attributes:
         name: Of the engine.
-        oversampling: How many times as many as are wanted to ask for, and to score again by their true vectors, for a
+        oversampling: How many times as many as are params to ask for, and to score again by their true vectors, for a
             recall of about 0.99; 1 where the index holds the true vectors.
-        metric, dimension: Of the vectors.
+        distance, dimension: Of the vectors.
     """
 
     name: ClassVar[str]
     oversampling: ClassVar[int]
-    metric: Metric
+    distance: Distance
     dimension: int
 
     @classmethod
-    def create(cls, dimension: int, metric: Metric, *, sample: Vectors, count: int) -> VectorIndex:
+    def create(cls, dimension: int, distance: Distance, *, sample: Vectors, count: int) -> VectorIndex:
         """An empty index.
 
         Args:
             dimension: Length of a vector.
-            metric: ``cosine`` or ``euclidean``.
+            distance: ``cosine`` or ``euclidean``.
             sample: (m, dimension), vectors like those that will be added; engines that learn a partition learn it here.
             count: How many vectors are to be expected.
         """
 
     @classmethod
-    def load(cls, path: Path, dimension: int, metric: Metric) -> VectorIndex:
+    def load(cls, path: Path, dimension: int, distance: Distance) -> VectorIndex:
         """Read what ``save`` wrote.
 
         Raises:
-            ValueError: The file is no index of this engine, dimension and metric.
+            ValueError: The file is no index of this engine, dimension and distance.
         """
 
     def save(self, path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from sketchseek.artefact import Metric
+from sketchseek.models.package import Distance
 from sketchseek.search.index.protocol import Ids, Scores, VectorIndex, Vectors
 
 
@@ -17,28 +17,28 @@ class ReferenceIndex:
     name: ClassVar[str] = "reference"
     oversampling: ClassVar[int] = 1
 
-    def __init__(self, dimension: int, metric: Metric) -> None:
+    def __init__(self, dimension: int, distance: Distance) -> None:
         self.dimension = dimension
-        self.metric: Metric = metric
+        self.distance: Distance = distance
         self._ids = np.empty(0, np.int64)
         self._vectors = np.empty((0, dimension), np.float64)
 
     @classmethod
-    def create(cls, dimension: int, metric: Metric, *, sample: Vectors, count: int) -> VectorIndex:
-        return cls(dimension, metric)
+    def create(cls, dimension: int, distance: Distance, *, sample: Vectors, count: int) -> VectorIndex:
+        return cls(dimension, distance)
 
     @classmethod
-    def load(cls, path: Path, dimension: int, metric: Metric) -> VectorIndex:
-        index = cls(dimension, metric)
+    def load(cls, path: Path, dimension: int, distance: Distance) -> VectorIndex:
+        index = cls(dimension, distance)
         with np.load(path, allow_pickle=False) as file:
             index._ids, index._vectors = file["ids"], file["vectors"]
-            if str(file["metric"]) != metric or index._vectors.shape != (len(index._ids), dimension):
-                raise ValueError("another metric or dimension")
+            if str(file["distance"]) != distance or index._vectors.shape != (len(index._ids), dimension):
+                raise ValueError("another distance or dimension")
         return index
 
     def save(self, path: Path) -> None:
         with path.open("wb") as file:
-            np.savez(file, ids=self._ids, vectors=self._vectors, metric=np.array(self.metric))
+            np.savez(file, ids=self._ids, vectors=self._vectors, distance=np.array(self.distance))
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -57,6 +57,6 @@ class ReferenceIndex:
         ids, held = self._ids[keep], self._vectors[keep]
         query = vectors.astype(np.float64)
         distances = np.linalg.norm(query[:, None] - held[None], axis=2)
-        scores = query @ held.T if self.metric == "cosine" else -distances
+        scores = query @ held.T if self.distance == "cosine" else -distances
         order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
         return ids[order], np.take_along_axis(scores, order, axis=1).astype(np.float32)

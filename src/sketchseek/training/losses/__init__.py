@@ -2,7 +2,7 @@
 
 ``info_nce`` is its ``NTXentLoss``: each positive against the negatives of its anchor, without the other positives.
 
-All are called alike: ``loss(embeddings, labels, ref_emb=…, ref_labels=…)``, drawings first, photos as reference.
+All are called alike: ``loss(embeddings, labels, ref_emb=…, ref_labels=…)``, sketches first, photos as reference.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ class BatchTripletLoss(BaseMetricLossFunction):  # type: ignore[misc]
     """What triplet, quadruplet and relative triplet loss share; a subclass gives each triplet's losses (``terms``).
 
     A drop-in for pytorch-metric-learning: ``loss(embeddings, labels, ref_emb=…, ref_labels=…)``, with its distances
-    and reducers. Anchors are the embeddings (drawings), positives and negatives come from the reference (photos).
+    and reducers. Anchors are the embeddings (sketches), positives and negatives come from the reference (photos).
     References of the anchor's own label are never its negatives.
 
     Args:
@@ -134,7 +134,7 @@ class BatchTripletLoss(BaseMetricLossFunction):  # type: ignore[misc]
         return AvgNonZeroReducer()
 
     def get_default_distance(self) -> LpDistance:
-        """Euclidean, on the embeddings as they are: the recipe's head normalises by batch, not by length."""
+        """Euclidean, on the embeddings as they are: the recipe's head normalizes by batch, not by length."""
         return LpDistance(normalize_embeddings=False)
 
 

@@ -1,4 +1,4 @@
-"""Quadruplet loss between drawings and photos."""
+"""Quadruplet loss between sketches and photos."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from sketchseek.training.losses.batch_triplets import BatchTripletLoss, Sides, T
 class QuadrupletLoss(BatchTripletLoss):
     """A triplet loss, and a second negative pair that must also be farther apart than anchor and positive.
 
-    With anchor *a* (a drawing), positive *p* and negative *n* (photos), and *b* the drawing nearest to *n* among those
+    With anchor *a* (a sketch), positive *p* and negative *n* (photos), and *b* the sketch nearest to *n* among those
     of a third label: ``max(0, margin + d(a, p) − d(a, n)) + max(0, second_margin + d(a, p) − d(b, n))``. The first term
-    ranks the photos of one drawing; the second asks that pairs be nearer than non-pairs in the whole batch.
+    ranks the photos of one sketch; the second asks that pairs be nearer than non-pairs in the whole batch.
 
     What is known: Seddati, Dupont and Mahmoudi (Quadruplet Networks for Sketch-Based Image Retrieval, ICMR 2017) reach
     recall@1 of 42.16 % on The Sketchy Database with quadruplets; a second negative pair with a smaller margin is from
-    Chen et al. (Beyond Triplet Loss, CVPR 2017, arXiv 1704.01719). **Our reconstruction**: the pairs across drawings
+    Chen et al. (Beyond Triplet Loss, CVPR 2017, arXiv 1704.01719). **Our reconstruction**: the pairs across sketches
     and photos, the choice of *b*, the ratio of the margins, and that the mean of each term is taken over its own
     violations. We have not read the ICMR paper's formula.
 

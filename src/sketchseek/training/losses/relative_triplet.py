@@ -24,17 +24,17 @@ class RelativeTripletLoss(BatchTripletLoss):
     *w* depends on how far anchor *a* is from the anchor of the other triplet, the one whose positive is *n*.
 
     **Our reconstruction.** Of the Relative Triplet Loss (Seddati et al. 2023, arXiv 2305.18988) we know only the
-    abstract: "loss weighting based on anchors similarity". The reason for ``far``: drawings that are almost twins make
+    abstract: "loss weighting based on anchors similarity". The reason for ``far``: sketches that are almost duplicates make
     each other's photos unreliable negatives. Since the sign, the space and the scale are not known, each is a setting:
 
-    - RTL-A, the default: from the distance between the two anchors, drawings.
+    - RTL-A, the default: from the distance between the two anchors, sketches.
     - RTL-B, ``compare="positives"``: from the distance between their photos.
     - RTL-C, ``measure="cosine"``: from 1 − cosine of the two anchors, whatever the distance of the loss.
     - RTL-D, ``teacher=True``: from the embeddings of a frozen teacher, handed in at each call; in an experiment, of the
       first of ``distil.teachers``.
     - The opposite sign as a control: ``weighting="near"`` or ``"gaussian"``.
 
-    The other anchor. In a batch several drawings may belong to one photo, or none. The distance of *a* to the anchor of
+    The other anchor. In a batch several sketches may belong to one photo, or none. The distance of *a* to the anchor of
     *n* is the mean distance of *a* to all embeddings with the label of *n* (our reconstruction). With
     ``compare="positives"`` it is the distance between *p* and *n* themselves.
 

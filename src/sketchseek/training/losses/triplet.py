@@ -1,4 +1,4 @@
-"""Triplet loss between drawings and photos."""
+"""Triplet loss between sketches and photos."""
 
 from __future__ import annotations
 

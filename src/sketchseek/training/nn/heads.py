@@ -13,11 +13,11 @@ HeadNorm = Literal["none", "l2", "batch", "both"]
 
 
 class EmbeddingHead(nn.Module):
-    """Average pooling, a linear layer, and the normalisation of the embedding.
+    """Average pooling, a linear layer, and the normalization of the embedding.
 
-    The published recipe (arXiv 2305.18988) has batch normalisation where others have L2; its exact head is not
+    The published recipe (arXiv 2305.18988) has batch normalization where others have L2; its exact head is not
     public, so
-    this one is our reconstruction: linear, then batch normalisation with its own statistics for each side.
+    this one is our reconstruction: linear, then batch normalization with its own statistics for each side.
 
     Args:
         channels: Channels of the feature map.
@@ -33,7 +33,7 @@ class EmbeddingHead(nn.Module):
         self.embedding = embedding or channels
         self.norm = norm
         self.dropout = nn.Dropout(dropout)
-        # Batch normalisation has a bias of its own.
+        # Batch normalization has a bias of its own.
         self.linear = nn.Linear(channels, embedding, bias=norm not in ("batch", "both")) if embedding else nn.Identity()
         self.batch = nn.BatchNorm1d(self.embedding) if norm in ("batch", "both") else nn.Identity()
 

@@ -1,4 +1,4 @@
-"""The two-encoder model: one encoder for drawings, one for photos, into one embedding space."""
+"""The two-encoder model: one encoder for sketches, one for photos, into one embedding space."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from sketchseek.errors import ConfigError
 from sketchseek.training.nn.backbones import Backbone, create_backbone
 from sketchseek.training.nn.heads import EmbeddingHead, HeadNorm
 
-SideName = Literal["photo", "sketch"]
-SIDES: tuple[SideName, SideName] = ("photo", "sketch")
+BranchName = Literal["photo", "sketch"]
+SIDES: tuple[BranchName, BranchName] = ("photo", "sketch")
 
 
 @dataclass(frozen=True)
-class SideConfig:
+class BranchConfig:
     """One encoder.
 
     Attributes:
@@ -26,7 +26,7 @@ class SideConfig:
         size: Side of its square input, in pixels.
         weights: What its backbone starts from (``create_backbone``).
         frozen: Number of stages, from the input, that keep their weights and statistics; the head is the last one.
-        start: Folder of a run, or name or folder of an artefact, from whose encoder of the same side, head included,
+        start: Folder of a run, or name or folder of an package, from whose encoder of the same side, head included,
             this one starts; empty for none.
     """
 
@@ -37,7 +37,7 @@ class SideConfig:
     start: str = ""
 
 
-class SideEncoder(nn.Module):
+class BranchEncoder(nn.Module):
     """One side: pixels in, embedding out.
 
     Args:
@@ -48,7 +48,7 @@ class SideEncoder(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, config: SideConfig, embedding: int | None, norm: HeadNorm, dropout: float = 0.0) -> None:
+    def __init__(self, config: BranchConfig, embedding: int | None, norm: HeadNorm, dropout: float = 0.0) -> None:
         super().__init__()
         self.config = config
         self.backbone: Backbone = create_backbone(config.backbone, config.weights)
@@ -57,8 +57,8 @@ class SideEncoder(nn.Module):
             raise ConfigError(
                 f"frozen: {config.frozen}, but {config.backbone} has {len(self.stages)} stages with its head."
             )
-        self.register_buffer("mean", torch.tensor(self.backbone.normalisation.mean).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(self.backbone.normalisation.std).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("mean", torch.tensor(self.backbone.normalization.mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(self.backbone.normalization.std).view(1, 3, 1, 1), persistent=False)
         for stage in self.stages[: config.frozen]:
             stage.requires_grad_(False)
 
@@ -67,15 +67,15 @@ class SideEncoder(nn.Module):
         """The backbone's stages and the head, in order."""
         return [*self.backbone.stages, self.head]
 
-    def train(self, mode: bool = True) -> SideEncoder:
+    def train(self, mode: bool = True) -> BranchEncoder:
         """Set training mode; frozen stages stay in evaluation mode, so that their statistics stay too."""
         super().train(mode)
         for stage in self.stages[: self.config.frozen]:
             stage.eval()
         return self
 
-    def normalise(self, pixels: Tensor) -> Tensor:
-        """uint8 photos (batch, size, size, 3) or drawings (batch, size, size) to floats (batch, 3, size, size)."""
+    def normalize(self, pixels: Tensor) -> Tensor:
+        """uint8 photos (batch, size, size, 3) or sketches (batch, size, size) to floats (batch, 3, size, size)."""
         x = pixels.float() / 255.0
         x = x.unsqueeze(1).expand(-1, 3, -1, -1) if x.ndim == 3 else x.permute(0, 3, 1, 2)
         return (x - self.mean) / self.std
@@ -92,7 +92,7 @@ class SideEncoder(nn.Module):
     def trunk(self, pixels: Tensor) -> Tensor:
         """The output of the frozen stages, which does not change during training: (batch, c, h, w), or (batch, d)."""
         with torch.no_grad():
-            x = self.normalise(pixels)
+            x = self.normalize(pixels)
             for stage in self.stages[: self.config.frozen]:
                 x = stage(x)
         return x
@@ -105,27 +105,27 @@ class SideEncoder(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """uint8 pixels to (batch, d)."""
-        x = self.normalise(pixels)
+        x = self.normalize(pixels)
         for stage in self.stages:
             x = stage(x)
         return x
 
 
-class TwoEncoders(nn.Module):
-    """An encoder for drawings and one for photos.
+class DualEncoder(nn.Module):
+    """An encoder for sketches and one for photos.
 
     Args:
         sketch, photo: Settings of the two sides.
         embedding: Length of the embedding; None for the backbones' pooled features.
         norm, dropout: See ``EmbeddingHead``.
-        shared: One set of weights for both sides, except for the heads' normalisation; both sides must then have the
+        shared: One set of weights for both sides, except for the heads' normalization; both sides must then have the
         same backbone.
     """
 
     def __init__(
         self,
-        sketch: SideConfig,
-        photo: SideConfig,
+        sketch: BranchConfig,
+        photo: BranchConfig,
         *,
         embedding: int | None = 256,
         norm: HeadNorm = "batch",
@@ -133,8 +133,8 @@ class TwoEncoders(nn.Module):
         shared: bool = False,
     ) -> None:
         super().__init__()
-        self.sketch = SideEncoder(sketch, embedding, norm, dropout)
-        self.photo = SideEncoder(photo, embedding, norm, dropout)
+        self.sketch = BranchEncoder(sketch, embedding, norm, dropout)
+        self.photo = BranchEncoder(photo, embedding, norm, dropout)
         if self.sketch.head.embedding != self.photo.head.embedding:
             raise ConfigError(
                 f"the sides' embeddings differ: {self.sketch.head.embedding} and {self.photo.head.embedding}.",
@@ -151,6 +151,6 @@ class TwoEncoders(nn.Module):
         """Length of the embedding."""
         return self.sketch.head.embedding
 
-    def side(self, name: SideName) -> SideEncoder:
+    def side(self, name: BranchName) -> BranchEncoder:
         """The encoder of one side."""
         return self.sketch if name == "sketch" else self.photo

@@ -1,0 +1,56 @@
+"""Findings as lists that training can leave out, in the form of Sketchy's lists of invalid sketches.
+
+``invalid-error.txt`` has sketches of wrong objects and blank ones, ``invalid-pose.txt`` those nearer to another photo,
+``invalid-ambiguous.txt`` ambiguous ones and ``invalid-context.txt`` the sketches of photos whose subject is hidden: by
+what a finding is most like, for the release says of its own lists no more than their names. ``cropped.txt`` has the
+same form and no counterpart. ``near-duplicates.txt`` has two photos a line, for a look, not for leaving out.
+
+``half-1.txt`` and ``half-2.txt`` part the drawn photos of a training part in two, for a cross-audit: a model that was
+trained without one half audits that half, so that it cannot know the sketches by heart.
+
+Lists of a test part are named ``test-part-…``; training refuses them, since they name nothing that it trains on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from sketchseek.audit.findings import KINDS, PAIRS
+from sketchseek.audit.run import Audit
+from sketchseek.datasets.sketchy import INVALID_LISTS
+from sketchseek.datasets.splits import fraction_of
+
+
+def write_lists(folder: Path, audit: Audit) -> dict[str, Path]:
+    """Write all lists, the empty ones too; returns their files by name, such as ``error``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    before = "test-part-" if audit.part.name == "test" else ""
+    keys = listed_keys(audit)
+    files = {name: folder / f"{before}{f'invalid-{name}' if name in INVALID_LISTS else name}.txt" for name in keys}
+    for name, file in files.items():
+        _write(file, sorted(keys[name]))
+    duplicates = folder / f"{before}near-duplicates.txt"
+    pairs = [f for kind in PAIRS for f in audit.findings.get(kind, ())]
+    _write(duplicates, sorted(f"{finding.key}\t{finding.others[0]}" for finding in pairs))
+    files |= {"near-duplicates": duplicates}
+    if audit.part.name != "test":
+        drawn = sorted({sketch.photo for sketch in audit.part.dataset.sketches if sketch.photo is not None})
+        for name, first in (("half-1", True), ("half-2", False)):
+            files[name] = folder / f"{name}.txt"
+            _write(files[name], [key for key in drawn if (fraction_of(key, "halves") < 0.5) is first])
+    return files
+
+
+def listed_keys(audit: Audit) -> dict[str, set[str]]:
+    """Keys of the sketches on each list."""
+    keys: dict[str, set[str]] = {name: set() for name in (*INVALID_LISTS, "cropped")}
+    for kind, found in audit.findings.items():
+        name = KINDS[kind].official or ("cropped" if kind == "cropped" else "")
+        for finding in found if name else ():
+            keys[name].update(finding.others if KINDS[kind].about == "photo" else (finding.key,))
+    return keys
+
+
+def _write(file: Path, lines: Iterable[str]) -> None:
+    file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")

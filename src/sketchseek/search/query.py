@@ -1,0 +1,220 @@
+"""Answering queries: embedding them, searching the index as the catalog is now, and fetching what was found."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+
+from sketchseek.encoder import Encoder
+from sketchseek.errors import InputError
+from sketchseek.images import ImageSource
+from sketchseek.models.package import Distance, ModelPackage
+from sketchseek.search.catalog import Catalog
+from sketchseek.search.feedback import rocchio
+from sketchseek.search.filters import Filter, FilterCache
+from sketchseek.search.index_mirror import IndexMirror
+from sketchseek.search.index_search import check_k, check_vector, nearest
+from sketchseek.search.library_model import package_of
+from sketchseek.search.results import SearchResult
+from sketchseek.search.scan import absolute
+from sketchseek.sketches import SketchSource
+
+Vector = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class SearchParams:
+    """Which of the answers to a query are params; see ``Library.search``."""
+
+    k: int
+    offset: int
+    within: Filter
+
+    @classmethod
+    def of(
+        cls,
+        k: int,
+        folder: str | os.PathLike[str] | None,
+        after: datetime | None,
+        before: datetime | None,
+        offset: int,
+    ) -> SearchParams:
+        """From what users give.
+
+        Raises:
+            InputError: It contradicts itself.
+        """
+        check_k(k)
+        if offset < 0:
+            raise InputError(f"offset is {offset}; it must be at least 0.")
+        return cls(k, offset, Filter.of(folder, after, before))
+
+
+class QueryEngine:
+    """What a library searches with: a connection to its catalog, the index that follows it, and the encoders.
+
+    Args:
+        path: The library's folder.
+        catalog: Held only while the lock is.
+        lock: Who else uses the connection takes it.
+        chosen: The package that was asked for, if any.
+    """
+
+    def __init__(self, path: Path, catalog: Catalog, lock: threading.RLock, chosen: ModelPackage | None) -> None:
+        self._path = path
+        self._catalog = catalog
+        self._lock = lock
+        self._chosen = chosen
+        self._encoder: Encoder | None = None
+        self._within = FilterCache()
+        self._counted = (-1, 0)  # the catalog's changes, and its photos then
+        self.mirror = IndexMirror.of(path, catalog.meta())
+
+    def use(self, package: ModelPackage) -> None:
+        """Go on with another package, by which the library was embedded anew."""
+        with self._lock:
+            self._chosen, self._encoder = package, None
+            self.mirror = IndexMirror.of(self._path, self._catalog.meta())
+
+    def package(self, facts: dict[str, str]) -> ModelPackage:
+        """The package that the library was built with, from its catalog's facts. See ``package_of``."""
+        return package_of(self._path, facts, self._chosen)
+
+    @property
+    def encoder(self) -> Encoder:
+        """The encoders; see ``Library.encoder``."""
+        with self._lock:
+            facts = self._catalog.meta()
+            if self._encoder is None or self._encoder.manifest.fingerprint != facts["fingerprint"]:
+                # A second thread waits for a core that the browser is busy on: slower, and much slower at times.
+                self._encoder = Encoder(self.package(facts), threads=1)
+            return self._encoder
+
+    def vector(self, photo: int) -> Vector:
+        """A photo's vector; see ``Library.vector``."""
+        with self._lock:
+            vector = self._catalog.vector(photo)
+        if vector is None:
+            raise InputError(f"{self._path}: there is no photo with id {photo}.")
+        return np.frombuffer(vector, np.float16).astype(np.float32)
+
+    def count(self, within: Filter) -> int:
+        """See ``Library.count``."""
+        with self._lock, self._catalog.snapshot():
+            changes = int(self._catalog.meta()["changes"])
+            if within:
+                return len(self._within.ids(self._catalog, within, changes))
+            if self._counted[0] != changes:
+                self._counted = (changes, self._catalog.count())
+            return self._counted[1]
+
+    def by_sketch(self, sketch: SketchSource, params: SearchParams) -> list[SearchResult]:
+        """See ``Library.search``."""
+        return self._by_embedding(lambda encoder: encoder.encode_sketch(sketch), params)
+
+    def by_photo(self, photo: ImageSource | int, params: SearchParams) -> list[SearchResult]:
+        """See ``Library.search_photo``."""
+        known: int | None = None
+        if isinstance(photo, (int, np.integer)):
+            known = int(photo)
+        elif isinstance(photo, (str, os.PathLike)):
+            with self._lock:
+                known = self._catalog.id_of(absolute(photo))
+        if known is None:
+            source = cast(ImageSource, photo)
+            return self._by_embedding(lambda encoder: encoder.encode_photo(source), params)
+        while True:
+            with self._lock, self._catalog.snapshot():
+                vector, space = self.vector(known), self._catalog.meta()["fingerprint"]
+            try:
+                return self._find(vector, params, without={known}, space=space)
+            except _EmbeddedAnewError:
+                continue
+
+    def by_vector(self, vector: npt.ArrayLike, params: SearchParams) -> list[SearchResult]:
+        """See ``Library.search_vector``."""
+        return self._find(_numbers(vector), params)
+
+    def refined(
+        self,
+        sketch: SketchSource | None,
+        vector: npt.ArrayLike | None,
+        photo: ImageSource | int | None,
+        right: Sequence[int],
+        wrong: Sequence[int],
+        params: SearchParams,
+    ) -> list[SearchResult]:
+        """See ``Library.refine``."""
+        if sum(one is not None for one in (sketch, vector, photo)) != 1:
+            raise InputError("a query to refine is one of sketch, vector and photo.")
+        if both := sorted({*right} & {*wrong}):
+            raise InputError(f"photo {both[0]} is marked as right and as wrong.", remedy="Mark it as one of the two.")
+        without = {*wrong, *([int(photo)] if isinstance(photo, (int, np.integer)) else [])}
+        while True:
+            with self._lock, self._catalog.snapshot():
+                facts = self._catalog.meta()
+                known = self.vector(int(photo)) if isinstance(photo, (int, np.integer)) else None
+                marked = [[self.vector(one) for one in ids] for ids in (right, wrong)]
+            dimension, distance = int(facts["embedding"]), cast(Distance, facts["distance"])
+            if vector is not None:
+                query = check_vector(_numbers(vector), dimension, distance)
+            elif known is not None:
+                query = known
+            elif photo is not None:
+                query = self.encoder.encode_photo(cast(ImageSource, photo))
+            else:
+                query = self.encoder.encode_sketch(cast(SketchSource, sketch))
+            good, bad = (np.array(vectors, np.float32).reshape(-1, dimension) for vectors in marked)
+            try:
+                moved = rocchio(query, good, bad, distance=distance)
+                return self._find(moved, params, without=without, space=facts["fingerprint"])
+            except _EmbeddedAnewError:
+                continue
+
+    def _by_embedding(self, embed: Callable[[Encoder], Vector], params: SearchParams) -> list[SearchResult]:
+        while True:
+            encoder = self.encoder
+            try:
+                return self._find(embed(encoder), params, space=encoder.manifest.fingerprint)
+            except _EmbeddedAnewError:
+                continue
+
+    def _find(
+        self, vector: Vector, params: SearchParams, *, without: Collection[int] = (), space: str | None = None
+    ) -> list[SearchResult]:
+        within, start, end = params.within, params.offset, params.offset + params.k
+        with self._lock, self._catalog.snapshot():
+            facts = self._catalog.meta()
+            if space is not None and facts["fingerprint"] != space:
+                raise _EmbeddedAnewError
+            query = check_vector(vector, int(facts["embedding"]), cast(Distance, facts["distance"]))
+            if (self.mirror.dimension, self.mirror.distance) != (len(query), facts["distance"]):
+                self.mirror = IndexMirror.of(self._path, facts)
+            index = self.mirror.current(self._catalog, facts)
+            allowed = self._within.ids(self._catalog, within, int(facts["changes"])) if within else None
+            ids, scores = nearest(index, self._catalog, query, end + len(without), allowed)
+            pairs = [(int(i), float(s)) for i, s in zip(ids, scores, strict=True) if int(i) not in without]
+            photos = self._catalog.photos([photo for photo, _ in pairs[start:end]])
+        return [
+            SearchResult(rank, photos[photo].path, score, photo)
+            for rank, (photo, score) in enumerate(pairs[start:end], start=start + 1)
+        ]
+
+
+class _EmbeddedAnewError(Exception):
+    """The library was embedded anew between embedding the query and searching."""
+
+
+def _numbers(vector: npt.ArrayLike) -> Vector:
+    try:
+        return np.asarray(vector, dtype=np.float32)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise InputError(f"a vector that is not made of numbers ({error}).") from error

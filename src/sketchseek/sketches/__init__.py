@@ -1,0 +1,117 @@
+"""Sketches of every kind to the one raster that sketch encoders are trained on.
+
+The raster is a square of white paper: the ink's bounding box, scaled by one factor so that its longer side fills
+``FILL`` of the square, centered, in lines ``LINE`` of the square wide. Where on the sheet, how large, how thick, in
+which color and on what paper somebody drew is gone before the encoder looks, and Python, REST, the page and training
+agree, since all of them come through here.
+"""
+
+from __future__ import annotations
+
+import os
+
+from PIL import Image
+
+from sketchseek.errors import ImageError, SketchError
+from sketchseek.images import ImageSource, open_image, open_regular, shown_name
+from sketchseek.sketches.bitmap import WORK, rasterize_image
+from sketchseek.sketches.strokes import (
+    FILL,
+    LINE,
+    MAX_POINTS,
+    RASTER_VERSION,
+    Raster,
+    Strokes,
+    parse_strokes,
+    rasterize_strokes,
+)
+from sketchseek.sketches.svg import rasterize_svg
+
+__all__ = [
+    "FILL",
+    "LINE",
+    "MAX_POINTS",
+    "MAX_SKETCH_PIXELS",
+    "MAX_TEXT",
+    "RASTER_VERSION",
+    "Raster",
+    "SketchSource",
+    "Strokes",
+    "rasterize_image",
+    "rasterize_sketch",
+    "rasterize_strokes",
+    "rasterize_svg",
+]
+
+MAX_TEXT = 8_000_000
+"""Cap on the bytes of a sketch that is text."""
+
+MAX_SKETCH_PIXELS = 100_000_000
+"""Cap on the pixels of a picture of a sketch: servers take them from anybody."""
+
+_BLANK = b"\xef\xbb\xbf \t\r\n"
+
+SketchSource = str | os.PathLike[str] | bytes | Image.Image | Strokes
+"""What ``rasterize_sketch`` takes."""
+
+
+def rasterize_sketch(source: SketchSource, size: int) -> Raster:
+    """Bring any sketch to the raster.
+
+    Args:
+        source: Strokes; SVG text or JSON strokes as bytes; the path of a picture, ``.svg``, ``.json`` or ``.ndjson``
+            file (its first line); a picture's bytes; a PIL image. The content decides, not the name.
+        size: Side of the raster in pixels.
+
+    Returns:
+        (size, size) uint8, 255 paper and 0 ink.
+
+    Raises:
+        EmptySketchError: There is no ink.
+        SketchError: It cannot be read.
+    """
+    if not isinstance(source, (str, os.PathLike, bytes, Image.Image)):
+        return rasterize_strokes(source, size)
+    name = "sketch" if isinstance(source, (bytes, Image.Image)) else shown_name(source)
+    try:
+        text = _text(source)
+        if text is None:
+            return rasterize_image(_open_sketch(source), size)
+        if text[:1] == "<":
+            return rasterize_svg(text, size)
+        return rasterize_strokes(parse_strokes(text), size)
+    except SketchError as error:
+        raise type(error)(f"{name}: {error.message}", remedy=error.remedy) from error
+    except ImageError as error:  # has the name already
+        raise SketchError(error.message, remedy=error.remedy) from error
+
+
+def _open_sketch(source: ImageSource) -> Image.Image:
+    return open_image(source, keep_alpha=True, at_least=2 * WORK, max_pixels=MAX_SKETCH_PIXELS)
+
+
+def _text(source: ImageSource) -> str | None:
+    """The text of a sketch that is SVG or JSON, without leading blanks; None of a picture."""
+    if isinstance(source, Image.Image):
+        return None
+    if isinstance(source, bytes):
+        return _decode(source) if _is_text(source) else None
+    with open_regular(source) as file:
+        head = file.read(512)
+        return _decode(head + file.read(MAX_TEXT + 1)) if _is_text(head) else None
+
+
+def _is_text(head: bytes) -> bool:
+    return head[:512].lstrip(_BLANK)[:1] in (b"[", b"{", b"<")
+
+
+def _decode(data: bytes) -> str:
+    data = data.lstrip(_BLANK)
+    if len(data) > MAX_TEXT and data[:1] != b"<":
+        data = data.split(b"\n", 1)[0]  # all of a category's sketches: the first line will do
+    if len(data) > MAX_TEXT:
+        raise SketchError(f"more than the cap of {MAX_TEXT:,} bytes of text.", remedy="Simplify the sketch.")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise SketchError("not UTF-8 text.", remedy="Save it as UTF-8.") from error

@@ -1,0 +1,177 @@
+"""An package in eight bits: static quantization, per channel, calibrated on what it was trained on.
+
+Whether it pays differs by network and processor: depthwise convolutions have channels of very different range, and lose
+(onnxruntime#11415). So this makes a second package beside the first, to be measured before it is used.
+
+The range of an activation is told from all that was seen (``minmax``), from what loses least information
+(``entropy``), or from all but the rarest (``percentile``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from sketchseek.encoder import Encoder, load_encoder
+from sketchseek.errors import ConfigError, InputError, MissingExtraError
+from sketchseek.models.package import ModelPackage, load_model_package, sha256_of, write_manifest
+from sketchseek.training.config import parse_config
+from sketchseek.training.data import load_sources
+from sketchseek.training.nn.model import SIDES
+from sketchseek.training.pseudo_sketches import sketch_source
+
+Pixels = npt.NDArray[np.uint8]
+Pictures = tuple[Pixels, Pixels]
+"""Photos (n, size, size, 3) and sketches (n, size, size), as an package's encoders take them."""
+Calibration = Literal["minmax", "entropy", "percentile"]
+
+
+def quantize_model(
+    source: ModelPackage, pictures: Pictures, folder: Path, calibration: Calibration = "minmax"
+) -> ModelPackage:
+    """Write an package whose convolutions and linear layers compute in eight bits.
+
+    Args:
+        source: The package.
+        pictures: What calibrates the ranges (``calibration_set``).
+        folder: Where the new one goes.
+        calibration: How.
+
+    Raises:
+        MissingExtraError: onnx is not installed.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    manifest = source.manifest
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".quantize-") as aside:
+        sides = {}
+        for name, pixels in zip(SIDES, pictures, strict=True):
+            side = manifest.photo if name == "photo" else manifest.sketch
+            file = Path(aside) / f"{name}.onnx"
+            _quantize(source.file(name), pixels, file, calibration)
+            sides[name] = dataclasses.replace(side, file=file.name, sha256=sha256_of(file))
+        quantized = {"from": manifest.fingerprint, "calibration": calibration, "pictures": len(pictures[0])}
+        training = manifest.training | {"quantized": quantized}
+        changed = dataclasses.replace(
+            manifest, name=f"{manifest.name}-int8", photo=sides["photo"], sketch=sides["sketch"], training=training
+        )
+        write_manifest(Path(aside), changed)
+        for file in Path(aside).iterdir():
+            file.replace(folder / file.name)
+    return load_model_package(folder)
+
+
+def calibration_set(source: ModelPackage, data: Path, count: int, seed: int = 0) -> Pictures:
+    """Photos and sketches of what an package was trained on, at most ``count`` of each, drawn at random.
+
+    Args:
+        source: The package.
+        data: The data folder of its training.
+        count: How many of each side.
+        seed: Which ones.
+
+    Raises:
+        ConfigError: The package does not say what it was trained on.
+        DatasetError: The data are not there.
+    """
+    settings = source.manifest.training.get("settings")
+    if not settings:
+        raise ConfigError(
+            f"{source.path}: its manifest does not say what it was trained on.", remedy="Export it from its run again."
+        )
+    config = parse_config(settings)
+    training = load_sources(config.sources, data, config.validation, config.validation_seed).training
+    encoder = load_encoder(source.path)
+    random = np.random.default_rng(seed)
+    photos = [encoder.read_photo(p.path) for p in _some(random, training.photos, count)]
+    sketches = []
+    for sketch in _some(random, training.sketches, count):
+        try:
+            sketches.append(encoder.read_sketch(sketch_source(sketch)))
+        except InputError:  # a photo without lines, say: there are others
+            continue
+    return np.stack(photos), np.stack(sketches)
+
+
+def agreement(first: Encoder, second: Encoder, pictures: Pictures) -> dict[str, float]:
+    """How alike two packages' embeddings are: mean cosine of each side's, and overlap of the first ten photos."""
+    photos, sketches = pictures
+    ours = [_unit(first.encode_photo_pixels(photos)), _unit(first.encode_sketch_pixels(sketches))]
+    theirs = [_unit(second.encode_photo_pixels(photos)), _unit(second.encode_sketch_pixels(sketches))]
+    ten = [np.argsort(-(queries @ shelf.T), axis=1)[:, :10] for shelf, queries in (ours, theirs)]
+    same = [len(set(a.tolist()) & set(b.tolist())) / len(a) for a, b in zip(*ten, strict=True)]
+    photo, sketch = (float((a * b).sum(axis=1).mean()) for a, b in zip(ours, theirs, strict=True))
+    return {"photo_cosine": photo, "sketch_cosine": sketch, "first_ten_shared": float(np.mean(same))}
+
+
+def _unit(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    unit: npt.NDArray[np.float32] = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return unit
+
+
+def _some(random: np.random.Generator, items: Any, count: int) -> list[Any]:
+    return [items[i] for i in random.choice(len(items), min(count, len(items)), replace=False)]
+
+
+def _quantize(graph: Path, pixels: Pixels, out: Path, calibration: Calibration) -> None:
+    try:
+        import onnx
+        from onnxruntime.quantization import (
+            CalibrationDataReader,
+            CalibrationMethod,
+            QuantFormat,
+            QuantType,
+            quantize_static,
+        )
+        from onnxruntime.quantization.shape_inference import quant_pre_process
+    except ImportError as error:
+        raise MissingExtraError(f"quantizing needs {error.name}.", remedy="pip install 'sketchseek[train]'") from error
+
+    class Batches(CalibrationDataReader):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self._batches: Iterator[Pixels] = iter(np.array_split(pixels, max(1, len(pixels) // 16)))
+
+        def get_next(self) -> dict[str, Pixels] | None:
+            batch = next(self._batches, None)
+            return None if batch is None else {"pixels": batch}
+
+    with tempfile.TemporaryDirectory(dir=out.parent) as aside:
+        plain, ready = Path(aside) / "plain.onnx", Path(aside) / "ready.onnx"
+        model = onnx.load(str(graph))
+        _weights_in_fp32(model)
+        onnx.save(model, str(plain))
+        quant_pre_process(str(plain), str(ready), skip_symbolic_shape=True)
+        with contextlib.redirect_stdout(sys.stderr):  # the calibrators print, and a program may read our output
+            quantize_static(
+                str(ready),
+                str(out),
+                Batches(),
+                calibrate_method={
+                    "minmax": CalibrationMethod.MinMax,
+                    "entropy": CalibrationMethod.Entropy,
+                    "percentile": CalibrationMethod.Percentile,
+                }[calibration],
+                quant_format=QuantFormat.QDQ,
+                per_channel=True,
+                activation_type=QuantType.QUInt8,
+                weight_type=QuantType.QInt8,
+                op_types_to_quantize=["Conv", "Gemm", "MatMul", "Add"],
+            )
+
+
+def _weights_in_fp32(model: Any) -> None:
+    """Undo the half-precision storage of ``export``: the quantizer looks for weights, not for casts of them."""
+    from onnx import numpy_helper
+
+    halves = {item.name: item for item in model.graph.initializer if item.name.endswith(".half")}
+    for node in [node for node in model.graph.node if node.op_type == "Cast" and node.input[0] in halves]:
+        half = halves[node.input[0]]
+        half.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(half).astype(np.float32), node.output[0]))
+        model.graph.node.remove(node)

@@ -1,0 +1,191 @@
+"""A ablation over shapes, run in pieces, as a user runs it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from shapes_dataset import write_shapes
+from sketchseek.ablations.config import Ablation, load_ablation
+from sketchseek.ablations.run import Folders, Job, Watching, count_jobs, next_job, run_ablation
+from sketchseek.ablations.stored import load_stored, markdown
+from sketchseek.cli import cli
+from sketchseek.errors import ConfigError
+from sketchseek.training.loop import Events
+
+SIDE = {"backbone": "shufflenet_v2_x0_5", "size": 32, "frozen": 4}
+STUDY: dict[str, Any] = {
+    "name": "shapes",
+    "title": "Two losses on shapes",
+    "base": {
+        "sketch": SIDE,
+        "photo": SIDE,
+        "embedding": 8,
+        "sources": [{"kind": "sketchy", "path": "."}],
+        "losses": [{"name": "triplet"}],
+        "batch": {"categories": 2, "photos": 3, "sketches": 1},
+        "validation": 0.25,
+        "steps": 2,
+        "evaluate_every": 1,
+        "warmup": 1,
+    },
+    "vary": {"triplet": {}, "quadruplet": {"losses": [{"name": "quadruplet"}]}},
+    "seeds": [0, 1],
+    "tune": {"seed": 5, "grid": {"learning_rate": [0.001, 0.01]}},
+    "test": {"protocol": "sketchy", "path": ".", "mirrored": True},
+    "hypotheses": [{"hypothesis": "two margins are better", "better": ["quadruplet"], "than": ["triplet"]}],
+}
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = write_shapes(tmp_path_factory.mktemp("shapes"))
+    (folder / "ablation.yaml").write_text(json.dumps(STUDY))  # JSON is YAML
+    return folder
+
+
+@pytest.fixture(scope="module")
+def ablation(root: Path) -> Ablation:
+    return load_ablation(root / "ablation.yaml")
+
+
+@pytest.fixture(scope="module")
+def done(root: Path, ablation: Ablation, tmp_path_factory: pytest.TempPathFactory) -> tuple[Folders, list[Job]]:
+    """The ablation, run in three pieces; and the runs in the order in which they were done."""
+    out = tmp_path_factory.mktemp("out")
+    folders = Folders(root, out / "runs", out / "results", out / "cache")
+    jobs: list[Job] = []
+    for most in (3, 1, None):
+        run_ablation(ablation, folders, most=most, watching=Watching(ended=lambda job, result: jobs.append(job)))
+    return folders, jobs
+
+
+def test_every_run_is_done_once_and_tuning_comes_first(done: tuple[Folders, list[Job]], ablation: Ablation) -> None:
+    folders, jobs = done
+    one = ["tuning", "tuning", "final", "final"]
+    assert [(job.configuration, job.purpose) for job in jobs] == [
+        (v, p) for v in ("triplet", "quadruplet") for p in one
+    ]
+    assert [job.config.seed for job in jobs[:4]] == [5, 5, 0, 1]
+    assert count_jobs(ablation, folders.store) == (8, 8)
+    assert next_job(ablation, folders.store) is None
+    assert not any(folders.runs.rglob("*.safetensors"))  # weights go when a run is done
+
+
+def test_the_validation_part_chooses_and_tuning_never_sees_the_test(done: tuple[Folders, list[Job]]) -> None:
+    folders, jobs = done
+    results = {job.file: json.loads((folders.store / job.file).read_text()) for job in jobs}
+    for configuration in ("triplet", "quadruplet"):
+        tuning = [results[job.file] for job in jobs if job.configuration == configuration and job.purpose == "tuning"]
+        best = max(tuning, key=lambda result: result["score"])
+        finals = [results[job.file] for job in jobs if job.configuration == configuration and job.purpose == "final"]
+        assert all("test" not in result for result in tuning)
+        assert all(result["choice"] == best["choice"] for result in finals)
+        for result in finals:
+            assert (result["test"]["queries"], result["test"]["gallery"]) == (16, 8)
+            ranks = [int(rank) for rank in result["test"]["ranks"].split()]
+            assert result["test"]["metrics"]["recall@1"] == pytest.approx(sum(r == 1 for r in ranks) / 16)
+            assert len(result["history"]) == 2
+            assert 0 <= result["test"]["metrics"]["own_over_mirror"] <= 1
+
+
+def test_a_run_again_gives_the_same_result(
+    done: tuple[Folders, list[Job]], ablation: Ablation, root: Path, tmp_path: Path
+) -> None:
+    """Also where it was interrupted, and continued from its checkpoint."""
+    folders, jobs = done
+
+    def interrupt(number: int, loss: float) -> None:
+        if number == 2:
+            raise KeyboardInterrupt
+
+    again = Folders(root, tmp_path / "runs", tmp_path / "results", folders.cache)
+    with pytest.raises(KeyboardInterrupt):
+        run_ablation(ablation, again, watching=Watching(events=lambda job: Events(step=interrupt)))
+    seen: list[int] = []
+    run_ablation(
+        ablation, again, most=1, watching=Watching(events=lambda job: Events(step=lambda n, loss: seen.append(n)))
+    )
+    assert seen == [2]
+    first, second = (json.loads((f.store / jobs[0].file).read_text()) for f in (folders, again))
+    assert first["score"] == second["score"]
+    assert [row["loss"] for row in first["history"]] == [row["loss"] for row in second["history"]]
+
+
+def test_changed_settings_are_run_anew_and_old_results_go(
+    done: tuple[Folders, list[Job]], root: Path, tmp_path: Path
+) -> None:
+    folders, _ = done
+    store = tmp_path / "results"
+    store.mkdir()
+    for file in folders.store.glob("triplet*.json"):
+        (store / file.name).write_text(file.read_text())
+    other = tmp_path / "ablation.yaml"
+    other.write_text(
+        json.dumps(STUDY | {"tune": None, "seeds": [1, 0], "vary": {"triplet": {"steps": 1}}, "hypotheses": []})
+    )
+    changed = load_ablation(other)
+    run_ablation(changed, Folders(root, tmp_path / "runs", store, folders.cache), most=0)
+    assert [file.name for file in store.iterdir()] == ["ablation.json"]
+    job = next_job(changed, store)
+    assert job is not None
+    assert (job.purpose, job.config.seed, job.config.steps) == ("final", 1, 1)
+
+
+def test_a_damaged_result_is_named(ablation: Ablation, tmp_path: Path) -> None:
+    job = next_job(ablation, tmp_path)
+    assert job is not None
+    (tmp_path / job.file).parent.mkdir()
+    (tmp_path / job.file).write_text("{")
+    with pytest.raises(ConfigError, match="damaged"):
+        next_job(ablation, tmp_path)
+
+
+def test_settings_that_fail_lose_the_tuning(root: Path, tmp_path: Path) -> None:
+    settings = STUDY | {
+        "base": STUDY["base"] | {"norm": "none", "clip": 1e30, "evaluate_every": 2},
+        "tune": {"grid": {"learning_rate": [1e30, 0.001]}},
+        "vary": {"triplet": {}},
+        "hypotheses": [],
+    }
+    file = tmp_path / "ablation.yaml"
+    file.write_text(json.dumps(settings))
+    folders = Folders(root, tmp_path / "runs", tmp_path / "results", tmp_path / "cache")
+    results: list[dict[str, Any]] = []
+    run_ablation(
+        load_ablation(file), folders, most=3, watching=Watching(ended=lambda job, result: results.append(result))
+    )
+    assert "the loss is" in results[0]["failed"]
+    assert results[2]["choice"] == {"learning_rate": 0.001}
+
+
+def test_the_command_writes_one_report(done: tuple[Folders, list[Job]], root: Path, tmp_path: Path) -> None:
+    folders, _ = done
+    call = [
+        "compare",
+        str(root / "ablation.yaml"),
+        "--data",
+        str(root),
+        "--out",
+        str(tmp_path),
+        "--most",
+        "0",
+        "--json",
+    ]
+    found = CliRunner().invoke(cli, [*call, "--store", str(folders.store)], catch_exceptions=False)
+    result = json.loads(found.stdout)
+    assert (result["runs_done"], result["runs"]) == (8, 8)
+    assert len(result["configurations"]["triplet"]["test"]["recall@1"]["values"]) == 2
+    assert result["hypotheses"][0]["verdict"] in ("supported", "not supported", "undecided")
+    page = (tmp_path / "report.html").read_text()
+    assert page.count("<svg") == 2
+    assert page.count('class="query"') == 8
+    assert page.count('class="found"') == 16
+    assert "http" not in page.replace("http://www.w3.org", "").replace("http://purl.org", "").replace(
+        "http://creativecommons.org", ""
+    ).replace("https://matplotlib.org/", "")
+    assert (tmp_path / "report.md").read_text() == markdown(load_stored(folders.store))

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from served import picture
+from sketchseek.models.package import ModelPackage, write_manifest
+from sketchseek.search.library import Library
+from sketchseek.server.app import create_app
+from sketchseek.server.thumbnails import ThumbnailCache
+from sketchseek.sketches import FILL, LINE, RASTER_VERSION
+from tiny_model import write_tiny_package
+
+LINES = [[[0, 9], [0, 9]]]
+
+
+def test_the_model_says_how_to_draw(client: TestClient) -> None:
+    model = client.get("/api/model").json()
+    assert model["raster"] == {"version": RASTER_VERSION, "fill": FILL, "line_width": LINE}
+    assert model["fit"] is None
+
+
+def test_the_sketch_encoder_is_sent_as_it_is(client: TestClient, tiny_model: ModelPackage) -> None:
+    answer = client.get("/api/model/sketch.onnx")
+    assert hashlib.sha256(answer.content).hexdigest() == tiny_model.manifest.sketch.sha256
+    assert answer.headers["ETag"] == f'"{tiny_model.manifest.sketch.sha256}"'
+    assert "no-cache" in answer.headers["Cache-Control"]
+    again = client.get("/api/model/sketch.onnx", headers={"If-None-Match": answer.headers["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+def test_an_address_with_the_checksum_may_be_kept(client: TestClient, tiny_model: ModelPackage) -> None:
+    address = "/api/model/sketch.onnx"
+    answer = client.get(address, params={"sha256": tiny_model.manifest.sketch.sha256})
+    assert "immutable" in answer.headers["Cache-Control"]
+    wrong = client.get(address, params={"sha256": "0" * 64})
+    assert (wrong.status_code, wrong.json()["error"]["type"]) == (404, "ModelChanged")
+    assert wrong.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    ("scores", "fit", "fits"),
+    [
+        ({}, None, None),
+        ({"fit": 2.0}, 2.0, False),
+        ({"fit": -2}, -2.0, True),
+        ({"fit": {"threshold": 2.0, "protocol": "x"}}, 2.0, False),
+        ({"fit": "high"}, None, None),
+        ({"fit": True}, None, None),
+    ],
+)
+def test_whether_anything_fits(tmp_path: Path, scores: dict[str, object], fit: float | None, fits: bool | None) -> None:
+    made = write_tiny_package(tmp_path / "model")
+    write_manifest(made.path, dataclasses.replace(made.manifest, scores=scores))
+    picture(1).save(tmp_path / "1.png")
+    with Library.open(tmp_path / "library", made.path, create=True) as library:
+        library.add([tmp_path / "1.png"])
+        app = create_app(library, thumbnails=ThumbnailCache(tmp_path / "thumbnails"))
+        with TestClient(app, base_url="http://localhost") as client:
+            assert client.get("/api/model").json()["fit"] == fit
+            answer = client.post("/api/search/sketch", json={"strokes": LINES}).json()
+            assert (answer["fit"], answer["fits"]) == (fit, fits)
+            refined = client.post("/api/search/refine", json={"strokes": LINES, "right": [1]}).json()
+            assert (refined["fit"], refined["fits"]) == (None, None)  # another query, another scale
+            assert client.get("/api/search/photo/1").json()["fit"] is None

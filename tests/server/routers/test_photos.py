@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+import dataclasses
+import io
+import os
+import shutil
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from starlette.testclient import TestClient
+
+from served import COUNT, picture
+from sketchseek.models.package import ModelPackage
+from sketchseek.search.library import Library
+from sketchseek.server.app import create_app
+from sketchseek.server.thumbnails import SIZES, ThumbnailCache
+
+
+def test_metadata(client: TestClient, id_of: dict[str, int], photos: Path) -> None:
+    known = client.get(f"/api/photos/{id_of['disc 001.png']}").json()
+    assert known["path"] == str(photos / "disc 001.png")
+    assert (known["name"], known["width"], known["height"], known["missing"]) == ("disc 001.png", 96, 64, False)
+    status = (photos / "disc 001.png").stat()
+    assert (known["folder"], known["size"]) == (str(photos), status.st_size)
+    assert datetime.fromisoformat(known["date"]).timestamp() == int(status.st_mtime)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_thumbnails_have_the_size_asked_for_and_no_more(client: TestClient, id_of: dict[str, int], size: int) -> None:
+    answer = client.get(f"/api/photos/{id_of['disc 001.png']}/thumbnail", params={"size": size})
+    assert answer.headers["Content-Type"] == "image/webp"
+    assert Image.open(io.BytesIO(answer.content)).size == (96, 64)  # never enlarged
+
+
+def test_thumbnails_are_turned(client: TestClient, id_of: dict[str, int]) -> None:
+    answer = client.get(f"/api/photos/{id_of['turned.jpg']}/thumbnail")
+    assert Image.open(io.BytesIO(answer.content)).size == (30, 90)
+
+
+@pytest.mark.parametrize("size", ["0", "-1", "161", "100000", "x", "320.5", ""])
+def test_other_sizes_are_not_made(client: TestClient, size: str) -> None:
+    answer = client.get("/api/photos/1/thumbnail", params={"size": size})
+    assert answer.status_code == 422
+    assert answer.json()["error"]["type"] in ("SizeNotOffered", "RequestInvalid")
+
+
+def test_a_known_thumbnail_is_not_sent_again(client: TestClient) -> None:
+    first = client.get("/api/photos/1/thumbnail")
+    assert "private" in first.headers["Cache-Control"]
+    again = client.get("/api/photos/1/thumbnail", headers={"If-None-Match": first.headers["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    other = client.get(
+        "/api/photos/1/thumbnail", params={"size": 640}, headers={"If-None-Match": first.headers["ETag"]}
+    )
+    assert other.status_code == 200
+
+
+def test_originals_are_sent_as_what_they_are(client: TestClient, id_of: dict[str, int], photos: Path) -> None:
+    answer = client.get(f"/api/photos/{id_of['turned.jpg']}/file")
+    assert answer.content == (photos / "turned.jpg").read_bytes()
+    assert answer.headers["Content-Type"] == "image/jpeg"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert "sandbox" in answer.headers["Content-Security-Policy"]
+    assert answer.headers["Content-Disposition"].startswith("inline")
+    download = client.get(f"/api/photos/{id_of['turned.jpg']}/file", params={"download": 1})
+    assert download.headers["Content-Disposition"] == 'attachment; filename="turned.jpg"'
+    assert download.content == answer.content
+
+
+@pytest.mark.parametrize("what", ["", "/thumbnail", "/file"])
+@pytest.mark.parametrize(
+    ("photo", "status"),
+    [
+        ("999999", 404),
+        ("0", 422),
+        ("-1", 422),
+        ("x", 422),
+        ("1;drop table photos", 422),
+        ("9" * 40, 422),
+        ("%00", 422),
+        ("..%2f..%2f..%2fetc%2fpasswd", 404),
+        ("%2e%2e/%2e%2e/etc/passwd", 404),
+    ],
+)
+def test_wrong_ids_find_nothing(client: TestClient, photo: str, status: int, what: str) -> None:
+    answer = client.get(f"/api/photos/{photo}{what}")
+    assert answer.status_code == status
+    assert answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/../app.py",
+        "/%2e%2e/app.py",
+        "/..%2fapp.py",
+        "//etc/passwd",
+        "/%2fetc/passwd",
+        "/page/../../errors.py",
+        "/..\\app.py",
+    ],
+)
+def test_the_page_s_folder_is_not_left(client: TestClient, path: str) -> None:
+    answer = client.get(path)
+    assert answer.status_code == 404
+    assert "error" in answer.json()
+
+
+def test_files_that_went_change_or_stop_being_pictures(tiny_model: ModelPackage, tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for number in range(3):
+        picture(number).save(photos / f"{number}.png")
+    with Library.open(tmp_path / "library", tiny_model.path, create=True) as library:
+        library.add([photos])
+        ids = {one.path.name: one.id for one in library.search([[[0, 9], [0, 9]]], k=9)}
+        app = create_app(library, thumbnails=ThumbnailCache(tmp_path / "thumbnails"))
+        with TestClient(app, base_url="http://localhost") as client:
+
+            def get(name: str, what: str) -> tuple[int, str]:
+                answer = client.get(f"/api/photos/{ids[name]}/{what}")
+                kind = answer.json()["error"]["type"] if answer.status_code >= 400 else ""
+                return answer.status_code, kind
+
+            assert get("0.png", "thumbnail") == (200, "")
+            (photos / "0.png").unlink()
+            assert get("0.png", "thumbnail") == (404, "PhotoFileMissing")
+            assert get("0.png", "file") == (404, "PhotoFileMissing")
+            assert client.get(f"/api/photos/{ids['0.png']}").json()["missing"] is True
+
+            before = client.get(f"/api/photos/{ids['1.png']}/thumbnail")
+            Image.new("RGB", (40, 20), "blue").save(photos / "1.png")
+            after = client.get(f"/api/photos/{ids['1.png']}/thumbnail")
+            assert before.headers["ETag"] != after.headers["ETag"]
+            assert Image.open(io.BytesIO(after.content)).size == (40, 20)
+
+            (photos / "1.png").unlink()
+            os.mkfifo(photos / "1.png")
+            assert get("1.png", "file") == (404, "PhotoFileMissing")
+            assert get("1.png", "thumbnail") == (422, "ImageError")
+
+            (photos / "2.png").write_text("<script>alert(1)</script>")
+            assert get("2.png", "thumbnail") == (422, "ImageError")
+            assert get("2.png", "file") == (422, "ImageError")
+
+            shutil.rmtree(photos)
+            photos.write_text("a file where the folder was")
+            assert get("2.png", "file") == (404, "PhotoFileMissing")
+            assert get("2.png", "thumbnail") == (404, "PhotoFileMissing")
+
+
+def test_names_that_are_no_utf_8_are_shown(tiny_model: ModelPackage, tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    strange = photos / "caf\udce9 ünïcode\n.png"
+    try:
+        picture(0).save(photos / "plain.png")
+        (photos / "plain.png").rename(strange)
+    except OSError:
+        pytest.skip("the file system takes UTF-8 names only")
+    with Library.open(tmp_path / "library", tiny_model.path, create=True) as library:
+        library.add([photos])
+        app = create_app(library, thumbnails=ThumbnailCache(tmp_path / "thumbnails"))
+        with TestClient(app, base_url="http://localhost") as client:
+            (found,) = client.post("/api/search/sketch", json={"strokes": [[[0, 9], [0, 9]]]}).json()["results"]
+            assert found["name"] == "caf\N{REPLACEMENT CHARACTER} ünïcode\n.png"
+            for what in ("", "/thumbnail", "/file"):
+                assert client.get(f"/api/photos/{found['id']}{what}").status_code == 200
+            strange.unlink()
+            assert client.get(f"/api/photos/{found['id']}/file").json()["error"]["type"] == "PhotoFileMissing"
+
+
+def test_status_failures_and_model(client: TestClient, library: Library, photos: Path) -> None:
+    status = client.get("/api/status").json()["library"]
+    assert (status["photos"], status["failures"]) == (COUNT + 1, 1)
+    failures = client.get("/api/failures").json()
+    assert failures["total"] == 1
+    assert failures["failures"][0]["path"] == str(photos / "broken.png")
+    assert failures["failures"][0]["reason"]
+    manifest = library.encoder.manifest
+    model = client.get("/api/model").json()
+    assert {key: model[key] for key in dataclasses.asdict(manifest)} == dataclasses.asdict(manifest)
+    assert model["fingerprint"] == manifest.fingerprint
+
+
+def test_the_api_describes_itself_without_foreign_scripts(client: TestClient) -> None:
+    paths = client.get("/api/openapi.json").json()["paths"]
+    assert "/api/search/sketch" in paths
+    assert client.get("/docs").status_code == 404

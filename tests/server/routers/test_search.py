@@ -1,0 +1,337 @@
+from __future__ import annotations
+
+import json
+import math
+import os
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from starlette.testclient import TestClient
+
+from served import COUNT, SMALL, as_bytes, picture
+from sketchseek.models.package import ModelPackage
+from sketchseek.search.library import Library
+from sketchseek.server.app import create_app
+from sketchseek.server.thumbnails import Thumbnail, ThumbnailCache
+
+LINES = [[[10, 200, 200], [10, 10, 90]], [[40, 40], [60, 200]]]
+
+
+@pytest.fixture(scope="module")
+def dated_library(tiny_model: ModelPackage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
+    """Nine photos, each from its own day of May 2024, and one from now."""
+    folder = tmp_path_factory.mktemp("dated")
+    (folder / "photos").mkdir()
+    for number in range(10):
+        path = folder / "photos" / f"{number}.png"
+        picture(number).save(path)
+        if number:
+            seconds = datetime(2024, 5, number, 12, tzinfo=UTC).timestamp()
+            os.utime(path, (seconds, seconds))
+    with Library.open(folder / "library", tiny_model.path, create=True) as library:
+        library.add([folder / "photos"])
+        yield library
+
+
+@pytest.fixture
+def dated(dated_library: Library, tmp_path: Path) -> Iterator[TestClient]:
+    app = create_app(dated_library, thumbnails=ThumbnailCache(tmp_path / "thumbnails"))
+    with TestClient(app, base_url="http://localhost") as opened:
+        yield opened
+
+
+@pytest.fixture
+def dated_vector(dated_library: Library) -> list[float]:
+    return dated_library.encoder.encode_sketch(LINES).tolist()
+
+
+def names(answer: Any) -> list[str]:
+    assert answer.status_code == 200, answer.text
+    return [one["name"] for one in answer.json()["results"]]
+
+
+def test_a_sketch_finds_what_the_library_finds(client: TestClient, library: Library) -> None:
+    answer = client.post("/api/search/sketch", json={"strokes": LINES, "k": 7})
+    expected = library.search(LINES, k=7)
+    assert answer.json()["results"] == [
+        {"rank": one.rank, "id": one.id, "path": str(one.path), "name": one.path.name, "score": round(one.score, 6)}
+        for one in expected
+    ]
+    assert len(expected) == 7
+    assert answer.json()["seconds"] > 0
+
+
+def test_folder_and_k_are_heeded_everywhere(client: TestClient, photos: Path, library: Library) -> None:
+    below = str(photos / "below")
+    vector = library.encoder.encode_sketch(LINES).tolist()
+    image = {"image": ("a.png", as_bytes(picture(3)))}
+    searches = [
+        client.post("/api/search/sketch", json={"strokes": LINES, "k": 100, "folder": below}),
+        client.post("/api/search/vector", json={"vector": vector, "k": 100, "folder": below}),
+        client.post("/api/search/photo/1", json={"k": 100, "folder": below}),
+        client.get("/api/search/photo/1", params={"k": 100, "folder": below}),
+        client.post("/api/search/image", files=image, data={"k": 100, "folder": below, "kind": "photo"}),
+    ]
+    for answer in searches:
+        found = [Path(one["path"]) for one in answer.json()["results"]]
+        assert COUNT // 4 - 1 <= len(found) <= COUNT // 4
+        assert {path.parent for path in found} == {photos / "below"}
+    assert len(names(client.get("/api/search/photo/1", params={"k": 3}))) == 3
+
+
+def test_dates_are_heeded_everywhere(dated: TestClient, dated_vector: list[float]) -> None:
+    bounds = {"after": "2024-05-02T00:00:00Z", "before": "2024-05-05T00:00:00+00:00", "k": 100}
+    image = {"image": ("a.png", as_bytes(picture(50)))}
+    for answer in (
+        dated.post("/api/search/sketch", json={"strokes": LINES, **bounds}),
+        dated.post("/api/search/vector", json={"vector": dated_vector, **bounds}),
+        dated.post("/api/search/refine", json={"strokes": LINES, "right": [1], **bounds}),
+        dated.post("/api/search/photo/1", json=bounds),
+        dated.get("/api/search/photo/1", params=bounds),
+        dated.post("/api/search/image", files=image, data={"kind": "photo", **bounds}),
+    ):
+        assert sorted(names(answer)) == ["2.png", "3.png", "4.png"]
+    assert names(dated.get("/api/search/photo/1", params={"before": "1999-12-31"})) == []
+    assert len(names(dated.get("/api/search/photo/1", params={"after": "1999-12-31", "before": ""}))) == 9
+
+
+def test_pages_join_until_there_are_no_more(client: TestClient) -> None:
+    whole = client.post("/api/search/sketch", json={"strokes": LINES, "k": 100}).json()
+    assert (len(whole["results"]), whole["more"], whole["offset"]) == (COUNT + 1, False, 0)
+    pages, offset, more = [], 0, True
+    while more:
+        page = client.post("/api/search/sketch", json={"strokes": LINES, "k": 25, "offset": offset}).json()
+        pages += page["results"]
+        assert page["offset"] == offset
+        more, offset = page["more"], offset + 25
+    assert pages == whole["results"]
+    assert offset == 75
+    like = names(client.get("/api/search/photo/1", params={"k": 60}))
+    assert names(client.get("/api/search/photo/1", params={"k": 10, "offset": 50})) == like[50:]
+    last = client.post("/api/search/sketch", json={"strokes": LINES, "k": 100, "offset": 149}).json()
+    assert (last["results"], last["more"], last["total"]) == ([], False, COUNT + 1)
+    assert whole["total"] == COUNT + 1
+
+
+def test_refining_finds_what_the_library_finds(client: TestClient, library: Library, id_of: dict[str, int]) -> None:
+    right, wrong = [id_of["disc 007.png"], id_of["disc 008.png"]], [id_of["disc 001.png"]]
+    vector = library.encoder.encode_sketch(LINES).tolist()
+    expected = [one.id for one in library.refine(LINES, right=right, wrong=wrong, k=20)]
+    drawn = [one.id for one in library.search(LINES, k=20)]
+    assert expected != drawn
+    image = {"image": ("a.png", as_bytes(picture(17)))}
+    for query in ({"strokes": LINES}, {"vector": vector}):
+        answer = client.post("/api/search/refine", json={**query, "right": right, "wrong": wrong, "k": 20}).json()
+        assert [one["id"] for one in answer["results"]] == expected
+    like = client.post("/api/search/refine", json={"photo_id": right[0], "wrong": wrong, "k": 100}).json()["results"]
+    assert len(like) == COUNT - 1
+    form = {"kind": "photo", "right": right, "wrong": wrong, "k": 20}
+    by_image = client.post("/api/search/image", files=image, data=form).json()["results"]
+    refined = library.refine(photo=as_bytes(picture(17)), right=right, wrong=wrong, k=20)
+    assert [one["id"] for one in by_image] == [one.id for one in refined]
+
+
+def test_an_uploaded_photo_finds_itself_first(client: TestClient) -> None:
+    for kind in ("PNG", "BMP", "TIFF"):
+        files = {"image": ("x", as_bytes(picture(17), kind))}
+        assert names(client.post("/api/search/image", files=files, data={"kind": "photo"}))[0] == "disc 017.png"
+
+
+def test_an_uploaded_sketch_is_read_as_python_reads_it(client: TestClient, library: Library, tmp_path: Path) -> None:
+    file = tmp_path / "sketch.png"
+    sheet = Image.new("L", (300, 200), 250)
+    sheet.paste(20, (60, 50, 240, 56))
+    sheet.paste(20, (60, 50, 66, 150))
+    sheet.save(file)
+    expected = [one.path.name for one in library.search(file, k=10)]
+    assert names(client.post("/api/search/image", files={"image": file.read_bytes()}, data={"k": 10})) == expected
+    svg = b'<svg xmlns="http://www.w3.org/2000/svg"><path d="M0 0 L90 0 L90 40"/></svg>'
+    expected = [one.path.name for one in library.search(svg, k=10)]
+    assert names(client.post("/api/search/image", files={"image": svg}, data={"k": 10})) == expected
+
+
+def test_a_vector_finds_what_its_sketch_finds(client: TestClient, library: Library) -> None:
+    vector = library.encoder.encode_sketch(LINES).tolist()
+    by_vector = names(client.post("/api/search/vector", json={"vector": vector, "k": 20}))
+    assert by_vector == names(client.post("/api/search/sketch", json={"strokes": LINES, "k": 20}))
+
+
+def test_more_like_this_leaves_the_photo_itself_out(client: TestClient, id_of: dict[str, int]) -> None:
+    by_post = names(client.post(f"/api/search/photo/{id_of['disc 005.png']}"))
+    assert "disc 005.png" not in by_post
+    assert by_post == names(client.get(f"/api/search/photo/{id_of['disc 005.png']}"))
+    assert len(by_post) == 48
+
+
+ERRORS: list[tuple[str, Any, int, str]] = [
+    ("sketch", {"strokes": []}, 422, "EmptySketchError"),
+    ("sketch", {"strokes": [[]]}, 422, "SketchError"),
+    ("sketch", {"strokes": [[[1, 2], [1]]]}, 422, "SketchError"),
+    ("sketch", {"strokes": [[[1, "two"], [1, 2]]]}, 422, "RequestInvalid"),
+    ("sketch", {"strokes": [[[1, None], [1, 2]]]}, 422, "RequestInvalid"),
+    ("sketch", {"strokes": "a cat"}, 422, "RequestInvalid"),
+    ("sketch", {"strokes": {"x": 1}}, 422, "RequestInvalid"),
+    ("sketch", {}, 422, "RequestInvalid"),
+    ("sketch", [], 422, "RequestInvalid"),
+    ("sketch", {"strokes": LINES, "k": 0}, 422, "RequestInvalid"),
+    ("sketch", {"strokes": LINES, "k": "many"}, 422, "RequestInvalid"),
+    ("sketch", {"strokes": LINES, "k": SMALL.results + 1}, 422, "TooManyResults"),
+    ("sketch", {"strokes": LINES, "path": "/etc/passwd"}, 422, "RequestInvalid"),
+    ("sketch", {"strokes": LINES, "folder": "x" * 5000}, 422, "RequestInvalid"),
+    ("sketch", {"strokes": [[[1] * 501, [2] * 501]]}, 422, "SketchError"),
+    ("sketch", {"strokes": [[[1e300, 2], [1, 2]]]}, 422, "SketchError"),
+    ("vector", {"vector": [1.0, 2.0]}, 422, "InputError"),
+    ("vector", {"vector": [0.0] * 16}, 422, "InputError"),
+    ("vector", {"vector": [1e300] * 16}, 422, "InputError"),
+    ("vector", {"vector": []}, 422, "InputError"),
+    ("vector", {"vector": "ones"}, 422, "RequestInvalid"),
+    ("sketch", {"strokes": LINES, "offset": -1}, 422, "RequestInvalid"),
+    ("sketch", {"strokes": LINES, "offset": SMALL.depth}, 422, "TooFarDown"),
+    ("sketch", {"strokes": LINES, "after": "yesterday"}, 422, "RequestInvalid"),
+    ("sketch", {"strokes": LINES, "after": 1714521600}, 422, "RequestInvalid"),
+    ("sketch", {"strokes": LINES, "after": "2024-05-02", "before": "2024-05-01"}, 422, "InputError"),
+    ("refine", {}, 422, "InputError"),
+    ("refine", {"strokes": LINES, "photo_id": 1}, 422, "InputError"),
+    ("refine", {"strokes": LINES, "right": [1], "wrong": [1]}, 422, "InputError"),
+    ("refine", {"strokes": LINES, "right": [999999]}, 422, "InputError"),
+    ("refine", {"strokes": LINES, "right": ["x"]}, 422, "RequestInvalid"),
+    ("refine", {"strokes": LINES, "right": [0]}, 422, "RequestInvalid"),
+    ("refine", {"strokes": LINES, "right": [1] * 1001}, 422, "RequestInvalid"),
+    ("refine", {"strokes": [[[1] * 501, [2] * 501]]}, 422, "SketchError"),
+    ("refine", {"vector": [1.0]}, 422, "InputError"),
+    ("refine", {"photo_id": 999999}, 404, "PhotoNotFound"),
+    ("photo/999999", {}, 404, "PhotoNotFound"),
+    ("photo/0", {}, 422, "RequestInvalid"),
+    ("photo/-1", {}, 422, "RequestInvalid"),
+    ("photo/99999999999999999999999", {}, 422, "RequestInvalid"),
+    ("photo/1.5", {}, 422, "RequestInvalid"),
+    ("photo/..%2F..%2Fetc%2Fpasswd", {}, 404, "Http404"),
+    ("nothing", {}, 404, "Http404"),
+]
+
+
+@pytest.mark.parametrize(("where", "body", "status", "kind"), ERRORS)
+@pytest.mark.filterwarnings("ignore:overflow encountered:RuntimeWarning")
+def test_what_cannot_be_answered_says_so(client: TestClient, where: str, body: Any, status: int, kind: str) -> None:
+    answer = client.post(f"/api/search/{where}", json=body)
+    assert (answer.status_code, answer.json()["error"]["type"]) == (status, kind)
+    assert answer.json()["error"]["message"]
+    assert set(answer.json()["error"]) == {"type", "message", "remedy"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b'{"strokes": ' + b"[" * 90_000,
+        b'{"strokes": [[[NaN, 1], [1, 2]]]}',
+        b"1",
+    ],
+    ids=["empty", "open", "not UTF-8", "deep", "deep strokes", "NaN", "number"],
+)
+def test_hostile_json_is_refused(client: TestClient, body: bytes) -> None:
+    answer = client.post("/api/search/sketch", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code in (400, 422)
+    assert answer.json()["error"]["message"]
+    assert len(answer.content) < 2000
+
+
+@pytest.mark.parametrize(
+    ("data", "form", "status", "kind"),
+    [
+        (b"", {}, 422, "ImageError"),
+        (b"no picture", {}, 422, "ImageError"),
+        (as_bytes(Image.new("L", (50, 50), 255)), {}, 422, "EmptySketchError"),
+        (as_bytes(picture(1))[:60], {"kind": "photo"}, 422, "ImageError"),
+        (as_bytes(Image.new("1", (600, 600))), {"kind": "photo"}, 413, "ImageTooLargeError"),
+        (as_bytes(Image.new("1", (30_000, 30_000))), {}, 413, "ImageTooLargeError"),
+        (b"<svg>" + b" " * 6000 + b"</svg>", {}, 422, "SketchError"),
+        (b'<!DOCTYPE a [<!ENTITY b "c">]><svg>&b;</svg>', {}, 422, "SketchError"),
+        (b"<svg/>", {"kind": "photo"}, 422, "ImageError"),
+        (b"%PDF-1.7", {"kind": "photo"}, 422, "ImageError"),
+        (as_bytes(picture(1)), {"kind": "film"}, 422, "RequestInvalid"),
+        (as_bytes(picture(1)), {"kind": "photo", "k": "0"}, 422, "RequestInvalid"),
+        (as_bytes(picture(1)), {"kind": "photo", "k": "101"}, 422, "TooManyResults"),
+    ],
+)
+def test_uploads_that_cannot_be_used_say_so(
+    client: TestClient, data: bytes, form: dict[str, str], status: int, kind: str
+) -> None:
+    answer = client.post("/api/search/image", files={"image": ("../../evil.png", data)}, data=form)
+    assert (answer.status_code, answer.json()["error"]["type"]) == (status, kind)
+
+
+def test_no_address_is_fetched(client: TestClient) -> None:
+    answer = client.post("/api/search/image", data={"image": "http://127.0.0.1:8765/api/photos/1/file"})
+    assert answer.status_code == 422
+
+
+def test_a_wrong_form_is_refused(client: TestClient) -> None:
+    answer = client.post(
+        "/api/search/image", content=b"--x\r\nbroken", headers={"Content-Type": "multipart/form-data; boundary=x"}
+    )
+    assert answer.status_code in (400, 422)
+    assert answer.json()["error"]["message"]
+    assert client.post("/api/search/image", json={"image": "x"}).status_code == 422
+
+
+def test_scores_are_numbers_that_json_has(client: TestClient) -> None:
+    answer = client.post("/api/search/sketch", json={"strokes": LINES})
+    scores = [one["score"] for one in json.loads(answer.text, parse_constant=pytest.fail)["results"]]
+    assert all(math.isfinite(score) for score in scores)
+    assert np.all(np.diff(scores) <= 0)
+
+
+def test_thumbnails_that_take_long_do_not_hold_up_a_search(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, library: Library
+) -> None:
+    started, finish = threading.Semaphore(0), threading.Event()
+
+    def slow(self: ThumbnailCache, path: Path, size: int) -> Thumbnail:
+        started.release()
+        assert finish.wait(20)
+        return Thumbnail(b"made", "tag")
+
+    monkeypatch.setattr(ThumbnailCache, "get", slow)
+    with ThreadPoolExecutor(3 * SMALL.thumbnails) as pool:
+        waiting = [pool.submit(client.get, "/api/photos/1/thumbnail") for _ in range(3 * SMALL.thumbnails)]
+        for _ in range(SMALL.thumbnails):
+            assert started.acquire(timeout=20)
+        try:
+            assert len(names(client.post("/api/search/sketch", json={"strokes": LINES}))) == 48
+            assert not any(one.done() for one in waiting)
+        finally:
+            finish.set()
+        assert {one.result().content for one in waiting} == {b"made"}
+
+
+def test_a_search_that_takes_long_does_not_hold_up_the_server(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started, finish = threading.Event(), threading.Event()
+
+    def slow(*_: object, **__: object) -> list[object]:
+        started.set()
+        assert finish.wait(20)
+        return []
+
+    monkeypatch.setattr(Library, "search", slow)
+    with ThreadPoolExecutor(1) as pool:
+        searching = pool.submit(client.post, "/api/search/sketch", json={"strokes": LINES})
+        assert started.wait(20)
+        try:
+            assert client.get("/api/status").status_code == 200
+            assert not searching.done()
+        finally:
+            finish.set()
+        assert names(searching.result()) == []

@@ -1,0 +1,102 @@
+"""A library of generated pictures, and a client of its server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from PIL import Image
+from starlette.testclient import TestClient
+
+from served import COUNT, SMALL, launch, picture, serving
+from sketchseek.models.package import ModelPackage
+from sketchseek.search.library import Library
+from sketchseek.server.app import create_app
+from sketchseek.server.thumbnails import ThumbnailCache
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of pictures: PNG files, one JPEG that EXIF turns, and one that is none."""
+    folder = tmp_path_factory.mktemp("photos")
+    (folder / "below").mkdir()
+    for number in range(COUNT):
+        picture(number).save(folder / ("below" if number % 4 == 0 else ".") / f"disc {number:03}.png")
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by a quarter
+    picture(99, (90, 30)).save(folder / "turned.jpg", exif=exif)
+    (folder / "broken.png").write_bytes(b"no picture")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def library(photos: Path, tiny_model: ModelPackage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
+    """The folder's library. Tests do not change it."""
+    path = tmp_path_factory.mktemp("libraries") / "discs"
+    with Library.open(path, tiny_model.path, create=True) as opened:
+        opened.add([photos])
+        yield opened
+
+
+@pytest.fixture
+def client(library: Library, tmp_path: Path) -> Iterator[TestClient]:
+    """A client of the library's server, whose limits are small."""
+    app = create_app(library, thumbnails=ThumbnailCache(tmp_path / "thumbnails"), limits=SMALL)
+    with TestClient(app, base_url="http://127.0.0.1:8765", raise_server_exceptions=False) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def id_of(library: Library) -> dict[str, int]:
+    """Ids by file name."""
+    return {one.path.name: one.id for one in library.search([[[0, 9], [0, 9]]], k=1000)}
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with launch() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def url(library: Library, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with serving(library, thumbnails=tmp_path_factory.mktemp("thumbnails")) as address:
+        yield address
+
+
+@pytest.fixture
+def new_page(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Open pages; whatever their console complains of, and any request that leaves the machine, is a failure."""
+    complaints: list[str] = []
+    harmless = ["net::ERR_CONNECTION_REFUSED", "net::ERR_FAILED", "status of 422", "willReadFrequently"]
+    with ExitStack() as stack:
+
+        def open_page(address: str, *, encode: str = "server", failing: str = "", **options: Any) -> Page:
+            context = browser.new_context(**{"viewport": {"width": 1200, "height": 800}, **options})
+            if failing:  # what a test makes fail on purpose
+                harmless.append(failing)
+            context.set_default_timeout(10_000)
+            stack.callback(context.close)
+            page = context.new_page()
+            page.on("pageerror", lambda error: complaints.append(str(error)))
+            page.on("console", lambda text: complaints.append(text.text) if text.type in ("error", "warning") else None)
+            page.on(
+                "request",
+                lambda request: (
+                    None
+                    if request.url.startswith((address, "blob:" + address))
+                    else complaints.append(f"foreign request: {request.url}")
+                ),
+            )
+            # Where the server encodes, the sketch is sent, which the tests look at; "" is the page's own choice.
+            page.goto(address + (f"?encode={encode}" if encode else ""))
+            return page
+
+        yield open_page
+    assert [text for text in complaints if not any(known in text for known in harmless)] == []

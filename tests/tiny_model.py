@@ -1,0 +1,76 @@
+"""A model package that is made in milliseconds: both sides average-pool to 8 × 8, project with one random matrix and
+normalize, so that a picture and a sketch of equal brightness patterns have equal embeddings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from sketchseek.models.package import Manifest, ModelPackage, Side, sha256_of, write_manifest
+from sketchseek.sketches import RASTER_VERSION
+
+SIZE, CELLS, EMBEDDING = 32, 8, 16
+
+
+def write_tiny_package(folder: Path, *, seed: int = 0, name: str = "tiny") -> ModelPackage:
+    """Write an package of two tiny encoders into ``folder``; another seed gives another embedding space."""
+    folder.mkdir(parents=True, exist_ok=True)
+    weight = np.random.default_rng(seed).standard_normal((CELLS * CELLS, EMBEDDING)).astype(np.float32)
+    sides = {}
+    for side, channels in (("photo", 3), ("sketch", 1)):
+        path = folder / f"{side}.onnx"
+        onnx.save(_graph(channels, weight), str(path))
+        sides[side] = Side(file=path.name, sha256=sha256_of(path), size=SIZE, backbone="tiny", parameters=weight.size)
+    manifest = Manifest(
+        name=name,
+        embedding=EMBEDDING,
+        distance="cosine",
+        raster=RASTER_VERSION,
+        photo=sides["photo"],
+        sketch=sides["sketch"],
+        data=["none"],
+        license="Apache-2.0",
+    )
+    return write_manifest(folder, manifest)
+
+
+def _graph(channels: int, weight: np.ndarray) -> onnx.ModelProto:
+    shape = ["batch", SIZE, SIZE, 3] if channels == 3 else ["batch", SIZE, SIZE]
+    cell = SIZE // CELLS
+    constants = {
+        "weight": weight,
+        "half": np.array(127.5, np.float32),
+        "axes": np.array([3 if channels == 3 else 1], np.int64),
+        "flat": np.array([-1, CELLS * CELLS], np.int64),
+        "bias": np.full((EMBEDDING,), 1e-3, np.float32),
+        "one": np.array([1], np.int64),
+    }
+    nodes = [
+        helper.make_node("Cast", ["pixels"], ["float"], to=TensorProto.FLOAT),
+        helper.make_node("Sub", ["float", "half"], ["centered"]),
+    ]
+    if channels == 3:
+        nodes += [
+            helper.make_node("ReduceMean", ["centered", "axes"], ["grey3"], keepdims=0),
+            helper.make_node("Unsqueeze", ["grey3", "one"], ["gray"]),
+        ]
+    else:
+        nodes += [helper.make_node("Unsqueeze", ["centered", "axes"], ["gray"])]
+    nodes += [
+        helper.make_node("AveragePool", ["gray"], ["pooled"], kernel_shape=[cell, cell], strides=[cell, cell]),
+        helper.make_node("Reshape", ["pooled", "flat"], ["cells"]),
+        helper.make_node("MatMul", ["cells", "weight"], ["projected"]),
+        helper.make_node("Add", ["projected", "bias"], ["shifted"]),
+        helper.make_node("LpNormalization", ["shifted"], ["embedding"], axis=1, p=2),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "tiny",
+        [helper.make_tensor_value_info("pixels", TensorProto.UINT8, shape)],
+        [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", EMBEDDING])],
+        [numpy_helper.from_array(value, key) for key, value in constants.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)

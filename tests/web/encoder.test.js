@@ -1,0 +1,95 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { Encoder, wishOf } from "../../src/sketchseek/web/encoder.js";
+
+const NEAR = { local: true, wanted: "" };
+const FAR = { local: false, wanted: "" };
+const after = (ms, value) => new Promise((resolve) => setTimeout(resolve, ms, value));
+
+// A worker and a server that take so many ms for a drawing; told is what the page hears, asked what the server is asked.
+function pair({ here = 0, there = 0, wish = NEAR }) {
+  const told = [];
+  const asked = [];
+  const worker = {
+    broken: false,
+    ask: async (what) => {
+      await after(what === "encode" ? here : 0);
+      if (worker.broken) throw new Error("out of memory");
+      return what === "encode" ? { answer: [0.6, 0.8], took: here } : {};
+    },
+    close: (reason) => (worker.closed = reason),
+  };
+  const ask = async (path, value) => {
+    asked.push(path);
+    if (value) return after(there, { vector: [0.6, 0.8] });
+    return { raster: { version: 1 }, sketch: { sha256: "ab", size: 64 } };
+  };
+  const encoder = new Encoder(ask, (...mode) => told.push(mode), wish, () => worker);
+  return { encoder, worker, told, asked, load: () => encoder.load((sha256) => `sketch.onnx?sha256=${sha256}`) };
+}
+
+test("an address says whether the server is near, and which way is wanted", () => {
+  for (const hostname of ["127.0.0.1", "localhost", "[::1]"]) assert.ok(wishOf({ hostname, search: "" }).local);
+  for (const hostname of ["192.168.1.9", "photos.example", "localhost.example"]) {
+    assert.ok(!wishOf({ hostname, search: "" }).local);
+  }
+  const wanted = (search) => wishOf({ hostname: "localhost", search }).wanted;
+  assert.deepEqual(["", "?encode=browser", "?a=1&encode=server", "?encode=x"].map(wanted), ["", "browser", "server", ""]);
+});
+
+test("where the server is near and faster it encodes, and the page hears by how much", async () => {
+  const { encoder, told, load } = pair({ here: 20 });
+  assert.equal(await load(), "server");
+  const [mode, reason, times] = told.at(-1);
+  assert.deepEqual([mode, reason], ["server", "faster"]);
+  assert.ok(times.browser >= 19 && times.server < times.browser);
+  assert.equal(await encoder.encode([]), null);
+});
+
+test("where the server is near and slower the browser encodes", async () => {
+  const { encoder, told, load } = pair({ there: 20 });
+  assert.equal(await load(), "browser");
+  assert.ok(told.at(-1)[2].server > told.at(-1)[2].browser);
+  assert.deepEqual(await encoder.encode([]), [0.6, 0.8]);
+});
+
+test("drawings do not go to another device for speed", async () => {
+  const { told, asked, load } = pair({ here: 20, wish: FAR });
+  assert.equal(await load(), "browser");
+  assert.deepEqual(told.at(-1), ["browser", "", null]);
+  assert.deepEqual(asked, ["model", "model/embedding"]); // the test drawing alone
+});
+
+test("what the address wants is done, whichever is faster", async () => {
+  const browser = pair({ here: 20, wish: { local: true, wanted: "browser" } });
+  assert.equal(await browser.load(), "browser");
+  const server = pair({ there: 20, wish: { local: true, wanted: "server" } });
+  assert.equal(await server.load(), "server");
+  assert.deepEqual(server.told, [["server", "wanted", null]]);
+  assert.deepEqual(server.asked, []);
+  assert.equal(server.encoder.serverFailed("full"), false);
+});
+
+test("where the faster server fails the browser takes over, and where that fails the server again", async () => {
+  const { encoder, worker, told, load } = pair({ here: 20 });
+  await load();
+  assert.equal(encoder.serverFailed("full"), true);
+  assert.deepEqual(told.at(-1), ["browser", "full", null]);
+  assert.deepEqual(await encoder.encode([]), [0.6, 0.8]);
+  worker.broken = true;
+  assert.equal(await encoder.encode([]), null);
+  assert.deepEqual(told.at(-1), ["server", "out of memory", null]);
+  assert.ok(worker.closed);
+  assert.equal(encoder.serverFailed("full"), false); // nothing is left to take over
+});
+
+test("a browser that is measured for a library that is no longer searched changes nothing", async () => {
+  const { encoder, load, told } = pair({ there: 20 });
+  const first = load();
+  await after(30);
+  encoder.wanted = "server";
+  await load();
+  await first;
+  assert.deepEqual([encoder.mode, told.at(-1)], ["server", ["server", "wanted", null]]);
+});

@@ -1,0 +1,103 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { boundsOf } from "../../src/sketchseek/web/filters.js";
+import { asker } from "../../src/sketchseek/web/query.js";
+
+const NONE = { right: [], wrong: [] };
+const STROKES = [[[1, 2], [3, 4]]];
+const PAGE = { k: 48, offset: 0 };
+const signal = new AbortController().signal;
+
+function recording() {
+  const calls = [];
+  const names = ["refine", "searchPhoto", "searchImage", "searchVector", "searchDrawing"];
+  const api = Object.fromEntries(names.map((name) => [name, async (...values) => calls.push([name, ...values])]));
+  return { api, calls };
+}
+
+const encoder = (vector) => ({ made: 0, encode: async function () { this.made++; return vector; } });
+
+test("where the browser encodes only the vector is sent, and it is made once for every page", async () => {
+  const { api, calls } = recording();
+  const here = encoder([1, 0]);
+  const ask = asker({ query: { paper: true }, strokes: STROKES, encoder: here, bounds: { folder: "/a" }, marks: NONE, api });
+  await ask(signal, PAGE);
+  await ask(signal, { k: 96, offset: 48 });
+  assert.equal(here.made, 1);
+  assert.deepEqual(calls, [
+    ["searchVector", { vector: [1, 0], folder: "/a", k: 48, offset: 0 }, signal],
+    ["searchVector", { vector: [1, 0], folder: "/a", k: 96, offset: 48 }, signal],
+  ]);
+  assert.ok(!JSON.stringify(calls).includes("strokes"));
+});
+
+test("where it does not the strokes are", async () => {
+  const { api, calls } = recording();
+  await asker({ query: { paper: true }, strokes: STROKES, encoder: encoder(null), bounds: {}, marks: NONE, api })(signal, PAGE);
+  assert.deepEqual(calls, [["searchDrawing", { strokes: STROKES, ...PAGE }, signal]]);
+});
+
+test("where the server cannot encode the browser does, and the search goes on", async () => {
+  const { api, calls } = recording();
+  const failure = Object.assign(new Error("full"), { status: 500 });
+  api.searchDrawing = async () => Promise.reject(failure);
+  const made = [null, [1, 0]];
+  const told = [];
+  const takesOver = { encode: async () => made.shift(), serverFailed: (reason) => told.push(reason) > 0 };
+  const ask = asker({ query: { paper: true }, strokes: STROKES, encoder: takesOver, bounds: {}, marks: NONE, api });
+  await ask(signal, PAGE);
+  await ask(signal, { k: 96, offset: 48 });
+  assert.deepEqual(told, ["full"]);
+  assert.deepEqual(calls.map(([name, body]) => [name, body.vector]), [["searchVector", [1, 0]], ["searchVector", [1, 0]]]);
+});
+
+test("other failures are the page's to show: of the library, of the drawing, of a server that is gone", async () => {
+  const { api } = recording();
+  const never = { encode: async () => null, serverFailed: () => assert.fail("it was not the encoder") };
+  for (const status of [422, 503, undefined]) {
+    const failure = Object.assign(new Error("no"), { status });
+    api.searchDrawing = async () => Promise.reject(failure);
+    const ask = asker({ query: { paper: true }, strokes: STROKES, encoder: never, bounds: {}, marks: NONE, api });
+    await assert.rejects(ask(signal, PAGE), failure);
+  }
+  const failure = Object.assign(new Error("no"), { status: 500 });
+  api.searchVector = async () => Promise.reject(failure);
+  const here = { ...never, encode: async () => [1, 0] };
+  const ask = asker({ query: { paper: true }, strokes: STROKES, encoder: here, bounds: {}, marks: NONE, api });
+  await assert.rejects(ask(signal, PAGE), failure);
+});
+
+test("a drawing that was overtaken while it was encoded is not sent", async () => {
+  const { api, calls } = recording();
+  const controller = new AbortController();
+  const ask = asker({ query: { paper: true }, strokes: STROKES, encoder: encoder([1]), bounds: {}, marks: NONE, api });
+  const asked = ask(controller.signal, PAGE);
+  controller.abort();
+  await assert.rejects(asked, { name: "AbortError" });
+  assert.deepEqual(calls, []);
+});
+
+test("marks refine every kind of query", async () => {
+  const marks = { right: [1], wrong: [2, 3] };
+  const { api, calls } = recording();
+  const file = {};
+  await asker({ query: { paper: true }, strokes: STROKES, encoder: encoder([1]), bounds: {}, marks, api })(signal, PAGE);
+  await asker({ query: { like: { id: 9 } }, bounds: {}, marks, api })(signal, PAGE);
+  await asker({ query: { like: { id: 9 } }, bounds: {}, marks: NONE, api })(signal, PAGE);
+  await asker({ query: { file, kind: "photo" }, bounds: {}, marks, api })(signal, PAGE);
+  assert.deepEqual(calls, [
+    ["refine", { vector: [1], ...PAGE, ...marks }, signal],
+    ["refine", { photo_id: 9, ...marks, ...PAGE }, signal],
+    ["searchPhoto", 9, PAGE, signal],
+    ["searchImage", file, { kind: "photo", ...marks, ...PAGE }, signal],
+  ]);
+});
+
+test("the last day of a filter counts as a whole, in the browser's own time", () => {
+  const { after, before } = boundsOf("", "2024-02-28", "2024-02-29");
+  assert.equal(new Date(after).getDate(), 28);
+  assert.equal(new Date(before).getTime(), new Date(2024, 2, 1).getTime());
+  assert.deepEqual(boundsOf("  ", "", ""), {});
+  assert.deepEqual(boundsOf(" /a b ", "", ""), { folder: "/a b" });
+});
