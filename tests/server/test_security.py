@@ -31,13 +31,13 @@ def test_a_body_over_the_cap_is_refused(client: TestClient, announce: bool, wher
             yield b" " * 10_000
 
     body = head + b" " * SMALL.body if announce else stream()
-    answer = client.post(f"/api/search/{where}", content=body, headers={"Content-Type": kind})
+    answer = client.post(f"/api/v1/search/{where}", content=body, headers={"Content-Type": kind})
     assert (answer.status_code, answer.json()["error"]["type"]) == (413, "BodyTooLarge")
 
 
 def test_a_streamed_body_under_the_cap_is_read(client: TestClient) -> None:
     answer = client.post(
-        "/api/search/sketch", content=iter([BODY[:9], BODY[9:]]), headers={"Content-Type": "application/json"}
+        "/api/v1/search/sketch", content=iter([BODY[:9], BODY[9:]]), headers={"Content-Type": "application/json"}
     )
     assert answer.status_code == 200
 
@@ -59,7 +59,7 @@ def test_a_streamed_body_under_the_cap_is_read(client: TestClient) -> None:
         ("user@localhost", False),
     ],
 )
-@pytest.mark.parametrize("path", ["/", "/api/status", "/api/photos/1/file"])
+@pytest.mark.parametrize("path", ["/", "/api/v1/status", "/api/v1/photos/1/file"])
 def test_only_own_names_are_answered(client: TestClient, host: str, ok: bool, path: str) -> None:
     answer = client.get(path, headers={"Host": host})
     assert answer.status_code == (200 if ok else 421)
@@ -69,7 +69,7 @@ def test_only_own_names_are_answered(client: TestClient, host: str, ok: bool, pa
 
 def test_requests_that_other_sites_start_are_refused(client: TestClient) -> None:
     for site, status in (("cross-site", 403), ("same-origin", 200), ("none", 200)):
-        assert client.get("/api/status", headers={"Sec-Fetch-Site": site}).status_code == status
+        assert client.get("/api/v1/status", headers={"Sec-Fetch-Site": site}).status_code == status
     assert client.get("/", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 200  # a link to the page
 
 
@@ -85,7 +85,7 @@ def test_a_server_on_all_addresses_answers_to_addresses_but_not_to_names(library
             ("evil.example", 421),
             ("1.2.3.4.evil.example", 421),
         ):
-            assert client.get("/api/status", headers={"Host": host}).status_code == status, host
+            assert client.get("/api/v1/status", headers={"Host": host}).status_code == status, host
 
 
 def test_allowed_hosts_hold_the_address_asked_for() -> None:
@@ -95,7 +95,7 @@ def test_allowed_hosts_hold_the_address_asked_for() -> None:
     assert host_name("[::1]:80") == "[::1]"
 
 
-@pytest.mark.parametrize("path", ["/", "/main.js", "/style.css", "/api/status", "/api/photos/1/thumbnail", "/nowhere"])
+@pytest.mark.parametrize("path", ["/", "/main.js", "/style.css", "/api/v1/status", "/api/v1/photos/1/thumbnail", "/nowhere"])
 def test_every_answer_carries_the_security_headers(client: TestClient, path: str) -> None:
     headers = client.get(path).headers
     policy = headers["Content-Security-Policy"]
@@ -110,6 +110,6 @@ def test_every_answer_carries_the_security_headers(client: TestClient, path: str
 
 def test_no_other_origin_is_invited(client: TestClient) -> None:
     preflight = {"Origin": "http://evil.example", "Access-Control-Request-Method": "POST"}
-    answer = client.options("/api/search/sketch", headers=preflight)
+    answer = client.options("/api/v1/search/sketch", headers=preflight)
     assert "access-control-allow-origin" not in answer.headers
     assert answer.status_code >= 400

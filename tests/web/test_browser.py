@@ -29,7 +29,7 @@ def test_sketch_with_the_mouse_finds_what_python_finds(
     page = new_page(url)
     assert page.locator("#hint").is_visible()
     until(page, f"document.getElementById('library').textContent === '{COUNT + 1} photos'")
-    with page.expect_request("**/api/search/sketch") as sent:
+    with page.expect_request("**/api/v1/search/sketch") as sent:
         draw(page, (0.2, 0.2), (0.8, 0.25), (0.7, 0.8))
     found = expect_results(page)
     assert page.locator("#hint").is_hidden()
@@ -38,7 +38,7 @@ def test_sketch_with_the_mouse_finds_what_python_finds(
     assert len(strokes) == 1
     assert abs(strokes[0][0][0] - 200) < 5
     assert abs(strokes[0][1][0] - 200) < 5
-    with page.expect_request("**/api/search/sketch") as sent:
+    with page.expect_request("**/api/v1/search/sketch") as sent:
         draw(page, (0.5, 0.5), (0.5, 0.5))
     again = expect_results(page)
     final = sent.value.post_data_json
@@ -63,7 +63,7 @@ def test_a_browser_that_encodes_keeps_the_sketch_to_itself(
     page.on("request", lambda request: sent.append(request) if request.method == "POST" else None)
     draw(page, (0.2, 0.2), (0.8, 0.25), (0.7, 0.8))
     found = expect_results(page)
-    assert {request.url.rsplit("/api/")[1] for request in sent} == {"search/vector"}
+    assert {request.url.rsplit("/api/v1/")[1] for request in sent} == {"search/vector"}
     vector = sent[-1].post_data_json["vector"]
     assert found == [one.path.name for one in library.search_vector(vector, k=len(found))]
     assert len(set(found[:10]) & set(expected[:10])) >= 9  # test_encoding.py has the exact comparison
@@ -88,16 +88,16 @@ def test_the_faster_way_is_chosen_and_shown(new_page: Callable[..., Page], url: 
     page.on("request", lambda request: sent.append(request) if request.method == "POST" else None)
     draw(page, (0.2, 0.2), (0.8, 0.25), (0.7, 0.8))
     found = expect_results(page)
-    assert {request.url.rsplit("/api/")[1] for request in sent} == {"search/sketch"}
+    assert {request.url.rsplit("/api/v1/")[1] for request in sent} == {"search/sketch"}
     assert found == [one.path.name for one in library.search(sent[-1].post_data_json["strokes"], k=len(found))]
 
     # It fails from now on: the browser, which is ready, takes over.
     failure = {"error": {"type": "InternalError", "message": "The server failed.", "remedy": ""}}
-    page.route("**/api/search/sketch", lambda route: route.fulfill(status=500, json=failure))
+    page.route("**/api/v1/search/sketch", lambda route: route.fulfill(status=500, json=failure))
     draw(page, (0.3, 0.7), (0.6, 0.4))
     until(page, "document.getElementById('where').dataset.mode === 'browser'")
     until(page, "document.getElementById('found').getAttribute('aria-busy') === 'false'")
-    assert sent[-1].url.endswith("/api/search/vector")
+    assert sent[-1].url.endswith("/api/v1/search/vector")
     assert page.locator("#notice").is_hidden()
 
 
@@ -108,7 +108,7 @@ def test_where_the_server_is_slower_the_browser_encodes(new_page: Callable[..., 
         time.sleep(0.3)
         route.continue_()
 
-    page.route("**/api/model/embedding", late)
+    page.route("**/api/v1/model/embedding", late)
     page.goto(url)
     until(page, "document.getElementById('where').dataset.mode === 'browser'")
     assert page.locator("#where").inner_text() == "Your sketch stays on this device"
@@ -211,7 +211,7 @@ def test_a_pen_draws_with_pressure_and_every_point_and_a_resting_hand_does_not(
 
 def test_a_line_goes_on_beyond_the_sheet(new_page: Callable[..., Page], url: str) -> None:
     page = new_page(url)
-    with page.expect_request("**/api/search/sketch") as sent:
+    with page.expect_request("**/api/v1/search/sketch") as sent:
         draw(page, (0.5, 0.5), (1.4, 0.5), (0.5, 0.9))
     expect_results(page)
     assert sent.value.post_data_json
@@ -301,7 +301,7 @@ def test_a_late_answer_does_not_replace_a_newer_one(new_page: Callable[..., Page
 
     draw(page, (0.2, 0.2), (0.8, 0.2))
     expect_results(page)
-    page.route("**/api/search/sketch", hold_the_first)
+    page.route("**/api/v1/search/sketch", hold_the_first)
     page.locator("#undo").click()
     page.locator("#redo").click()  # held
     draw(page, (0.2, 0.8), (0.8, 0.8))
@@ -326,6 +326,6 @@ def test_the_server_goes_and_comes_back(new_page: Callable[..., Page], library: 
     assert page.locator("#running").is_hidden()
     assert "does not answer" in page.locator("#notice-text").inner_text()
     assert page.locator("#retry").is_visible()
-    with serving(library, thumbnails=tmp_path, port=port), page.expect_response("**/api/search/sketch") as answer:
+    with serving(library, thumbnails=tmp_path, port=port), page.expect_response("**/api/v1/search/sketch") as answer:
         page.locator("#notice").wait_for(state="hidden")  # by itself
         assert len(answer.value.request.post_data_json["strokes"]) == 2

@@ -120,7 +120,7 @@ def test_adding_is_stopped_and_goes_on_later(
         page.locator("#stop").wait_for()
         box = "document.getElementById('stop').getBoundingClientRect()"
         until(page, f"{box}.top > 0 && {box}.bottom < innerHeight")
-        with page.expect_response("**/api/indexing/stop") as stopped:
+        with page.expect_response("**/api/v1/indexing/stop") as stopped:
             page.locator("#stop").click()
         assert stopped.value.ok
         gate.set()

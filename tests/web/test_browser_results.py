@@ -50,7 +50,7 @@ def test_the_viewer_and_more_like_this(new_page: Callable[..., Page], url: str, 
     until(page, "document.activeElement.closest('li')?.ariaPosInSet === '4'")
 
     page.keyboard.press("Enter")
-    with page.expect_request("**/api/search/photo/*"):
+    with page.expect_request("**/api/v1/search/photo/*"):
         page.locator("#viewer-like").click()
     until(page, "!document.getElementById('about').hidden")
     assert found[3] in page.locator("#about-text").inner_text()
@@ -104,7 +104,7 @@ def test_marks_refine_and_can_be_taken_back(new_page: Callable[..., Page], url: 
     draw(page, (0.2, 0.2), (0.8, 0.25), (0.7, 0.8))
     found = expect_results(page)
     page.locator("#grid li").nth(4).hover()
-    with page.expect_request("**/api/search/refine") as sent:
+    with page.expect_request("**/api/v1/search/refine") as sent:
         page.locator("#grid li").nth(4).locator(".mark[data-right=true]").click()
     right = sent.value.post_data_json["right"]
     strokes = sent_strokes[-1]["strokes"]
@@ -113,7 +113,7 @@ def test_marks_refine_and_can_be_taken_back(new_page: Callable[..., Page], url: 
     assert refined == [one.path.name for one in library.refine(strokes, right=right, k=len(refined))]
     assert page.locator("#grid li.right").count() == 1
     page.locator("#grid .photo").nth(1).focus()
-    with page.expect_request("**/api/search/refine") as sent:
+    with page.expect_request("**/api/v1/search/refine") as sent:
         page.keyboard.press("-")
     assert sent.value.post_data_json["wrong"] == [library.refine(strokes, right=right, k=2)[1].id]
     assert refined[1] not in results(page)
@@ -128,7 +128,7 @@ def test_marks_refine_and_can_be_taken_back(new_page: Callable[..., Page], url: 
     until(page, "document.getElementById('viewer-right').ariaPressed === 'true'")
     page.locator("#viewer-next").click()
     gone = page.locator("#viewer-name").inner_text()
-    with page.expect_response("**/api/search/refine"):
+    with page.expect_response("**/api/v1/search/refine"):
         page.keyboard.press("-")
     until(page, f"[...document.querySelectorAll('#grid .caption')].every((one) => one.textContent !== '{gone}')")
     after = results(page)
@@ -148,7 +148,7 @@ def test_results_are_narrowed_by_folder_and_date(
     everything = expect_results(page)
     page.locator("#filters summary").click()
     below = {file.name for file in (photos / "below").iterdir()}
-    with page.expect_response("**/api/search/sketch"):
+    with page.expect_response("**/api/v1/search/sketch"):
         page.locator("#folder").fill(str(photos / "below"))
         page.locator("#folder").press("Enter")
     assert set(results(page)) == below
@@ -156,7 +156,7 @@ def test_results_are_narrowed_by_folder_and_date(
     today = datetime.now().date()
     page.locator("#before").fill(str(today))  # the whole day counts
     assert set(results(page)) == below
-    with page.expect_response("**/api/search/sketch"):
+    with page.expect_response("**/api/v1/search/sketch"):
         page.locator("#before").fill("2001-02-03")
     until(page, "document.querySelectorAll('#grid li').length === 0")
     assert "left to show" in page.locator("#hint").inner_text()
@@ -174,7 +174,7 @@ def test_a_part_of_a_result_is_searched_with(new_page: Callable[..., Page], url:
     draw(page, (0.2, 0.2), (0.8, 0.2))
     found = expect_results(page)
     page.locator("#grid .photo").first.click()
-    with page.expect_request("**/api/search/image"):
+    with page.expect_request("**/api/v1/search/image"):
         page.locator("#viewer-part").click()
     assert found[0] in page.locator("#about-text").inner_text()
     whole = expect_results(page)
@@ -184,13 +184,13 @@ def test_a_part_of_a_result_is_searched_with(new_page: Callable[..., Page], url:
     page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 0.4 * box["height"])
     page.mouse.down()
     page.mouse.move(box["x"] + 0.8 * box["width"], box["y"] + 0.6 * box["height"], steps=4)
-    with page.expect_request("**/api/search/image"):
+    with page.expect_request("**/api/v1/search/image"):
         page.mouse.up()
     assert "A part of" in page.locator("#about-text").inner_text()
     assert page.locator("#crop-frame").is_visible()
-    with page.expect_request("**/api/search/image"):
+    with page.expect_request("**/api/v1/search/image"):
         page.locator("#crop-area").press("Shift+ArrowRight")
-    with page.expect_request("**/api/search/image"):
+    with page.expect_request("**/api/v1/search/image"):
         page.locator("#crop").click()  # all of it again
     assert alike(results(page), whole)
 

@@ -62,7 +62,7 @@ def evaluate(url: str, script: str, argument: Any, replaced: dict[str, bytes] | 
 
 LOAD = """
   const { Encoder } = await import("/encoder.js");
-  const ask = (path, value) => fetch(`/api/${path}`, value && {
+  const ask = (path, value) => fetch(`/api/v1/${path}`, value && {
     method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(value),
   }).then((answer) => answer.ok ? answer.json() : Promise.reject(new Error(String(answer.status))));
   const told = [];
@@ -150,7 +150,7 @@ def test_where_the_browser_cannot_the_server_encodes(library: Library, tmp_path:
         assert found["told"][-1][0] == "server"
         assert found["told"][-1][1]
         other = json.dumps({"vector": np.random.default_rng(1).standard_normal(16).tolist()}).encode()
-        found = evaluate(url, ENCODE, [LINES], {"**/api/model/embedding": other})
+        found = evaluate(url, ENCODE, [LINES], {"**/api/v1/model/embedding": other})
         assert found["mode"] == "server"
         assert "agrees by" in found["told"][-1][1]
         lost = evaluate(
@@ -166,10 +166,10 @@ def test_where_the_browser_cannot_the_server_encodes(library: Library, tmp_path:
 
 
 def test_the_server_s_embedding(client: TestClient, library: Library) -> None:
-    answer = client.post("/api/model/embedding", json={"strokes": LINES})
+    answer = client.post("/api/v1/model/embedding", json={"strokes": LINES})
     assert answer.json()["vector"] == pytest.approx(library.encoder.encode_sketch(LINES).tolist(), abs=1e-6)
-    assert client.post("/api/model/embedding", json={"strokes": []}).status_code == 422
-    many = client.post("/api/model/embedding", json={"strokes": [[[1] * 501, [2] * 501]]})
+    assert client.post("/api/v1/model/embedding", json={"strokes": []}).status_code == 422
+    many = client.post("/api/v1/model/embedding", json={"strokes": [[[1] * 501, [2] * 501]]})
     assert (many.status_code, many.json()["error"]["type"]) == (422, "SketchError")
 
 

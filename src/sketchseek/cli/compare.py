@@ -125,7 +125,7 @@ def _summary(stored: StoredAblation, done: int, total: int, out: Path) -> dict[s
         "hypotheses": [
             {
                 "hypothesis": verdict.hypothesis,
-                "figure": verdict.figure,
+                "figure": verdict.metric,
                 "difference": verdict.difference,
                 "interval": list(verdict.interval),
                 "verdict": verdict.word,

@@ -67,7 +67,7 @@ def create_app(
         # The usual pages of documentation load their scripts from the internet; this server's page never does.
         docs_url=None,
         redoc_url=None,
-        openapi_url="/api/openapi.json",
+        openapi_url="/api/v1/openapi.json",
     )
     libraries = named([library, *others])
     app.state.server = ServerState(
@@ -82,10 +82,10 @@ def create_app(
         picture_threads=picture_threads(limits.thumbnails),
     )
     add_error_handlers(app)
-    app.include_router(search_routes, prefix="/api")
-    app.include_router(photo_routes, prefix="/api")
-    app.include_router(model_routes, prefix="/api")
-    app.include_router(library_routes, prefix="/api")
+    app.include_router(search_routes, prefix="/api/v1")
+    app.include_router(photo_routes, prefix="/api/v1")
+    app.include_router(model_routes, prefix="/api/v1")
+    app.include_router(library_routes, prefix="/api/v1")
     app.mount("/", _Page(directory=PAGE, html=True), name="page")
     # The last one added sees a request first.
     app.add_middleware(BodyLimit, limit=limits.body)
@@ -98,8 +98,8 @@ class _Page(StaticFiles):
     """The page's files, asked about anew on each load: a new version must not meet old scripts."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
-        if scope["path"].startswith("/api/"):
-            raise HTTPException(404, "There is no such address; /api/openapi.json lists them.")
+        if scope["path"].startswith("/api/v1/"):
+            raise HTTPException(404, "There is no such address; /api/v1/openapi.json lists them.")
         packed = PAGE / f"{path}.gz" if path == WASM else None
         if packed is not None and "gzip" in Headers(scope=scope).get("accept-encoding", ""):
             response = await super().get_response(f"{path}.gz", scope)

@@ -87,7 +87,7 @@ def server_state(
         return state
     if library not in state.libraries:
         raise ApiError(
-            404, "LibraryNotServed", "This server has no library of that name.", "/api/libraries lists them."
+            404, "LibraryNotServed", "This server has no library of that name.", "/api/v1/libraries lists them."
         )
     return replace(state, name=library, library=state.libraries[library])
 

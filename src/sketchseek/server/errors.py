@@ -69,7 +69,7 @@ def add_error_handlers(app: FastAPI) -> None:
     async def validation_error(request: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
         where = " → ".join(str(part) for part in first["loc"])
-        return _json(422, "RequestInvalid", f"{where}: {first['msg']}.", "See /api/openapi.json.")
+        return _json(422, "RequestInvalid", f"{where}: {first['msg']}.", "See /api/v1/openapi.json.")
 
     @app.exception_handler(Exception)
     async def unforeseen(request: Request, error: Exception) -> JSONResponse:

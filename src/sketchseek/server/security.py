@@ -142,7 +142,7 @@ class HostCheck:
                 )
                 await error_response(error)(scope, receive, send)
                 return
-            if headers.get("sec-fetch-site") == "cross-site" and scope["path"].startswith("/api/"):
+            if headers.get("sec-fetch-site") == "cross-site" and scope["path"].startswith("/api/v1/"):
                 error = ApiError(403, "CrossSite", "Another site's page sent this request.")
                 await error_response(error)(scope, receive, send)
                 return

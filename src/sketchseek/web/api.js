@@ -19,8 +19,8 @@ export const useLibrary = (name) => (library = name);
 
 // An address below api/, about the library that is searched.
 function address(path) {
-  if (!library) return `api/${path}`;
-  return `api/${path}${path.includes("?") ? "&" : "?"}library=${encodeURIComponent(library)}`;
+  if (!library) return `api/v1/${path}`;
+  return `api/v1/${path}${path.includes("?") ? "&" : "?"}library=${encodeURIComponent(library)}`;
 }
 
 async function request(path, options = {}) {
@@ -98,4 +98,4 @@ export const indexing = () => fresh("indexing");
 
 export const stopIndexing = () => post("indexing/stop", {});
 
-export const progressUrl = () => "api/progress";
+export const progressUrl = () => "api/v1/progress";

@@ -53,7 +53,7 @@ def writer(root: Path, tiny_model: ModelPackage, tmp_path: Path) -> Iterator[Tes
 def ended(client: TestClient) -> Any:
     """The state of indexing once it has ended."""
     for _ in range(400):
-        state = client.get("/api/indexing").json()
+        state = client.get("/api/v1/indexing").json()
         if not state["running"]:
             return state
         time.sleep(0.02)
@@ -61,21 +61,21 @@ def ended(client: TestClient) -> Any:
 
 
 def test_a_folder_is_added_and_kept_up_with(writer: TestClient, root: Path) -> None:
-    assert writer.get("/api/status").json()["may"]["write"] is True
-    answer = writer.post("/api/folders", json={"folder": str(root / "a")})
+    assert writer.get("/api/v1/status").json()["may"]["write"] is True
+    answer = writer.post("/api/v1/folders", json={"folder": str(root / "a")})
     assert (answer.status_code, answer.json()["running"]) == (202, True)
     assert (answer.json()["what"], answer.json()["folder"]) == ("add", str(root / "a"))
     state = ended(writer)
     assert state["error"] is None
     assert (state["report"]["indexed"], state["report"]["failed"]) == (4, 1)
     assert state["progress"]["indexed"] == 4
-    assert writer.get("/api/status").json()["library"]["folders"] == [str(root / "a")]
-    assert "broken" in writer.get("/api/failures").json()["failures"][0]["path"]
-    assert len(writer.post("/api/search/sketch", json={"strokes": LINES}).json()["results"]) == 4
+    assert writer.get("/api/v1/status").json()["library"]["folders"] == [str(root / "a")]
+    assert "broken" in writer.get("/api/v1/failures").json()["failures"][0]["path"]
+    assert len(writer.post("/api/v1/search/sketch", json={"strokes": LINES}).json()["results"]) == 4
 
     (root / "a" / "0.png").unlink()
     picture(33).save(root / "a" / "new.png")
-    assert writer.post("/api/sync", json={}).status_code == 202
+    assert writer.post("/api/v1/sync", json={}).status_code == 202
     state = ended(writer)
     assert (state["what"], state["report"]["indexed"], state["report"]["removed"]) == ("sync", 1, 1)
 
@@ -99,31 +99,31 @@ def test_a_folder_is_added_and_kept_up_with(writer: TestClient, root: Path) -> N
 )
 def test_folders_elsewhere_are_not_added(writer: TestClient, root: Path, folder: str, status: int, kind: str) -> None:
     name = folder.format(root=root)
-    answer = writer.post("/api/folders", json={"folder": name})
+    answer = writer.post("/api/v1/folders", json={"folder": name})
     assert (answer.status_code, answer.json()["error"]["type"]) == (status, kind)
-    assert writer.get("/api/status").json()["library"]["folders"] == []
+    assert writer.get("/api/v1/status").json()["library"]["folders"] == []
     if name:
-        assert writer.get("/api/folders", params={"below": name}).status_code == status
+        assert writer.get("/api/v1/folders", params={"below": name}).status_code == status
 
 
 def test_what_may_be_added_is_listed(writer: TestClient, root: Path) -> None:
-    assert writer.get("/api/folders").json() == {"adding": True, "path": None, "folders": [str(root)]}
-    listed = writer.get("/api/folders", params={"below": str(root)}).json()
+    assert writer.get("/api/v1/folders").json() == {"adding": True, "path": None, "folders": [str(root)]}
+    listed = writer.get("/api/v1/folders", params={"below": str(root)}).json()
     assert listed["folders"] == [str(root / "a"), str(root / "b")]  # neither hidden ones nor links
 
 
 def test_without_a_root_nothing_is_written(client: TestClient, photos: Path) -> None:
     for path, body in (("folders", {"folder": str(photos)}), ("sync", {}), ("indexing/stop", {})):
-        answer = client.post(f"/api/{path}", json=body)
+        answer = client.post(f"/api/v1/{path}", json=body)
         assert (answer.status_code, answer.json()["error"]["type"]) == (403, "ReadOnly")
         assert "--root" in answer.json()["error"]["remedy"]
-    assert client.get("/api/folders").json() == {"adding": False, "path": None, "folders": []}
-    assert client.get("/api/status").json()["may"] == {"open": False, "write": False}
+    assert client.get("/api/v1/folders").json() == {"adding": False, "path": None, "folders": []}
+    assert client.get("/api/v1/status").json()["may"] == {"open": False, "write": False}
 
 
 def test_forms_of_other_sites_start_nothing(writer: TestClient) -> None:
     for content, kind in ((b"", ""), (b"{}", "text/plain"), (b"a=b", "application/x-www-form-urlencoded")):
-        answer = writer.post("/api/sync", content=content, headers={"Content-Type": kind} if kind else {})
+        answer = writer.post("/api/v1/sync", content=content, headers={"Content-Type": kind} if kind else {})
         assert answer.status_code == 422
 
 
@@ -132,23 +132,23 @@ def test_several_libraries(library: Library, root: Path, tiny_model: ModelPackag
         other.add([root / "b"])
         app = create_app(library, other, thumbnails=ThumbnailCache(tmp_path / "thumbnails"))
         with TestClient(app, base_url="http://localhost") as client:
-            listed = client.get("/api/libraries").json()
+            listed = client.get("/api/v1/libraries").json()
             assert [(one["name"], one["photos"]) for one in listed["libraries"]] == [
                 ("discs", COUNT + 1),
                 ("discs 2", 4),
             ]
             assert (listed["default"], listed["writable"]) == ("discs", False)
             query = {"library": "discs 2"}
-            found = client.post("/api/search/sketch", params=query, json={"strokes": LINES}).json()["results"]
+            found = client.post("/api/v1/search/sketch", params=query, json={"strokes": LINES}).json()["results"]
             assert {Path(one["path"]).parent for one in found} == {root / "b"}
             photo = found[0]["id"]
-            assert client.get(f"/api/photos/{photo}", params=query).json()["path"] == found[0]["path"]
-            assert client.get(f"/api/photos/{photo}/file", params=query).content == Path(found[0]["path"]).read_bytes()
-            assert client.get("/api/status", params=query).json()["library"]["photos"] == 4
-            assert client.get("/api/status").json()["library"]["photos"] == COUNT + 1
+            assert client.get(f"/api/v1/photos/{photo}", params=query).json()["path"] == found[0]["path"]
+            assert client.get(f"/api/v1/photos/{photo}/file", params=query).content == Path(found[0]["path"]).read_bytes()
+            assert client.get("/api/v1/status", params=query).json()["library"]["photos"] == 4
+            assert client.get("/api/v1/status").json()["library"]["photos"] == COUNT + 1
             for answer in (
-                client.get("/api/status", params={"library": "../discs"}),
-                client.post("/api/search/sketch", params={"library": "none"}, json={"strokes": LINES}),
+                client.get("/api/v1/status", params={"library": "../discs"}),
+                client.post("/api/v1/search/sketch", params={"library": "none"}, json={"strokes": LINES}),
             ):
                 assert (answer.status_code, answer.json()["error"]["type"]) == (404, "LibraryNotServed")
 
@@ -225,5 +225,5 @@ def test_why_a_run_failed_is_told(root: Path, tiny_model: ModelPackage, tmp_path
     with Library.open(tmp_path / "own", tiny_model.path, create=True) as library:
         app = create_app(library, thumbnails=ThumbnailCache(tmp_path / "thumbnails"), roots=[root])
         with TestClient(app, base_url="http://localhost") as client, WriterLock(tmp_path / "own"):
-            client.post("/api/folders", json={"folder": str(root / "a")})
+            client.post("/api/v1/folders", json={"folder": str(root / "a")})
             assert ended(client)["error"]["type"] == "LibraryLockedError"

@@ -19,22 +19,22 @@ LINES = [[[0, 9], [0, 9]]]
 
 
 def test_the_model_says_how_to_draw(client: TestClient) -> None:
-    model = client.get("/api/model").json()
+    model = client.get("/api/v1/model").json()
     assert model["raster"] == {"version": RASTER_VERSION, "fill": FILL, "line_width": LINE}
     assert model["fit"] is None
 
 
 def test_the_sketch_encoder_is_sent_as_it_is(client: TestClient, tiny_model: ModelPackage) -> None:
-    answer = client.get("/api/model/sketch.onnx")
+    answer = client.get("/api/v1/model/sketch.onnx")
     assert hashlib.sha256(answer.content).hexdigest() == tiny_model.manifest.sketch.sha256
     assert answer.headers["ETag"] == f'"{tiny_model.manifest.sketch.sha256}"'
     assert "no-cache" in answer.headers["Cache-Control"]
-    again = client.get("/api/model/sketch.onnx", headers={"If-None-Match": answer.headers["ETag"]})
+    again = client.get("/api/v1/model/sketch.onnx", headers={"If-None-Match": answer.headers["ETag"]})
     assert (again.status_code, again.content) == (304, b"")
 
 
 def test_an_address_with_the_checksum_may_be_kept(client: TestClient, tiny_model: ModelPackage) -> None:
-    address = "/api/model/sketch.onnx"
+    address = "/api/v1/model/sketch.onnx"
     answer = client.get(address, params={"sha256": tiny_model.manifest.sketch.sha256})
     assert "immutable" in answer.headers["Cache-Control"]
     wrong = client.get(address, params={"sha256": "0" * 64})
@@ -61,9 +61,9 @@ def test_whether_anything_fits(tmp_path: Path, scores: dict[str, object], fit: f
         library.add([tmp_path / "1.png"])
         app = create_app(library, thumbnails=ThumbnailCache(tmp_path / "thumbnails"))
         with TestClient(app, base_url="http://localhost") as client:
-            assert client.get("/api/model").json()["fit"] == fit
-            answer = client.post("/api/search/sketch", json={"strokes": LINES}).json()
+            assert client.get("/api/v1/model").json()["fit"] == fit
+            answer = client.post("/api/v1/search/sketch", json={"strokes": LINES}).json()
             assert (answer["fit"], answer["fits"]) == (fit, fits)
-            refined = client.post("/api/search/refine", json={"strokes": LINES, "right": [1]}).json()
+            refined = client.post("/api/v1/search/refine", json={"strokes": LINES, "right": [1]}).json()
             assert (refined["fit"], refined["fits"]) == (None, None)  # another query, another scale
-            assert client.get("/api/search/photo/1").json()["fit"] is None
+            assert client.get("/api/v1/search/photo/1").json()["fit"] is None

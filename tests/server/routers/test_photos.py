@@ -19,7 +19,7 @@ from sketchseek.server.thumbnails import SIZES, ThumbnailCache
 
 
 def test_metadata(client: TestClient, id_of: dict[str, int], photos: Path) -> None:
-    known = client.get(f"/api/photos/{id_of['disc 001.png']}").json()
+    known = client.get(f"/api/v1/photos/{id_of['disc 001.png']}").json()
     assert known["path"] == str(photos / "disc 001.png")
     assert (known["name"], known["width"], known["height"], known["missing"]) == ("disc 001.png", 96, 64, False)
     status = (photos / "disc 001.png").stat()
@@ -29,42 +29,42 @@ def test_metadata(client: TestClient, id_of: dict[str, int], photos: Path) -> No
 
 @pytest.mark.parametrize("size", SIZES)
 def test_thumbnails_have_the_size_asked_for_and_no_more(client: TestClient, id_of: dict[str, int], size: int) -> None:
-    answer = client.get(f"/api/photos/{id_of['disc 001.png']}/thumbnail", params={"size": size})
+    answer = client.get(f"/api/v1/photos/{id_of['disc 001.png']}/thumbnail", params={"size": size})
     assert answer.headers["Content-Type"] == "image/webp"
     assert Image.open(io.BytesIO(answer.content)).size == (96, 64)  # never enlarged
 
 
 def test_thumbnails_are_turned(client: TestClient, id_of: dict[str, int]) -> None:
-    answer = client.get(f"/api/photos/{id_of['turned.jpg']}/thumbnail")
+    answer = client.get(f"/api/v1/photos/{id_of['turned.jpg']}/thumbnail")
     assert Image.open(io.BytesIO(answer.content)).size == (30, 90)
 
 
 @pytest.mark.parametrize("size", ["0", "-1", "161", "100000", "x", "320.5", ""])
 def test_other_sizes_are_not_made(client: TestClient, size: str) -> None:
-    answer = client.get("/api/photos/1/thumbnail", params={"size": size})
+    answer = client.get("/api/v1/photos/1/thumbnail", params={"size": size})
     assert answer.status_code == 422
     assert answer.json()["error"]["type"] in ("SizeNotOffered", "RequestInvalid")
 
 
 def test_a_known_thumbnail_is_not_sent_again(client: TestClient) -> None:
-    first = client.get("/api/photos/1/thumbnail")
+    first = client.get("/api/v1/photos/1/thumbnail")
     assert "private" in first.headers["Cache-Control"]
-    again = client.get("/api/photos/1/thumbnail", headers={"If-None-Match": first.headers["ETag"]})
+    again = client.get("/api/v1/photos/1/thumbnail", headers={"If-None-Match": first.headers["ETag"]})
     assert (again.status_code, again.content) == (304, b"")
     other = client.get(
-        "/api/photos/1/thumbnail", params={"size": 640}, headers={"If-None-Match": first.headers["ETag"]}
+        "/api/v1/photos/1/thumbnail", params={"size": 640}, headers={"If-None-Match": first.headers["ETag"]}
     )
     assert other.status_code == 200
 
 
 def test_originals_are_sent_as_what_they_are(client: TestClient, id_of: dict[str, int], photos: Path) -> None:
-    answer = client.get(f"/api/photos/{id_of['turned.jpg']}/file")
+    answer = client.get(f"/api/v1/photos/{id_of['turned.jpg']}/file")
     assert answer.content == (photos / "turned.jpg").read_bytes()
     assert answer.headers["Content-Type"] == "image/jpeg"
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert "sandbox" in answer.headers["Content-Security-Policy"]
     assert answer.headers["Content-Disposition"].startswith("inline")
-    download = client.get(f"/api/photos/{id_of['turned.jpg']}/file", params={"download": 1})
+    download = client.get(f"/api/v1/photos/{id_of['turned.jpg']}/file", params={"download": 1})
     assert download.headers["Content-Disposition"] == 'attachment; filename="turned.jpg"'
     assert download.content == answer.content
 
@@ -85,7 +85,7 @@ def test_originals_are_sent_as_what_they_are(client: TestClient, id_of: dict[str
     ],
 )
 def test_wrong_ids_find_nothing(client: TestClient, photo: str, status: int, what: str) -> None:
-    answer = client.get(f"/api/photos/{photo}{what}")
+    answer = client.get(f"/api/v1/photos/{photo}{what}")
     assert answer.status_code == status
     assert answer.json()["error"]["message"]
 
@@ -120,7 +120,7 @@ def test_files_that_went_change_or_stop_being_pictures(tiny_model: ModelPackage,
         with TestClient(app, base_url="http://localhost") as client:
 
             def get(name: str, what: str) -> tuple[int, str]:
-                answer = client.get(f"/api/photos/{ids[name]}/{what}")
+                answer = client.get(f"/api/v1/photos/{ids[name]}/{what}")
                 kind = answer.json()["error"]["type"] if answer.status_code >= 400 else ""
                 return answer.status_code, kind
 
@@ -128,11 +128,11 @@ def test_files_that_went_change_or_stop_being_pictures(tiny_model: ModelPackage,
             (photos / "0.png").unlink()
             assert get("0.png", "thumbnail") == (404, "PhotoFileMissing")
             assert get("0.png", "file") == (404, "PhotoFileMissing")
-            assert client.get(f"/api/photos/{ids['0.png']}").json()["missing"] is True
+            assert client.get(f"/api/v1/photos/{ids['0.png']}").json()["missing"] is True
 
-            before = client.get(f"/api/photos/{ids['1.png']}/thumbnail")
+            before = client.get(f"/api/v1/photos/{ids['1.png']}/thumbnail")
             Image.new("RGB", (40, 20), "blue").save(photos / "1.png")
-            after = client.get(f"/api/photos/{ids['1.png']}/thumbnail")
+            after = client.get(f"/api/v1/photos/{ids['1.png']}/thumbnail")
             assert before.headers["ETag"] != after.headers["ETag"]
             assert Image.open(io.BytesIO(after.content)).size == (40, 20)
 
@@ -164,28 +164,28 @@ def test_names_that_are_no_utf_8_are_shown(tiny_model: ModelPackage, tmp_path: P
         library.add([photos])
         app = create_app(library, thumbnails=ThumbnailCache(tmp_path / "thumbnails"))
         with TestClient(app, base_url="http://localhost") as client:
-            (found,) = client.post("/api/search/sketch", json={"strokes": [[[0, 9], [0, 9]]]}).json()["results"]
+            (found,) = client.post("/api/v1/search/sketch", json={"strokes": [[[0, 9], [0, 9]]]}).json()["results"]
             assert found["name"] == "caf\N{REPLACEMENT CHARACTER} ünïcode\n.png"
             for what in ("", "/thumbnail", "/file"):
-                assert client.get(f"/api/photos/{found['id']}{what}").status_code == 200
+                assert client.get(f"/api/v1/photos/{found['id']}{what}").status_code == 200
             strange.unlink()
-            assert client.get(f"/api/photos/{found['id']}/file").json()["error"]["type"] == "PhotoFileMissing"
+            assert client.get(f"/api/v1/photos/{found['id']}/file").json()["error"]["type"] == "PhotoFileMissing"
 
 
 def test_status_failures_and_model(client: TestClient, library: Library, photos: Path) -> None:
-    status = client.get("/api/status").json()["library"]
+    status = client.get("/api/v1/status").json()["library"]
     assert (status["photos"], status["failures"]) == (COUNT + 1, 1)
-    failures = client.get("/api/failures").json()
+    failures = client.get("/api/v1/failures").json()
     assert failures["total"] == 1
     assert failures["failures"][0]["path"] == str(photos / "broken.png")
     assert failures["failures"][0]["reason"]
     manifest = library.encoder.manifest
-    model = client.get("/api/model").json()
+    model = client.get("/api/v1/model").json()
     assert {key: model[key] for key in dataclasses.asdict(manifest)} == dataclasses.asdict(manifest)
     assert model["fingerprint"] == manifest.fingerprint
 
 
 def test_the_api_describes_itself_without_foreign_scripts(client: TestClient) -> None:
-    paths = client.get("/api/openapi.json").json()["paths"]
-    assert "/api/search/sketch" in paths
+    paths = client.get("/api/v1/openapi.json").json()["paths"]
+    assert "/api/v1/search/sketch" in paths
     assert client.get("/docs").status_code == 404

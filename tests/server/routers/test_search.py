@@ -58,7 +58,7 @@ def names(answer: Any) -> list[str]:
 
 
 def test_a_sketch_finds_what_the_library_finds(client: TestClient, library: Library) -> None:
-    answer = client.post("/api/search/sketch", json={"strokes": LINES, "k": 7})
+    answer = client.post("/api/v1/search/sketch", json={"strokes": LINES, "k": 7})
     expected = library.search(LINES, k=7)
     assert answer.json()["results"] == [
         {"rank": one.rank, "id": one.id, "path": str(one.path), "name": one.path.name, "score": round(one.score, 6)}
@@ -73,49 +73,49 @@ def test_folder_and_k_are_heeded_everywhere(client: TestClient, photos: Path, li
     vector = library.encoder.encode_sketch(LINES).tolist()
     image = {"image": ("a.png", as_bytes(picture(3)))}
     searches = [
-        client.post("/api/search/sketch", json={"strokes": LINES, "k": 100, "folder": below}),
-        client.post("/api/search/vector", json={"vector": vector, "k": 100, "folder": below}),
-        client.post("/api/search/photo/1", json={"k": 100, "folder": below}),
-        client.get("/api/search/photo/1", params={"k": 100, "folder": below}),
-        client.post("/api/search/image", files=image, data={"k": 100, "folder": below, "kind": "photo"}),
+        client.post("/api/v1/search/sketch", json={"strokes": LINES, "k": 100, "folder": below}),
+        client.post("/api/v1/search/vector", json={"vector": vector, "k": 100, "folder": below}),
+        client.post("/api/v1/search/photo/1", json={"k": 100, "folder": below}),
+        client.get("/api/v1/search/photo/1", params={"k": 100, "folder": below}),
+        client.post("/api/v1/search/image", files=image, data={"k": 100, "folder": below, "kind": "photo"}),
     ]
     for answer in searches:
         found = [Path(one["path"]) for one in answer.json()["results"]]
         assert COUNT // 4 - 1 <= len(found) <= COUNT // 4
         assert {path.parent for path in found} == {photos / "below"}
-    assert len(names(client.get("/api/search/photo/1", params={"k": 3}))) == 3
+    assert len(names(client.get("/api/v1/search/photo/1", params={"k": 3}))) == 3
 
 
 def test_dates_are_heeded_everywhere(dated: TestClient, dated_vector: list[float]) -> None:
     bounds = {"after": "2024-05-02T00:00:00Z", "before": "2024-05-05T00:00:00+00:00", "k": 100}
     image = {"image": ("a.png", as_bytes(picture(50)))}
     for answer in (
-        dated.post("/api/search/sketch", json={"strokes": LINES, **bounds}),
-        dated.post("/api/search/vector", json={"vector": dated_vector, **bounds}),
-        dated.post("/api/search/refine", json={"strokes": LINES, "right": [1], **bounds}),
-        dated.post("/api/search/photo/1", json=bounds),
-        dated.get("/api/search/photo/1", params=bounds),
-        dated.post("/api/search/image", files=image, data={"kind": "photo", **bounds}),
+        dated.post("/api/v1/search/sketch", json={"strokes": LINES, **bounds}),
+        dated.post("/api/v1/search/vector", json={"vector": dated_vector, **bounds}),
+        dated.post("/api/v1/search/refine", json={"strokes": LINES, "right": [1], **bounds}),
+        dated.post("/api/v1/search/photo/1", json=bounds),
+        dated.get("/api/v1/search/photo/1", params=bounds),
+        dated.post("/api/v1/search/image", files=image, data={"kind": "photo", **bounds}),
     ):
         assert sorted(names(answer)) == ["2.png", "3.png", "4.png"]
-    assert names(dated.get("/api/search/photo/1", params={"before": "1999-12-31"})) == []
-    assert len(names(dated.get("/api/search/photo/1", params={"after": "1999-12-31", "before": ""}))) == 9
+    assert names(dated.get("/api/v1/search/photo/1", params={"before": "1999-12-31"})) == []
+    assert len(names(dated.get("/api/v1/search/photo/1", params={"after": "1999-12-31", "before": ""}))) == 9
 
 
 def test_pages_join_until_there_are_no_more(client: TestClient) -> None:
-    whole = client.post("/api/search/sketch", json={"strokes": LINES, "k": 100}).json()
+    whole = client.post("/api/v1/search/sketch", json={"strokes": LINES, "k": 100}).json()
     assert (len(whole["results"]), whole["more"], whole["offset"]) == (COUNT + 1, False, 0)
     pages, offset, more = [], 0, True
     while more:
-        page = client.post("/api/search/sketch", json={"strokes": LINES, "k": 25, "offset": offset}).json()
+        page = client.post("/api/v1/search/sketch", json={"strokes": LINES, "k": 25, "offset": offset}).json()
         pages += page["results"]
         assert page["offset"] == offset
         more, offset = page["more"], offset + 25
     assert pages == whole["results"]
     assert offset == 75
-    like = names(client.get("/api/search/photo/1", params={"k": 60}))
-    assert names(client.get("/api/search/photo/1", params={"k": 10, "offset": 50})) == like[50:]
-    last = client.post("/api/search/sketch", json={"strokes": LINES, "k": 100, "offset": 149}).json()
+    like = names(client.get("/api/v1/search/photo/1", params={"k": 60}))
+    assert names(client.get("/api/v1/search/photo/1", params={"k": 10, "offset": 50})) == like[50:]
+    last = client.post("/api/v1/search/sketch", json={"strokes": LINES, "k": 100, "offset": 149}).json()
     assert (last["results"], last["more"], last["total"]) == ([], False, COUNT + 1)
     assert whole["total"] == COUNT + 1
 
@@ -128,12 +128,12 @@ def test_refining_finds_what_the_library_finds(client: TestClient, library: Libr
     assert expected != drawn
     image = {"image": ("a.png", as_bytes(picture(17)))}
     for query in ({"strokes": LINES}, {"vector": vector}):
-        answer = client.post("/api/search/refine", json={**query, "right": right, "wrong": wrong, "k": 20}).json()
+        answer = client.post("/api/v1/search/refine", json={**query, "right": right, "wrong": wrong, "k": 20}).json()
         assert [one["id"] for one in answer["results"]] == expected
-    like = client.post("/api/search/refine", json={"photo_id": right[0], "wrong": wrong, "k": 100}).json()["results"]
+    like = client.post("/api/v1/search/refine", json={"photo_id": right[0], "wrong": wrong, "k": 100}).json()["results"]
     assert len(like) == COUNT - 1
     form = {"kind": "photo", "right": right, "wrong": wrong, "k": 20}
-    by_image = client.post("/api/search/image", files=image, data=form).json()["results"]
+    by_image = client.post("/api/v1/search/image", files=image, data=form).json()["results"]
     refined = library.refine(photo=as_bytes(picture(17)), right=right, wrong=wrong, k=20)
     assert [one["id"] for one in by_image] == [one.id for one in refined]
 
@@ -141,7 +141,7 @@ def test_refining_finds_what_the_library_finds(client: TestClient, library: Libr
 def test_an_uploaded_photo_finds_itself_first(client: TestClient) -> None:
     for kind in ("PNG", "BMP", "TIFF"):
         files = {"image": ("x", as_bytes(picture(17), kind))}
-        assert names(client.post("/api/search/image", files=files, data={"kind": "photo"}))[0] == "disc 017.png"
+        assert names(client.post("/api/v1/search/image", files=files, data={"kind": "photo"}))[0] == "disc 017.png"
 
 
 def test_an_uploaded_sketch_is_read_as_python_reads_it(client: TestClient, library: Library, tmp_path: Path) -> None:
@@ -151,22 +151,22 @@ def test_an_uploaded_sketch_is_read_as_python_reads_it(client: TestClient, libra
     sheet.paste(20, (60, 50, 66, 150))
     sheet.save(file)
     expected = [one.path.name for one in library.search(file, k=10)]
-    assert names(client.post("/api/search/image", files={"image": file.read_bytes()}, data={"k": 10})) == expected
+    assert names(client.post("/api/v1/search/image", files={"image": file.read_bytes()}, data={"k": 10})) == expected
     svg = b'<svg xmlns="http://www.w3.org/2000/svg"><path d="M0 0 L90 0 L90 40"/></svg>'
     expected = [one.path.name for one in library.search(svg, k=10)]
-    assert names(client.post("/api/search/image", files={"image": svg}, data={"k": 10})) == expected
+    assert names(client.post("/api/v1/search/image", files={"image": svg}, data={"k": 10})) == expected
 
 
 def test_a_vector_finds_what_its_sketch_finds(client: TestClient, library: Library) -> None:
     vector = library.encoder.encode_sketch(LINES).tolist()
-    by_vector = names(client.post("/api/search/vector", json={"vector": vector, "k": 20}))
-    assert by_vector == names(client.post("/api/search/sketch", json={"strokes": LINES, "k": 20}))
+    by_vector = names(client.post("/api/v1/search/vector", json={"vector": vector, "k": 20}))
+    assert by_vector == names(client.post("/api/v1/search/sketch", json={"strokes": LINES, "k": 20}))
 
 
 def test_more_like_this_leaves_the_photo_itself_out(client: TestClient, id_of: dict[str, int]) -> None:
-    by_post = names(client.post(f"/api/search/photo/{id_of['disc 005.png']}"))
+    by_post = names(client.post(f"/api/v1/search/photo/{id_of['disc 005.png']}"))
     assert "disc 005.png" not in by_post
-    assert by_post == names(client.get(f"/api/search/photo/{id_of['disc 005.png']}"))
+    assert by_post == names(client.get(f"/api/v1/search/photo/{id_of['disc 005.png']}"))
     assert len(by_post) == 48
 
 
@@ -220,7 +220,7 @@ ERRORS: list[tuple[str, Any, int, str]] = [
 @pytest.mark.parametrize(("where", "body", "status", "kind"), ERRORS)
 @pytest.mark.filterwarnings("ignore:overflow encountered:RuntimeWarning")
 def test_what_cannot_be_answered_says_so(client: TestClient, where: str, body: Any, status: int, kind: str) -> None:
-    answer = client.post(f"/api/search/{where}", json=body)
+    answer = client.post(f"/api/v1/search/{where}", json=body)
     assert (answer.status_code, answer.json()["error"]["type"]) == (status, kind)
     assert answer.json()["error"]["message"]
     assert set(answer.json()["error"]) == {"type", "message", "remedy"}
@@ -240,7 +240,7 @@ def test_what_cannot_be_answered_says_so(client: TestClient, where: str, body: A
     ids=["empty", "open", "not UTF-8", "deep", "deep strokes", "NaN", "number"],
 )
 def test_hostile_json_is_refused(client: TestClient, body: bytes) -> None:
-    answer = client.post("/api/search/sketch", content=body, headers={"Content-Type": "application/json"})
+    answer = client.post("/api/v1/search/sketch", content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code in (400, 422)
     assert answer.json()["error"]["message"]
     assert len(answer.content) < 2000
@@ -267,26 +267,26 @@ def test_hostile_json_is_refused(client: TestClient, body: bytes) -> None:
 def test_uploads_that_cannot_be_used_say_so(
     client: TestClient, data: bytes, form: dict[str, str], status: int, kind: str
 ) -> None:
-    answer = client.post("/api/search/image", files={"image": ("../../evil.png", data)}, data=form)
+    answer = client.post("/api/v1/search/image", files={"image": ("../../evil.png", data)}, data=form)
     assert (answer.status_code, answer.json()["error"]["type"]) == (status, kind)
 
 
 def test_no_address_is_fetched(client: TestClient) -> None:
-    answer = client.post("/api/search/image", data={"image": "http://127.0.0.1:8765/api/photos/1/file"})
+    answer = client.post("/api/v1/search/image", data={"image": "http://127.0.0.1:8765/api/v1/photos/1/file"})
     assert answer.status_code == 422
 
 
 def test_a_wrong_form_is_refused(client: TestClient) -> None:
     answer = client.post(
-        "/api/search/image", content=b"--x\r\nbroken", headers={"Content-Type": "multipart/form-data; boundary=x"}
+        "/api/v1/search/image", content=b"--x\r\nbroken", headers={"Content-Type": "multipart/form-data; boundary=x"}
     )
     assert answer.status_code in (400, 422)
     assert answer.json()["error"]["message"]
-    assert client.post("/api/search/image", json={"image": "x"}).status_code == 422
+    assert client.post("/api/v1/search/image", json={"image": "x"}).status_code == 422
 
 
 def test_scores_are_numbers_that_json_has(client: TestClient) -> None:
-    answer = client.post("/api/search/sketch", json={"strokes": LINES})
+    answer = client.post("/api/v1/search/sketch", json={"strokes": LINES})
     scores = [one["score"] for one in json.loads(answer.text, parse_constant=pytest.fail)["results"]]
     assert all(math.isfinite(score) for score in scores)
     assert np.all(np.diff(scores) <= 0)
@@ -304,11 +304,11 @@ def test_thumbnails_that_take_long_do_not_hold_up_a_search(
 
     monkeypatch.setattr(ThumbnailCache, "get", slow)
     with ThreadPoolExecutor(3 * SMALL.thumbnails) as pool:
-        waiting = [pool.submit(client.get, "/api/photos/1/thumbnail") for _ in range(3 * SMALL.thumbnails)]
+        waiting = [pool.submit(client.get, "/api/v1/photos/1/thumbnail") for _ in range(3 * SMALL.thumbnails)]
         for _ in range(SMALL.thumbnails):
             assert started.acquire(timeout=20)
         try:
-            assert len(names(client.post("/api/search/sketch", json={"strokes": LINES}))) == 48
+            assert len(names(client.post("/api/v1/search/sketch", json={"strokes": LINES}))) == 48
             assert not any(one.done() for one in waiting)
         finally:
             finish.set()
@@ -327,10 +327,10 @@ def test_a_search_that_takes_long_does_not_hold_up_the_server(
 
     monkeypatch.setattr(Library, "search", slow)
     with ThreadPoolExecutor(1) as pool:
-        searching = pool.submit(client.post, "/api/search/sketch", json={"strokes": LINES})
+        searching = pool.submit(client.post, "/api/v1/search/sketch", json={"strokes": LINES})
         assert started.wait(20)
         try:
-            assert client.get("/api/status").status_code == 200
+            assert client.get("/api/v1/status").status_code == 200
             assert not searching.done()
         finally:
             finish.set()

@@ -104,7 +104,7 @@ async def folders(
 
 @library_routes.post("/folders", status_code=202)
 async def add_folder(new: NewFolder, state: State) -> Json:
-    """Index a folder and keep up with it. It runs in the background; /api/progress tells how far it is."""
+    """Index a folder and keep up with it. It runs in the background; /api/v1/progress tells how far it is."""
     library = state.library
     path = await state.in_thumbnail_thread(lambda: allowed_folder(state, new.folder))
     return state.indexer.start(state.name, "add", shown(path), lambda tell: library.add([path], tell))

@@ -59,7 +59,7 @@ async def sketch_encoder(state: State, request: Request) -> Response:
     headers = {"ETag": f'"{checksum}"', "Cache-Control": _FOREVER if asked == checksum else _ASK_AGAIN}
     if asked is not None and asked != checksum:
         raise ApiError(
-            404, "ModelChanged", "The library's model has another sketch encoder now.", "Ask /api/model which."
+            404, "ModelChanged", "The library's model has another sketch encoder now.", "Ask /api/v1/model which."
         )
     if f'"{checksum}"' in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
