@@ -9,21 +9,21 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from sketchseek.models.package import Manifest, ModelPackage, Side, sha256_of, write_manifest
+from sketchseek.models.package import Branch, Manifest, ModelPackage, sha256_of, write_manifest
 from sketchseek.sketches import RASTER_VERSION
 
 SIZE, CELLS, EMBEDDING = 32, 8, 16
 
 
 def write_tiny_package(folder: Path, *, seed: int = 0, name: str = "tiny") -> ModelPackage:
-    """Write an package of two tiny encoders into ``folder``; another seed gives another embedding space."""
+    """Write a model package of two tiny encoders into ``folder``; another seed gives another embedding space."""
     folder.mkdir(parents=True, exist_ok=True)
     weight = np.random.default_rng(seed).standard_normal((CELLS * CELLS, EMBEDDING)).astype(np.float32)
     sides = {}
     for side, channels in (("photo", 3), ("sketch", 1)):
         path = folder / f"{side}.onnx"
         onnx.save(_graph(channels, weight), str(path))
-        sides[side] = Side(file=path.name, sha256=sha256_of(path), size=SIZE, backbone="tiny", parameters=weight.size)
+        sides[side] = Branch(file=path.name, sha256=sha256_of(path), size=SIZE, backbone="tiny", parameters=weight.size)
     manifest = Manifest(
         name=name,
         embedding=EMBEDDING,

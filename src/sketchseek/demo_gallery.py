@@ -177,7 +177,7 @@ def fetch(tarball: Path, say: Callable[[str], object] = lambda text: None) -> No
 
 
 def unpack(tarball: Path, folder: Path) -> int:
-    """Write the params pictures of the tarball into a new folder, under readable names.
+    """Extract the selected pictures of the tarball into a new folder, under readable names.
 
     Only plain files whose whole path has the expected form are read, and every name that is written is made here.
 

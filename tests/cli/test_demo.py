@@ -8,6 +8,7 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from served import EMOJI, fake_npm, write_tarball
+from sketchseek import demo_gallery
 from sketchseek.cli import cli
 from sketchseek.models.package import ModelPackage
 from sketchseek.search.library import Library

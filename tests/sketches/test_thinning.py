@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image, ImageDraw
 
-from sketchseek.sketches.thinning import Mask, Parts, hollow, thin
+from sketchseek.sketches.thinning import Components, Mask, hollow, thin
 
 masks = st.tuples(st.integers(1, 14), st.integers(1, 14)).flatmap(lambda shape: arrays(np.bool_, shape))
 
 
 def labels(mask: Mask) -> list[set[tuple[int, int]]]:
-    """The 8-connected parts by walking from pixel to pixel."""
+    """The 8-connected components by walking from pixel to pixel."""
     left = {(int(y), int(x)) for y, x in zip(*np.nonzero(mask), strict=True)}
     parts = []
     while left:
@@ -33,7 +33,7 @@ def labels(mask: Mask) -> list[set[tuple[int, int]]]:
 @settings(max_examples=200, deadline=None)
 @given(masks)
 def test_parts_agree_with_walking(mask: Mask) -> None:
-    parts, expected = Parts(mask), labels(mask)
+    parts, expected = Components(mask), labels(mask)
     assert parts.count == len(expected)
     assert sorted(parts.area) == sorted(len(part) for part in expected)
     extents = [1 + max(max(axis) - min(axis) for axis in zip(*part, strict=True)) for part in expected]
@@ -77,8 +77,8 @@ def test_hollowing_makes_blobs_outlines_and_leaves_lines() -> None:
 @pytest.mark.parametrize("shape", [(1, 1), (1, 9), (9, 1)])
 def test_small_masks(shape: tuple[int, int]) -> None:
     full = np.ones(shape, dtype=np.bool_)
-    assert Parts(full).count == 1
+    assert Components(full).count == 1
     assert thin(full).any()
     empty = np.zeros(shape, dtype=np.bool_)
-    assert Parts(empty).count == 0
+    assert Components(empty).count == 0
     assert not thin(empty).any()

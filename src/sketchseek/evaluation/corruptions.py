@@ -31,7 +31,7 @@ Random = np.random.Generator
 
 
 class CorruptedSketches(Encoder):
-    """An package's encoders whose sketches are changed before they are read.
+    """A model package's encoders whose sketches are changed before they are read.
 
     Args:
         package: The model.

@@ -1,7 +1,6 @@
-"""Installing models that are too large for the package: an archive, from a file or an address, by its checksum.
+"""Install models that are not bundled, from a ZIP archive given by path or https address and checked by SHA-256.
 
-Nothing is ever fetched unless somebody asks for it by address and SHA-256. An archive is a ZIP of an package's three
-files; only these are taken out of it, whatever else it holds.
+Nothing is downloaded unless the user names an address and a checksum. Only the files of a model package are extracted.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ _CHUNK = 1 << 20
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 Progress = Callable[[int, int], None]
-"""Called with the bytes that are there and the bytes in all; 0 where that is not known."""
+"""Called with the bytes downloaded so far and the total, which is 0 if unknown."""
 
 
 def install_model(
@@ -39,10 +38,10 @@ def install_model(
         source: Path of a ZIP, or its ``https://`` address.
         sha256: Checksum of the archive, as hexadecimal digits.
         folder: Where models are installed; by default this user's own (``package.installed_models_dir``).
-        progress: Told how far the download is.
+        progress: Called as the download proceeds.
 
     Raises:
-        ModelPackageError: It cannot be had, differs from its checksum, or holds no package that can be used.
+        ModelPackageError: The archive cannot be read, does not match its checksum, or holds no valid model package.
     """
     folder = folder or installed_models_dir()
     folder.mkdir(parents=True, exist_ok=True)
@@ -103,21 +102,21 @@ def _copy(source: str, answer: BinaryIO, file: BinaryIO, total: int, progress: P
 
 
 def _unpack(source: str, archive: Path, folder: Path) -> None:
-    """Take an package's files, and its card, out of an archive: by their plain names, wherever they lie in it."""
+    """Extract a model package's files and its card by their base names, from any folder inside the archive."""
     try:
         with zipfile.ZipFile(archive) as zipped:
-            params = [
+            members = [
                 item
                 for item in zipped.infolist()
                 if not item.is_dir()
                 and (Path(item.filename).suffix == ".onnx" or Path(item.filename).name in (MANIFEST, "CARD.md"))
             ]
-            names = [Path(item.filename).name for item in params]
+            names = [Path(item.filename).name for item in members]
             if len(set(names)) != len(names):
                 raise ModelPackageError(f"{source}: holds more than one package.")
-            if sum(item.file_size for item in params) > MAX_BYTES:
+            if sum(item.file_size for item in members) > MAX_BYTES:
                 raise ModelPackageError(f"{source}: unpacks to more than the cap of {MAX_BYTES:,} bytes.")
-            for item, name in zip(params, names, strict=True):
+            for item, name in zip(members, names, strict=True):
                 with zipped.open(item) as packed, (folder / name).open("wb") as file:
                     shutil.copyfileobj(packed, file, _CHUNK)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:

@@ -1,6 +1,6 @@
-"""The model package: the door between the training wing and the search wing.
+"""The model package: the file format that training writes and search reads.
 
-An package is a folder with three files: ``manifest.json``, ``photo.onnx`` and ``sketch.onnx``. Both graphs take raw
+A model package is a folder with three files: ``manifest.json``, ``photo.onnx`` and ``sketch.onnx``. Both graphs take raw
 ``uint8`` pixels and hold their own normalization, so that Python, REST and the browser cannot disagree about it:
 
 - ``photo.onnx``: input ``pixels`` of shape (batch, size, size, 3), RGB; output ``embedding`` (batch, d) float32;
@@ -14,9 +14,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
+from dataclasses import dataclass as plain_dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter
+from pydantic.dataclasses import dataclass
 
 from sketchseek.errors import ModelPackageError
 from sketchseek.user_dirs import user_data_dir
@@ -27,11 +31,18 @@ BUNDLED = Path(__file__).parent / "bundled"
 DEFAULT_MODEL = "small"
 
 Distance = Literal["cosine", "euclidean"]
+_STRICT = ConfigDict(extra="forbid", strict=True)
 
 
-@dataclass(frozen=True)
-class Side:
-    """One of the two encoders in an package.
+def _plain_name(value: str) -> str:
+    if not value or Path(value).name != value:
+        raise ValueError(f"{value!r} is not a plain file name")
+    return value
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Branch:
+    """One of the two encoders of a model package.
 
     Attributes:
         file: Name of the ONNX file in the package's folder.
@@ -41,16 +52,16 @@ class Side:
         parameters: Number of parameters.
     """
 
-    file: str
+    file: Annotated[str, AfterValidator(_plain_name)]
     sha256: str
-    size: int
+    size: Annotated[int, Field(ge=1)]
     backbone: str
     parameters: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_STRICT)
 class Manifest:
-    """Everything that is needed to use a pair of encoders alike everywhere.
+    """What is needed to use a pair of encoders.
 
     Attributes:
         name: Short name, such as ``small``.
@@ -59,22 +70,22 @@ class Manifest:
         raster: Version of the sketch raster that the sketch encoder was trained on
             (``sketchseek.sketches.RASTER_VERSION``).
         photo, sketch: The two encoders.
-        data: What it was trained on, a sentence a source, each with its terms.
+        data: Training data, one sentence a source, each with its terms.
         license: Terms of the weights.
         scores: Measured results, by protocol.
         training: Settings of the run that made it.
     """
 
     name: str
-    embedding: int
+    embedding: Annotated[int, Field(ge=1)]
     distance: Distance
     raster: int
-    photo: Side
-    sketch: Side
-    data: list[str] = field(default_factory=list)
+    photo: Branch
+    sketch: Branch
+    data: list[str] = Field(default_factory=list)
     license: str = ""
-    scores: dict[str, Any] = field(default_factory=dict)
-    training: dict[str, Any] = field(default_factory=dict)
+    scores: dict[str, Any] = Field(default_factory=dict)
+    training: dict[str, Any] = Field(default_factory=dict)
     format: int = FORMAT
 
     @property
@@ -84,16 +95,16 @@ class Manifest:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-@dataclass(frozen=True)
+@plain_dataclass(frozen=True)
 class ModelPackage:
     """A folder that holds a manifest and its two ONNX graphs."""
 
     path: Path
     manifest: Manifest
 
-    def file(self, side: Literal["photo", "sketch"]) -> Path:
-        """Path of one side's ONNX graph."""
-        return self.path / (self.manifest.photo if side == "photo" else self.manifest.sketch).file
+    def file(self, branch: Literal["photo", "sketch"]) -> Path:
+        """Path of one branch's ONNX graph."""
+        return self.path / (self.manifest.photo if branch == "photo" else self.manifest.sketch).file
 
     def verify(self) -> None:
         """Compare both graphs with their checksums.
@@ -101,11 +112,11 @@ class ModelPackage:
         Raises:
             ModelPackageError: A file is missing or differs.
         """
-        for side in (self.manifest.photo, self.manifest.sketch):
-            path = self.path / side.file
+        for branch in (self.manifest.photo, self.manifest.sketch):
+            path = self.path / branch.file
             if not path.is_file():
                 raise ModelPackageError(f"{path}: missing from the package.", remedy="Export or install it again.")
-            if sha256_of(path) != side.sha256:
+            if sha256_of(path) != branch.sha256:
                 raise ModelPackageError(
                     f"{path}: its SHA-256 differs from the manifest's.", remedy="Export or install it again."
                 )
@@ -124,7 +135,7 @@ def installed_models_dir() -> Path:
 
 
 def load_model_package(model: str | os.PathLike[str] = DEFAULT_MODEL) -> ModelPackage:
-    """Find an package by the name of a bundled or installed one, or by the path of its folder.
+    """Load a model package by the name of a bundled or installed model, or by the path of its folder.
 
     Raises:
         ModelPackageError: There is none, or its manifest cannot be used.
@@ -148,19 +159,19 @@ def load_model_package(model: str | os.PathLike[str] = DEFAULT_MODEL) -> ModelPa
     except (OSError, ValueError) as error:  # ValueError where there is a NUL in the name
         raise ModelPackageError(f"{file}: cannot be read ({getattr(error, 'strerror', error)}).") from error
     try:
-        manifest = _parse(json.loads(text))
+        manifest = _parse(text)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ModelPackageError(f"{file}: not a valid manifest ({error}).", remedy="Export the model again.") from error
     return ModelPackage(path, manifest)
 
 
 def bundled_models() -> list[str]:
-    """Names of the packages that ship with the package."""
+    """Names of the models that ship with sketchseek."""
     return sorted(entry.parent.name for entry in BUNDLED.glob(f"*/{MANIFEST}"))
 
 
 def installed_models() -> list[str]:
-    """Names of the packages that this user installed."""
+    """Names of the models that this user installed."""
     try:
         return sorted(entry.parent.name for entry in installed_models_dir().glob(f"[!.]*/{MANIFEST}"))
     except OSError:  # a home that this user may not look into, as that of who runs sudo
@@ -168,32 +179,13 @@ def installed_models() -> list[str]:
 
 
 def write_manifest(path: Path, manifest: Manifest) -> ModelPackage:
-    """Write the manifest into an package's folder."""
+    """Write the manifest into a model package's folder."""
     (path / MANIFEST).write_text(json.dumps(asdict(manifest), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return ModelPackage(path, manifest)
 
 
-def _parse(data: dict[str, Any]) -> Manifest:
+def _parse(text: str) -> Manifest:
+    data = json.loads(text)
     if data.get("format") != FORMAT:
         raise ValueError(f"format {data.get('format')!r}, this version of sketchseek reads {FORMAT}")
-    fields = dict(data)
-    for side in ("photo", "sketch"):
-        fields[side] = Side(**fields[side])
-        if Path(fields[side].file).name != fields[side].file:
-            raise ValueError(f"{side} file {fields[side].file!r} is not a plain name")
-    if fields["distance"] not in ("cosine", "euclidean"):
-        raise ValueError(f"distance {fields['distance']!r}")
-    fields["distance"] = cast(Distance, fields["distance"])
-    manifest = Manifest(**fields)
-    for one in (manifest.photo, manifest.sketch):
-        _check_types(one, file=str, sha256=str, size=int, backbone=str, parameters=int)
-    _check_types(manifest, name=str, embedding=int, raster=int, data=list, license=str, scores=dict, training=dict)
-    if min(manifest.embedding, manifest.photo.size, manifest.sketch.size) < 1:
-        raise ValueError("an embedding or a picture without a size")
-    return manifest
-
-
-def _check_types(holder: object, **types: type) -> None:
-    for name, kind in types.items():
-        if type(getattr(holder, name)) is not kind:
-            raise TypeError(f"{name} is {getattr(holder, name)!r}")
+    return TypeAdapter(Manifest).validate_json(text)

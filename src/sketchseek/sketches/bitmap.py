@@ -1,4 +1,4 @@
-"""Pictures of sketches to the raster: find the ink, thin it, and corrupt_sketch it in the raster's line width."""
+"""Rasterize pictures of sketches: find the ink, thin it, and redraw it in the raster's line width."""
 
 from __future__ import annotations
 
@@ -12,21 +12,48 @@ from PIL import Image, ImageFilter
 from sketchseek.errors import EmptySketchError
 from sketchseek.images import open_image
 from sketchseek.sketches.strokes import FILL, LINE, Raster
-from sketchseek.sketches.thinning import Mask, Parts, hollow, thin
+from sketchseek.sketches.thinning import Components, Mask, hollow, thin
 
 WORK = 256
 """Side in pixels of the square in which pictures of sketches are thinned."""
 
 _LARGEST = 3 * WORK  # longer side at which ink is looked for
 _COARSE = 64  # side at which the light on a photographed sheet is estimated
-_THICKEST_LINE = 21  # of WORK; what is thicker is a filled area
+_THICKEST_LINE = 21  # pixels of WORK; thicker ink is a filled area
+
+# Even paper: one gray level covers most of the picture and there is nearly no noise.
+_EVEN_SHARE = 0.5
+_EVEN_NOISE = 1.0  # gray levels
+_UNFRAMED_SHARE = 0.85  # below this share of paper there may be a frame around the sheet
+
+# Transparent pictures: ink on nothing has nearly one color.
+_SOLID_SHARE = 0.98  # more solid pixels than this: an opaque picture
+_INK_SPREAD = 32.0  # gray levels, where less than half of the picture is solid
+_FILLED_SPREAD = 4.0  # gray levels, elsewhere
+
+# Colored ink.
+_LIGHT_PAPER = 96  # gray level from which on paper counts as light
+_COLORED = 64  # difference between channels from which on a pixel is colored
+_COLORED_SHARE = 0.002  # smaller shares of colored pixels are noise
+_SAME_COLOR = 6  # largest difference between channels of one color of paper
+
+# Ink on even paper, as relative darkness against the paper.
+_DARK_OFFSET = 8.0  # gray levels added to both, so that dark paper divides safely
+_FAINTEST_INK = 0.03  # about eight of 255 gray levels
+_CERTAIN_INK = 0.12
+
+# Ink on photographed paper, in multiples of the noise and shares of the typical ink.
+_FAINTEST_PHOTOGRAPHED_INK = 0.06
+_WEAK, _STRONG = (0.4, 4.0), (0.6, 5.0)  # share of the typical ink, multiples of the grain
+_SMALLEST_DOT = 0.012  # of the longer side; grain and dust are smaller than the dots of a pen
+_FEWEST_STRONG_PIXELS = 3
 
 _Gray = npt.NDArray[np.uint8]
 _Values = npt.NDArray[np.float32]
 
 
 def rasterize_image(image: Image.Image, size: int) -> Raster:
-    """Find the ink in a picture of a sketch and corrupt_sketch it.
+    """Find the ink in a picture of a sketch and redraw it.
 
     Dark on light or light on dark, in any color, on paper or transparent, thick or thin; a photograph of paper is
     levelled and freed of noise first. Filled areas become their outlines. See ``rasterize_sketch``.
@@ -40,10 +67,10 @@ def find_ink(image: Image.Image) -> Mask:
     """Where a picture of a sketch has ink, as a mask whose longer side is at most 768 pixels."""
     gray = _gray(_reduced(image))
     paper, share = _main_level(gray)
-    even = share > 0.5 and _noise(gray) < 1.0
+    even = share > _EVEN_SHARE and _noise(gray) < _EVEN_NOISE
     if not even:
         return _ink_on_photographed_paper(255 - gray if _is_light_on_dark(gray) else gray)
-    if share < 0.85:
+    if share < _UNFRAMED_SHARE:
         gray, paper = _without_frame(gray, paper)
     away = np.arange(256) - paper
     counts = np.bincount(gray.reshape(-1), minlength=256)
@@ -68,7 +95,7 @@ def _gray(image: Image.Image) -> _Gray:
     if image.mode in ("1", "L"):
         return np.asarray(image.convert("L"))
     if image.mode != "RGBA":
-        return _grey_of_colors(np.asarray(image.convert("RGB")))
+        return _gray_of_colors(np.asarray(image.convert("RGB")))
     alpha = np.asarray(image.getchannel("A")).astype(np.float32)
     solid = alpha > 0.5 * alpha.max()
     if not solid.any():
@@ -76,25 +103,25 @@ def _gray(image: Image.Image) -> _Gray:
     colors = np.asarray(image.convert("RGB"))
     gray = np.asarray(image.convert("RGB").convert("L")).astype(np.float32)
     share, spread = solid.mean(), gray[solid].std()
-    if share < 0.98 and spread < (32.0 if share < 0.5 else 4.0):
+    if share < _SOLID_SHARE and spread < (_INK_SPREAD if share < 0.5 else _FILLED_SPREAD):
         return (255.0 - alpha).astype(np.uint8)  # one color of ink on nothing: its alpha is the sketch
     paper = np.median(colors[solid], axis=0)
     if share < 0.5:
         paper = np.full(3, 255.0 if gray[solid].mean() < 128 else 0.0)
     alpha = alpha[..., None] / 255.0
-    return _grey_of_colors((alpha * colors + (1.0 - alpha) * paper).astype(np.uint8))
+    return _gray_of_colors((alpha * colors + (1.0 - alpha) * paper).astype(np.uint8))
 
 
-def _grey_of_colors(colors: npt.NDArray[np.uint8]) -> _Gray:
+def _gray_of_colors(colors: npt.NDArray[np.uint8]) -> _Gray:
     """Gray in which colored ink stands out: yellow on white has nearly the brightness of paper."""
     gray = np.asarray(Image.fromarray(colors).convert("L"))
     sample = colors[::3, ::3].reshape(-1, 3).astype(np.float32)
     paper = np.maximum(np.median(sample, axis=0), 1.0)
-    light = paper.max() >= 96
+    light = paper.max() >= _LIGHT_PAPER
     balanced = sample * (255.0 / paper) if light else sample  # the color of paper and light is no ink
-    if (np.ptp(balanced, axis=1) > 64).mean() < 0.002:
+    if (np.ptp(balanced, axis=1) > _COLORED).mean() < _COLORED_SHARE:
         return gray
-    if (np.abs(sample - paper).max(axis=1) <= 6).mean() > 0.5:  # one color of paper: the distance from it
+    if (np.abs(sample - paper).max(axis=1) <= _SAME_COLOR).mean() > 0.5:  # one color of paper: the distance from it
         away = np.abs(colors.astype(np.int16) - np.median(sample, axis=0).astype(np.int16)).max(axis=2)
         return np.asarray((255 - away).astype(np.uint8))
     if not light:
@@ -145,10 +172,10 @@ def _without_frame(gray: _Gray, paper: int) -> tuple[_Gray, int]:
 
 
 def _ink_on_even_paper(gray: _Gray, paper: int) -> Mask:
-    levels = 1.0 - (np.arange(256) + 8.0) / (paper + 8.0)
+    levels = 1.0 - (np.arange(256) + _DARK_OFFSET) / (paper + _DARK_OFFSET)
     counts = np.bincount(gray.reshape(-1), minlength=256)
-    # Faint lines count where there is nothing stronger; eight of 255 levels are the least that is ink.
-    least = min(0.12, max(0.03, 0.5 * float(levels[counts > 0].max())))
+    # Faint lines count where there is nothing stronger.
+    least = min(_CERTAIN_INK, max(_FAINTEST_INK, 0.5 * float(levels[counts > 0].max())))
     above: Mask = (levels > max(_otsu(levels, counts), least))[gray]
     return above
 
@@ -168,7 +195,7 @@ def _otsu(values: npt.NDArray[np.floating[Any]], weights: npt.NDArray[Any]) -> f
 def _is_light_on_dark(gray: _Gray) -> bool:
     """Whether a photograph shows chalk rather than pencil, by what stands out from its surroundings."""
     around = np.asarray(Image.fromarray(gray).filter(ImageFilter.BoxBlur(max(2, max(gray.shape) // 40))))
-    # Clipped, lest the edge between sheet and table decide.
+    # Clipped, so that the edge between sheet and table does not decide.
     away = np.clip(gray[::2, ::2].astype(np.int32) - around[::2, ::2], -32, 32) ** 3
     lighter, darker = int(away[away > 0].sum()), -int(away[away < 0].sum())
     return lighter > darker * (4 if np.median(gray[::2, ::2]) >= 128 else 1)
@@ -181,19 +208,21 @@ def _ink_on_photographed_paper(gray: _Gray) -> Mask:
     if noise >= 1.0:
         picture = picture.filter(ImageFilter.GaussianBlur(min(2.0, max(0.7, noise / 4.0)) * max(0.5, side / _LARGEST)))
     paper, table = _light(picture)
-    strength = 1.0 - (np.asarray(picture, dtype=np.float32) + 8.0) / (paper + 8.0)
+    strength = 1.0 - (np.asarray(picture, dtype=np.float32) + _DARK_OFFSET) / (paper + _DARK_OFFSET)
     strength -= np.median(strength[::2, ::2])
     strength[table] = 0.0
     spread = 1.4826 * float(np.median(np.abs(strength[::2, ::2])))
-    ink = strength[strength > max(0.06, 5.0 * spread)]
+    ink = strength[strength > max(_FAINTEST_PHOTOGRAPHED_INK, _STRONG[1] * spread)]
     if ink.size == 0:
         return np.zeros(gray.shape, dtype=np.bool_)
     typical = float(np.median(ink))
-    grain = spread * np.clip(np.median(paper) / (paper + 8.0), 0.5, 4.0)  # the same noise is more of darker paper
-    parts = Parts(strength > np.maximum(0.4 * typical, 4.0 * grain))
-    strong = parts.pixels(strength > np.maximum(0.6 * typical, 5.0 * grain))
+    grain = spread * np.clip(
+        np.median(paper) / (paper + _DARK_OFFSET), 0.5, 4.0
+    )  # the same noise is more of darker paper
+    components = Components(strength > np.maximum(_WEAK[0] * typical, _WEAK[1] * grain))
+    strong = components.pixels(strength > np.maximum(_STRONG[0] * typical, _STRONG[1] * grain))
     # Dots of a pen are at least as wide as its lines; grain and dust are not.
-    return parts.mask((strong >= 3) & (parts.extent >= 0.012 * side))
+    return components.mask((strong >= _FEWEST_STRONG_PIXELS) & (components.extent >= _SMALLEST_DOT * side))
 
 
 def _light(picture: Image.Image) -> tuple[_Values, Mask]:
@@ -203,12 +232,12 @@ def _light(picture: Image.Image) -> tuple[_Values, Mask]:
     # A gray closing, wider than any line, follows shadows but also sinks into large filled areas; a smooth surface
     # through the paper tells these, which are far darker than it, from shadows.
     surface = _surface(values)
-    dark = Parts(values < 0.5 * surface)
+    dark = Components(values < 0.5 * surface)
     rim = np.ones(values.shape, dtype=np.bool_)
     rim[1:-1, 1:-1] = False
     table = dark.mask((dark.pixels(rim) > 4) & (dark.area > 0.01 * values.size))
     # What is less dark is a table only if it lies all around the sheet; else it may be a shadow on it.
-    less = Parts(values < 256.0 * _otsu(values / 256.0, np.ones(values.shape)))
+    less = Components(values < 256.0 * _otsu(values / 256.0, np.ones(values.shape)))
     table |= less.mask((less.pixels(rim) > 0.75 * rim.sum()) & (less.area < 0.6 * values.size))
     table = np.asarray(Image.fromarray(table.astype(np.uint8)).filter(ImageFilter.MaxFilter(3))) > 0
     levels = np.pad(np.where(table, surface, values), 12, mode="reflect", reflect_type="odd").clip(0, 255)

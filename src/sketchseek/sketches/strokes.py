@@ -41,7 +41,7 @@ Polylines = list[npt.NDArray[np.float64]]
 
 def rasterize_strokes(strokes: Strokes, size: int) -> Raster:
     """Draw strokes, y growing downwards, in any unit. See ``rasterize_sketch``."""
-    return draw_lines(check_strokes(strokes), size)
+    return draw_polylines(check_strokes(strokes), size)
 
 
 def parse_strokes(text: str) -> Strokes:
@@ -114,7 +114,7 @@ def _coordinates(values: Sequence[float], number: int) -> npt.NDArray[np.float64
     return array.astype(np.float64) if array.size else np.zeros(0)
 
 
-def draw_lines(lines: Polylines, size: int) -> Raster:
+def draw_polylines(lines: Polylines, size: int) -> Raster:
     if not lines:
         raise EmptySketchError("the sketch has no ink.", remedy="Draw at least one line.")
     points = np.concatenate(lines)

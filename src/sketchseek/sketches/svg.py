@@ -15,7 +15,7 @@ import numpy as np
 from PIL import ImageColor
 
 from sketchseek.errors import EmptySketchError, SketchError
-from sketchseek.sketches.strokes import MAX_POINTS, Polylines, Raster, check_polylines, draw_lines
+from sketchseek.sketches.strokes import MAX_POINTS, Polylines, Raster, check_polylines, draw_polylines
 from sketchseek.sketches.svg_path import IDENTITY, NUMBER, Matrix, compose, parse_transform, path_polylines
 
 MAX_ELEMENTS = 20_000
@@ -38,7 +38,7 @@ def rasterize_svg(text: str, size: int) -> Raster:
 
     Shapes that cannot be seen and a filled background are left out, as are texts and embedded pictures.
     """
-    return draw_lines(svg_polylines(text), size)
+    return draw_polylines(svg_polylines(text), size)
 
 
 def svg_polylines(text: str) -> Polylines:

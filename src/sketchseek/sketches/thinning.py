@@ -20,7 +20,7 @@ def hollow(mask: Mask, thickest: int) -> Mask:
     core = _box_blur(mask, radius) == 255
     if not core.any():
         return mask
-    parts = Parts(core)
+    parts = Components(core)
     core = parts.mask(parts.extent > radius)  # less is where thick lines meet
     if not core.any():
         return mask
@@ -77,14 +77,14 @@ def thin(mask: Mask) -> Mask:
             return pad[2:-2, 2:-2]
 
 
-class Parts:
-    """The 8-connected parts of a mask.
+class Components:
+    """The 8-connected components of a mask.
 
     Args:
         mask: (height, width) bool.
 
     Attributes:
-        count: Number of parts.
+        count: Number of components.
         area: (count,) pixels of each.
         extent: (count,) longer side of each one's bounding box in pixels.
     """

@@ -1,4 +1,4 @@
-"""From trained encoders to an package: two ONNX graphs and a manifest, checked against the model they come from."""
+"""From trained encoders to a model package: two ONNX graphs and a manifest, checked against the model they come from."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from sketchseek.encoder import Encoder
 from sketchseek.errors import ExportError, MissingExtraError
-from sketchseek.models.package import Distance, Manifest, ModelPackage, Side, sha256_of, write_manifest
+from sketchseek.models.package import Branch, Distance, Manifest, ModelPackage, sha256_of, write_manifest
 from sketchseek.sketches import RASTER_VERSION
 from sketchseek.training.config import TrainConfig
 from sketchseek.training.nn.model import SIDES, BranchEncoder, BranchName, DualEncoder
@@ -28,7 +28,7 @@ OPSET = 18
 
 @dataclass(frozen=True)
 class Parity:
-    """How far an package is from the model it was exported from.
+    """How far a model package is from the model it was exported from.
 
     Attributes:
         difference: Largest absolute difference of an embedding's component, relative to the embeddings' spread.
@@ -64,7 +64,7 @@ def export_model(
     training: dict[str, Any] | None = None,
     license_text: str = "",
 ) -> tuple[ModelPackage, Parity]:
-    """Write an package and check it.
+    """Write a model package and check it.
 
     Args:
         model: The trained encoders.
@@ -103,7 +103,7 @@ def export_model(
 
 
 def check_parity(model: DualEncoder, encoder: Encoder, *, count: int = 48, tolerance: float = 0.02) -> Parity:
-    """Compare an package's embeddings, and the rankings they give, with the model's, on random pictures and sketches.
+    """Compare a model package's embeddings, and the rankings they give, with the model's, on random pictures and sketches.
 
     Args:
         model: The model that it was exported from.
@@ -140,7 +140,9 @@ def check_parity(model: DualEncoder, encoder: Encoder, *, count: int = 48, toler
     return Parity(difference, agreement)
 
 
-def _export_side(encoder: BranchEncoder, name: BranchName, distance: Distance, file: Path, half_weights: bool) -> Side:
+def _export_side(
+    encoder: BranchEncoder, name: BranchName, distance: Distance, file: Path, half_weights: bool
+) -> Branch:
     size = encoder.config.size
     # A batch of two: the exporter takes a batch of one for a constant.
     pixels = torch.zeros((2, size, size, 3) if name == "photo" else (2, size, size), dtype=torch.uint8)
@@ -169,7 +171,7 @@ def _export_side(encoder: BranchEncoder, name: BranchName, distance: Distance, f
     if half_weights:
         store_half(graph)
     onnx.save(graph, str(file))
-    return Side(
+    return Branch(
         file=file.name,
         sha256=sha256_of(file),
         size=size,

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from sketchseek.datasets.records import StrokeTuple
-from sketchseek.sketches.strokes import Polylines, check_strokes, draw_lines
+from sketchseek.sketches.strokes import Polylines, check_strokes, draw_polylines
 from sketchseek.training.config import AugmentConfig
 
 LEAST = 0.3
@@ -50,7 +50,7 @@ def corrupt_sketch(
             kept = first_part(kept, random.uniform(LEAST, 1.0))
         kept = drop_lines(kept, config.drop, random)
         if kept is not lines:
-            raster = torch.from_numpy(draw_lines(kept, pixels.shape[1]).copy())
+            raster = torch.from_numpy(draw_polylines(kept, pixels.shape[1]).copy())
             changed[i] = raster.flip(1) if mirrored[i] else raster
     return changed
 

@@ -143,7 +143,9 @@ def test_several_libraries(library: Library, root: Path, tiny_model: ModelPackag
             assert {Path(one["path"]).parent for one in found} == {root / "b"}
             photo = found[0]["id"]
             assert client.get(f"/api/v1/photos/{photo}", params=query).json()["path"] == found[0]["path"]
-            assert client.get(f"/api/v1/photos/{photo}/file", params=query).content == Path(found[0]["path"]).read_bytes()
+            assert (
+                client.get(f"/api/v1/photos/{photo}/file", params=query).content == Path(found[0]["path"]).read_bytes()
+            )
             assert client.get("/api/v1/status", params=query).json()["library"]["photos"] == 4
             assert client.get("/api/v1/status").json()["library"]["photos"] == COUNT + 1
             for answer in (
