@@ -1,4 +1,4 @@
-"""The demo's gallery: rendered emoji from the npm package ``@lobehub/fluent-emoji-3d`` (MIT), by the npm client.
+"""The demo gallery: rendered emoji from the npm package ``@lobehub/fluent-emoji-3d`` (MIT), by the npm client.
 
 Skin-tone configurations, flags and lettering are left out: for a sketch of a shape they are copies or text.
 """
@@ -105,7 +105,7 @@ def readable_name(code: str) -> str | None:
 
 
 def prepare_gallery(folder: Path, *, sha512: str = SHA512, say: Callable[[str], object] = lambda text: None) -> Path:
-    """Fetch and unpack the gallery, unless it already is there.
+    """Download and unpack the gallery unless it is already there.
 
     Args:
         folder: Where the tarball and the pictures are kept.
@@ -132,7 +132,7 @@ def prepare_gallery(folder: Path, *, sha512: str = SHA512, say: Callable[[str], 
             f"{PACKAGE}@{VERSION}: the tarball's SHA-512 is {found}, not {sha512}.",
             remedy="Something between npm and here changed it; try another network, or give a folder of photos.",
         )
-    # Unpacked aside and renamed: a folder with the final name is whole.
+    # Unpacked beside its final place and renamed, so that a folder with the final name is complete.
     with tempfile.TemporaryDirectory(dir=folder, prefix=".unpacking-") as aside:
         unpacked = Path(aside) / "pictures"
         unpack(tarball, unpacked)

@@ -1,4 +1,4 @@
-"""Opening pictures safely: an allow-list of formats, a pixel cap, EXIF turn, and every color mode to 8-bit RGB."""
+"""Open images safely: allow-listed formats, a pixel limit, EXIF orientation, conversion of every mode to 8-bit RGB."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ from PIL import (
 from sketchseek.errors import ImageError, ImageTooLargeError
 
 logging.getLogger("PIL").addHandler(logging.NullHandler())
-"""Pillow logs what is wrong with a TIFF; where a program has not set up logging, Python would print it."""
+"""Pillow logs problems of TIFF files; without a handler, Python would print them."""
 
 ImageSource = str | os.PathLike[str] | bytes | Image.Image
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
-"""Pillow's names of the formats that are opened; every other decoder stays shut. MPO, which phones write into .jpg, is
-opened by JPEG's."""
+"""Pillow's names of the formats that are opened; no other decoder is used. MPO, which phones write as .jpg, is opened
+as JPEG."""
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
-"""Endings of the files that a scan takes for pictures, in lower case."""
+"""Lower-case suffixes of the files that a scan treats as images."""
 
 MAX_PIXELS = 200_000_000
-"""Pictures with more pixels are refused before they are decoded (about 800 MB while they are)."""
+"""Images with more pixels are refused before decoding, which takes about 800 MB at this size."""
 
 _REMEDY = "JPEG, PNG, WebP, GIF, BMP and TIFF are read."
 
@@ -67,8 +67,7 @@ _QUARTER_TURNS = (
 def read_photo(source: ImageSource, size: int) -> npt.NDArray[np.uint8]:
     """Decode a picture to the square that a photo encoder takes.
 
-    The picture is squashed, not cropped: nothing that was photographed may be unfindable, and The Sketchy Database
-    squashes its photos the same way.
+    The image is squashed, not cropped, so that everything in it can be found; The Sketchy Database does the same.
 
     Args:
         source: A path, the file's bytes, or a PIL image.
@@ -91,13 +90,13 @@ def open_image(
     max_pixels: int = MAX_PIXELS,
     keep_alpha: bool = False,
 ) -> Image.Image:
-    """Decode a picture's first frame to RGB, turned as its EXIF data says; transparency becomes white.
+    """Decode an image's first frame to RGB, with EXIF orientation applied and transparency on white.
 
-    The content decides on the format, not the name. Safe to call from several threads.
+    The format is detected from the content, not from the name. Thread-safe.
 
     Args:
         source: A path, the file's bytes, or a PIL image, which is left as it is.
-        at_least: Where the picture may be decoded at a reduced size, the pixels that its shorter side must still have.
+        at_least: Minimum pixels of the shorter side if the image may be decoded at a reduced size.
         max_pixels: Cap on width × height.
         keep_alpha: Give RGBA where the picture has transparency.
 
@@ -125,7 +124,7 @@ def _opened(source: str | os.PathLike[str] | bytes) -> BinaryIO:
 
 @contextmanager
 def _picture_errors(name: str) -> Iterator[None]:
-    """Whatever a decoder raises as a ``ImageError`` that calls the picture by its name."""
+    """Convert anything that a decoder raises to an ``ImageError`` that names the image."""
     try:
         yield
     except ImageError:
@@ -133,7 +132,7 @@ def _picture_errors(name: str) -> Iterator[None]:
     except UnidentifiedImageError as error:
         raise ImageError(f"{name}: not a picture in a supported format.", remedy=_REMEDY) from error
     except Image.DecompressionBombError as error:
-        raise ImageTooLargeError(f"{name}: {error}", remedy="Store a smaller copy of it.") from error
+        raise ImageTooLargeError(f"{name}: {error}", remedy="Save a smaller copy of it.") from error
     except Exception as error:  # decoders raise nearly anything on hostile input, from struct.error to MemoryError
         raise ImageError(
             f"{name}: damaged or truncated ({error or type(error).__name__}).",
@@ -143,10 +142,10 @@ def _picture_errors(name: str) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Header:
-    """What a picture's first bytes say.
+    """An image's header.
 
     Attributes:
-        width, height: In pixels, as the picture is seen: turned as its EXIF data says.
+        width, height: In pixels, with EXIF orientation applied.
         media_type: Such as ``image/jpeg``.
     """
 
@@ -156,10 +155,10 @@ class Header:
 
 
 def read_header(source: str | os.PathLike[str] | bytes) -> Header:
-    """Look at a picture without decoding it.
+    """Read an image's header without decoding the image.
 
     Raises:
-        ImageError: As from ``open_image``, but for what only decoding shows, and whatever its size.
+        ImageError: As from ``open_image``, except for problems that only decoding finds; there is no size limit.
     """
     with _picture_errors(shown_name(source)), _opened(source) as file, quiet_pillow, _identify(file) as image:
         width, height = image.size
@@ -171,14 +170,14 @@ def read_header(source: str | os.PathLike[str] | bytes) -> Header:
 
 
 def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
-    """Open a file for reading, but never a folder, device or pipe, which could block or never end.
+    """Open a regular file for reading. Folders, devices and pipes are refused, since reading them could block.
 
     Raises:
         ImageError: It is missing, empty, not readable or not a regular file.
     """
     name = shown_name(path)
     try:
-        # Without O_NONBLOCK, opening a pipe waits for somebody to write to it. Asking for its kind first is a race.
+        # Without O_NONBLOCK, opening a pipe waits for a writer. Checking the file type first would be a race.
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
         file = os.fdopen(os.open(path, flags), "rb")
     except FileNotFoundError as error:
@@ -213,7 +212,7 @@ def _decode(file: BinaryIO, name: str, at_least: int | None, max_pixels: int, ke
 
 
 def _identify(file: BinaryIO) -> Image.Image:
-    """What ``Image.open`` does, but for its cap on pixels, which is one for the process and lower than ours."""
+    """Like ``Image.open``, without its pixel limit, which is global to the process and lower than ours."""
     start = file.read(16)
     for format_name in FORMATS:
         opener, accept = _OPENERS[format_name]
@@ -238,7 +237,7 @@ def _check_size(image: Image.Image, name: str, max_pixels: int) -> None:
     if width * height > max_pixels:
         raise ImageTooLargeError(
             f"{name}: {width} × {height} pixels, more than the cap of {max_pixels:,}.",
-            remedy="Store a smaller copy of it.",
+            remedy="Save a smaller copy of it.",
         )
     if width == 0 or height == 0:
         raise ImageError(f"{name}: it has no pixels.")
@@ -249,7 +248,7 @@ def _finish(image: Image.Image, at_least: int | None, keep_alpha: bool) -> Image
     turn = _turn_of(image)
     if at_least is not None and image.mode in ("L", "RGB", "RGBA", "CMYK"):
         factor = min(image.size) // (3 * at_least)
-        if factor > 1:  # before anything copies it: large pictures need much memory
+        if factor > 1:  # before any copy is made: large images need much memory
             image = image.reduce(factor)
     image = _to_rgb(image, keep_alpha=keep_alpha)
     return image if turn is None else image.transpose(turn)
@@ -258,7 +257,7 @@ def _finish(image: Image.Image, at_least: int | None, keep_alpha: bool) -> Image
 def _turn_of(image: Image.Image) -> Image.Transpose | None:
     try:
         return _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
-    except Exception:  # a damaged EXIF block is no reason to lose the picture
+    except Exception:  # an image with a damaged EXIF block is still usable
         return None
 
 
@@ -277,7 +276,7 @@ def _to_rgb(image: Image.Image, *, keep_alpha: bool) -> Image.Image:
 
 
 def _to_8_bit(image: Image.Image) -> Image.Image:
-    """16-bit, 32-bit and float grays to 8 bits: Pillow's own conversion clips them to white."""
+    """Convert 16-bit, 32-bit and float gray values to 8 bits; Pillow's own conversion clips them to white."""
     values = np.asarray(image).astype(np.float32)
     values = np.where(np.isfinite(values), values, np.float32(0.0))
     highest = float(values.max(initial=0.0))
@@ -287,10 +286,10 @@ def _to_8_bit(image: Image.Image) -> Image.Image:
 
 
 class _Quiet:
-    """Keeps Pillow's warnings, of odd EXIF blocks and the like, from users: a picture decodes or it does not.
+    """Silences Pillow's warnings, for example about odd EXIF blocks.
 
-    ``warnings.catch_warnings`` swaps the list of filters of the whole process, so two threads that leave it in the
-    wrong order lose somebody's filters. Here one filter goes into the list with the first thread and out with the last.
+    ``warnings.catch_warnings`` replaces the filters of the whole process, so threads that leave it in another order
+    lose filters. Here the first thread adds one filter and the last thread removes it.
     """
 
     _FILTER = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
@@ -315,11 +314,11 @@ class _Quiet:
 
 
 quiet_pillow = _Quiet()
-"""``with quiet_pillow:`` around whatever opens a picture by other means than this module's."""
+"""``with quiet_pillow:`` silences Pillow in code that opens images without this module."""
 
 
 def shown_name(source: ImageSource) -> str:
-    """What messages call a picture or file, with control and stray characters escaped, which terminals obey."""
+    """Name of an image or file for messages, with control characters escaped so that terminals do not obey them."""
     if isinstance(source, bytes):
         return "picture"
     if isinstance(source, Image.Image):

@@ -1,9 +1,8 @@
-"""Sketches of every kind to the one raster that sketch encoders are trained on.
+"""Rasterize sketches of every kind: strokes, SVG, and pictures of sketches.
 
 The raster is a square of white paper: the ink's bounding box, scaled by one factor so that its longer side fills
-``FILL`` of the square, centered, in lines ``LINE`` of the square wide. Where on the sheet, how large, how thick, in
-which color and on what paper somebody drew is gone before the encoder looks, and Python, REST, the page and training
-agree, since all of them come through here.
+``FILL`` of the square, centered, in lines ``LINE`` of the square wide. Position, size, line width, color and paper of
+the original have no effect on it. Python, REST, the page and training all use this code.
 """
 
 from __future__ import annotations
@@ -44,10 +43,10 @@ __all__ = [
 ]
 
 MAX_TEXT = 8_000_000
-"""Cap on the bytes of a sketch that is text."""
+"""Maximum bytes of a sketch that is text."""
 
 MAX_SKETCH_PIXELS = 100_000_000
-"""Cap on the pixels of a picture of a sketch: servers take them from anybody."""
+"""Maximum pixels of a picture of a sketch; lower than for photos, since servers accept sketches from any client."""
 
 _BLANK = b"\xef\xbb\xbf \t\r\n"
 
@@ -56,7 +55,7 @@ SketchSource = str | os.PathLike[str] | bytes | Image.Image | Strokes
 
 
 def rasterize_sketch(source: SketchSource, size: int) -> Raster:
-    """Bring any sketch to the raster.
+    """Rasterize a sketch of any kind.
 
     Args:
         source: Strokes; SVG text or JSON strokes as bytes; the path of a picture, ``.svg``, ``.json`` or ``.ndjson``
@@ -108,7 +107,7 @@ def _is_text(head: bytes) -> bool:
 def _decode(data: bytes) -> str:
     data = data.lstrip(_BLANK)
     if len(data) > MAX_TEXT and data[:1] != b"<":
-        data = data.split(b"\n", 1)[0]  # all of a category's sketches: the first line will do
+        data = data.split(b"\n", 1)[0]  # an .ndjson file of many sketches: the first counts
     if len(data) > MAX_TEXT:
         raise SketchError(f"more than the cap of {MAX_TEXT:,} bytes of text.", remedy="Simplify the sketch.")
     try:

@@ -1,4 +1,4 @@
-"""Strokes to the raster, and what the raster is."""
+"""Rasterize strokes; defines the raster."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from PIL import Image, ImageDraw
 from sketchseek.errors import EmptySketchError, SketchError
 
 RASTER_VERSION = 1
-"""Raised whenever the raster of the same sketch changes: encoders must then be trained anew."""
+"""Increased when the raster of a sketch changes; encoders must then be trained again."""
 
 FILL = 0.88
-"""Share of the raster's side that the longer side of the ink's bounding box fills."""
+"""Fraction of the raster's side that the longer side of the ink's bounding box fills."""
 
 LINE = 1 / 64
-"""Width of lines as a share of the raster's side."""
+"""Line width as a fraction of the raster's side."""
 
 MAX_POINTS = 200_000
 MAX_STROKES = 20_000
 
-_DENSE = 10_000  # points; from here on what cannot be seen is left out, lest a sketch take seconds
+_DENSE = 10_000  # points; from here on, invisible detail is skipped to keep this fast
 
-_LONGEST = 4_000  # times the sketch's longer side is the most that its lines may measure together
+_LONGEST = 4_000  # maximum total length of all strokes, in multiples of the sketch's longer side
 
 _FORM = 'Strokes are [[[x…],[y…]],…] or {"drawing": …}.'
 
@@ -45,7 +45,7 @@ def rasterize_strokes(strokes: Strokes, size: int) -> Raster:
 
 
 def parse_strokes(text: str) -> Strokes:
-    """Read JSON strokes: the list, an object with it as ``sketch`` or ``strokes``, or the first of lines of these.
+    """Parse JSON strokes: a list, an object with the key ``drawing`` or ``strokes``, or the first line of .ndjson.
 
     Raises:
         SketchError: It is not JSON or has no strokes.
@@ -67,7 +67,7 @@ def parse_strokes(text: str) -> Strokes:
 
 
 def check_strokes(strokes: Strokes) -> Polylines:
-    """Check strokes, leaving out those without points.
+    """Check strokes and convert them to arrays; strokes without points are dropped.
 
     Raises:
         SketchError: They are not lists of finite numbers within ±1e9, x and y of one length, or are too many.
@@ -115,6 +115,12 @@ def _coordinates(values: Sequence[float], number: int) -> npt.NDArray[np.float64
 
 
 def draw_polylines(lines: Polylines, size: int) -> Raster:
+    """Draw checked strokes, scaled and centered, with round line ends.
+
+    Raises:
+        EmptySketchError: There are none.
+        SketchError: They are so long that the raster would be black.
+    """
     if not lines:
         raise EmptySketchError("the sketch has no ink.", remedy="Draw at least one line.")
     points = np.concatenate(lines)

@@ -1,4 +1,4 @@
-"""SVG pictures to the raster.
+"""Rasterize SVG pictures.
 
 Own walk over the elements, since SVG libraries follow every reference as often as it stands there: elements, depth,
 path text and points are bounded, and nothing outside the text is ever opened.
@@ -19,11 +19,11 @@ from sketchseek.sketches.strokes import MAX_POINTS, Polylines, Raster, check_pol
 from sketchseek.sketches.svg_path import IDENTITY, NUMBER, Matrix, compose, parse_transform, path_polylines
 
 MAX_ELEMENTS = 20_000
-"""Cap on the elements of an SVG, those that ``use`` repeats counted each time."""
+"""Maximum number of elements; those that ``use`` repeats are counted each time."""
 
 MAX_DEPTH = 100
 MAX_PATH_TEXT = 1_000_000
-"""Cap on the characters of all paths together, repeated ones counted each time."""
+"""Maximum characters of all paths together; repeated ones are counted each time."""
 
 _GROUPS = frozenset({"g", "a", "svg", "switch"})
 _SHAPES = frozenset({"path", "rect", "circle", "ellipse", "line", "polyline", "polygon"})
@@ -122,12 +122,12 @@ def _parse(text: str) -> _Element:
 
 
 class _Walk:
-    """Collects the outlines of the elements that can be seen."""
+    """Collects the outlines of visible elements."""
 
     def __init__(self, root: _Element) -> None:
         self.lines: Polylines = []
-        self.pale: Polylines = []  # in the color of the paper: they count where there is nothing else
-        self._styled = False  # by a style sheet, which is not read: colors are not known
+        self.pale: Polylines = []  # in the color of the paper; used only if there is nothing else
+        self._styled = False  # by a style sheet, which is not read: colors are unknown
         self._elements = 0
         self._points = 0
         self._path_text = 0
@@ -148,7 +148,7 @@ class _Walk:
         )
 
     def visit(self, element: _Element, inherited: _Attributes, matrix: Matrix, depth: int) -> None:
-        """Collect an element and what it holds, placed by ``matrix``."""
+        """Collect an element and its children, transformed by ``matrix``."""
         self._elements += 1
         if self._elements > MAX_ELEMENTS:
             raise SketchError(f"more than {MAX_ELEMENTS:,} elements.", remedy="Simplify the sketch.")
@@ -175,7 +175,7 @@ class _Walk:
     def _use(self, attributes: _Attributes, inherited: _Attributes, matrix: Matrix, depth: int) -> None:
         reference = attributes.get("href", "")
         target = self._named.get(reference[1:]) if reference.startswith("#") else None
-        if target is None:  # nothing outside the text is opened
+        if target is None:  # external references are never opened
             return
         x, y = self._lengths(attributes, "x", "y")
         if x or y:
@@ -263,7 +263,7 @@ def _style(text: str) -> _Attributes:
 
 
 def _paint(text: str) -> str:
-    """A color in one spelling, or "none"; what is not known counts as black."""
+    """A normalized color, or "none"; an unknown color counts as black."""
     text = text.strip().lower()[:60]
     if text in ("none", "transparent", ""):
         return "none"
@@ -281,7 +281,7 @@ def _numbers(text: str) -> list[float]:
 
 
 def _length(text: str, relative: float) -> float:
-    """A length in user units, 0 where it is none."""
+    """A length in user units; 0 if it is not a length."""
     match = re.fullmatch(rf"\s*({NUMBER})\s*(%|[a-z]*)\s*", text[:100])
     if match is None:
         return 0.0

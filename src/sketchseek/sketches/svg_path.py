@@ -1,4 +1,4 @@
-"""SVG path data, transforms and their grammar (SVG 1.1, chapters 7.6 and 8.3), in time that grows with their length.
+"""Parse SVG path data and transforms (SVG 1.1, chapters 7.6 and 8.3) in linear time.
 
 svgelements, the usual parser, takes minutes for a megabyte of repeated ``Z`` and six seconds for a megabyte of arcs.
 """
@@ -37,7 +37,7 @@ _Point = complex
 
 
 def path_polylines(text: str) -> Polylines:
-    """A path's parts as lines, each curve in 16 steps. What follows an error in the data is left out, as browsers do.
+    """Convert a path to polylines, each curve in 16 steps. Data after an error is ignored, as in browsers.
 
     Raises:
         SketchError: More than ``MAX_POINTS`` points.
@@ -76,7 +76,7 @@ def _floats(texts: Iterable[str]) -> list[float]:
 
 
 class _Pen:
-    """Where a path has got to; points are complex numbers."""
+    """The current point of a path; points are complex numbers."""
 
     def __init__(self) -> None:
         self.lines: list[list[_Point]] = []
@@ -174,7 +174,7 @@ def _arc(start: _Point, rx: float, ry: float, degrees: float, large: bool, sweep
 
 
 def parse_transform(text: str) -> Matrix:
-    """A transform attribute's matrix; what is not understood in it is left out."""
+    """The matrix of a transform attribute; unknown functions are ignored."""
     matrix = IDENTITY
     for kind, arguments in _TRANSFORM.findall(text[:1000]):
         numbers = _floats(_NUMBERS.findall(arguments))
@@ -185,7 +185,7 @@ def parse_transform(text: str) -> Matrix:
 
 
 def compose(outer: Matrix, inner: Matrix) -> Matrix:
-    """The matrix that first does ``inner``, then ``outer``."""
+    """The matrix that applies ``inner``, then ``outer``."""
     return np.column_stack([outer[:, :2] @ inner[:, :2], outer[:, :2] @ inner[:, 2] + outer[:, 2]])
 
 

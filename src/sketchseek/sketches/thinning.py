@@ -1,4 +1,4 @@
-"""Masks of ink to lines one pixel wide: hollowing filled areas, thinning, and connected parts."""
+"""Reduce masks of ink to lines one pixel wide: hollow filled areas, thin lines, find connected components."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Mask = npt.NDArray[np.bool_]
 
 
 def hollow(mask: Mask, thickest: int) -> Mask:
-    """Leave only the edge of what is thicker than ``thickest`` pixels, an odd number; lines stay as they are.
+    """Reduce ink thicker than ``thickest`` pixels (an odd number) to its outline; lines stay as they are.
 
     The mask's border must be free of ink for ``thickest`` pixels.
     """
@@ -36,7 +36,7 @@ _CORNER = 0b00011100  # ink to the east, south-east and south only
 
 
 def _thinning_tables() -> npt.NDArray[np.bool_]:
-    """For both passes of Zhang and Suen (1984), by the eight neighbors as bits: may the pixel go?"""
+    """For both passes of Zhang and Suen (1984), by the eight neighbors as bits: whether the pixel may be removed."""
     tables = np.zeros((2, 256), dtype=np.bool_)
     for code in range(256):
         p = [code >> bit & 1 for bit in range(8)]  # north, then clockwise
@@ -55,7 +55,7 @@ _BEYOND = ((-1, 2), (0, 2), (1, 2), (2, 2), (2, 1), (2, 0), (2, -1))
 
 
 def thin(mask: Mask) -> Mask:
-    """Thin lines to one pixel by Zhang and Suen's method, looking at ink pixels only; each part leaves something."""
+    """Thin lines to one pixel by Zhang and Suen's method, visiting ink pixels only; no component disappears."""
     pad = np.pad(mask, 2)
     flat = pad.reshape(-1).view(np.uint8)
     ink = np.flatnonzero(flat)
@@ -90,7 +90,7 @@ class Components:
     """
 
     def __init__(self, mask: Mask) -> None:
-        # Runs of ink in rows are joined where they touch runs of the next row; labels then spread along the joints.
+        # Runs of ink in a row are linked to the runs that they touch in the next row; labels then spread along the links.
         self._shape = mask.shape
         span = mask.shape[1] + 2
         edges = np.diff(np.pad(mask, ((0, 0), (1, 1))).view(np.int8), axis=1)
@@ -116,7 +116,7 @@ class Components:
         self.extent = np.maximum(self._spread(self._row, self._row + 1), self._spread(self._start, self._end))
 
     def pixels(self, chosen: Mask) -> npt.NDArray[np.int64]:
-        """(count,) pixels of each part that are also set in another mask of the same shape."""
+        """(count,) pixels of each component that are also set in another mask of the same shape."""
         sums = np.concatenate([[0], np.cumsum(chosen, dtype=np.int64)])
         start = self._row * self._shape[1] + self._start
         return self._sum(sums[start + self._end - self._start] - sums[start])
