@@ -108,7 +108,7 @@ def test_litter_of_file_systems_is_passed_over(tmp_path: Path) -> None:
 def test_the_real_subset_s_counts(real_data: Path) -> None:
     dataset = load_sketchy(real_data / "sketchy")
     split = sketchy_split(dataset)
-    assert (len(dataset.categories), len(dataset.photos), len(dataset.sketches)) == (125, 3388, 5627)
-    assert len(dataset.paired().photos) == 946
+    assert (len(dataset.categories), len(dataset.photos), len(dataset.sketches)) == (125, 3436, 6648)
+    assert len(dataset.paired().photos) == 1172
     assert (len(split.test_photo_keys), split.missing) == (1225, ())
     assert len(dataset.subset(photos=split.test_photo_keys).sketches) == 848
