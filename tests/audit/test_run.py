@@ -94,7 +94,7 @@ def test_the_test_part_is_audited_apart_and_fits_no_training(faulty: Path, tmp_p
     write_page(tmp_path / "report.html", found, files)
     assert TEST_ONLY in (tmp_path / "report.html").read_text()
     files["pose"].write_text("cat/n00_100-1\n")
-    with pytest.raises(DatasetError, match="none of its 1 entries is in the training part"):
+    with pytest.raises(DatasetError, match="none of its 1 entries is in the training subset"):
         exclude(load_input("sketchy", faulty).dataset, [files["pose"]])
 
 
