@@ -94,7 +94,7 @@ def test_the_test_part_is_audited_apart_and_fits_no_training(faulty: Path, tmp_p
     write_page(tmp_path / "report.html", found, files)
     assert TEST_ONLY in (tmp_path / "report.html").read_text()
     files["pose"].write_text("cat/n00_100-1\n")
-    with pytest.raises(DatasetError, match="none of its 1 entries is in the training part"):
+    with pytest.raises(DatasetError, match="none of its 1 entries is in the training subset"):
         exclude(load_input("sketchy", faulty).dataset, [files["pose"]])
 
 
@@ -144,7 +144,7 @@ def test_every_kind_of_set(tmp_path: Path, encoder: Encoder, kind: str) -> None:
     assert len(found.categories) == (3 if kind == "categories" else 1)
     assert found.findings["wrong_object"] == () or kind == "categories"
     if kind in ("pairs", "categories"):
-        with pytest.raises(ConfigError, match="no test part"):
+        with pytest.raises(ConfigError, match="has no test split"):
             load_input(kind, tmp_path, "test")
     else:
         assert load_input(kind, tmp_path, "test").dataset.photos
@@ -160,7 +160,7 @@ def test_halves_part_the_drawn_photos_and_can_be_audited_alone(faulty: Path, tmp
     assert {sketch.photo for sketch in part.dataset.sketches} == set(files[name].read_text().split())
     assert part.dataset.photos == whole.dataset.photos
     assert f"{name}.txt names" in " ".join(audit(part, encoder).remarks)
-    with pytest.raises(DatasetError, match="is drawn in the test part"):
+    with pytest.raises(DatasetError, match="has a sketch in the test subset"):
         load_input("sketchy", faulty, "test", only=files[name])
 
 

@@ -43,26 +43,27 @@ class SourceConfig:
     """One data set.
 
     Attributes:
-        kind: ``sketchy`` and ``chairv2`` (official layouts, without their test parts), ``pairs``, ``categories``,
-            ``quickdraw`` (sketches of words; its training part), ``photos`` (folders of photos, one a category), or
-            ``named`` (pictures whose file name is a word).
+        kind: Name of a data set in ``sketchseek.datasets.registry``, such as ``sketchy``. Only its training subset is
+            read.
         path: Its folder, relative to the experiment's ``data`` folder or absolute.
         lines: A line sketch is extracted from each of its photos, too (``sketchseek.training.pseudo_sketches``).
         share: Share of its drawn photos that train, the others being left out with their sketches: for learning curves.
         unfinished: Each of its sketches that is strokes also comes as its first part, for search while one draws.
         terms: Its license or terms, for the model card.
-        exclude: Lists of what to leave out of training, such as ``sketchseek audit`` writes, relative to the ``data``
-            folder or, where it has none of that name, to the current folder.
+        variant: Which rendition of its photos, such as Sketchy's ``tx_000100000000``; empty for the default.
+        exclude: Exclusion lists: names of the data set's own, such as Sketchy's ``error``, or files, such as
+            ``sketchseek audit`` writes, relative to the ``data`` folder or else to the current folder.
         zero_shot: Name of a zero-shot split whose unseen categories are left out, validation included, such as
             ``sketchy-104-21`` (``sketchseek.datasets.zero_shot``); every source of the experiment should say so.
     """
 
-    kind: Literal["sketchy", "chairv2", "pairs", "categories", "quickdraw", "photos", "named"]
+    kind: str
     path: str
     lines: bool = False
     unfinished: bool = False
     share: float = 1.0
     terms: str = ""
+    variant: str = ""
     exclude: list[str] = field(default_factory=list)
     zero_shot: str = ""
 
@@ -226,7 +227,14 @@ class TrainConfig:
 def _said(part: Any) -> dict[str, Any]:
     """A part's settings, for the fingerprint: what older runs could not say is not said where it is empty."""
     said = dataclasses.asdict(part).items()
-    unsaid: dict[str, Any] = {"exclude": [], "zero_shot": "", "lines": False, "unfinished": False, "share": 1.0}
+    unsaid: dict[str, Any] = {
+        "variant": "",
+        "exclude": [],
+        "zero_shot": "",
+        "lines": False,
+        "unfinished": False,
+        "share": 1.0,
+    }
     unsaid |= dict.fromkeys(("deform", "thickness", "drop", "partial"), 0.0)
     return {name: value for name, value in said if name not in unsaid or value != unsaid[name]}
 
