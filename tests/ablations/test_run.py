@@ -129,7 +129,14 @@ def test_changed_settings_are_run_anew_and_old_results_go(
         json.dumps(STUDY | {"tune": None, "seeds": [1, 0], "vary": {"triplet": {"steps": 1}}, "hypotheses": []})
     )
     changed = load_ablation(other)
-    run_ablation(changed, Folders(root, tmp_path / "runs", store, folders.cache), most=0)
+    others = Folders(root, tmp_path / "runs", store, folders.cache)
+    (store / "package.json").write_text('{"name": "not ours"}')
+    kept = sorted(file.name for file in store.iterdir())
+    run_ablation(changed, others, most=0)
+    assert sorted(file.name for file in store.iterdir()) == sorted([*kept, "ablation.json"])
+    run_ablation(changed, others, most=0, prune=True)
+    assert (store / "package.json").read_text() == '{"name": "not ours"}'
+    (store / "package.json").unlink()
     assert [file.name for file in store.iterdir()] == ["ablation.json"]
     job = next_job(changed, store)
     assert job is not None

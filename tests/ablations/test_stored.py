@@ -17,7 +17,7 @@ SETTINGS: dict[str, Any] = {
     "text": "Of nothing.",
     "configurations": ["a", "b"],
     "seeds": [3, 4],
-    "hypotheses": [{"hypothesis": "b beats a", "better": ["b"], "than": ["a"], "figure": "recall@1"}],
+    "hypotheses": [{"hypothesis": "b beats a", "better": ["b"], "than": ["a"], "metric": "recall@1"}],
 }
 
 
@@ -89,7 +89,7 @@ def test_verdicts(tmp_path: Path, ranks: list[int], word: str) -> None:
     runs = [run(v, seed, ranks if v == "b" else [9] * 30) for v in "ab" for seed in (3, 4)]
     ablation = load_stored(store(tmp_path / "s", runs))
     assert [verdict.word for verdict in ablation.verdicts()] == [word]
-    swapped = SETTINGS | {"hypotheses": [{"hypothesis": "c", "better": ["a"], "than": ["b"], "figure": "recall@1"}]}
+    swapped = SETTINGS | {"hypotheses": [{"hypothesis": "c", "better": ["a"], "than": ["b"], "metric": "recall@1"}]}
     opposite = "not supported" if word == "supported" else "undecided"
     assert [verdict.word for verdict in load_stored(store(tmp_path / "s", runs, swapped)).verdicts()] == [opposite]
 

@@ -155,7 +155,7 @@ def _pictures(ablation: StoredAblation, data: Path) -> str:
     images: dict[str, str] = {}
     blocks = []
     for number, example in enumerate(next(iter(firsts.values()))["test"]["examples"]):
-        sketch = sketches[example["drawing"]]
+        sketch = sketches[example["sketch"]]
         lines = []
         for configuration, run in firsts.items():
             found = run["test"]["examples"][number]

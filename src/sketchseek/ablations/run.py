@@ -31,6 +31,8 @@ from sketchseek.training.data import Parts, load_sources
 from sketchseek.training.loop import Events, load_run, save_experiment, train
 from sketchseek.training.trained_encoder import ReadingMemory, TrainedEncoder
 
+SCHEMA = "sketchseek.ablation-run/1"
+"""Marks a stored result as ours; no file without it is ever deleted."""
 EXAMPLES, FOUND = 8, 6
 """How many queries a run keeps for pictures, and how many of the first photos of each."""
 
@@ -95,7 +97,12 @@ class Watching:
 
 
 def run_ablation(
-    ablation: Ablation, folders: Folders, *, most: int | None = None, watching: Watching | None = None
+    ablation: Ablation,
+    folders: Folders,
+    *,
+    most: int | None = None,
+    prune: bool = False,
+    watching: Watching | None = None,
 ) -> None:
     """Do the runs of a ablation that its store lacks, one after another.
 
@@ -103,6 +110,7 @@ def run_ablation(
         ablation: The ablation.
         folders: Where it reads and writes.
         most: Do at most so many runs; None for all.
+        prune: Delete stored results of settings that the ablation no longer asks for.
         watching: Told how far it is.
 
     Raises:
@@ -116,7 +124,8 @@ def run_ablation(
     }
     folders.store.mkdir(parents=True, exist_ok=True)
     write_text(folders.store / "ablation.json", json.dumps(described, indent=1, ensure_ascii=False) + "\n")
-    _forget_others(ablation, folders.store)
+    if prune:
+        _prune(ablation, folders.store)
     memory, load = ReadingMemory(), _PartsMemory(folders.data)
     done = 0
     while done != most and (job := next_job(ablation, folders.store)) is not None:
@@ -179,11 +188,20 @@ def _finished(ablation: Ablation, store: Path) -> list[Job]:
     return jobs
 
 
-def _forget_others(ablation: Ablation, store: Path) -> None:
-    """Delete results of settings that the ablation no longer asks for: they would stand in its report."""
-    params = {store / job.file for job in _finished(ablation, store)} | {store / "ablation.json"}
-    for file in {*store.glob("*.json"), *store.glob("tuning/*.json")} - params:
-        file.unlink()
+def _prune(ablation: Ablation, store: Path) -> None:
+    """Delete results of settings that the ablation no longer asks for; files without our schema stay."""
+    current = {store / job.file for job in _finished(ablation, store)}
+    for file in {*store.glob("*.json"), *store.glob("tuning/*.json")} - current:
+        if _is_result(file):
+            file.unlink()
+
+
+def _is_result(file: Path) -> bool:
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(data, dict) and data.get("schema") == SCHEMA
 
 
 def _tuning_jobs(ablation: Ablation, configuration: str) -> list[Job]:
@@ -229,6 +247,7 @@ def _run(
     folder = _run_folder(folders, job)
     started = time.perf_counter()
     result: dict[str, Any] = {
+        "schema": SCHEMA,
         "configuration": job.configuration,
         "purpose": job.purpose,
         "seed": job.config.seed,

@@ -128,10 +128,10 @@ class StoredAblation:
         out = []
         for hypothesis in self.settings.get("hypotheses", []):
             pairs = list(zip(hypothesis["better"], hypothesis["than"], strict=True))
-            found = self.difference(pairs, hypothesis["figure"])
+            found = self.difference(pairs, hypothesis["metric"])
             if found is not None:
                 runs = len(pairs) * len(self.settings["seeds"])
-                out.append(Verdict(hypothesis["hypothesis"], hypothesis["figure"], *found, runs))
+                out.append(Verdict(hypothesis["hypothesis"], hypothesis["metric"], *found, runs))
         return out
 
     def difference(self, pairs: list[tuple[str, str]], figure: str) -> tuple[float, Interval] | None:

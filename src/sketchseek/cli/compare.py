@@ -33,6 +33,7 @@ _PATH = click.Path(path_type=Path)
     "--cache", type=_PATH, help="Folder for decoded pixels and frozen stages' outputs.  [default: <out>/cache]"
 )
 @click.option("--most", type=click.IntRange(min=0), help="Do at most so many runs, then report; 0 only reports.")
+@click.option("--prune", is_flag=True, help="Delete stored results of settings that the ablation no longer asks for.")
 @click.option("--threads", type=int, default=0, help="Threads of torch; 0 for its own choice.")
 @click.option("--json", "as_json", is_flag=True, help="Print the metrics as JSON.")
 def compare_command(
@@ -42,6 +43,7 @@ def compare_command(
     store: Path | None,
     cache: Path | None,
     most: int | None,
+    prune: bool,
     threads: int,
     as_json: bool,
 ) -> None:
@@ -65,7 +67,7 @@ def compare_command(
     folders = Folders(data, out / "runs", store or out / "results", cache or out / "cache")
     with training_bars() as bars:
         try:
-            run_ablation(loaded, folders, most=most, watching=_watching(bars))
+            run_ablation(loaded, folders, most=most, prune=prune, watching=_watching(bars))
         except KeyboardInterrupt:
             bars.console.print("Interrupted; the same command continues.")
             raise SystemExit(130) from None
