@@ -7,14 +7,14 @@ from html import escape
 from pathlib import Path
 
 from sketchseek.ablations.plots import plot_courses, plot_grid, plot_spread
-from sketchseek.ablations.stored import (
-    FIGURES,
-    Run,
-    StoredAblation,
+from sketchseek.ablations.results import (
+    METRICS,
+    AblationResults,
     sentence,
     shown_choice,
     shown_difference,
 )
+from sketchseek.ablations.table import Run
 from sketchseek.datasets.image_folders import load_pairs
 from sketchseek.datasets.qmul import load_qmul
 from sketchseek.datasets.records import SketchDataset
@@ -47,7 +47,7 @@ tr.best td { font-weight: 600 } .supported { color: #0d6b40; font-weight: 600 }
 """
 
 
-def write_compared_page(path: Path, ablation: StoredAblation, data: Path | None = None) -> None:
+def write_compared_page(path: Path, ablation: AblationResults, data: Path | None = None) -> None:
     """Write a ablation's report.
 
     Args:
@@ -84,7 +84,7 @@ def write_compared_page(path: Path, ablation: StoredAblation, data: Path | None 
     path.write_text(text, encoding="utf-8")
 
 
-def _claims(ablation: StoredAblation) -> str:
+def _claims(ablation: AblationResults) -> str:
     kinds = {"supported": "supported", "not supported": "refuted", "undecided": "undecided"}
     rows = [
         f'<tr><td class="text">{escape(v.hypothesis)}</td><td>{escape(shown_difference(v))}</td>'
@@ -98,7 +98,7 @@ def _claims(ablation: StoredAblation) -> str:
     return f'<h2>Claims</h2><div class="wide"><table>{head}{"".join(rows)}</table></div>{note}'
 
 
-def _figures(ablation: StoredAblation) -> str:
+def _figures(ablation: AblationResults) -> str:
     columns = ablation.columns
     means = {
         v: spread.mean for v in ablation.configurations if (spread := ablation.spread(v, "recall@1", columns[0][0]))
@@ -119,7 +119,7 @@ def _figures(ablation: StoredAblation) -> str:
     return f'<div class="wide"><table>{top}{"".join(rows)}</table></div>'
 
 
-def _tuning(ablation: StoredAblation) -> str:
+def _tuning(ablation: AblationResults) -> str:
     if not ablation.tuning:
         return ""
     rows = []
@@ -127,7 +127,7 @@ def _tuning(ablation: StoredAblation) -> str:
         runs = sorted(ablation.tuning.get(configuration, []), key=lambda run: -run.get("score", -1.0))
         for place, run in enumerate(runs):
             found = run.get("validation", {})
-            cells = "".join(f"<td>{100 * found[name]:.1f}</td>" if name in found else "<td>–</td>" for name in FIGURES)
+            cells = "".join(f"<td>{100 * found[name]:.1f}</td>" if name in found else "<td>–</td>" for name in METRICS)
             name = escape(configuration) if place == 0 else ""
             tried = escape(shown_choice(run) + (f" ({run['failed']})" if "failed" in run else ""))
             rows.append(
@@ -135,13 +135,13 @@ def _tuning(ablation: StoredAblation) -> str:
                 f'<td class="text">{tried}</td>{cells}</tr>'
             )
     head = '<tr><th class="text">configuration</th><th class="text">tried, best first</th>'
-    head += "".join(f"<th>validation<br>{name}</th>" for name in FIGURES) + "</tr>"
+    head += "".join(f"<th>validation<br>{name}</th>" for name in METRICS) + "</tr>"
     note = "<p>Chosen by recall@1 + recall@10 on the validation part. The test part had no say.</p>"
     tried = f'<div class="wide"><table>{head}{"".join(rows)}</table></div>'
     return f"<h2>Tuning</h2>{note}<details><summary>All that was tried</summary>{tried}</details>"
 
 
-def _pictures(ablation: StoredAblation, data: Path) -> str:
+def _pictures(ablation: AblationResults, data: Path) -> str:
     """For each example query, what the first run of the first configuration and of the best others found."""
     firsts: dict[str, Run] = {
         v: runs[0] for v in ablation.configurations if (runs := ablation.final.get(v)) and "test" in runs[0]
