@@ -131,4 +131,4 @@ def _svg(figure: Figure, says: str) -> str:
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "sketchseek", "font.family": "sans-serif"}):
         figure.savefig(file, format="svg", metadata={"Date": None}, transparent=True)
     text = file.getvalue()
-    return f'<figure role="img" aria-label="{escape(says)}">{text[text.index("<svg") :]}</figure>'
+    return f'<figure class="plot" role="img" aria-label="{escape(says)}">{text[text.index("<svg") :]}</figure>'

@@ -58,7 +58,7 @@ def compare_command(
     import torch
 
     from sketchseek.ablations.config import load_ablation
-    from sketchseek.ablations.html_report import write_compared_page
+    from sketchseek.ablations.html_report import write_ablation_report
     from sketchseek.ablations.results import load_results, markdown
     from sketchseek.ablations.run import Folders, count_jobs, run_ablation
 
@@ -76,7 +76,7 @@ def compare_command(
     stored = load_results(table.path)
     out.mkdir(parents=True, exist_ok=True)
     (out / "report.md").write_text(markdown(stored), encoding="utf-8")
-    write_compared_page(out / "report.html", stored, data)
+    write_ablation_report(out / "report.html", stored, data)
     done, total = count_jobs(loaded, table)
     if as_json:
         click.echo(json.dumps(_summary(stored, done, total, out), ensure_ascii=False))
