@@ -93,7 +93,7 @@ def test_changing_leaves_the_original_alone() -> None:
             {"hypotheses": [{"hypothesis": "c", "better": ["wide", "plain"], "than": ["plain"]}]},
             "as many configurations",
         ),
-        ({"hypotheses": [{"hypothesis": "c", "better": ["wide"], "than": ["plain"], "figure": "mAP"}]}, "mAP"),
+        ({"hypotheses": [{"hypothesis": "c", "better": ["wide"], "than": ["plain"], "metric": "mAP"}]}, "mAP"),
     ],
 )
 def test_wrong_studies_are_named_before_anything_runs(tmp_path: Path, change: dict[str, Any], message: str) -> None:

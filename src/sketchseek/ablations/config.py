@@ -14,7 +14,7 @@ from sketchseek.training.losses import create_loss
 
 Settings = dict[str, Any]
 Protocol = Literal["sketchy", "chairv2", "shoev2", "pairs"]
-MetricValue = Literal["recall@1", "recall@5", "recall@10"]
+MetricName = Literal["recall@1", "recall@5", "recall@10"]
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class HypothesisConfig:
     hypothesis: str
     better: list[str]
     than: list[str]
-    metric: MetricValue = "recall@1"
+    metric: MetricName = "recall@1"
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sketchseek.ablations.stored import StoredAblation, axes
+from sketchseek.ablations.results import AblationResults, axes
 from sketchseek.errors import MissingExtraError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _COLOURS = (
 )
 
 
-def plot_spread(ablation: StoredAblation) -> str:
+def plot_spread(ablation: AblationResults) -> str:
     """Recall@1 and recall@10 of each configuration: a ring a seed, a bar at the mean."""
     part = "test" if ablation.tested else "validation"
     configurations = [
@@ -53,7 +53,7 @@ def plot_spread(ablation: StoredAblation) -> str:
     return _svg(figure, f"{part} recall of each configuration")
 
 
-def plot_courses(ablation: StoredAblation) -> str:
+def plot_courses(ablation: AblationResults) -> str:
     """Validation recall@1 in the course of training, the mean over seeds."""
     figure = _figure(9, 4.2)
     axis = figure.add_subplot()
@@ -74,7 +74,7 @@ def plot_courses(ablation: StoredAblation) -> str:
     return _svg(figure, "validation recall in the course of training")
 
 
-def plot_grid(ablation: StoredAblation) -> str:
+def plot_grid(ablation: AblationResults) -> str:
     """Recall@1 of a ablation that crosses two things, as a map; empty for any other ablation."""
     found = axes(ablation)
     part = "test" if ablation.tested else "validation"
@@ -131,4 +131,4 @@ def _svg(figure: Figure, says: str) -> str:
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "sketchseek", "font.family": "sans-serif"}):
         figure.savefig(file, format="svg", metadata={"Date": None}, transparent=True)
     text = file.getvalue()
-    return f'<figure role="img" aria-label="{escape(says)}">{text[text.index("<svg") :]}</figure>'
+    return f'<figure class="plot" role="img" aria-label="{escape(says)}">{text[text.index("<svg") :]}</figure>'

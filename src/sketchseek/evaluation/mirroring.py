@@ -9,7 +9,6 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from sketchseek.ablations.stored import PREFERENCE
 from sketchseek.evaluation.encode_dataset import EncoderPair, Pixels, Progress, encode_photo_set
 from sketchseek.evaluation.metrics import TIE, Vectors, score_queries
 from sketchseek.evaluation.protocols import Evaluation
@@ -17,6 +16,7 @@ from sketchseek.evaluation.summary import RECALLS, MetricValue, intervals_of, va
 from sketchseek.images import ImageSource
 from sketchseek.models.package import Distance
 
+OWN_OVER_MIRROR = "own_over_mirror"
 _NOBODY = -2  # the label of mirror images: no sketch looks for them
 
 
@@ -54,7 +54,7 @@ def add_mirror_figures(evaluation: Evaluation, encoder: EncoderPair, *, progress
         values = preference(
             drawn[queries], evaluation.shelved.vectors[own], images.vectors[mirrored], evaluation.distance
         )
-        preferred = [MetricValue(PREFERENCE, values)]
+        preferred = [MetricValue(OWN_OVER_MIRROR, values)]
         report.metrics.update(values_of(preferred))
         report.intervals.update(intervals_of(preferred, clusters[read[queries]]))
     report.metrics.update(values_of(metrics))
