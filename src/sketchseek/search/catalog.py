@@ -98,6 +98,20 @@ class Row:
     vector: bytes
 
 
+@dataclass(frozen=True)
+class Bounds:
+    """A filter in the catalog's terms.
+
+    Attributes:
+        folder: Absolute path; photos in it and below it.
+        after, before: File times in nanoseconds since 1970: ``after`` is included, ``before`` is not.
+    """
+
+    folder: bytes | None = None
+    after: int | None = None
+    before: int | None = None
+
+
 class Catalog(Database):
     """A connection to a library's catalog. One thread at a time may use it.
 
@@ -258,6 +272,24 @@ class Catalog(Database):
         """The id of the photo under a path, if its file has these bytes."""
         found = self._one("SELECT id FROM photos WHERE path = ? AND digest = coalesce(?, digest)", path, digest)
         return None if found is None else int(found)
+
+    def ids_within(self, bounds: Bounds) -> Ids:
+        """Ids of the photos within bounds, ascending."""
+        if bounds.after is None and bounds.before is None:
+            return self.ids(bounds.folder)
+        conditions: list[str] = []
+        values: list[bytes | int] = []
+        if bounds.after is not None:
+            conditions.append("mtime_ns >= ?")
+            values.append(bounds.after)
+        if bounds.before is not None:
+            conditions.append("mtime_ns < ?")
+            values.append(bounds.before)
+        if bounds.folder is not None:
+            conditions.append("(path = ? OR (path >= ? AND path < ?))")
+            values += [bounds.folder, *path_range(bounds.folder)]
+        rows = self.execute(f"SELECT id FROM photos WHERE {' AND '.join(conditions)} ORDER BY id", *values)
+        return np.fromiter((row[0] for row in rows), np.int64, len(rows))
 
     def ids(self, folder: bytes | None = None) -> Ids:
         """Ids of all photos, or of those in a folder and below it, ascending."""

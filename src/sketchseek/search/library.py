@@ -14,7 +14,6 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 
@@ -26,11 +25,11 @@ from sketchseek.errors import InputError, LibraryError, LibraryNotFoundError
 from sketchseek.images import ImageSource
 from sketchseek.models.package import DEFAULT_MODEL, ModelPackage, load_model_package
 from sketchseek.search.catalog import Catalog
-from sketchseek.search.filters import Filter
 from sketchseek.search.index_mirror import IndexMirror
 from sketchseek.search.library_model import facts_of, mismatch
 from sketchseek.search.lock import WriterLock
-from sketchseek.search.query import QueryEngine, SearchParams
+from sketchseek.search.params import Filter, SearchParams
+from sketchseek.search.query import QueryEngine
 from sketchseek.search.results import (
     Failure,
     IndexProgress,
@@ -65,7 +64,7 @@ class Library:
         if package is not None and package.manifest.fingerprint != facts["fingerprint"]:
             self._catalog.close()
             raise mismatch(path, facts, package)
-        self._finder = QueryEngine(path, self._catalog, self._lock, package)
+        self._engine = QueryEngine(path, self._catalog, self._lock, package)
 
     @classmethod
     def open(
@@ -207,13 +206,13 @@ class Library:
             package = load_model_package(chosen)
             report = re_embed(catalog, Encoder(package, threads=1), facts_of(package), progress)
             IndexMirror.of(self.path, catalog.meta()).save(catalog)
-        self._finder.use(package)
+        self._engine.use(package)
         return report
 
     def _update(self, catalog: Catalog, folders: Sequence[bytes], progress: Progress | None) -> IndexReport:
         from sketchseek.search.update import update
 
-        encoder = Encoder(self._finder.package(catalog.meta()), threads=1)
+        encoder = Encoder(self._engine.package(catalog.meta()), threads=1)
         return update(self.path, catalog, encoder, folders, progress)
 
     @contextmanager
@@ -230,75 +229,53 @@ class Library:
     # --- searching ----------
 
     def search(
-        self,
-        sketch: SketchSource,
-        k: int = 10,
-        folder: PathLike | None = None,
-        *,
-        after: datetime | None = None,
-        before: datetime | None = None,
-        offset: int = 0,
+        self, sketch: SketchSource, k: int = 10, *, offset: int = 0, filter: Filter | None = None
     ) -> list[SearchResult]:
-        """Find the photos that look most like a sketch.
+        """Find the photos that match a sketch best.
 
         Args:
-            sketch: Strokes, SVG, a picture; see ``sketchseek.sketches.rasterize_sketch``.
-            k: How many to find.
-            folder: Only look in this folder and below it.
-            after, before: Only find photos whose file time is ``after`` or later, and earlier than ``before``; without
-                a time zone they are local times.
-            offset: Leave out this many of the best, to go on where another search ended.
+            sketch: Strokes, SVG or an image; see ``sketchseek.sketches.rasterize_sketch``.
+            k: Maximum number of results.
+            offset: Number of best results to skip, for paging.
+            filter: Which photos may be returned; by default every photo.
 
         Returns:
-            Best first; fewer than ``k`` where there are no more photos.
+            Results, best first; fewer than ``k`` if there are no more photos.
 
         Raises:
-            SketchError: The sketch cannot be read; EmptySketchError where it has no ink.
+            SketchError: The sketch cannot be read; EmptySketchError if it has no ink.
+            InputError: ``k``, ``offset`` or ``filter`` is invalid.
         """
-        return self._finder.by_sketch(sketch, SearchParams.of(k, folder, after, before, offset))
+        return self._engine.search_sketch(sketch, _params(k, offset, filter))
 
     def search_photo(
-        self,
-        photo: ImageSource | int,
-        k: int = 10,
-        folder: PathLike | None = None,
-        *,
-        after: datetime | None = None,
-        before: datetime | None = None,
-        offset: int = 0,
+        self, photo: ImageSource | int, k: int = 10, *, offset: int = 0, filter: Filter | None = None
     ) -> list[SearchResult]:
-        """Find the photos that look most like a photo, itself left out where it is in the library.
+        """Find the photos that look most like a photo. A photo of the library is not among its own results.
 
         Args:
-            photo: The id of a photo in the library, a path, a picture's bytes, or a PIL image.
-            k, folder, after, before, offset: See ``search``.
+            photo: Id of a photo in the library, or a path, an image's bytes or a PIL image.
+            k, offset, filter: See ``search``.
 
         Raises:
             ImageError: The photo cannot be read.
             InputError: There is no photo with this id.
         """
-        return self._finder.by_photo(photo, SearchParams.of(k, folder, after, before, offset))
+        return self._engine.search_photo(photo, _params(k, offset, filter))
 
     def search_vector(
-        self,
-        vector: npt.ArrayLike,
-        k: int = 10,
-        folder: PathLike | None = None,
-        *,
-        after: datetime | None = None,
-        before: datetime | None = None,
-        offset: int = 0,
+        self, vector: npt.ArrayLike, k: int = 10, *, offset: int = 0, filter: Filter | None = None
     ) -> list[SearchResult]:
-        """Find the photos whose vectors are nearest to a vector, (d,).
+        """Find the photos whose embeddings are nearest to a query embedding.
 
         Args:
-            vector: An embedding by the library's package; of any length where the distance is ``cosine``.
-            k, folder, after, before, offset: See ``search``.
+            vector: Embedding by the library's model, (d,); need not have unit length.
+            k, offset, filter: See ``search``.
 
         Raises:
             InputError: It has another shape, is not finite, or is zero.
         """
-        return self._finder.by_vector(vector, SearchParams.of(k, folder, after, before, offset))
+        return self._engine.search_vector(vector, _params(k, offset, filter))
 
     def refine(
         self,
@@ -309,39 +286,28 @@ class Library:
         right: Sequence[int] = (),
         wrong: Sequence[int] = (),
         k: int = 10,
-        folder: PathLike | None = None,
-        after: datetime | None = None,
-        before: datetime | None = None,
         offset: int = 0,
+        filter: Filter | None = None,
     ) -> list[SearchResult]:
-        """Search again with feedback; see ``sketchseek.search.feedback``.
+        """Search again with relevance feedback; see ``sketchseek.search.feedback``.
 
         Args:
-            sketch, vector, photo: The query as it was, one of the three; see ``search``, ``search_vector`` and
+            sketch, vector, photo: The original query; give exactly one. See ``search``, ``search_vector`` and
                 ``search_photo``.
-            right, wrong: Ids of photos that answered it well, or badly; the latter are not found again.
-            k, folder, after, before, offset: See ``search``.
+            right: Ids of photos with positive feedback.
+            wrong: Ids of photos with negative feedback; they are not returned again.
+            k, offset, filter: See ``search``.
 
         Raises:
-            InputError: There is not one query, or no photo with one of the ids; or a photo is right and wrong.
+            InputError: There is not exactly one query, an id is unknown, or an id has both kinds of feedback.
         """
-        params = SearchParams.of(k, folder, after, before, offset)
-        return self._finder.refined(sketch, vector, photo, right, wrong, params)
+        return self._engine.refine(sketch, vector, photo, right, wrong, _params(k, offset, filter))
 
-    # --- looking ----------
+    # --- reading ----------
 
-    def count(
-        self,
-        folder: PathLike | None = None,
-        after: datetime | None = None,
-        before: datetime | None = None,
-    ) -> int:
-        """How many photos a search within these bounds can find; see ``search``. Counted once after each change.
-
-        Raises:
-            InputError: ``after`` is not before ``before``.
-        """
-        return self._finder.count(Filter.of(folder, after, before))
+    def count(self, filter: Filter | None = None) -> int:
+        """Return how many photos a search with this filter can find. The number is cached until the library changes."""
+        return self._engine.count(filter or Filter())
 
     @property
     def encoder(self) -> Encoder:
@@ -351,7 +317,7 @@ class Library:
             ModelMismatchError: The library was meanwhile embedded with another package than the one asked for, or
                 its own package has changed.
         """
-        return self._finder.encoder
+        return self._engine.encoder
 
     def is_built_with(self, model: PathLike | None = None) -> bool:
         """Whether the library's vectors are by this package; by default its own, which an update may have changed.
@@ -378,12 +344,12 @@ class Library:
         Raises:
             InputError: There is no photo with this id.
         """
-        return self._finder.vector(photo)
+        return self._engine.vector(photo)
 
     def status(self) -> Status:
         """The library at a glance."""
         with self._lock, self._catalog.snapshot():
-            return status_of(self.path, self._catalog, self._finder.mirror)
+            return status_of(self.path, self._catalog, self._engine.mirror)
 
     def failures(self) -> list[Failure]:
         """Files that could not be indexed and folders that could not be read, each with its reason."""
@@ -396,7 +362,7 @@ class Library:
 
         catalog = Catalog(self.path)
         try:
-            return verify(self.path, catalog, self._finder.package)
+            return verify(self.path, catalog, self._engine.package)
         finally:
             catalog.close()
 
@@ -404,6 +370,10 @@ class Library:
 def _folder(path: PathLike) -> Path:
     """A library's folder as the user named it."""
     return Path(os.path.expanduser(path))  # noqa: PTH111  Path.expanduser raises where there is no such user
+
+
+def _params(k: int, offset: int, filter: Filter | None) -> SearchParams:
+    return SearchParams(k, offset, filter or Filter())
 
 
 def _absolute(paths: Iterable[PathLike] | PathLike) -> list[bytes]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import cast
 
@@ -19,43 +17,16 @@ from sketchseek.images import ImageSource
 from sketchseek.models.package import Distance, ModelPackage
 from sketchseek.search.catalog import Catalog
 from sketchseek.search.feedback import rocchio
-from sketchseek.search.filters import Filter, FilterCache
+from sketchseek.search.filters import FilterCache
 from sketchseek.search.index_mirror import IndexMirror
-from sketchseek.search.index_search import check_k, check_vector, nearest
+from sketchseek.search.index_search import check_vector, nearest
 from sketchseek.search.library_model import package_of
+from sketchseek.search.params import Filter, SearchParams
 from sketchseek.search.results import SearchResult
 from sketchseek.search.scan import absolute
 from sketchseek.sketches import SketchSource
 
 Vector = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class SearchParams:
-    """Which of the answers to a query are params; see ``Library.search``."""
-
-    k: int
-    offset: int
-    within: Filter
-
-    @classmethod
-    def of(
-        cls,
-        k: int,
-        folder: str | os.PathLike[str] | None,
-        after: datetime | None,
-        before: datetime | None,
-        offset: int,
-    ) -> SearchParams:
-        """From what users give.
-
-        Raises:
-            InputError: It contradicts itself.
-        """
-        check_k(k)
-        if offset < 0:
-            raise InputError(f"offset is {offset}; it must be at least 0.")
-        return cls(k, offset, Filter.of(folder, after, before))
 
 
 class QueryEngine:
@@ -74,7 +45,7 @@ class QueryEngine:
         self._lock = lock
         self._chosen = chosen
         self._encoder: Encoder | None = None
-        self._within = FilterCache()
+        self._filters = FilterCache()
         self._counted = (-1, 0)  # the catalog's changes, and its photos then
         self.mirror = IndexMirror.of(path, catalog.meta())
 
@@ -106,21 +77,21 @@ class QueryEngine:
             raise InputError(f"{self._path}: there is no photo with id {photo}.")
         return np.frombuffer(vector, np.float16).astype(np.float32)
 
-    def count(self, within: Filter) -> int:
+    def count(self, filter: Filter) -> int:
         """See ``Library.count``."""
         with self._lock, self._catalog.snapshot():
             changes = int(self._catalog.meta()["changes"])
-            if within:
-                return len(self._within.ids(self._catalog, within, changes))
+            if filter:
+                return len(self._filters.ids(self._catalog, filter.bounds(), changes))
             if self._counted[0] != changes:
                 self._counted = (changes, self._catalog.count())
             return self._counted[1]
 
-    def by_sketch(self, sketch: SketchSource, params: SearchParams) -> list[SearchResult]:
+    def search_sketch(self, sketch: SketchSource, params: SearchParams) -> list[SearchResult]:
         """See ``Library.search``."""
-        return self._by_embedding(lambda encoder: encoder.encode_sketch(sketch), params)
+        return self._search_encoded(lambda encoder: encoder.encode_sketch(sketch), params)
 
-    def by_photo(self, photo: ImageSource | int, params: SearchParams) -> list[SearchResult]:
+    def search_photo(self, photo: ImageSource | int, params: SearchParams) -> list[SearchResult]:
         """See ``Library.search_photo``."""
         known: int | None = None
         if isinstance(photo, (int, np.integer)):
@@ -130,7 +101,7 @@ class QueryEngine:
                 known = self._catalog.id_of(absolute(photo))
         if known is None:
             source = cast(ImageSource, photo)
-            return self._by_embedding(lambda encoder: encoder.encode_photo(source), params)
+            return self._search_encoded(lambda encoder: encoder.encode_photo(source), params)
         while True:
             with self._lock, self._catalog.snapshot():
                 vector, space = self.vector(known), self._catalog.meta()["fingerprint"]
@@ -139,11 +110,11 @@ class QueryEngine:
             except _EmbeddedAnewError:
                 continue
 
-    def by_vector(self, vector: npt.ArrayLike, params: SearchParams) -> list[SearchResult]:
+    def search_vector(self, vector: npt.ArrayLike, params: SearchParams) -> list[SearchResult]:
         """See ``Library.search_vector``."""
         return self._find(_numbers(vector), params)
 
-    def refined(
+    def refine(
         self,
         sketch: SketchSource | None,
         vector: npt.ArrayLike | None,
@@ -179,7 +150,7 @@ class QueryEngine:
             except _EmbeddedAnewError:
                 continue
 
-    def _by_embedding(self, embed: Callable[[Encoder], Vector], params: SearchParams) -> list[SearchResult]:
+    def _search_encoded(self, embed: Callable[[Encoder], Vector], params: SearchParams) -> list[SearchResult]:
         while True:
             encoder = self.encoder
             try:
@@ -190,7 +161,7 @@ class QueryEngine:
     def _find(
         self, vector: Vector, params: SearchParams, *, without: Collection[int] = (), space: str | None = None
     ) -> list[SearchResult]:
-        within, start, end = params.within, params.offset, params.offset + params.k
+        start, end = params.offset, params.offset + params.k
         with self._lock, self._catalog.snapshot():
             facts = self._catalog.meta()
             if space is not None and facts["fingerprint"] != space:
@@ -199,7 +170,9 @@ class QueryEngine:
             if (self.mirror.dimension, self.mirror.distance) != (len(query), facts["distance"]):
                 self.mirror = IndexMirror.of(self._path, facts)
             index = self.mirror.current(self._catalog, facts)
-            allowed = self._within.ids(self._catalog, within, int(facts["changes"])) if within else None
+            allowed = None
+            if params.filter:
+                allowed = self._filters.ids(self._catalog, params.filter.bounds(), int(facts["changes"]))
             ids, scores = nearest(index, self._catalog, query, end + len(without), allowed)
             pairs = [(int(i), float(s)) for i, s in zip(ids, scores, strict=True) if int(i) not in without]
             photos = self._catalog.photos([photo for photo, _ in pairs[start:end]])
