@@ -12,7 +12,7 @@ import pytest
 from sketchseek.errors import InputError
 from sketchseek.models.package import ModelPackage
 from sketchseek.search.catalog import Catalog, Row
-from sketchseek.search.library_model import facts_of
+from sketchseek.search.library_model import metadata_of
 from sketchseek.search.params import Filter, SearchParams
 from sketchseek.search.query import QueryEngine
 
@@ -35,7 +35,7 @@ def vectors() -> np.ndarray:
 @pytest.fixture
 def engine(tmp_path: Path, tiny_model: ModelPackage, vectors: np.ndarray) -> Iterator[QueryEngine]:
     """An engine of 20 photos, photo i + 1 being the one with vector i."""
-    with closing(Catalog(tmp_path, create=facts_of(tiny_model))) as catalog:
+    with closing(Catalog(tmp_path, create=metadata_of(tiny_model))) as catalog:
         with catalog.transaction():
             for i, vector in enumerate(vectors.astype(np.float16)):
                 catalog.add(

@@ -1,4 +1,4 @@
-"""A library: photos indexed for finding them with a sketch.
+"""A library: photos indexed for sketch-based retrieval.
 
 ::
 
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -26,15 +26,15 @@ from sketchseek.images import ImageSource
 from sketchseek.models.package import DEFAULT_MODEL, ModelPackage, load_model_package
 from sketchseek.search.catalog import Catalog
 from sketchseek.search.index_mirror import IndexMirror
-from sketchseek.search.library_model import facts_of, mismatch
+from sketchseek.search.library_model import metadata_of, mismatch
 from sketchseek.search.lock import WriterLock
 from sketchseek.search.params import Filter, SearchParams
 from sketchseek.search.query import QueryEngine
 from sketchseek.search.results import (
     Failure,
-    IndexProgress,
     IndexReport,
-    Photo,
+    LibraryPhoto,
+    ProgressCallback,
     SearchResult,
     Status,
     Verification,
@@ -44,14 +44,13 @@ from sketchseek.search.status import status_of
 from sketchseek.sketches import SketchSource
 
 PathLike = str | os.PathLike[str]
-Progress = Callable[[IndexProgress], object]
 
 
 class Library:
-    """A folder that holds a catalog of photos and an index of their vectors.
+    """A folder that holds a catalog of photos and an index of their embeddings.
 
-    Any number of processes may search a library while one writes to it; searches see new photos as they are committed.
-    One ``Library`` may be used from several threads.
+    Any number of processes may search a library while one writes to it; searches find new photos once they are
+    committed. Several threads may use one ``Library``.
     """
 
     def __init__(self, path: Path, package: ModelPackage | None, *, readonly: bool) -> None:
@@ -60,10 +59,10 @@ class Library:
         self._readonly = readonly
         self._catalog = Catalog(path)
         self._lock = threading.RLock()
-        facts = self._catalog.meta()
-        if package is not None and package.manifest.fingerprint != facts["fingerprint"]:
+        metadata = self._catalog.metadata()
+        if package is not None and package.manifest.fingerprint != metadata.fingerprint:
             self._catalog.close()
-            raise mismatch(path, facts, package)
+            raise mismatch(path, metadata, package)
         self._engine = QueryEngine(path, self._catalog, self._lock, package)
 
     @classmethod
@@ -74,13 +73,14 @@ class Library:
 
         Args:
             path: The library's folder.
-            model: Name of a bundled package or path of one; by default the one that the library was built with.
-            create: Make the library where there is none.
-            readonly: Refuse to write; works in folders that cannot be written to.
+            model: Name of a bundled model, or path of a model package; by default the model that the library was built
+                with.
+            create: Create the library if there is none.
+            readonly: Refuse to write. Works in folders without write access.
 
         Raises:
             LibraryNotFoundError: There is no library.
-            ModelMismatchError: It was built with another package.
+            ModelMismatchError: It was built with another model.
             LibraryCorruptError: Its catalog is damaged.
         """
         folder = _folder(path)
@@ -93,22 +93,22 @@ class Library:
 
     @classmethod
     def create(cls, path: PathLike, model: PathLike | None = None) -> Library:
-        """Make an empty library, or open the one that is there. See ``open``."""
+        """Create an empty library, or open the existing one. See ``open``."""
         folder = _folder(path)
         package = load_model_package(DEFAULT_MODEL if model is None else model)
         try:
             folder.mkdir(parents=True, exist_ok=True)
-        except (OSError, ValueError) as error:  # ValueError where there is a NUL in the name
+        except (OSError, ValueError) as error:  # ValueError: a NUL in the name
             reason = getattr(error, "strerror", error)
             raise LibraryError(
                 f"{folder}: cannot be made ({reason}).", remedy="Choose another folder for the library."
             ) from error
         with WriterLock(folder):
-            Catalog(folder, create=facts_of(package)).close()
+            Catalog(folder, create=metadata_of(package)).close()
         return cls(folder, package, readonly=False)
 
     def close(self) -> None:
-        """Close the catalog. The library cannot be used afterwards."""
+        """Close the library. It cannot be used afterwards."""
         with self._lock:
             self._catalog.close()
 
@@ -121,55 +121,55 @@ class Library:
         self.close()
 
     def __len__(self) -> int:
-        """How many photos are in the library."""
+        """Return the number of photos in the library."""
         with self._lock:
             return self._catalog.count()
 
     # --- writing ----------
 
-    def add(self, folders: Iterable[PathLike] | PathLike, progress: Progress | None = None) -> IndexReport:
-        """Index folders with all folders below them, and keep them for ``sync``.
+    def add(self, folders: Iterable[PathLike] | PathLike, progress: ProgressCallback | None = None) -> IndexReport:
+        """Index folders with their subfolders, and remember the folders for ``sync``.
 
-        Photos that are in the library already are not embedded again; those whose files are gone from the folders are
-        removed. An interrupt (KeyboardInterrupt) leaves what is done committed, and calling again goes on from there.
+        Photos that are already in the library are not embedded again. Deleted photos are removed. After an interrupt
+        (KeyboardInterrupt), committed work is kept, and the next call continues from there.
 
         Args:
             folders: Folders or single files.
-            progress: Called about every two seconds, after what it reports was committed.
+            progress: Called about every two seconds, after each commit.
 
         Raises:
             InputError: One of the folders does not exist.
             LibraryLockedError: Another process is writing.
-            ModelMismatchError: The package is not the one that the library was built with.
+            ModelMismatchError: The model is not the one that the library was built with.
         """
         paths = _absolute(folders)
         for path in paths:
             if not os.path.exists(path):  # noqa: PTH110  on bytes
                 raise InputError(f"{os.fsdecode(path)}: no such folder.", remedy="Check the spelling of the path.")
         with self._writing() as catalog:
-            # What was removed once comes back when it, or a folder in it, is named.
+            # A path that was removed comes back if it, or a folder in it, is named.
             named = set(paths).union(*map(parents, paths))
             excluded = [path for path in catalog.excluded() if path not in named]
             with catalog.transaction():
                 catalog.set_roots(without_nested(catalog.roots() + paths), excluded)
             return self._update(catalog, without_nested(paths), progress)
 
-    def sync(self, progress: Progress | None = None) -> IndexReport:
+    def sync(self, progress: ProgressCallback | None = None) -> IndexReport:
         """Bring the library up to date with every folder that was added. See ``add``.
 
-        The photos of a folder that is not there (a drive that is not connected) stay, and the folder is among the
-        failures.
+        If a folder is not there (a drive that is not connected, for example), its photos stay, and the folder is
+        reported as a failure.
         """
         with self._writing() as catalog:
             return self._update(catalog, catalog.roots(), progress)
 
     def remove(self, paths: Iterable[PathLike] | PathLike) -> int:
-        """Take photos and folders out of the library; files are not touched.
+        """Remove photos and folders from the library. Files are not touched.
 
-        ``sync`` leaves out what was removed from a folder that it visits, until it is added again by name.
+        ``sync`` skips removed paths until they are added again by name.
 
         Returns:
-            How many photos were removed.
+            Number of photos removed.
         """
         gone = _absolute(paths)
         with self._writing() as catalog:
@@ -183,42 +183,44 @@ class Library:
                     if any(lies_in(path, root) for root in roots):
                         excluded.append(path)
                 catalog.set_roots(roots, excluded)
-            IndexMirror.of(self.path, catalog.meta()).save(catalog)
+            IndexMirror.of(self.path, catalog.metadata()).save(catalog)
         return removed
 
-    def re_embed(self, model: PathLike | None = None, progress: Progress | None = None) -> IndexReport:
-        """Embed every photo anew with another package.
+    def re_embed(self, model: PathLike | None = None, progress: ProgressCallback | None = None) -> IndexReport:
+        """Embed every photo again, with another model.
 
-        The new vectors are gathered beside the old ones, which answer until the last one is ready; then all change in
-        one transaction. After an interrupt, calling again goes on from there.
+        Searches use the old embeddings until all new ones are ready; one transaction replaces them. After an interrupt,
+        the next call continues from there.
 
         Args:
-            model: Name of a bundled package or path of one; by default the library's own name, as it is now.
+            model: Name of a bundled model, or path of a model package; by default the library's model as it is now.
             progress: See ``add``.
 
         Raises:
-            LibraryError: One of the library's folders is not there.
+            LibraryError: One of the library's folders is missing.
         """
         from sketchseek.search.re_embed import re_embed
 
         with self._writing() as catalog:
-            chosen = catalog.meta()["model"] if model is None else model
+            chosen = catalog.metadata().model if model is None else model
             package = load_model_package(chosen)
-            report = re_embed(catalog, Encoder(package, threads=1), facts_of(package), progress)
-            IndexMirror.of(self.path, catalog.meta()).save(catalog)
+            report = re_embed(catalog, Encoder(package, threads=1), metadata_of(package), progress)
+            IndexMirror.of(self.path, catalog.metadata()).save(catalog)
         self._engine.use(package)
         return report
 
-    def _update(self, catalog: Catalog, folders: Sequence[bytes], progress: Progress | None) -> IndexReport:
+    def _update(self, catalog: Catalog, folders: Sequence[bytes], progress: ProgressCallback | None) -> IndexReport:
         from sketchseek.search.update import update
 
-        encoder = Encoder(self._engine.package(catalog.meta()), threads=1)
+        encoder = Encoder(self._engine.package(catalog.metadata()), threads=1)
         return update(self.path, catalog, encoder, folders, progress)
 
     @contextmanager
     def _writing(self) -> Iterator[Catalog]:
         if self._readonly:
-            raise LibraryError(f"{self.path}: opened with readonly=True.", remedy="Open it without, to write to it.")
+            raise LibraryError(
+                f"{self.path}: opened with readonly=True.", remedy="Open it without readonly to write to it."
+            )
         with WriterLock(self.path):
             catalog = Catalog(self.path, write=True)
             try:
@@ -311,35 +313,36 @@ class Library:
 
     @property
     def encoder(self) -> Encoder:
-        """The library's encoders.
+        """The encoder of the library's model.
 
         Raises:
-            ModelMismatchError: The library was meanwhile embedded with another package than the one asked for, or
-                its own package has changed.
+            ModelMismatchError: The library now has another model than the one asked for, or its model package has
+                changed.
         """
         return self._engine.encoder
 
     def is_built_with(self, model: PathLike | None = None) -> bool:
-        """Whether the library's vectors are by this package; by default its own, which an update may have changed.
+        """Return whether the library's embeddings are from this model.
 
         Args:
-            model: Name of a bundled package or path of one.
+            model: Name of a bundled model, or path of a model package; by default the library's own, which an update
+                may have changed.
 
         Raises:
-            ModelPackageError: There is no such package.
+            ModelPackageError: There is no such model package.
         """
         with self._lock:
-            facts = self._catalog.meta()
-        package = load_model_package(facts["model"] if model is None else model)
-        return package.manifest.fingerprint == facts["fingerprint"]
+            metadata = self._catalog.metadata()
+        package = load_model_package(metadata.model if model is None else model)
+        return package.manifest.fingerprint == metadata.fingerprint
 
-    def photo(self, photo: int) -> Photo | None:
-        """What the catalog knows of a photo; ``None`` where there is none with this id."""
+    def photo(self, photo: int) -> LibraryPhoto | None:
+        """Return a photo by its id, or None if there is none."""
         with self._lock:
             return self._catalog.photo(photo)
 
     def vector(self, photo: int) -> npt.NDArray[np.float32]:
-        """A photo's vector, (d,) float32.
+        """Return a photo's embedding, (d,) float32.
 
         Raises:
             InputError: There is no photo with this id.
@@ -347,17 +350,17 @@ class Library:
         return self._engine.vector(photo)
 
     def status(self) -> Status:
-        """The library at a glance."""
+        """Return the library's status."""
         with self._lock, self._catalog.snapshot():
             return status_of(self.path, self._catalog, self._engine.mirror)
 
     def failures(self) -> list[Failure]:
-        """Files that could not be indexed and folders that could not be read, each with its reason."""
+        """Return the files that could not be indexed and the folders that could not be read, with reasons."""
         with self._lock:
             return self._catalog.failures()
 
     def verify(self) -> Verification:
-        """Check the library's files: SQLite's integrity, every vector, the index on disk, and the package."""
+        """Check the catalog's integrity, every embedding, the index on disk, and the model package."""
         from sketchseek.search.verify import verify
 
         catalog = Catalog(self.path)
@@ -368,8 +371,8 @@ class Library:
 
 
 def _folder(path: PathLike) -> Path:
-    """A library's folder as the user named it."""
-    return Path(os.path.expanduser(path))  # noqa: PTH111  Path.expanduser raises where there is no such user
+    """Return a library's folder, with ``~`` expanded."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111  Path.expanduser raises if there is no such user
 
 
 def _params(k: int, offset: int, filter: Filter | None) -> SearchParams:
