@@ -29,7 +29,7 @@ class IndexSnapshot:
         engine, distance, dimension: How to read it.
         count: Vectors in it.
         built: Vectors that the engine was built for; grown far beyond, it is built anew.
-        epoch, last_id, last_removal: The catalog's state that it agrees with.
+        revision, last_id, last_removal: The catalog's state that it agrees with.
         sha256: Checksum of the index file.
     """
 
@@ -38,7 +38,7 @@ class IndexSnapshot:
     dimension: int
     count: int
     built: int
-    epoch: int
+    revision: int
     last_id: int
     last_removal: int
     sha256: str
@@ -48,7 +48,7 @@ class StaleSnapshotError(Exception):
     """A snapshot cannot be used: it is missing, damaged or does not belong to the catalog."""
 
 
-def save(library: Path, index: VectorIndex, *, built: int, epoch: int, last_id: int, last_removal: int) -> str:
+def save(library: Path, index: VectorIndex, *, built: int, revision: int, last_id: int, last_removal: int) -> str:
     """Write a snapshot; returns the record for the catalog, which makes it the current one.
 
     Raises:
@@ -56,7 +56,7 @@ def save(library: Path, index: VectorIndex, *, built: int, epoch: int, last_id: 
     """
     folder = library / FOLDER
     folder.mkdir(exist_ok=True)
-    name = f"{epoch:04d}-{last_id:010d}-{secrets.token_hex(4)}"
+    name = f"{revision:04d}-{last_id:010d}-{secrets.token_hex(4)}"
     aside = folder / f"{name}.faiss.part"
     try:
         index.save(aside)
@@ -67,7 +67,7 @@ def save(library: Path, index: VectorIndex, *, built: int, epoch: int, last_id: 
             index.dimension,
             len(index),
             built,
-            epoch,
+            revision,
             last_id,
             last_removal,
             sha256_of(aside),

@@ -23,7 +23,7 @@ from sketchseek.server.schemas import ErrorAnswer, Json
 from sketchseek.server.thumbnails import MEDIA_TYPE, SIZES
 
 if TYPE_CHECKING:
-    from sketchseek.search.results import Photo
+    from sketchseek.search.results import LibraryPhoto
 
 _ERRORS: dict[int | str, dict[str, Any]] = {code: {"model": ErrorAnswer} for code in (404, 422)}
 
@@ -162,7 +162,7 @@ def _describe(state: ServerState, photo_id: int) -> Json:
     }
 
 
-def known_photo(state: ServerState, photo_id: int) -> Photo:
+def known_photo(state: ServerState, photo_id: int) -> LibraryPhoto:
     """A photo of the library.
 
     Raises:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
 from fastapi import APIRouter, Depends, Form, Query, UploadFile
 
+from sketchseek.search.params import Filter
 from sketchseek.server.dependencies import ServerState, State
 from sketchseek.server.errors import ApiError
 from sketchseek.server.routers.model import fit_of
@@ -57,10 +58,8 @@ class Bounds(TypedDict):
     """Keyword arguments that every search of a library takes."""
 
     k: int
-    folder: str | None
-    after: datetime | None
-    before: datetime | None
     offset: int
+    filter: Filter
 
 
 def _page_of_query(
@@ -187,16 +186,14 @@ async def _search(
     k = min(page.k, limits.depth - page.offset)
     bounds: Bounds = {
         "k": k,
-        "folder": page.folder or None,
-        "after": page.after,
-        "before": page.before,
         "offset": page.offset,
+        "filter": Filter(page.folder or None, page.after, page.before),
     }
 
     def timed() -> tuple[Sequence[SearchResult], float, float | None, int]:
         start = time.perf_counter()
         found = work(bounds)
-        there = state.library.count(bounds["folder"], bounds["after"], bounds["before"])
+        there = state.library.count(bounds["filter"])
         return found, time.perf_counter() - start, fit_of(state) if drawn else None, there
 
     found, seconds, fit, there = await state.in_search_thread(timed)

@@ -1,4 +1,4 @@
-"""A connection to an SQLite file of ours: how it is opened, transactions, and errors in words."""
+"""A connection to an SQLite file: opening it, transactions, and readable errors."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _NO_PLACE_TO_SHARE = ("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_IOERR_SHM")
 
 
 class Database:
-    """One thread at a time may use it.
+    """A connection that one thread at a time may use.
 
     Args:
         path: The file.
-        write: Open for writing, and make the file where there is none.
+        write: Open for writing, and create the file if it is missing.
 
     Raises:
-        LibraryCorruptError: It is damaged, or no database.
+        LibraryCorruptError: It is damaged, or not a database.
         LibraryError: It cannot be opened.
     """
 
@@ -49,13 +49,13 @@ class Database:
                     raise
         else:
             self._refuse_unfinished()
-            # Where nothing can be written, SQLite cannot share memory with a writer; there is none either.
+            # SQLite cannot share memory with a writer without write access; nobody else writes here either.
             connection = sqlite3.connect(
                 f"{where}?mode=ro&immutable=1", uri=True, isolation_level=None, check_same_thread=False
             )
         if write:
             connection.execute("PRAGMA journal_mode = WAL")
-            # A photo that was reported as indexed must outlive a power cut, not only a crash.
+            # A photo that was reported as indexed must survive a power cut, not only a crash.
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA temp_store = FILE")
         else:
@@ -66,7 +66,7 @@ class Database:
         journal = self.path.with_name(f"{self.path.name}-wal")
         if journal.is_file() and journal.stat().st_size:
             raise LibraryError(
-                f"{self.path}: a writer was interrupted, and this cannot be mended where nothing can be written.",
+                f"{self.path}: a writer was interrupted, and recovery needs write access.",
                 remedy="Free some space if the disk is full, or open the library once with permission to write: "
                 f"sketchseek status --library {self.path.parent}",
             )
@@ -77,7 +77,7 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Everything inside happens, or nothing; readers notice that something did."""
+        """Commit everything inside, or nothing; the change counter grows."""
         with self._guard():
             self._connection.execute("BEGIN IMMEDIATE")
             try:
@@ -91,7 +91,7 @@ class Database:
 
     @contextmanager
     def snapshot(self, *, keep: bool = False) -> Iterator[None]:
-        """Everything read inside is of one moment; ``keep`` keeps what was written to temporary tables."""
+        """Read a consistent state; with ``keep``, writes to temporary tables are kept."""
         with self._guard():
             self._connection.execute("BEGIN")
             try:
@@ -122,13 +122,12 @@ class Database:
             )
         if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
             return LibraryError(
-                f"{self.path}: cannot be opened for this ({error}).",
+                f"{self.path}: access denied ({error}).",
                 remedy="Check the permissions of the library's folder.",
             )
         return LibraryError(f"{self.path}: {error}.")
 
-    def execute(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
-        """Run one statement and give its rows; for the modules beside this one."""
+    def _rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         with self._guard():
             return self._connection.execute(sql, values).fetchall()
 
