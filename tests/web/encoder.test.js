@@ -23,7 +23,7 @@ function pair({ here = 0, there = 0, wish = NEAR }) {
   const ask = async (path, value) => {
     asked.push(path);
     if (value) return after(there, { vector: [0.6, 0.8] });
-    return { raster: { version: 1 }, sketch: { sha256: "ab", size: 64 } };
+    return { rasterization: { version: 1 }, sketch: { sha256: "ab", size: 64 } };
   };
   const encoder = new Encoder(ask, (...mode) => told.push(mode), wish, () => worker);
   return { encoder, worker, told, asked, load: () => encoder.load((sha256) => `sketch.onnx?sha256=${sha256}`) };

@@ -282,7 +282,7 @@ def test_a_slow_network_shows_what_is_newest(new_page: Callable[..., Page], url:
         {"offline": False, "latency": 300, "downloadThroughput": 60_000, "uploadThroughput": 30_000},
     )
     sent: list[Any] = []
-    page.on("request", lambda request: sent.append(request) if "api/search" in request.url else None)
+    page.on("request", lambda request: sent.append(request) if "api/v1/search" in request.url else None)
     draw(page, (0.2, 0.2), (0.8, 0.2))
     until(page, "document.getElementById('found').ariaBusy === 'true'")
     draw(page, (0.5, 0.2), (0.5, 0.9))

@@ -84,10 +84,10 @@ export class Encoder {
     try {
       if (typeof WebAssembly === "undefined") throw new Error("no WebAssembly");
       const model = await this.askServer("model");
-      if (model.raster.version !== 1) throw new Error(`raster ${model.raster.version}`);
+      if (model.rasterization.version !== 1) throw new Error(`raster ${model.rasterization.version}`);
       worker = this.start();
       const url = new URL(modelUrl(model.sketch.sha256), import.meta.url).href;
-      await worker.ask("load", { url, size: model.sketch.size, raster: model.raster }, LOADING);
+      await worker.ask("load", { url, size: model.sketch.size, raster: model.rasterization }, LOADING);
       const [here, there] = await Promise.all([
         worker.ask("encode", TEST, LOADING),
         this.askServer("model/embedding", { strokes: TEST }),

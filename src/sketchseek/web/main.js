@@ -139,7 +139,7 @@ async function useFile(file, kind) {
     return;
   }
   crop.turn(false);
-  kind ??= file.type === "image/svg+xml" ? "drawing" : (guess ?? "drawing");
+  kind ??= file.type === "image/svg+xml" ? "sketch" : (guess ?? "sketch");
   lookFor({ file, whole: file, kind, shown: Boolean(guess), name: file.name || texts.pasted });
 }
 

@@ -7,7 +7,7 @@ const DENSE = 10_000; // points; see strokes.py
 
 export class EmptyDrawing extends Error {}
 
-// strokes: [[[x…], [y…]], …], as the REST API takes them; raster: { fill, line_width } of /api/v1/model.
+// strokes: [[[x…], [y…]], …], as the REST API takes them; raster: rasterization { fill, line_width } of /api/v1/model.
 // Gives size × size bytes, 255 paper and 0 ink.
 export function rasterStrokes(strokes, size, { fill, line_width: line }) {
   const lines = strokes.filter(([x]) => x.length > 0);

@@ -20,7 +20,7 @@ LINES = [[[0, 9], [0, 9]]]
 
 def test_the_model_says_how_to_draw(client: TestClient) -> None:
     model = client.get("/api/v1/model").json()
-    assert model["raster"] == {"version": RASTER_VERSION, "fill": FILL, "line_width": LINE}
+    assert model["rasterization"] == {"version": RASTER_VERSION, "fill": FILL, "line_width": LINE}
     assert model["fit"] is None
 
 

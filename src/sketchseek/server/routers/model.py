@@ -32,7 +32,7 @@ async def model(state: State) -> Json:
     """The manifest of the model that the library was built with.
 
     ``fit`` is the score from which on a sketch's best result is likely what was meant, or null where the model does
-    not know it. ``raster`` says how strokes become the raster (``sketchseek.sketches``).
+    not know it. ``rasterization`` says how strokes become the raster (``sketchseek.sketches``).
     """
 
     def work() -> Json:
@@ -41,7 +41,7 @@ async def model(state: State) -> Json:
             **dataclasses.asdict(manifest),
             "fingerprint": manifest.fingerprint,
             "fit": _fit(manifest),
-            "raster": {"version": manifest.raster, "fill": FILL, "line_width": LINE},
+            "rasterization": {"version": manifest.raster, "fill": FILL, "line_width": LINE},
         }
 
     return await state.in_search_thread(work)
