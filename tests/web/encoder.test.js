@@ -25,7 +25,12 @@ function pair({ here = 0, there = 0, wish = NEAR }) {
     if (value) return after(there, { vector: [0.6, 0.8] });
     return { rasterization: { version: 1 }, sketch: { sha256: "ab", size: 64 } };
   };
-  const encoder = new Encoder(ask, (...mode) => told.push(mode), wish, () => worker);
+  const encoder = new Encoder(
+    ask,
+    (...mode) => told.push(mode),
+    wish,
+    () => worker,
+  );
   return { encoder, worker, told, asked, load: () => encoder.load((sha256) => `sketch.onnx?sha256=${sha256}`) };
 }
 
@@ -35,7 +40,12 @@ test("an address says whether the server is near, and which way is wanted", () =
     assert.ok(!wishOf({ hostname, search: "" }).local);
   }
   const wanted = (search) => wishOf({ hostname: "localhost", search }).wanted;
-  assert.deepEqual(["", "?encode=browser", "?a=1&encode=server", "?encode=x"].map(wanted), ["", "browser", "server", ""]);
+  assert.deepEqual(["", "?encode=browser", "?a=1&encode=server", "?encode=x"].map(wanted), [
+    "",
+    "browser",
+    "server",
+    "",
+  ]);
 });
 
 test("where the server is near and faster it encodes, and the page hears by how much", async () => {

@@ -4,7 +4,13 @@ import { test } from "node:test";
 import { heightOf, layoutOf, placeOf, rangeOf, sizeFor } from "../../src/sketchseek/web/layout.js";
 
 test("tiles fill the width, whatever it is", () => {
-  for (const [width, viewport] of [[366, 390], [836, 1280], [3240, 3840], [90, 320], [1, 1]]) {
+  for (const [width, viewport] of [
+    [366, 390],
+    [836, 1280],
+    [3240, 3840],
+    [90, 320],
+    [1, 1],
+  ]) {
     const { columns, tile, gap } = layoutOf(width, viewport);
     assert.ok(columns >= 1);
     assert.ok(Math.abs(columns * tile + (columns - 1) * gap - Math.max(width, 1)) < 1e-9);
@@ -19,7 +25,11 @@ test("the range holds every tile that is in the window, and few others, in a hun
   const height = heightOf(layout, total);
   for (const scrolled of [0, 1, 5000, height / 2, height - 800]) {
     const [from, to] = rangeOf(layout, total, -scrolled, 800);
-    for (let index = Math.max(0, from - 3 * layout.columns); index < Math.min(total, to + 3 * layout.columns); index++) {
+    for (
+      let index = Math.max(0, from - 3 * layout.columns);
+      index < Math.min(total, to + 3 * layout.columns);
+      index++
+    ) {
       const [, y] = placeOf(layout, index);
       const seen = y + layout.tile > scrolled && y < scrolled + 800;
       if (seen) assert.ok(index >= from && index < to, `${index} at ${scrolled}`);

@@ -20,5 +20,11 @@ test("each step of indexing has its words", () => {
 });
 
 test("sizes are readable", () => {
-  assert.deepEqual([0, 999, 1000, 4600, 12_345_678].map(texts.bytes), ["0 bytes", "999 bytes", "1.0 kB", "4.6 kB", "12 MB"]);
+  assert.deepEqual([0, 999, 1000, 4600, 12_345_678].map(texts.bytes), [
+    "0 bytes",
+    "999 bytes",
+    "1.0 kB",
+    "4.6 kB",
+    "12 MB",
+  ]);
 });

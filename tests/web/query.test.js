@@ -5,7 +5,12 @@ import { boundsOf } from "../../src/sketchseek/web/filters.js";
 import { asker } from "../../src/sketchseek/web/query.js";
 
 const NONE = { right: [], wrong: [] };
-const STROKES = [[[1, 2], [3, 4]]];
+const STROKES = [
+  [
+    [1, 2],
+    [3, 4],
+  ],
+];
 const PAGE = { k: 48, offset: 0 };
 const signal = new AbortController().signal;
 
@@ -16,12 +21,25 @@ function recording() {
   return { api, calls };
 }
 
-const encoder = (vector) => ({ made: 0, encode: async function () { this.made++; return vector; } });
+const encoder = (vector) => ({
+  made: 0,
+  encode: async function () {
+    this.made++;
+    return vector;
+  },
+});
 
 test("where the browser encodes only the vector is sent, and it is made once for every page", async () => {
   const { api, calls } = recording();
   const here = encoder([1, 0]);
-  const ask = asker({ query: { paper: true }, strokes: STROKES, encoder: here, bounds: { folder: "/a" }, marks: NONE, api });
+  const ask = asker({
+    query: { paper: true },
+    strokes: STROKES,
+    encoder: here,
+    bounds: { folder: "/a" },
+    marks: NONE,
+    api,
+  });
   await ask(signal, PAGE);
   await ask(signal, { k: 96, offset: 48 });
   assert.equal(here.made, 1);
@@ -34,7 +52,10 @@ test("where the browser encodes only the vector is sent, and it is made once for
 
 test("where it does not the strokes are", async () => {
   const { api, calls } = recording();
-  await asker({ query: { paper: true }, strokes: STROKES, encoder: encoder(null), bounds: {}, marks: NONE, api })(signal, PAGE);
+  await asker({ query: { paper: true }, strokes: STROKES, encoder: encoder(null), bounds: {}, marks: NONE, api })(
+    signal,
+    PAGE,
+  );
   assert.deepEqual(calls, [["searchDrawing", { strokes: STROKES, ...PAGE }, signal]]);
 });
 
@@ -49,7 +70,13 @@ test("where the server cannot encode the browser does, and the search goes on", 
   await ask(signal, PAGE);
   await ask(signal, { k: 96, offset: 48 });
   assert.deepEqual(told, ["full"]);
-  assert.deepEqual(calls.map(([name, body]) => [name, body.vector]), [["searchVector", [1, 0]], ["searchVector", [1, 0]]]);
+  assert.deepEqual(
+    calls.map(([name, body]) => [name, body.vector]),
+    [
+      ["searchVector", [1, 0]],
+      ["searchVector", [1, 0]],
+    ],
+  );
 });
 
 test("other failures are the page's to show: of the library, of the drawing, of a server that is gone", async () => {
@@ -82,7 +109,10 @@ test("marks refine every kind of query", async () => {
   const marks = { right: [1], wrong: [2, 3] };
   const { api, calls } = recording();
   const file = {};
-  await asker({ query: { paper: true }, strokes: STROKES, encoder: encoder([1]), bounds: {}, marks, api })(signal, PAGE);
+  await asker({ query: { paper: true }, strokes: STROKES, encoder: encoder([1]), bounds: {}, marks, api })(
+    signal,
+    PAGE,
+  );
   await asker({ query: { like: { id: 9 } }, bounds: {}, marks, api })(signal, PAGE);
   await asker({ query: { like: { id: 9 } }, bounds: {}, marks: NONE, api })(signal, PAGE);
   await asker({ query: { file, kind: "photo" }, bounds: {}, marks, api })(signal, PAGE);

@@ -59,11 +59,17 @@ test("while a line grows one question at a time is on its way, and the latest fo
   search.soon(questions[1]);
   search.soon(questions[2]);
   mock.timers.tick(1000);
-  assert.deepEqual(questions.map((one) => one.asked), [1, 0, 0]);
+  assert.deepEqual(
+    questions.map((one) => one.asked),
+    [1, 0, 0],
+  );
   questions[0].resolve("grown");
   await settled();
   mock.timers.tick(1000);
-  assert.deepEqual(questions.map((one) => one.asked), [1, 0, 1]);
+  assert.deepEqual(
+    questions.map((one) => one.asked),
+    [1, 0, 1],
+  );
   assert.deepEqual(heard.results, ["grown"]);
   mock.timers.reset();
 });

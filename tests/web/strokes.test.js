@@ -57,7 +57,11 @@ test("an eraser that took nothing is no step", () => {
 });
 
 test("the eraser reaches as far as its radius and half of the line", () => {
-  for (const [y, hit] of [[486, true], [484.6, true], [484.4, false]]) {
+  for (const [y, hit] of [
+    [486, true],
+    [484.6, true],
+    [484.4, false],
+  ]) {
     const drawing = drawn(ACROSS);
     drawing.beginErasing();
     assert.equal(drawing.erase([500, y], [500, y], 12), hit, String(y));
@@ -84,5 +88,10 @@ test("a dot is moved to the middle, not blown up", () => {
 });
 
 test("the API's form is rounded to tenths", () => {
-  assert.deepEqual(toApi([line([1.26, 2.04], [3, 4])]), [[[1.3, 3], [2, 4]]]);
+  assert.deepEqual(toApi([line([1.26, 2.04], [3, 4])]), [
+    [
+      [1.3, 3],
+      [2, 4],
+    ],
+  ]);
 });

@@ -79,7 +79,8 @@ export const openFolder = (id) => post(`photos/${id}/open`, {});
 
 export const thumbnailUrl = (id, size) => address(`photos/${id}/thumbnail?size=${size}`);
 
-export const fileUrl = (id, { download = false } = {}) => address(`photos/${id}/file${download ? "?download=true" : ""}`);
+export const fileUrl = (id, { download = false } = {}) =>
+  address(`photos/${id}/file${download ? "?download=true" : ""}`);
 
 // The library.
 export const status = () => fresh("status");

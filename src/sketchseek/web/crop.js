@@ -40,7 +40,9 @@ export class Crop extends EventTarget {
     canvas.width = Math.max(1, Math.round((right - left) * width));
     canvas.height = Math.max(1, Math.round((bottom - top) * height));
     const [x, y] = [left * width, top * height];
-    canvas.getContext("2d").drawImage(this.picture, x, y, canvas.width, canvas.height, 0, 0, canvas.width, canvas.height);
+    canvas
+      .getContext("2d")
+      .drawImage(this.picture, x, y, canvas.width, canvas.height, 0, 0, canvas.width, canvas.height);
     const blob = await new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
     return new File([blob], name, { type: "image/png" });
   }

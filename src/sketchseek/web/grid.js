@@ -165,7 +165,14 @@ export class Grid {
     const { columns, row } = this.layout;
     const start = getComputedStyle(this.list).direction === "rtl" ? -1 : 1;
     const page = columns * Math.max(1, Math.floor(innerHeight / row) - 1);
-    const steps = { ArrowRight: start, ArrowLeft: -start, ArrowDown: columns, ArrowUp: -columns, PageDown: page, PageUp: -page };
+    const steps = {
+      ArrowRight: start,
+      ArrowLeft: -start,
+      ArrowDown: columns,
+      ArrowUp: -columns,
+      PageDown: page,
+      PageUp: -page,
+    };
     const last = this.results.total - 1;
     if (event.key === "+" || event.key === "-") {
       if (result) this.handlers.onMark(result, event.key === "+");

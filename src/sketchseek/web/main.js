@@ -225,7 +225,7 @@ function scrollToResults() {
 
 function showError(error) {
   const gone = error instanceof api.ServerGone;
-  if (error.type === "EmptyDrawingError" && query.paper) return; // the next line will have ink
+  if (error.type === "EmptySketchError" && query.paper) return; // the next line will have ink
   byId("notice-text").textContent = gone ? texts.serverGone : error.message || texts.serverFailed;
   byId("notice-remedy").textContent = gone ? texts.serverGoneRemedy : (error.remedy ?? "");
   byId("retry").hidden = !gone;

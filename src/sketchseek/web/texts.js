@@ -98,10 +98,10 @@ export const texts = {
   emptyLibraryAdd: "This library holds no photos yet. Add a folder to it: click “0 photos” above.",
   emptyLibraryIndex: "This library holds no photos yet. Index a folder: sketchseek index FOLDER --library LIBRARY",
   photos: (total) => count(total, "photo", "photos"),
-  encodedHere: "Your drawing stays on this device",
-  encodedThere: "The server reads your drawing",
+  encodedHere: "Your sketch stays on this device",
+  encodedThere: "The server reads your sketch",
   encodedFaster: (host, there, here) =>
-    `The server at ${host} reads your drawing (faster here: ${milliseconds(there)} ms against ${milliseconds(here)})`,
+    `The server at ${host} reads your sketch (faster here: ${milliseconds(there)} ms against ${milliseconds(here)})`,
   found: (total, first, fits) =>
     total === 0
       ? "No photos found."
@@ -110,7 +110,8 @@ export const texts = {
   coming: "Coming",
   mark: (name, right) => (right ? `Right: more like ${name}` : `Wrong: fewer like ${name}`),
   unmark: (name, right) => `${name} is ${right ? "right" : "wrong"}: take the mark away`,
-  marked: (right, wrong) => `Refined by ${[right && `${right} right`, wrong && `${wrong} wrong`].filter(Boolean).join(", ")}`,
+  marked: (right, wrong) =>
+    `Refined by ${[right && `${right} right`, wrong && `${wrong} wrong`].filter(Boolean).join(", ")}`,
   likeAbout: (name) => `Photos like ${name}`,
   uploadAbout: (name) => name,
   partOf: (name) => `A part of ${name}`,
@@ -132,11 +133,13 @@ export const texts = {
   serverFailed: "The server could not answer.",
   holds: (status) =>
     [count(status.photos, "photo", "photos"), bytes(status.bytes), `model ${status.model}`].join(" · "),
-  folders: (total) => (total === 0 ? "No folder is followed yet." : count(total, "folder is followed:", "folders are followed:")),
+  folders: (total) =>
+    total === 0 ? "No folder is followed yet." : count(total, "folder is followed:", "folders are followed:"),
   failures: (total) => count(total, "file could not be read", "files could not be read"),
   moreFailures: (left) => `and ${number.format(left)} more: sketchseek failures lists them`,
   roots: "Folders that may be added lie in these:",
-  readOnly: "This server only searches. Start it with sketchseek serve --root FOLDER to add folders in FOLDER from here.",
+  readOnly:
+    "This server only searches. Start it with sketchseek serve --root FOLDER to add folders in FOLDER from here.",
   noFolders: "There are no folders in this one.",
   scanning: (done) => `Looking for photos: ${count(done, "file", "files")}`,
   embedding: (done, total) => `${number.format(done)} of ${count(total, "photo", "photos")}`,

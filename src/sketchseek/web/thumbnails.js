@@ -38,7 +38,10 @@ export class ThumbnailQueue {
         job.done(element);
         this.#finished();
       };
-      job.running.ready.then(() => settle(job.running.element), () => settle(null));
+      job.running.ready.then(
+        () => settle(job.running.element),
+        () => settle(null),
+      );
     }
   }
 

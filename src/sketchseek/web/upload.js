@@ -2,7 +2,10 @@
 
 // Call onFile(file, kind) for each picture that reaches the page; kind is known only for photographed paper.
 export function watchForPictures({ button, input, paperButton, camera, drop, onFile }) {
-  for (const [opener, chooser, kind] of [[button, input], [paperButton, camera, "sketch"]]) {
+  for (const [opener, chooser, kind] of [
+    [button, input],
+    [paperButton, camera, "sketch"],
+  ]) {
     opener.addEventListener("click", () => chooser.click());
     chooser.addEventListener("change", () => {
       if (chooser.files[0]) onFile(chooser.files[0], kind);

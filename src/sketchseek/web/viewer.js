@@ -140,10 +140,13 @@ export class Viewer {
 
   #open() {
     const { id } = this.result;
-    const opened = openFolder(id).then(() => texts.opened, (error) => {
-      if (this.result.id === id) this.#wrong(error.remedy === undefined ? texts.serverGone : error.message);
-      return texts.openFolder;
-    });
+    const opened = openFolder(id).then(
+      () => texts.opened,
+      (error) => {
+        if (this.result.id === id) this.#wrong(error.remedy === undefined ? texts.serverGone : error.message);
+        return texts.openFolder;
+      },
+    );
     this.#tell("viewer-open", opened);
   }
 
