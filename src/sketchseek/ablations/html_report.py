@@ -15,10 +15,8 @@ from sketchseek.ablations.stored import (
     shown_choice,
     shown_difference,
 )
-from sketchseek.datasets.image_folders import load_pairs
-from sketchseek.datasets.qmul import load_qmul
 from sketchseek.datasets.records import SketchDataset
-from sketchseek.datasets.sketchy import load_sketchy
+from sketchseek.datasets.registry import dataset_spec
 from sketchseek.evaluation.html_report import image_tag
 from sketchseek.images import read_photo
 from sketchseek.sketches import rasterize_sketch
@@ -150,7 +148,7 @@ def _pictures(ablation: StoredAblation, data: Path) -> str:
     best = sorted(list(firsts)[1:], key=lambda configuration: -means[configuration])[: _SHOWN - 1]
     firsts = {v: run for v, run in firsts.items() if v in [next(iter(firsts)), *best]}
     protocol = ablation.settings["test"]
-    whole = _load(protocol["protocol"], data / protocol["path"])
+    whole = dataset_spec(protocol["protocol"]).read(data / protocol["path"], allow_missing=True).dataset
     sketches = {sketch.key: sketch for sketch in whole.sketches}
     images: dict[str, str] = {}
     blocks = []
@@ -167,14 +165,6 @@ def _pictures(ablation: StoredAblation, data: Path) -> str:
         blocks.append(f'<div class="query"><div>{picture}<span>{name}</span></div><div>{"".join(lines)}</div></div>')
     note = "<p>Test sketches drawn at random, and the first photos that each configuration's first run finds; the drawn photo "
     return f"<h2>What is found</h2>{note}is framed in green.</p>{''.join(blocks)}"
-
-
-def _load(protocol: str, root: Path) -> SketchDataset:
-    if protocol == "sketchy":
-        return load_sketchy(root, allow_missing=True)
-    if protocol == "pairs":
-        return load_pairs(root, allow_missing=True)
-    return load_qmul(root, "shoev2" if protocol == "shoev2" else "chairv2", allow_missing=True)[0]
 
 
 def _cell(key: str, own: str | None, whole: SketchDataset, images: dict[str, str]) -> str:
