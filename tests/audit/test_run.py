@@ -72,14 +72,14 @@ def test_known_faults_are_found_listed_and_shown(faulty: Path, tmp_path: Path, e
     assert "dark" in page
 
 
-def test_an_audit_of_the_training_part_reads_no_file_of_the_test_part(faulty: Path, encoder: Encoder) -> None:
+def test_an_audit_of_the_training_split_reads_no_file_of_the_test_split(faulty: Path, encoder: Encoder) -> None:
     before = audit(load_input("sketchy", faulty), encoder).to_dict()
     for file in faulty.glob("256x256/*/*/*/n0[01]_*"):  # the photos on the list and their sketches
         file.write_bytes(b"no picture")
     assert audit(load_input("sketchy", faulty), encoder).to_dict() == before
 
 
-def test_the_test_part_is_audited_apart_and_fits_no_training(faulty: Path, tmp_path: Path, encoder: Encoder) -> None:
+def test_the_test_split_is_audited_apart_and_fits_no_training(faulty: Path, tmp_path: Path, encoder: Encoder) -> None:
     part = load_input("sketchy", faulty, "test")
     found = audit(part, encoder)
     across = found.findings["cross_split_duplicate"]
@@ -90,7 +90,7 @@ def test_the_test_part_is_audited_apart_and_fits_no_training(faulty: Path, tmp_p
     assert TEST_ONLY in found.remarks
     assert {f.key for f in found.findings["blank"]} == set()  # it is the training part's
     files = write_lists(tmp_path / "lists", found)
-    assert all(file.name.startswith("test-part-") for file in files.values())
+    assert all(file.name.startswith("test-split-") for file in files.values())
     write_page(tmp_path / "report.html", found, files)
     assert TEST_ONLY in (tmp_path / "report.html").read_text()
     files["pose"].write_text("cat/n00_100-1\n")

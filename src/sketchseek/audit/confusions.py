@@ -82,7 +82,7 @@ class FalseNegatives:
 
 
 def false_negatives(photos: Sequence[Photo], duplicates: Sequence[NearDuplicates]) -> list[FalseNegatives]:
-    """One entry per category, the largest fraction first. A pair across categories counts for ``in_gallery`` of both."""
+    """One entry per category, the largest fraction first. Pairs across categories count for ``in_gallery`` of both."""
     sizes: dict[str, int] = {}
     for photo in photos:
         sizes[photo.category] = sizes.get(photo.category, 0) + 1

@@ -8,7 +8,7 @@ check these by eye.
 ``half-1.txt`` and ``half-2.txt`` split the drawn photos of a training split in two halves, for a cross-audit: a model
 that was trained without one half audits that half, so that it has not memorized its sketches.
 
-Lists of a test split are named ``test-part-…``. Training refuses them, since none of their entries is for training.
+Lists of a test split are named ``test-split-…``. Training refuses them, since none of their entries is for training.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from sketchseek.datasets.splits import fraction_of
 def write_lists(folder: Path, audit: Audit) -> dict[str, Path]:
     """Write all lists, including empty ones. Returns the files by name, such as ``error``."""
     folder.mkdir(parents=True, exist_ok=True)
-    before = "test-part-" if audit.part.name == "test" else ""
+    before = "test-split-" if audit.part.name == "test" else ""
     keys = listed_keys(audit)
     files = {name: folder / f"{before}{f'invalid-{name}' if name in INVALID_LISTS else name}.txt" for name in keys}
     for name, file in files.items():

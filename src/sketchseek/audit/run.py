@@ -78,7 +78,7 @@ class Audit:
         part = self.part
         return {
             "kind": part.kind,
-            "part": part.name,
+            "subset": part.name,
             "split": part.split,
             "split_sha256": part.split_sha256,
             "model": self.model,
