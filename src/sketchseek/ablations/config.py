@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from sketchseek.datasets.registry import dataset_spec
 from sketchseek.errors import ConfigError
 from sketchseek.training.config import TrainConfig, check_settings, load_settings, parse_config
 from sketchseek.training.losses import create_loss
 
 Settings = dict[str, Any]
-Protocol = Literal["sketchy", "chairv2", "shoev2", "pairs"]
 MetricName = Literal["recall@1", "recall@5", "recall@10"]
 
 
@@ -22,12 +22,12 @@ class ProtocolConfig:
     """What the best weights of each final run are measured by, once.
 
     Attributes:
-        protocol: ``sketchy``, ``chairv2``, ``shoev2`` or ``pairs`` (``sketchseek.evaluation.protocols``).
+        protocol: Name of a data set in ``sketchseek.datasets.registry`` that is evaluated by exact photo.
         path: The data set's folder, relative to the ``--data`` folder or absolute.
         mirrored: Measure also how sketches stand mirror images (``sketchseek.evaluation.mirroring``).
     """
 
-    protocol: Protocol
+    protocol: str
     path: str
     mirrored: bool = False
 
@@ -204,6 +204,8 @@ def _check(ablation: Ablation) -> None:
                 raise ConfigError(f"tune.instead: there is no configuration {name!r}.")
             if not isinstance(grid, dict) or not all(isinstance(v, list) and v for v in grid.values()):
                 raise ConfigError(f"tune: {name}: a mapping from settings to lists of values is needed.")
+    if config.test is not None and dataset_spec(config.test.protocol, "evaluate").relevance != "photo":
+        raise ConfigError(f"test.protocol: {config.test.protocol!r} is not evaluated by exact photo.")
     budgets = {configuration: len(ablation.choices(configuration)) for configuration in ablation.configurations}
     if len(set(budgets.values())) > 1:
         counts = ", ".join(f"{configuration} {count}" for configuration, count in budgets.items())

@@ -10,10 +10,8 @@ from markupsafe import Markup
 from sketchseek.ablations.plots import plot_courses, plot_grid, plot_spread
 from sketchseek.ablations.results import METRICS, AblationResults, sentence, shown_choice, shown_difference
 from sketchseek.ablations.table import Run
-from sketchseek.datasets.image_folders import load_pairs
-from sketchseek.datasets.qmul import load_qmul
 from sketchseek.datasets.records import SketchDataset
-from sketchseek.datasets.sketchy import load_sketchy
+from sketchseek.datasets.registry import dataset_spec
 from sketchseek.evaluation.html import data_uri, write_report
 from sketchseek.images import read_photo
 from sketchseek.sketches import rasterize_sketch
@@ -109,7 +107,7 @@ def _examples(ablation: AblationResults, data: Path) -> list[dict[str, Any]]:
     """Example queries with the results of the first configuration and of the best others, first run each."""
     runs = _example_runs(ablation)
     protocol = ablation.settings["test"]
-    dataset = _load(protocol["protocol"], data / protocol["path"])
+    dataset = dataset_spec(protocol["protocol"]).read(data / protocol["path"], allow_missing=True).dataset
     sketches = {sketch.key: sketch for sketch in dataset.sketches}
     images: dict[str, str] = {}
     examples = []
@@ -137,14 +135,6 @@ def _example_runs(ablation: AblationResults) -> dict[str, Run]:
     first, *others = first_runs
     chosen = [first, *sorted(others, key=lambda name: -means[name])[: _CONFIGURATIONS - 1]]
     return {name: run for name, run in first_runs.items() if name in chosen}
-
-
-def _load(protocol: str, root: Path) -> SketchDataset:
-    if protocol == "sketchy":
-        return load_sketchy(root, allow_missing=True)
-    if protocol == "pairs":
-        return load_pairs(root, allow_missing=True)
-    return load_qmul(root, "shoev2" if protocol == "shoev2" else "chairv2", allow_missing=True)[0]
 
 
 def _photo(key: str, dataset: SketchDataset, images: dict[str, str]) -> str:

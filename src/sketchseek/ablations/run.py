@@ -24,7 +24,7 @@ from sketchseek.errors import ConfigError, TrainingError
 from sketchseek.evaluation.encode_dataset import Progress as EncodingProgress
 from sketchseek.evaluation.metrics import nearest
 from sketchseek.evaluation.mirroring import add_mirror_figures
-from sketchseek.evaluation.protocols import Evaluation, evaluate_pairs, evaluate_qmul, evaluate_sketchy
+from sketchseek.evaluation.protocols import Evaluation, evaluate_dataset
 from sketchseek.training.checkpoint import Progress
 from sketchseek.training.config import TrainConfig, parse_config
 from sketchseek.training.data import Parts, load_sources
@@ -298,12 +298,7 @@ def _run(
 
 
 def _evaluate(protocol: ProtocolConfig, data: Path, encoder: TrainedEncoder, progress: EncodingProgress) -> Evaluation:
-    root = data / protocol.path
-    if protocol.protocol == "sketchy":
-        return evaluate_sketchy(root, encoder, progress=progress)
-    if protocol.protocol == "pairs":
-        return evaluate_pairs(root, encoder, progress=progress)
-    return evaluate_qmul(root, protocol.protocol, encoder, progress=progress)
+    return evaluate_dataset(protocol.protocol, data / protocol.path, encoder, progress=progress)
 
 
 def _validation(progress: Progress) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from sketchseek.datasets.releases import coverage
 from sketchseek.datasets.splits import Split, checksum
 from sketchseek.errors import ConfigError, DatasetError
 
-PartName = Literal["train", "test"]
+SplitName = Literal["train", "test"]
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class AuditInput:
 def load_input(
     kind: str,
     root: str | os.PathLike[str],
-    part: PartName = "train",
+    split: SplitName = "train",
     *,
     variant: str = "",
     only: Path | None = None,
@@ -53,7 +53,7 @@ def load_input(
     Args:
         kind: Name of the data set in the registry.
         root: Its folder.
-        part: ``train`` or ``test``. A data set without a split is audited as a whole, with ``train``.
+        split: ``train`` or ``test``. A data set without a split is audited as a whole, with ``train``.
         variant: One of the data set's variants; empty for the default.
         only: An exclusion list (``sketchseek.datasets.exclusions``) of photos or sketches. Only these sketches, and the
             sketches of these photos, are audited; the gallery stays whole.
@@ -62,7 +62,7 @@ def load_input(
         ConfigError: The data set is unknown or cannot be audited, or has no test split.
         DatasetError: The data set is missing or broken, or none of its sketches is on the list.
     """
-    whole = _load(kind, Path(root), part, variant)
+    whole = _load(kind, Path(root), split, variant)
     if only is None:
         return whole
     keys = read_keys(only)
@@ -76,15 +76,17 @@ def load_input(
     return replace(whole, dataset=replace(whole.dataset, sketches=sketches), notes=(*whole.notes, note))
 
 
-def _load(kind: str, root: Path, part: PartName, variant: str) -> AuditInput:
+def _load(kind: str, root: Path, name: SplitName, variant: str) -> AuditInput:
     loaded = dataset_spec(kind, "audit").read(root, variant=variant, allow_missing=True)
     whole, split = loaded.dataset, loaded.split
     nothing = replace(whole, photos=(), sketches=(), missing=())
     if not isinstance(split, Split):
-        if part == "test":
-            raise ConfigError(f"The data set {kind!r} has no test split.", remedy="Remove --part.")
+        if name == "test":
+            raise ConfigError(
+                f"The data set {kind!r} has no test split.", remedy="Audit it with the train split, which is all of it."
+            )
         keys = [photo.key for photo in whole.photos] + [sketch.key for sketch in whole.sketches]
         return AuditInput(kind, "all", whole, nothing, "all", checksum((), keys), ())
     training, test = loaded.training, whole.subset(photos=split.test_photo_keys)
-    dataset, other = (test, training) if part == "test" else (training, nothing)
-    return AuditInput(kind, part, dataset, other, split.name, split.sha256, coverage(whole).notes)
+    dataset, other = (test, training) if name == "test" else (training, nothing)
+    return AuditInput(kind, name, dataset, other, split.name, split.sha256, coverage(whole).notes)

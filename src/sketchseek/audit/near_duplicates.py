@@ -1,4 +1,4 @@
-"""Photos that show the same: one picture encoded twice (by pixels), and near duplicates (by a model's embeddings)."""
+"""Finds exact duplicates of photos by their pixels, and near-duplicates by a model's embeddings."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from sketchseek.errors import InputError
 from sketchseek.images import read_photo
 
 HASH_BITS = 10
-"""Bits of 64 in which the difference hashes of two encodings of one picture may differ before pixels are compared."""
+"""Maximum number of differing bits, of 64, between two difference hashes for pixels to be compared."""
 
 SAME_PIXELS = 0.97
-"""Correlation of two small pictures from which on they are one picture; another encoding of it reaches 0.99."""
+"""Minimum correlation of two thumbnails for an exact duplicate; re-encoded copies reach 0.99."""
 
 NEAR = 0.94
-"""Cosine of two photos' embeddings from which on they are near duplicates. Chosen by eye on Sketchy's training part with the
-model ``small`` (docs/audit.md); another model needs another."""
+"""Minimum cosine of two photos' embeddings for a near-duplicate. Chosen by eye on Sketchy's training split with the
+model ``small`` (docs/audit.md). Other models need other values."""
 
 _SMALL = 32
 _BLOCK = 512
@@ -35,13 +35,13 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class NearDuplicates:
-    """Two photos that show the same.
+    """A pair of photos that are duplicates.
 
     Attributes:
         first, second: Numbers of the photos, the smaller first.
-        kind: ``same`` picture encoded twice, ``mirrored`` one, or ``near`` by embeddings alone.
-        cosine: Of the embeddings; NaN where there is none.
-        correlation: Of the small pictures, the one mirrored where ``kind`` says so.
+        kind: ``same`` or ``mirrored`` pixels, or ``near`` by embeddings alone.
+        cosine: Of the embeddings.
+        correlation: Of the thumbnails; of one and the other's mirror image if ``kind`` is ``mirrored``.
     """
 
     first: int
@@ -53,12 +53,12 @@ class NearDuplicates:
 
 @dataclass(frozen=True)
 class SmallPictures:
-    """All photos small.
+    """Thumbnails of all photos.
 
     Attributes:
         pixels: (photos, 32, 32, 3) uint8.
         hashes, mirrored: (photos, 8) uint8, difference hashes of the photos and of their mirror images.
-        read: (photos,) false where a photo cannot be read.
+        read: (photos,) false for unreadable photos.
     """
 
     pixels: npt.NDArray[np.uint8]
@@ -68,7 +68,7 @@ class SmallPictures:
 
 
 def small_pictures(photos: Sequence[Photo], progress: Progress | None = None) -> SmallPictures:
-    """Read every photo small, on several threads."""
+    """Read thumbnails of all photos, on several threads."""
     pixels = np.zeros((len(photos), _SMALL, _SMALL, 3), dtype=np.uint8)
     read = np.ones(len(photos), dtype=np.bool_)
 
@@ -88,7 +88,7 @@ def small_pictures(photos: Sequence[Photo], progress: Progress | None = None) ->
 
 
 def difference_hash(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """(8,) uint8: one bit for each of 8 × 8 cells, whether it is lighter than the one to its right (dHash)."""
+    """(8,) uint8 difference hash (dHash): for each of 8 × 8 cells, whether it is lighter than its right neighbor."""
     gray = Image.fromarray(picture).convert("L").resize((9, 8), Image.Resampling.BOX)
     cells = np.asarray(gray, dtype=np.int16)
     return np.packbits((cells[:, :-1] > cells[:, 1:]).reshape(-1))
@@ -101,19 +101,19 @@ def find_near_duplicates(
     near: float = NEAR,
     progress: Progress | None = None,
 ) -> list[NearDuplicates]:
-    """Every pair of photos that show the same, in the order of their numbers.
+    """All pairs of duplicates, in the order of their numbers.
 
     Args:
-        small: What ``small_pictures`` gave.
-        embeddings: (photos, d); a row of zeros is no embedding.
-        near: Cosine from which on two photos are near duplicates.
-        progress: Told how far it is.
+        small: What ``small_pictures`` returned.
+        embeddings: (photos, d); zeros for photos without an embedding.
+        near: Minimum cosine for a near-duplicate.
+        progress: Called with what is being done, the number done and the total.
     """
     lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
     unit = embeddings / np.maximum(lengths, 1e-12)
     found: list[NearDuplicates] = []
     count = len(unit)
-    for start in range(0, count, _BLOCK):  # block by block: all pairs at once would be photos² numbers
+    for start in range(0, count, _BLOCK):  # in blocks: all pairs at once need photos² numbers
         rows = slice(start, min(start + _BLOCK, count))
         cosine = unit[rows] @ unit[start:].T
         hits = cosine >= near
@@ -138,7 +138,7 @@ def _judge(small: SmallPictures, a: int, b: int, cosine: float, near: float) -> 
 
 
 def _correlation(first: npt.NDArray[np.uint8], second: npt.NDArray[np.uint8]) -> float:
-    """Of all values of two pictures; 0 where one has no contrast, since it is then like any other of its brightness."""
+    """Correlation of two thumbnails; 0 if one has no contrast, since it matches any other of its brightness."""
     a, b = first.astype(np.float64).reshape(-1), second.astype(np.float64).reshape(-1)
     if min(a.std(), b.std()) < 4.0:
         return 0.0
@@ -149,7 +149,7 @@ _COUNTS = np.array([bin(byte).count("1") for byte in range(256)], dtype=np.uint8
 
 
 def _differing(first: npt.NDArray[np.uint8], second: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint16]:
-    """(first, second): how many bits of two hashes differ."""
+    """(first, second) number of differing bits of two hashes."""
     total = np.zeros((len(first), len(second)), dtype=np.uint16)
     for byte in range(first.shape[1]):
         total += _COUNTS[first[:, byte, None] ^ second[None, :, byte]]

@@ -47,11 +47,11 @@ class _DatasetName(_Text):
 )
 @click.option("--out", type=_FOLDER, help="Folder for the report and the lists.  [default: audit-DATASET]")
 @click.option(
-    "--part",
+    "--split",
     type=click.Choice(["train", "test"]),
     default="train",
     show_default=True,
-    help="Split to audit. The audit of the test split goes to <out>/test-part; nothing of it may be used in training.",
+    help="Split to audit. The audit of the test split goes to <out>/test-split; nothing of it may be used in training.",
 )
 @click.option("--variant", default="", help="Variant of the data set, such as tx_000100000000 of Sketchy.")
 @click.option("--only", type=_FOLDER, help="Audit only sketches of the photos on this list, such as half-1.txt.")
@@ -62,7 +62,7 @@ def audit_command(
     folder: Path,
     model: str,
     out: Path | None,
-    part: str,
+    split: str,
     variant: str,
     only: Path | None,
     as_json: bool,
@@ -89,10 +89,10 @@ def audit_command(
     from sketchseek.encoder import load_encoder
 
     out = out or Path(f"audit-{dataset}")
-    if part == "test":
-        out = out / "test-part"
+    if split == "test":
+        out = out / "test-split"
     with stage_bars() as progress:
-        chosen = load_input(dataset, folder, part, variant=variant, only=only)  # type: ignore[arg-type]  # click checks part
+        chosen = load_input(dataset, folder, split, variant=variant, only=only)  # type: ignore[arg-type]  # click checks it
         found = audit(chosen, load_encoder(model, threads=threads), cache=out / "cache", progress=progress)
         lists = write_lists(out / "lists", found)
         write_page(out / "report.html", found, lists)

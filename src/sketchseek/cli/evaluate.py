@@ -181,7 +181,7 @@ def tuberlin_command(folder: Path, photos: Path, split: str, seed: int | None, *
 @click.argument("sketches", type=_FOLDER)
 @click.argument("photos", type=_FOLDER)
 @click.option(
-    "--part",
+    "--split",
     type=click.Choice(["test", "all"]),
     default="test",
     show_default=True,
@@ -189,7 +189,7 @@ def tuberlin_command(folder: Path, photos: Path, split: str, seed: int | None, *
 )
 @click.option("--limit", type=click.IntRange(min=1), help="Maximum number of sketches per word.")
 @_options
-def words_command(sketches: Path, photos: Path, part: str, limit: int | None, **options: Any) -> None:
+def words_command(sketches: Path, photos: Path, split: str, limit: int | None, **options: Any) -> None:
     """Quick, Draw! sketches against photos of the categories that their words name.
 
     \b
@@ -199,7 +199,9 @@ def words_command(sketches: Path, photos: Path, part: str, limit: int | None, **
     from sketchseek.evaluation.protocols import evaluate_words
 
     _run(
-        lambda encoder, progress: evaluate_words(sketches, photos, encoder, part=part, limit=limit, progress=progress),
+        lambda encoder, progress: evaluate_words(
+            sketches, photos, encoder, split=split, limit=limit, progress=progress
+        ),
         **options,
     )
 

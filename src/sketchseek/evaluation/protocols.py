@@ -194,7 +194,7 @@ def evaluate_words(
     photos: str | os.PathLike[str],
     encoder: EncoderPair,
     *,
-    part: str = "test",
+    split: str = "test",
     limit: int | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
@@ -204,7 +204,7 @@ def evaluate_words(
         sketches: As for ``sketchseek.datasets.quickdraw.load_quickdraw``.
         photos: A folder of photos a category, such as Caltech-101.
         encoder: The model.
-        part: ``test`` for the sketches that our split keeps from training, ``all`` for all.
+        split: ``test`` for the test split of ``quickdraw_split``, ``all`` for all sketches.
         limit: Read at most so many sketches of a word.
         progress: Told how far it is.
 
@@ -212,11 +212,11 @@ def evaluate_words(
         A report whose ``words`` map each word to the category that it names.
 
     Raises:
-        ConfigError: ``part`` is neither.
+        ConfigError: ``split`` is neither.
         DatasetError: The data are not there or broken, or no word names a category.
     """
-    if part not in ("test", "all"):
-        raise ConfigError(f"part {part!r} of the sketches: there is none.", remedy="Use test or all.")
+    if split not in ("test", "all"):
+        raise ConfigError(f"There is no split {split!r}.", remedy="Use test or all.")
     gallery = load_photo_folders(photos)
     known = quickdraw_words(sketches)
     words = matching_words(known, gallery.categories)
@@ -226,11 +226,11 @@ def evaluate_words(
             remedy="Folders must be named as words are, such as cup or ceiling_fan.",
         )
     drawn = load_quickdraw(sketches, words=words, limit=limit)
-    split = quickdraw_split(drawn)
-    chosen = set(split.test_sketch_keys) if part == "test" else {d.key for d in drawn.sketches}
+    own = quickdraw_split(drawn)
+    chosen = set(own.test_sketch_keys) if split == "test" else {d.key for d in drawn.sketches}
     queries = tuple(Sketch(words[d.category], d.key, strokes=d.strokes) for d in drawn.sketches if d.key in chosen)
     keys = [photo.key for photo in gallery.photos] + [sketch.key for sketch in queries]
-    setting = Setting("words", f"{split.name}:{part}", checksum((), keys), details={"words": words})
+    setting = Setting("words", f"{own.name}:{split}", checksum((), keys), details={"words": words})
     test = SketchDataset("words", gallery.photos, queries, gallery.source)
     return evaluate_by_category(test, encoder, setting, progress=progress)
 
