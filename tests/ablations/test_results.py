@@ -96,13 +96,13 @@ def test_verdicts(tmp_path: Path, ranks: list[int], word: str) -> None:
     assert [verdict.word for verdict in load_results(store(tmp_path / "s", runs, swapped)).verdicts()] == [opposite]
 
 
-def test_a_missing_run_leaves_a_claim_open_and_is_said(tmp_path: Path) -> None:
+def test_a_missing_run_leaves_a_hypothesis_open_and_is_reported(tmp_path: Path) -> None:
     ablation = load_results(store(tmp_path / "s", [run("a", 3, [1, 1]), run("b", 3, [1, 2]), run("a", 4, [1, 1])]))
     assert ablation.verdicts() == []
     assert "3 of 4 runs" in markdown(ablation)
 
 
-def test_markdown_has_every_variant_and_a_map_of_what_is_crossed(tmp_path: Path) -> None:
+def test_markdown_has_every_configuration_and_a_map_of_what_is_crossed(tmp_path: Path) -> None:
     settings = {"configurations": ["a × x", "a × y"], "cross": [{"a": {}}, {"x": {}, "y": {}}], "hypotheses": []}
     runs = [run("a × x", 3, [1, 9]), run("a × x", 4, [1, 1])]
     ablation = load_results(store(tmp_path / "s", runs, settings))
@@ -116,7 +116,7 @@ def test_markdown_has_every_variant_and_a_map_of_what_is_crossed(tmp_path: Path)
     assert plot_grid(load_results(store(tmp_path / "t", [run("a", 3, [1])]))) == ""
 
 
-def test_runs_of_other_variants_and_seeds_are_left_out(tmp_path: Path) -> None:
+def test_runs_of_other_configurations_and_seeds_are_left_out(tmp_path: Path) -> None:
     runs = [run("a", 3, [1]), run("gone", 3, [1]), run("a", 99, [1])]
     assert load_results(store(tmp_path / "s", runs)).finished == 1
 

@@ -1,4 +1,4 @@
-"""An ablation over shapes, run in pieces, as a user runs it."""
+"""An ablation over shapes, run in pieces, as a user does."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from sketchseek.errors import DatasetError
 from sketchseek.training.loop import Events
 
 SIDE = {"backbone": "shufflenet_v2_x0_5", "size": 32, "frozen": 4}
-STUDY: dict[str, Any] = {
+ABLATION: dict[str, Any] = {
     "name": "shapes",
     "title": "Two losses on shapes",
     "base": {
@@ -54,7 +54,7 @@ STUDY: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = write_shapes(tmp_path_factory.mktemp("shapes"))
-    (folder / "ablation.yaml").write_text(json.dumps(STUDY))  # JSON is YAML
+    (folder / "ablation.yaml").write_text(json.dumps(ABLATION))  # JSON is YAML
     return folder
 
 
@@ -145,7 +145,7 @@ def test_changed_settings_are_run_anew_and_prune_deletes_old_results(
     (store / "other.jsonl").write_text("{}")
     other = tmp_path / "ablation.yaml"
     other.write_text(
-        json.dumps(STUDY | {"tune": None, "seeds": [1, 0], "vary": {"triplet": {"steps": 1}}, "hypotheses": []})
+        json.dumps(ABLATION | {"tune": None, "seeds": [1, 0], "vary": {"triplet": {"steps": 1}}, "hypotheses": []})
     )
     changed = load_ablation(other)
     again = Folders(root, tmp_path / "runs", store, folders.cache)
@@ -216,8 +216,8 @@ def test_a_stored_run_is_recognized_by_its_settings_when_fingerprints_change(
 
 
 def test_settings_that_fail_lose_the_tuning(root: Path, tmp_path: Path) -> None:
-    settings = STUDY | {
-        "base": STUDY["base"] | {"norm": "none", "clip": 1e30, "evaluate_every": 2},
+    settings = ABLATION | {
+        "base": ABLATION["base"] | {"norm": "none", "clip": 1e30, "evaluate_every": 2},
         "tune": {"grid": {"learning_rate": [1e30, 0.001]}},
         "vary": {"triplet": {}},
         "hypotheses": [],

@@ -93,7 +93,7 @@ def test_sketchy_s_missing_photos_are_counted_and_their_sketches_left_out(sketch
     (sketchy / f"256x256/photo/{VARIANT}/cat/n00_100.jpg").unlink()
     report = evaluate_sketchy(sketchy, Reader(SKETCHY_NAMES)).report
     assert (report.queries, report.gallery, report.missing, report.left_out) == (10, 5, ("cat/n00_100",), 2)
-    assert "missing, and so not in the gallery: 1 (with them, sketches left out: 2). cat/n00_100" in " ".join(
+    assert "Missing photos, not in the gallery: 1 (sketches left out with them: 2). cat/n00_100" in " ".join(
         report.notes()
     )
 

@@ -1,4 +1,4 @@
-"""What a ablation's stored runs say: means and spreads over seeds, and differences between configurations with intervals."""
+"""Results of an ablation: means over seeds, and differences between configurations with confidence intervals."""
 
 from __future__ import annotations
 
@@ -20,39 +20,39 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Spread:
-    """A figure over seeds.
+    """A metric over seeds.
 
     Attributes:
-        values: One a seed.
+        values: One value for each seed.
     """
 
     values: tuple[float, ...]
 
     @property
     def mean(self) -> float:
-        """Their mean."""
+        """Mean of the values."""
         return float(np.mean(self.values))
 
     @property
     def deviation(self) -> float:
-        """Their standard deviation (n − 1); 0 of one value."""
+        """Sample standard deviation (n − 1); 0 for a single value."""
         return float(np.std(self.values, ddof=1)) if len(self.values) > 1 else 0.0
 
     def __str__(self) -> str:
-        """In per cent: mean ± standard deviation."""
+        """Mean ± standard deviation, in percent."""
         return f"{100 * self.mean:.1f} ± {100 * self.deviation:.1f}"
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the runs say of a hypothesis.
+    """The result of testing a hypothesis.
 
     Attributes:
         hypothesis: The hypothesis.
-        figure: What was compared.
-        difference: Of the figure, better minus than, over all pairs and seeds.
-        interval: Its 95 % interval.
-        runs: How many runs there are on each side.
+        metric: The metric that was compared.
+        difference: Mean difference, better minus than, over all pairs and seeds.
+        interval: Its 95 % confidence interval.
+        runs: Number of runs on each side.
     """
 
     hypothesis: str
@@ -63,7 +63,7 @@ class Verdict:
 
     @property
     def word(self) -> str:
-        """``supported`` where the whole interval is above 0, ``not supported`` where it is below, or ``undecided``."""
+        """``supported`` if the whole interval is above 0, ``not supported`` if it is below, else ``undecided``."""
         if self.interval.low > 0:
             return "supported"
         return "not supported" if self.interval.high < 0 else "undecided"
@@ -71,12 +71,12 @@ class Verdict:
 
 @dataclass(frozen=True)
 class AblationResults:
-    """A ablation's results, as ``sketchseek compare`` stores them.
+    """The results of an ablation.
 
     Attributes:
-        settings: What ``ablation.json`` holds.
-        final: Runs by configuration, in the order of their seeds.
-        tuning: Runs that tuned, by configuration.
+        settings: The ablation's settings.
+        final: Final runs by configuration, in the order of their seeds.
+        tuning: Tuning runs by configuration.
     """
 
     settings: dict[str, Any]
@@ -85,17 +85,22 @@ class AblationResults:
 
     @property
     def configurations(self) -> list[str]:
-        """In the order of the ablation file; those without a finished run, too."""
+        """Names of all configurations, in the order of the ablation file."""
         return list(self.settings["configurations"])
 
     @cached_property
     def tested(self) -> bool:
-        """Whether runs were measured on a test part."""
+        """Whether any run was evaluated on the test split."""
         return any("test" in run for runs in self.final.values() for run in runs)
 
     @property
+    def reported_split(self) -> str:
+        """``test``, or ``validation`` if no run was evaluated on the test split."""
+        return "test" if self.tested else "validation"
+
+    @property
     def columns(self) -> list[tuple[str, str]]:
-        """Part and figure of each column of its tables."""
+        """Split and metric of each column of the tables."""
         if not self.tested:
             return [("validation", name) for name in METRICS]
         mirrored = any(
@@ -106,23 +111,23 @@ class AblationResults:
 
     @property
     def expected(self) -> int:
-        """How many final runs the ablation has when it is complete."""
+        """Number of final runs of the complete ablation."""
         return len(self.configurations) * len(self.settings["seeds"])
 
     @property
     def finished(self) -> int:
-        """How many of them there are."""
+        """Number of final runs that are done."""
         return sum(map(len, self.final.values()))
 
-    def spread(self, configuration: str, figure: str, part: str = "test") -> Spread | None:
-        """A figure of a configuration over its seeds, on the ``test`` or ``validation`` part; None where there is none."""
+    def spread(self, configuration: str, metric: str, split: str = "test") -> Spread | None:
+        """A metric of a configuration over its seeds, on the ``test`` or ``validation`` split; None without runs."""
         runs = self.final.get(configuration, [])
-        values = [run["test"]["metrics"] if part == "test" else run["validation"] for run in runs if part in run]
-        found = tuple(float(value[figure]) for value in values if figure in value)
+        values = [run["test"]["metrics"] if split == "test" else run["validation"] for run in runs if split in run]
+        found = tuple(float(value[metric]) for value in values if metric in value)
         return Spread(found) if found else None
 
     def verdicts(self) -> list[Verdict]:
-        """Of every hypothesis whose configurations have all their runs measured."""
+        """The verdict on every hypothesis whose configurations are complete."""
         out = []
         for hypothesis in self.settings.get("hypotheses", []):
             pairs = list(zip(hypothesis["better"], hypothesis["than"], strict=True))
@@ -132,20 +137,20 @@ class AblationResults:
                 out.append(Verdict(hypothesis["hypothesis"], hypothesis["metric"], *found, runs))
         return out
 
-    def difference(self, pairs: list[tuple[str, str]], figure: str) -> tuple[float, Interval] | None:
-        """Mean difference of a figure between configurations, pair by pair and seed by seed, with its bootstrap interval.
+    def difference(self, pairs: list[tuple[str, str]], metric: str) -> tuple[float, Interval] | None:
+        """Mean difference of a metric between configurations, paired by seed and query, with its bootstrap interval.
 
-        Each resample draws seeds and, as in ``bootstrap_interval``, photos with all their sketches: it says how far
-        the difference may be off by the luck of both.
+        Each resample draws seeds and, as in ``bootstrap_interval``, photos with all their sketches. The interval covers
+        the uncertainty of both.
 
         Args:
-            pairs: Variants: the first's figure minus the second's.
-            figure: ``recall@k``.
+            pairs: Pairs of configurations; the second is subtracted from the first.
+            metric: ``recall@k``.
 
         Returns:
-            The difference and its 95 % interval; None where a run is missing or was not measured by query.
+            The difference and its 95 % interval; None if a run is missing or has no test results.
         """
-        k = int(figure.removeprefix("recall@"))
+        k = int(metric.removeprefix("recall@"))
         seeds = self.settings["seeds"]
         by_seed: list[Floats] = []
         clusters: npt.NDArray[np.int64] | None = None
@@ -194,51 +199,51 @@ def load_results(path: Path) -> AblationResults:
 
 
 def markdown(ablation: AblationResults, *, level: int = 1, hypotheses: bool = True) -> str:
-    """A ablation's results as Markdown, under a heading of this level; with its hypotheses, or without."""
+    """An ablation's results as Markdown, below a heading of this level, with or without its hypotheses."""
     settings = ablation.settings
-    parts = [f"{'#' * level} {settings['title'] or settings['name']}", ""]
+    text = [f"{'#' * level} {settings['title'] or settings['name']}", ""]
     if settings["text"]:
-        parts += [settings["text"].strip(), ""]
-    parts += [f"{sentence(ablation)}", "", *_table(ablation), ""]
+        text += [settings["text"].strip(), ""]
+    text += [f"{sentence(ablation)}", "", *_table(ablation), ""]
     grid = _grid(ablation)
     if grid:
-        parts += [f"recall@1 on the {_part(ablation)} part, rows by columns:", "", *grid, ""]
+        text += [f"recall@1 on the {ablation.reported_split} split, rows by columns:", "", *grid, ""]
     verdicts = ablation.verdicts() if hypotheses else []
     if verdicts:
-        parts += ["| hypothesis | difference | verdict |", "| --- | --- | --- |"]
-        parts += [f"| {v.hypothesis} | {shown_difference(v)} | **{v.word}** |" for v in verdicts]
-        parts.append("")
-    return "\n".join(parts)
+        text += ["| hypothesis | difference | verdict |", "| --- | --- | --- |"]
+        text += [f"| {v.hypothesis} | {shown_difference(v)} | **{v.word}** |" for v in verdicts]
+        text.append("")
+    return "\n".join(text)
 
 
 def sentence(ablation: AblationResults) -> str:
-    """What was run, in words, and what is still missing."""
+    """A summary of what was run and what is still missing."""
     settings = ablation.settings
     text = f"{len(ablation.configurations)} configurations, {len(settings['seeds'])} seeds each; "
-    text += "mean ± standard deviation over seeds, in per cent. "
+    text += "mean ± standard deviation over seeds, in percent. "
     tests = [run["test"] for runs in ablation.final.values() for run in runs if "test" in run]
     if tests:
-        text += f"Test: {tests[0]['queries']:,} sketches look for their photo among {tests[0]['gallery']:,} "
-        text += f"({tests[0]['split']}), once a run. "
+        text += f"Test: {tests[0]['queries']:,} queries, {tests[0]['gallery']:,} photos in the gallery "
+        text += f"(split {tests[0]['split']}), once for each run. "
     if settings.get("tune"):
         grid = settings["tune"]["grid"]
         tried = 1
         for values in grid.values():
             tried *= len(values)
-        text += f"Each configuration's settings were chosen among {tried} by recall on the validation part. "
+        text += f"Settings of each configuration are the best of {tried} by validation recall. "
     if ablation.finished < ablation.expected:
         text += f"**Not complete: {ablation.finished} of {ablation.expected} runs.** "
     return text.strip()
 
 
 def shown_difference(verdict: Verdict) -> str:
-    """The difference with its interval, in points of per cent."""
+    """The difference with its interval, in percentage points."""
     low, high = (100 * end for end in verdict.interval)
     return f"{verdict.metric} {100 * verdict.difference:+.1f} ({low:+.1f} to {high:+.1f})"
 
 
 def shown_choice(run: Run) -> str:
-    """Tuned settings, in few words."""
+    """The tuned settings of a run, in short."""
     return ", ".join(f"{path.split('.')[-1]} {value}" for path, value in run["choice"].items())
 
 
@@ -250,17 +255,13 @@ def _table(ablation: AblationResults) -> list[str]:
     for configuration in ablation.configurations:
         runs = ablation.final.get(configuration, [])
         row = [configuration, *([shown_choice(runs[0]) if runs else "–"] if tuned else []), str(len(runs))]
-        row += [str(ablation.spread(configuration, figure, part) or "–") for part, figure in ablation.columns]
+        row += [str(ablation.spread(configuration, metric, split) or "–") for split, metric in ablation.columns]
         rows.append("| " + " | ".join(row) + " |")
     return ["| " + " | ".join(head) + " |", "| --- " * len(head) + "|", *rows]
 
 
-def _part(ablation: AblationResults) -> str:
-    return "test" if ablation.tested else "validation"
-
-
 def axes(ablation: AblationResults) -> tuple[list[str], list[str]] | None:
-    """Names of rows and columns of a ablation that crosses two things; None of any other."""
+    """Names of rows and columns of an ablation that crosses two factors; None for other ablations."""
     names = [list(axis) for axis in ablation.settings.get("cross", [])]
     return (names[0], names[1]) if len(names) == 2 else None
 
@@ -272,7 +273,9 @@ def _grid(ablation: AblationResults) -> list[str]:
     rows, columns = found
     lines = ["| | " + " | ".join(columns) + " |", "| --- " * (len(columns) + 1) + "|"]
     for row in rows:
-        cells = [str(ablation.spread(f"{row} × {column}", "recall@1", _part(ablation)) or "–") for column in columns]
+        cells = [
+            str(ablation.spread(f"{row} × {column}", "recall@1", ablation.reported_split) or "–") for column in columns
+        ]
         lines.append(f"| {row} | " + " | ".join(cells) + " |")
     return lines
 

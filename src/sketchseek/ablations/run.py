@@ -23,7 +23,7 @@ from sketchseek.ablations.table import AblationTable, Run, read_table, table_pat
 from sketchseek.errors import ConfigError, TrainingError
 from sketchseek.evaluation.encode_dataset import Progress as EncodingProgress
 from sketchseek.evaluation.metrics import nearest
-from sketchseek.evaluation.mirroring import add_mirror_figures
+from sketchseek.evaluation.mirroring import add_mirror_metrics
 from sketchseek.evaluation.protocols import Evaluation, evaluate_dataset
 from sketchseek.training.checkpoint import Progress
 from sketchseek.training.config import TrainConfig, parse_config
@@ -286,7 +286,7 @@ def _run(
         encoder = TrainedEncoder(model, config.distance, images)
         evaluation = _evaluate(protocol, folders.data, encoder, callbacks.encoding)
         if protocol.mirrored:
-            add_mirror_figures(evaluation, encoder, progress=callbacks.encoding)
+            add_mirror_metrics(evaluation, encoder, progress=callbacks.encoding)
         result |= {"test": _test(evaluation, protocol.protocol)}
     made_with = {
         "sketchseek": version("sketchseek"),

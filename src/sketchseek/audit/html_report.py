@@ -66,7 +66,9 @@ def _section(audit: Audit, kind: str, lists: Mapping[str, Path]) -> dict[str, An
         "meaning": info.meaning,
         "pairs": kind in PAIRS,
         "found": len(found),
-        "fraction": "pairs" if kind in PAIRS else f"{100 * len(found) / audited:.2f} % of {info.about}s",
+        "fraction": "pairs"
+        if kind in PAIRS
+        else f"{100 * len(found) / audited:.2f} % of the {'sketches' if info.about == 'sketch' else 'photos'}",
         "list": lists[info.official or ("near-duplicates" if kind in PAIRS else kind)].name,
         "cards": [_card(finding, photos, sketches) for finding in varied(found, SHOWN)],
     }

@@ -230,9 +230,9 @@ def _run(
     with stage_bars("embedding") as progress:
         result = evaluate(encoder, progress)
         if mirrored:
-            from sketchseek.evaluation.mirroring import add_mirror_figures
+            from sketchseek.evaluation.mirroring import add_mirror_metrics
 
-            add_mirror_figures(result, encoder, progress=lambda what, *done: progress(f"mirrored {what}", *done))
+            add_mirror_metrics(result, encoder, progress=lambda what, *done: progress(f"mirrored {what}", *done))
     if drawn is not None:
         details = {**result.report.details, "drawn": drawn}
         result = dataclasses.replace(result, report=dataclasses.replace(result.report, details=details))
