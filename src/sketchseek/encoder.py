@@ -37,8 +37,9 @@ class Encoder:
     def __init__(self, package: ModelPackage, *, threads: int = 0) -> None:
         if package.manifest.raster != RASTER_VERSION:
             raise ModelPackageError(
-                f"{package.path}: trained on sketch raster {package.manifest.raster}; "
+                f"trained on sketch raster {package.manifest.raster}; "
                 f"this version of sketchseek makes raster {RASTER_VERSION}.",
+                subject=package.path,
                 remedy="Use a model that was exported with this version, or another version of sketchseek.",
             )
         self.package = package
@@ -107,17 +108,20 @@ class Encoder:
             )
         except Exception as error:  # onnxruntime's errors have no common base but Exception
             self.package.verify()
-            raise ModelPackageError(f"{self.package.file(side)}: onnxruntime cannot open it ({error}).") from error
+            raise ModelPackageError(
+                f"onnxruntime cannot open it ({error}).", subject=self.package.file(side)
+            ) from error
 
     def _run(self, side: Literal["photo", "sketch"], session: Any, pixels: npt.NDArray[np.uint8]) -> Embeddings:
         try:
             (embedding, *_) = session.run(None, {"pixels": np.ascontiguousarray(pixels)})
         except Exception as error:  # onnxruntime's errors have no common base but Exception
-            raise ModelPackageError(f"{self.package.file(side)}: onnxruntime cannot run it ({error}).") from error
+            raise ModelPackageError(f"onnxruntime cannot run it ({error}).", subject=self.package.file(side)) from error
         if embedding.shape != (len(pixels), self.manifest.embedding):
             raise ModelPackageError(
-                f"{self.package.file(side)}: gives embeddings of shape {embedding.shape[1:]}, "
+                f"gives embeddings of shape {embedding.shape[1:]}, "
                 f"not ({self.manifest.embedding},) as its manifest says.",
+                subject=self.package.file(side),
                 remedy="Export the model again.",
             )
         return np.asarray(embedding, dtype=np.float32)
