@@ -216,7 +216,6 @@ def test_the_library_of_the_environment(library: Path, tmp_path: Path, monkeypat
     assert run_json("status")["photos"] == 4
     monkeypatch.delenv(commands.LIBRARY_VARIABLE)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    monkeypatch.setattr(sys, "platform", "linux")
     assert commands.default_library() == tmp_path / "data" / "sketchseek" / "library"
 
 

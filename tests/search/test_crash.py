@@ -134,7 +134,7 @@ catalog = Catalog(folder, write=True)
 os.fsync = or_die(os.fsync)
 Path.replace, Path.unlink, Path.write_bytes = or_die(Path.replace), or_die(Path.unlink), or_die(Path.write_bytes)
 Catalog.set_snapshot, Catalog.close = or_die(Catalog.set_snapshot), or_die(Catalog.close)
-snapshots.sha256_of = or_die(snapshots.sha256_of)
+snapshots.file_digest = or_die(snapshots.file_digest)
 IndexMirror(folder, 16, "cosine").save(catalog, force=True)
 catalog.close()
 """

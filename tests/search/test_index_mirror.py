@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sketchseek import atomic_write
 from sketchseek.search import index_mirror
 from sketchseek.search.catalog import Catalog, LibraryMetadata, Row
 from sketchseek.search.index import snapshots
@@ -210,7 +211,7 @@ def test_a_full_disk_costs_the_index_only(
     def full(path: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(snapshots, "_sync", full)
+    monkeypatch.setattr(atomic_write, "_sync", full)
     with caplog.at_level(logging.WARNING):
         assert not IndexMirror(tmp_path, DIMENSION, "cosine").save(catalog, force=True)
     assert "No space left" in caplog.text

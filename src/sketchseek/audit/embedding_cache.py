@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sketchseek.atomic_write import atomic_path
 from sketchseek.datasets.records import Photo, Sketch
 from sketchseek.evaluation.encode_dataset import Embedded, Problem
 from sketchseek.sketches import RASTER_VERSION
@@ -38,16 +39,15 @@ def stored(
             pass  # treat a damaged file as a missing one
     found = embed()
     file.parent.mkdir(parents=True, exist_ok=True)
-    aside = file.with_suffix(".tmp.npz")
-    np.savez(
-        aside,
-        identity=np.array(identity),
-        vectors=found.vectors,
-        read=found.read,
-        problem_keys=np.array([problem.key for problem in found.problems], dtype=str),
-        problem_reasons=np.array([problem.reason for problem in found.problems], dtype=str),
-    )
-    aside.replace(file)
+    with atomic_path(file, durable=False) as aside, aside.open("wb") as writing:
+        np.savez(
+            writing,
+            identity=np.array(identity),
+            vectors=found.vectors,
+            read=found.read,
+            problem_keys=np.array([problem.key for problem in found.problems], dtype=str),
+            problem_reasons=np.array([problem.reason for problem in found.problems], dtype=str),
+        )
     return found
 
 

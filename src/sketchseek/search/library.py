@@ -101,7 +101,7 @@ class Library:
         except (OSError, ValueError) as error:  # ValueError: a NUL in the name
             reason = getattr(error, "strerror", error)
             raise LibraryError(
-                f"{folder}: cannot be made ({reason}).", remedy="Choose another folder for the library."
+                f"cannot be made ({reason}).", subject=folder, remedy="Choose another folder for the library."
             ) from error
         with WriterLock(folder):
             Catalog(folder, create=metadata_of(package)).close()
@@ -145,7 +145,7 @@ class Library:
         paths = _absolute(folders)
         for path in paths:
             if not os.path.exists(path):  # noqa: PTH110  on bytes
-                raise InputError(f"{os.fsdecode(path)}: no such folder.", remedy="Check the spelling of the path.")
+                raise InputError("no such folder.", subject=os.fsdecode(path), remedy="Check the spelling of the path.")
         with self._writing() as catalog:
             # A path that was removed comes back if it, or a folder in it, is named.
             named = set(paths).union(*map(parents, paths))
@@ -219,7 +219,7 @@ class Library:
     def _writing(self) -> Iterator[Catalog]:
         if self._readonly:
             raise LibraryError(
-                f"{self.path}: opened with readonly=True.", remedy="Open it without readonly to write to it."
+                "opened with readonly=True.", subject=self.path, remedy="Open it without readonly to write to it."
             )
         with WriterLock(self.path):
             catalog = Catalog(self.path, write=True)

@@ -25,7 +25,8 @@ def package_of(path: Path, metadata: LibraryMetadata, chosen: ModelPackage | Non
         package = chosen or load_model_package(metadata.model)
     except ModelPackageError as error:
         raise ModelPackageError(
-            f"{path}: its model {metadata.model} is not there any more.",
+            f"its model {metadata.model} is not there any more.",
+            subject=path,
             remedy=f"{error.remedy}\nTo use another model: sketchseek index --library {path} --model NAME --re-embed",
         ) from error
     if package.manifest.fingerprint != metadata.fingerprint:
@@ -37,8 +38,9 @@ def mismatch(path: Path, metadata: LibraryMetadata, package: ModelPackage) -> Mo
     """Return the error for a package that is not the one that a library was built with."""
     manifest = package.manifest
     return ModelMismatchError(
-        f"{path}: built with model {metadata.name} ({metadata.fingerprint}), "
+        f"built with model {metadata.name} ({metadata.fingerprint}), "
         f"not with {manifest.name} ({manifest.fingerprint}).",
+        subject=path,
         remedy=f"To embed its photos again: sketchseek index --library {path} --model {_model_of(package)} --re-embed",
     )
 
@@ -61,5 +63,5 @@ def _model_of(package: ModelPackage) -> str:
     try:
         str(path).encode()
     except UnicodeEncodeError as error:
-        raise ModelPackageError(f"{path}: a library cannot record a path that is not valid text.") from error
+        raise ModelPackageError("a library cannot record a path that is not valid text.", subject=path) from error
     return path.name if path.parent == BUNDLED.absolute() else str(path)

@@ -85,5 +85,5 @@ def _nanoseconds(when: datetime) -> int:
     try:
         since = when.astimezone(UTC) - _EPOCH
     except (OverflowError, OSError, ValueError) as error:
-        raise InputError(f"{when.isoformat()}: the system cannot represent this time ({error}).") from error
+        raise InputError(f"the system cannot represent this time ({error}).", subject=when.isoformat()) from error
     return max(-_INT64, min(_INT64 - 1, since // timedelta(microseconds=1) * 1000))

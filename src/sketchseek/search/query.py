@@ -74,7 +74,7 @@ class QueryEngine:
         with self._lock:
             vector = self._catalog.vector(photo)
         if vector is None:
-            raise InputError(f"{self._path}: there is no photo with id {photo}.")
+            raise InputError(f"there is no photo with id {photo}.", subject=self._path)
         return np.frombuffer(vector, np.float16).astype(np.float32)
 
     def count(self, filter: Filter) -> int:

@@ -33,7 +33,8 @@ def re_embed(
     for root in catalog.roots():
         if not os.path.exists(root):  # noqa: PTH110  on bytes
             raise LibraryError(
-                f"{os.fsdecode(root)}: the folder is not there, so its photos cannot be embedded again.",
+                "the folder is not there, so its photos cannot be embedded again.",
+                subject=os.fsdecode(root),
                 remedy="Connect its drive, or take the folder out of the library: sketchseek remove.",
             )
     if before.staged_fingerprint != metadata.fingerprint:

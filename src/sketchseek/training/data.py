@@ -12,6 +12,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from sketchseek.atomic_write import atomic_path
 from sketchseek.datasets.exclusions import exclude, exclude_keys, read_keys
 from sketchseek.datasets.records import Photo, Sketch, SketchDataset, normalize_word
 from sketchseek.datasets.registry import DatasetSpec, check_training_photos, dataset_spec
@@ -308,9 +309,10 @@ def _read(
     skipped.extend(reasons)
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
-        aside = file.with_suffix(".tmp.npz")
-        np.savez(aside, pixels=pixels, good=np.array(good_list, dtype=np.int64), skipped=np.array(reasons, dtype=str))
-        aside.replace(file)
+        with atomic_path(file, durable=False) as aside, aside.open("wb") as opened:
+            np.savez(
+                opened, pixels=pixels, good=np.array(good_list, dtype=np.int64), skipped=np.array(reasons, dtype=str)
+            )
     return [items[i] for i in good_list], pixels
 
 

@@ -33,7 +33,7 @@ class Catalog(ScanTables, StagingTable, FolderTables):
         try:
             missing = create is None and not path.is_file()
         except OSError as error:
-            raise LibraryError(f"{folder}: cannot be opened ({error.strerror}).") from error
+            raise LibraryError(f"cannot be opened ({error.strerror}).", subject=folder) from error
         if missing:
             raise _not_found(folder)
         super().__init__(path, write=write or create is not None)
@@ -64,13 +64,15 @@ class Catalog(ScanTables, StagingTable, FolderTables):
             raise _not_found(self.path.parent)  # a crash interrupted its creation
         if self._one("PRAGMA application_id") != APPLICATION:
             raise LibraryCorruptError(
-                f"{self.path}: not a catalog of sketchseek.",
+                "not a catalog of sketchseek.",
+                subject=self.path,
                 remedy="Choose another folder for the library, or delete the file and index again.",
             )
         version = self._one("PRAGMA user_version")
         if version != VERSION:
             raise LibraryError(
-                f"{self.path}: written in format {version}; this version of sketchseek reads {VERSION}.",
+                f"written in format {version}; this version of sketchseek reads {VERSION}.",
+                subject=self.path,
                 remedy="Use the version of sketchseek that wrote it, or index into a new library.",
             )
 
@@ -81,5 +83,5 @@ class Catalog(ScanTables, StagingTable, FolderTables):
 
 def _not_found(folder: Path) -> LibraryNotFoundError:
     return LibraryNotFoundError(
-        f"{folder}: there is no library here.", remedy=f"Create one: sketchseek index PHOTOS --library {folder}"
+        "there is no library here.", subject=folder, remedy=f"Create one: sketchseek index PHOTOS --library {folder}"
     )

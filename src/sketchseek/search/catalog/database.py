@@ -66,7 +66,8 @@ class Database:
         journal = self.path.with_name(f"{self.path.name}-wal")
         if journal.is_file() and journal.stat().st_size:
             raise LibraryError(
-                f"{self.path}: a writer was interrupted, and recovery needs write access.",
+                "a writer was interrupted, and recovery needs write access.",
+                subject=self.path,
                 remedy="Free some space if the disk is full, or open the library once with permission to write: "
                 f"sketchseek status --library {self.path.parent}",
             )
@@ -111,21 +112,24 @@ class Database:
         name = getattr(error, "sqlite_errorname", "")
         if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
             return LibraryCorruptError(
-                f"{self.path}: damaged ({error}).",
+                f"damaged ({error}).",
+                subject=self.path,
                 remedy="Restore it from a backup, or delete the library's folder and index again; "
                 "the photos themselves are not touched.",
             )
         if name.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
             return LibraryError(
-                f"{self.path}: cannot be written ({error}).",
+                f"cannot be written ({error}).",
+                subject=self.path,
                 remedy="Free some space on the disk and run the command again: what was committed is kept.",
             )
         if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
             return LibraryError(
-                f"{self.path}: access denied ({error}).",
+                f"access denied ({error}).",
+                subject=self.path,
                 remedy="Check the permissions of the library's folder.",
             )
-        return LibraryError(f"{self.path}: {error}.")
+        return LibraryError(f"{error}.", subject=self.path)
 
     def _rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         with self._guard():

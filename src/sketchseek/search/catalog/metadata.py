@@ -78,7 +78,8 @@ class MetadataTable(Database):
             )
         except (KeyError, ValueError) as error:
             raise LibraryCorruptError(
-                f"{self.path}: the library's metadata is missing or invalid ({error}).",
+                f"the library's metadata is missing or invalid ({error}).",
+                subject=self.path,
                 remedy="Restore it from a backup, or delete the library's folder and index again.",
             ) from error
 

@@ -217,7 +217,9 @@ class PhotoTables(MetadataTable):
     def _block(self, rows: list[tuple[Any, ...]], dimension: int) -> tuple[Ids, Vectors]:
         if any(len(row[1]) != 2 * dimension for row in rows):
             raise LibraryCorruptError(
-                f"{self.path}: an embedding has a wrong length.", remedy="Delete the library's folder and index again."
+                "an embedding has a wrong length.",
+                subject=self.path,
+                remedy="Delete the library's folder and index again.",
             )
         ids = np.fromiter((row[0] for row in rows), np.int64, len(rows))
         return ids, np.frombuffer(b"".join(row[1] for row in rows), np.float16).reshape(-1, dimension)

@@ -185,7 +185,7 @@ def _media_type(path: Path) -> str:
     try:
         return read_header(path).media_type
     except ImageError as error:
-        raise ImageError(f"{shown(path)}: no longer a picture ({error.message}).") from error
+        raise ImageError(f"no longer a picture ({error.reason.rstrip('.')}).", subject=shown(path)) from error
 
 
 def _gone(path: Path) -> ApiError:
