@@ -95,7 +95,9 @@ def test_allowed_hosts_hold_the_address_asked_for() -> None:
     assert host_name("[::1]:80") == "[::1]"
 
 
-@pytest.mark.parametrize("path", ["/", "/main.js", "/style.css", "/api/v1/status", "/api/v1/photos/1/thumbnail", "/nowhere"])
+@pytest.mark.parametrize(
+    "path", ["/", "/main.js", "/style.css", "/api/v1/status", "/api/v1/photos/1/thumbnail", "/nowhere"]
+)
 def test_every_answer_carries_the_security_headers(client: TestClient, path: str) -> None:
     headers = client.get(path).headers
     policy = headers["Content-Security-Policy"]
