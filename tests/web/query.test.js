@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { boundsOf } from "../../src/sketchseek/web/filters.js";
 import { asker } from "../../src/sketchseek/web/query.js";
 
-const NONE = { right: [], wrong: [] };
+const NONE = { positive: [], negative: [] };
 const STROKES = [
   [
     [1, 2],
@@ -106,7 +106,7 @@ test("a drawing that was overtaken while it was encoded is not sent", async () =
 });
 
 test("marks refine every kind of query", async () => {
-  const marks = { right: [1], wrong: [2, 3] };
+  const marks = { positive: [1], negative: [2, 3] };
   const { api, calls } = recording();
   const file = {};
   await asker({ query: { paper: true }, strokes: STROKES, encoder: encoder([1]), bounds: {}, marks, api })(

@@ -179,12 +179,12 @@ function showResults(answer, { pages }) {
   results.reset(answer, pages);
   grid.show();
   viewer.moved();
-  byId("verdict").hidden = answer.fits !== false || results.total === 0;
+  byId("verdict").hidden = answer.has_close_match !== false || results.total === 0;
   if (results.total === 0) showEmpty();
   else byId("hint").hidden = true;
   filters.suggest(foldersOf(answer.results));
   clearTimeout(announcing);
-  announcing = setTimeout(() => say(texts.found(results.total, results.at(0)?.name, answer.fits)), QUIET);
+  announcing = setTimeout(() => say(texts.found(results.total, results.at(0)?.name, answer.has_close_match)), QUIET);
 }
 
 function showMore() {
@@ -211,7 +211,7 @@ function showEmpty() {
 }
 
 function showMarkStrip() {
-  const { right, wrong } = marks.ids();
+  const { positive: right, negative: wrong } = marks.ids();
   byId("marked").hidden = marks.size === 0;
   byId("marked-text").textContent = texts.marked(right.length, wrong.length);
   byId("refining").hidden = query.paper && paper.empty && !filters.active;

@@ -17,7 +17,7 @@ export class Marks extends EventTarget {
   // For the API.
   ids() {
     const of = (right) => [...this.marked].filter(([, one]) => one.right === right).map(([id]) => id);
-    return { right: of(true), wrong: of(false) };
+    return { positive: of(true), negative: of(false) };
   }
 
   // true: right, false: wrong, undefined: not marked.

@@ -5,9 +5,9 @@ import * as server from "./api.js";
 
 // Gives a function of (signal, { k, offset }) to the answer. What it asks stays as it is now, for every page of results:
 // query: { paper: true }, { file, kind } or { like: result }; strokes: the paper's, as the API takes them;
-// encoder: makes their vector, or null where the server is to, and hears where that failed; bounds: { folder, after, before }; marks: { right, wrong }, ids.
+// encoder: makes their vector, or null where the server is to, and hears where that failed; bounds: { folder, after, before }; marks: { positive, negative }, ids.
 export function asker({ query, strokes, encoder, bounds, marks, api = server }) {
-  const feedback = marks.right.length + marks.wrong.length > 0 ? marks : null;
+  const feedback = marks.positive.length + marks.negative.length > 0 ? marks : null;
   if (query.like) {
     return (signal, page) =>
       feedback

@@ -19,9 +19,9 @@ from sketchseek.search.library import Library
 from sketchseek.search.results import IndexProgress, IndexReport
 from sketchseek.server.app import create_app
 from sketchseek.server.background_indexing import Indexer
-from sketchseek.server.dependencies import named
+from sketchseek.server.dependencies import name_libraries
 from sketchseek.server.errors import ApiError
-from sketchseek.server.routers.libraries import _events
+from sketchseek.server.routers.indexing import event_stream
 from sketchseek.server.thumbnails import ThumbnailCache
 
 LINES = [[[0, 9], [0, 9]]]
@@ -156,7 +156,7 @@ def test_several_libraries(library: Library, root: Path, tiny_model: ModelPackag
 
 
 def test_names_are_unlike(library: Library) -> None:
-    assert list(named([library, library, library])) == ["discs", "discs 2", "discs 3"]
+    assert list(name_libraries([library, library, library])) == ["discs", "discs 2", "discs 3"]
 
 
 REPORT = IndexReport(indexed=2, failed=0, unchanged=0, removed=0, moved=0, skipped=0, seconds=1.0)
@@ -176,14 +176,16 @@ def test_one_run_at_a_time_and_a_stop_at_the_next_step() -> None:
     indexer.stop()
     go.set()
     for _ in range(400):
-        if not indexer.state()["running"]:
+        if not indexer.state().running:
             break
         time.sleep(0.01)
-    assert indexer.state()["stopped"] is True
-    assert indexer.state()["progress"]["done"] == 1
+    assert indexer.state().stopped is True
+    progress = indexer.state().progress
+    assert progress is not None
+    assert progress.done == 1
     indexer.start("discs", "sync", None, work)  # a stop is over with its run
     indexer.close()
-    assert indexer.state()["running"] is False
+    assert indexer.state().running is False
 
 
 def test_progress_is_pushed_until_the_server_ends() -> None:
@@ -197,7 +199,7 @@ def test_progress_is_pushed_until_the_server_ends() -> None:
 
     async def listen() -> list[Any]:
         heard = []
-        async with aclosing(_events(indexer)) as events:
+        async with aclosing(event_stream(indexer)) as events:
             async for event in events:
                 assert event.startswith("data: ")
                 assert event.endswith("\n\n")
