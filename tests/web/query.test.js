@@ -16,7 +16,7 @@ const signal = new AbortController().signal;
 
 function recording() {
   const calls = [];
-  const names = ["refine", "searchPhoto", "searchImage", "searchVector", "searchDrawing"];
+  const names = ["refine", "searchPhoto", "searchImage", "searchVector", "searchSketch"];
   const api = Object.fromEntries(names.map((name) => [name, async (...values) => calls.push([name, ...values])]));
   return { api, calls };
 }
@@ -56,13 +56,13 @@ test("where it does not the strokes are", async () => {
     signal,
     PAGE,
   );
-  assert.deepEqual(calls, [["searchDrawing", { strokes: STROKES, ...PAGE }, signal]]);
+  assert.deepEqual(calls, [["searchSketch", { strokes: STROKES, ...PAGE }, signal]]);
 });
 
 test("where the server cannot encode the browser does, and the search goes on", async () => {
   const { api, calls } = recording();
   const failure = Object.assign(new Error("full"), { status: 500 });
-  api.searchDrawing = async () => Promise.reject(failure);
+  api.searchSketch = async () => Promise.reject(failure);
   const made = [null, [1, 0]];
   const told = [];
   const takesOver = { encode: async () => made.shift(), serverFailed: (reason) => told.push(reason) > 0 };
@@ -84,7 +84,7 @@ test("other failures are the page's to show: of the library, of the drawing, of 
   const never = { encode: async () => null, serverFailed: () => assert.fail("it was not the encoder") };
   for (const status of [422, 503, undefined]) {
     const failure = Object.assign(new Error("no"), { status });
-    api.searchDrawing = async () => Promise.reject(failure);
+    api.searchSketch = async () => Promise.reject(failure);
     const ask = asker({ query: { paper: true }, strokes: STROKES, encoder: never, bounds: {}, marks: NONE, api });
     await assert.rejects(ask(signal, PAGE), failure);
   }
