@@ -34,13 +34,13 @@ function pair({ here = 0, there = 0, preference = NEAR }) {
   return { encoder, worker, told, asked, load: () => encoder.load((sha256) => `sketch.onnx?sha256=${sha256}`) };
 }
 
-test("an address says whether the server is near, and which way is wanted", () => {
+test("the address says whether the server is local and where to encode", () => {
   for (const hostname of ["127.0.0.1", "localhost", "[::1]"]) assert.ok(preferenceOf({ hostname, search: "" }).local);
   for (const hostname of ["192.168.1.9", "photos.example", "localhost.example"]) {
     assert.ok(!preferenceOf({ hostname, search: "" }).local);
   }
-  const wanted = (search) => preferenceOf({ hostname: "localhost", search }).preferred;
-  assert.deepEqual(["", "?encode=browser", "?a=1&encode=server", "?encode=x"].map(wanted), [
+  const preferred = (search) => preferenceOf({ hostname: "localhost", search }).preferred;
+  assert.deepEqual(["", "?encode=browser", "?a=1&encode=server", "?encode=x"].map(preferred), [
     "",
     "browser",
     "server",
@@ -48,7 +48,7 @@ test("an address says whether the server is near, and which way is wanted", () =
   ]);
 });
 
-test("where the server is near and faster it encodes, and the page hears by how much", async () => {
+test("a local, faster server encodes, and the page gets both times", async () => {
   const { encoder, told, load } = pair({ here: 20 });
   assert.equal(await load(), "server");
   const [mode, reason, times] = told.at(-1);
@@ -57,21 +57,21 @@ test("where the server is near and faster it encodes, and the page hears by how 
   assert.equal(await encoder.encode([]), null);
 });
 
-test("where the server is near and slower the browser encodes", async () => {
+test("the browser encodes if the local server is slower", async () => {
   const { encoder, told, load } = pair({ there: 20 });
   assert.equal(await load(), "browser");
   assert.ok(told.at(-1)[2].server > told.at(-1)[2].browser);
   assert.deepEqual(await encoder.encode([]), [0.6, 0.8]);
 });
 
-test("sketches do not go to another device for speed", async () => {
+test("sketches are not sent to another device for speed", async () => {
   const { told, asked, load } = pair({ here: 20, preference: FAR });
   assert.equal(await load(), "browser");
   assert.deepEqual(told.at(-1), ["browser", "", null]);
   assert.deepEqual(asked, ["model", "model/embedding"]); // the test sketch alone
 });
 
-test("what the address wants is done, whichever is faster", async () => {
+test("the address overrides the times", async () => {
   const browser = pair({ here: 20, preference: { local: true, preferred: "browser" } });
   assert.equal(await browser.load(), "browser");
   const server = pair({ there: 20, preference: { local: true, preferred: "server" } });
@@ -81,7 +81,7 @@ test("what the address wants is done, whichever is faster", async () => {
   assert.equal(server.encoder.serverFailed("full"), false);
 });
 
-test("where the faster server fails the browser takes over, and where that fails the server again", async () => {
+test("the browser takes over when the faster server fails, and the server when the browser fails", async () => {
   const { encoder, worker, told, load } = pair({ here: 20 });
   await load();
   assert.equal(encoder.serverFailed("full"), true);
@@ -94,7 +94,7 @@ test("where the faster server fails the browser takes over, and where that fails
   assert.equal(encoder.serverFailed("full"), false); // nothing is left to take over
 });
 
-test("a browser that is measured for a library that is no longer searched changes nothing", async () => {
+test("timing for a library that is no longer searched changes nothing", async () => {
   const { encoder, load, told } = pair({ there: 20 });
   const first = load();
   await after(30);

@@ -6,7 +6,7 @@ import { texts } from "../../src/sketchseek/web/texts.js";
 
 const progress = (stage, done, total) => ({ running: true, progress: { stage, done, total } });
 
-test("each step of indexing has its words", () => {
+test("each step of indexing has a text", () => {
   assert.deepEqual(describe({ running: true, progress: null }), { text: texts.starting });
   assert.deepEqual(describe(progress("scan", 1200, 0)), { text: "Looking for photos: 1,200 files" });
   assert.deepEqual(describe(progress("embed", 30, 120)), { text: "30 of 120 photos", fraction: 0.25 });

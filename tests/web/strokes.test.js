@@ -13,7 +13,7 @@ const drawn = (...strokes) => {
   return sketch;
 };
 
-test("undo and redo go through every step, and a new step forgets what was undone", () => {
+test("undo and redo cover every step, and a new step clears redo", () => {
   const sketch = drawn(ACROSS, DOWN);
   sketch.clear();
   assert.equal(sketch.empty, true);
@@ -30,13 +30,13 @@ test("undo and redo go through every step, and a new step forgets what was undon
   assert.equal(sketch.empty, true);
 });
 
-test("clearing an empty sheet is no step", () => {
+test("clearing an empty sheet is not a step", () => {
   const sketch = new Sketch();
   assert.equal(sketch.clear(), false);
   assert.equal(sketch.past.length, 0);
 });
 
-test("the eraser takes strokes that its way crosses, also between two far places, and is undone at once", () => {
+test("the eraser removes strokes on its path, also between distant points, and is one step", () => {
   const sketch = drawn(ACROSS, DOWN, line([600, 520]));
   sketch.beginErasing();
   assert.equal(sketch.erase([500, 300], [500, 400], 12), false);
@@ -48,7 +48,7 @@ test("the eraser takes strokes that its way crosses, also between two far places
   assert.equal(sketch.strokes.length, 3);
 });
 
-test("an eraser that took nothing is no step", () => {
+test("an eraser that removed nothing is not a step", () => {
   const sketch = drawn(ACROSS);
   sketch.beginErasing();
   sketch.erase([0, 0], [10, 10], 12);
@@ -56,7 +56,7 @@ test("an eraser that took nothing is no step", () => {
   assert.equal(sketch.past.length, 1);
 });
 
-test("the eraser reaches as far as its radius and half of the line", () => {
+test("the eraser's reach is its radius plus half the line width", () => {
   for (const [y, hit] of [
     [486, true],
     [484.6, true],
@@ -68,7 +68,7 @@ test("the eraser reaches as far as its radius and half of the line", () => {
   }
 });
 
-test("fitting keeps the form, fills the sheet, and is a step", () => {
+test("fitting keeps the shape, fills the sheet and is a step", () => {
   const sketch = drawn(line([-200, 40], [0, 140]), line([-100, 90]));
   assert.equal(sketch.fit(), true);
   const [left, top, right, bottom] = boundsOf(sketch.strokes);
@@ -81,13 +81,13 @@ test("fitting keeps the form, fills the sheet, and is a step", () => {
   assert.equal(new Sketch().fit(), false);
 });
 
-test("a dot is moved to the middle, not blown up", () => {
+test("a dot is centered, not enlarged", () => {
   const sketch = drawn(line([10, 20]));
   sketch.fit();
   assert.deepEqual(sketch.strokes[0].points, [[500, 500, 0.5]]);
 });
 
-test("the API's form is rounded to tenths", () => {
+test("strokes for the API are rounded to tenths", () => {
   assert.deepEqual(toApi([line([1.26, 2.04], [3, 4])]), [
     [
       [1.3, 3],

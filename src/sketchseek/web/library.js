@@ -31,11 +31,11 @@ export class Progress {
   }
 
   #settle() {
-    const wanted = (this.watched || this.running) && !document.hidden;
-    if (wanted && !this.source) {
+    const needed = (this.watched || this.running) && !document.hidden;
+    if (needed && !this.source) {
       this.source = new EventSource(api.progressUrl()); // reconnects by itself
       this.source.addEventListener("message", ({ data }) => this.#take(JSON.parse(data)));
-    } else if (!wanted && this.source) {
+    } else if (!needed && this.source) {
       this.source.close();
       this.source = null;
     }

@@ -54,6 +54,7 @@ export class QueryPanel extends EventTarget {
     this.query = query;
     const { paper, file, like, name = "" } = query;
     byId("picture").hidden = byId("about").hidden = Boolean(paper);
+    byId("where").hidden = !paper; // pictures always go to the server
     byId("kind").hidden = !file;
     byId("crop").hidden = byId("preview").hidden = !query.shown;
     byId("like").hidden = !like;
