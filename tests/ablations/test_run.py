@@ -147,7 +147,7 @@ def test_a_damaged_result_is_named(ablation: Ablation, tmp_path: Path) -> None:
 
 def test_settings_that_fail_lose_the_tuning(root: Path, tmp_path: Path) -> None:
     settings = STUDY | {
-        "base": STUDY["base"] | {"norm": "none", "clip": 1e30, "evaluate_every": 2},
+        "base": STUDY["base"] | {"norm": "none", "gradient_clip_norm": 1e30, "evaluate_every": 2},
         "tune": {"grid": {"learning_rate": [1e30, 0.001]}},
         "vary": {"triplet": {}},
         "hypotheses": [],

@@ -107,18 +107,18 @@ def load_sources(sources: list[SourceConfig], root: Path, validation: float, see
             # Photos without sketches are split too: they make the gallery as large as its share.
             for of in ([p for p in dataset.photos if (p.key in drawn) is part] for part in (True, False)):
                 held |= frozenset(validation_split(of, validation, seed).test_photo_keys if of and validation else ())
-            if source.share < 1:
+            if source.fraction < 1:
                 pool = [p for p in dataset.photos if p.key in drawn - held]
-                kept = frozenset(validation_split(pool, source.share, seed).test_photo_keys)
+                kept = frozenset(validation_split(pool, source.fraction, seed).test_photo_keys)
                 dataset = dataset.subset(photos={p.key for p in dataset.photos} - (drawn - held - kept))
         dataset = exclude(dataset, [_list(root, name) for name in source.exclude], keep=held)
         for photo in dataset.photos:
             (held_photos if photo.key in held else photos).append(_named_photo(photo, number))
-            if source.lines and photo.key not in held:
+            if source.pseudo_sketches and photo.key not in held:
                 lines.append(_line_sketch_of(photos[-1]))
         for sketch in dataset.sketches:
             (held_sketches if sketch.photo in held else sketches).append(_named_sketch(sketch, number))
-            if source.unfinished and sketch.strokes and sketch.photo not in held:
+            if source.partial_sketches and sketch.strokes and sketch.photo not in held:
                 sketches.append(_unfinished(sketches[-1]))
     # Photos that nobody drew stay as negatives, unless their name shares a word with a drawn one: a "grinning cat face"
     # is a cat, though its category is another.
