@@ -217,7 +217,7 @@ def test_a_stored_run_is_recognized_by_its_settings_when_fingerprints_change(
 
 def test_settings_that_fail_lose_the_tuning(root: Path, tmp_path: Path) -> None:
     settings = ABLATION | {
-        "base": ABLATION["base"] | {"norm": "none", "clip": 1e30, "evaluate_every": 2},
+        "base": ABLATION["base"] | {"norm": "none", "gradient_clip_norm": 1e30, "evaluate_every": 2},
         "tune": {"grid": {"learning_rate": [1e30, 0.001]}},
         "vary": {"triplet": {}},
         "hypotheses": [],

@@ -20,7 +20,9 @@ from sketchseek.training.data import load_sources, read_pixels
 def test_test_parts_are_no_sources(tmp_path: Path) -> None:
     write_chairv2(tmp_path / "chairs")
     split = chairv2_split(load_chairv2(tmp_path / "chairs"))
-    parts = load_sources([SourceConfig("chairv2", "chairs", lines=True, unfinished=True)], tmp_path, 0.0, 0)
+    parts = load_sources(
+        [SourceConfig("chairv2", "chairs", pseudo_sketches=True, partial_sketches=True)], tmp_path, 0.0, 0
+    )
     used = {photo.key.removeprefix("0/") for photo in parts.training.photos}
     assert used == set(split.train_photo_keys)
     assert {sketch.photo for sketch in parts.training.sketches} == {f"0/{key}" for key in used}
@@ -29,7 +31,10 @@ def test_test_parts_are_no_sources(tmp_path: Path) -> None:
 def test_line_sketches_come_of_every_training_photo_and_of_no_other(tmp_path: Path) -> None:
     write_sketchy(tmp_path / "sketchy", photos=8)
     write_photo(tmp_path / "clothes/shoes/a.jpg", "shoe")
-    sources = [SourceConfig("sketchy", "sketchy", lines=True), SourceConfig("photos", "clothes", lines=True)]
+    sources = [
+        SourceConfig("sketchy", "sketchy", pseudo_sketches=True),
+        SourceConfig("photos", "clothes", pseudo_sketches=True),
+    ]
     parts = load_sources(sources, tmp_path, 0.3, 0)
     traced = [sketch for sketch in parts.training.sketches if sketch.traced]
     assert [sketch.photo for sketch in traced] == [photo.key for photo in parts.training.photos]
@@ -48,7 +53,10 @@ def test_line_sketches_come_of_every_training_photo_and_of_no_other(tmp_path: Pa
 def test_unfinished_sketches_are_the_first_part_of_finished_ones(tmp_path: Path) -> None:
     write_sketchy(tmp_path / "sketchy")
     write_quickdraw(tmp_path / "quickdraw", words=("cat",), count=20)
-    sources = [SourceConfig("sketchy", "sketchy"), SourceConfig("quickdraw", "quickdraw/simplified", unfinished=True)]
+    sources = [
+        SourceConfig("sketchy", "sketchy"),
+        SourceConfig("quickdraw", "quickdraw/simplified", partial_sketches=True),
+    ]
     parts = load_sources(sources, tmp_path, 0.0, 0)
     whole = {sketch.key: sketch for sketch in parts.training.sketches}
     first = [sketch for sketch in parts.training.sketches if sketch.key.endswith("#first")]
@@ -66,7 +74,7 @@ def test_unfinished_sketches_are_the_first_part_of_finished_ones(tmp_path: Path)
 def test_a_share_of_the_drawn_photos_trains_and_validation_stays(tmp_path: Path) -> None:
     write_sketchy(tmp_path / "sketchy", photos=12)
     parts = {
-        share: load_sources([SourceConfig("sketchy", "sketchy", share=share)], tmp_path, 0.2, 0)
+        share: load_sources([SourceConfig("sketchy", "sketchy", fraction=share)], tmp_path, 0.2, 0)
         for share in (0.25, 0.5, 1.0)
     }
     assert parts[0.25].validation == parts[0.5].validation == parts[1.0].validation

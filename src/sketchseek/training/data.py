@@ -125,9 +125,9 @@ def _read_source(source: SourceConfig, root: Path, validation: float, seed: int)
         # Photos without sketches are split as well, so that the validation gallery has its fraction of them.
         for of in ([p for p in dataset.photos if (p.key in drawn) is having] for having in (True, False)):
             held |= frozenset(validation_split(of, validation, seed).test_photo_keys if of and validation else ())
-        if source.share < 1:
+        if source.fraction < 1:
             pool = [p for p in dataset.photos if p.key in drawn - held]
-            kept = frozenset(validation_split(pool, source.share, seed).test_photo_keys)
+            kept = frozenset(validation_split(pool, source.fraction, seed).test_photo_keys)
             dataset = dataset.subset(photos={p.key for p in dataset.photos} - (drawn - held - kept))
     return _Source(source, _exclude(spec, dataset, source, root, held), held)
 
@@ -171,12 +171,12 @@ class _Collected:
         for photo in one.dataset.photos:
             held = photo.key in one.held
             (self.held_photos if held else self.photos).append(_named_photo(photo, number))
-            if one.config.lines and not held:
+            if one.config.pseudo_sketches and not held:
                 self.extracted.append(_line_sketch_of(self.photos[-1]))
         for sketch in one.dataset.sketches:
             held = sketch.photo in one.held
             (self.held_sketches if held else self.sketches).append(_named_sketch(sketch, number))
-            if one.config.unfinished and sketch.strokes and not held:
+            if one.config.partial_sketches and sketch.strokes and not held:
                 self.sketches.append(_unfinished(self.sketches[-1]))
 
     def parts(self, root: Path) -> Parts:
