@@ -3,6 +3,7 @@
 ``info_nce`` is its ``NTXentLoss``: each positive against the negatives of its anchor, without the other positives.
 
 All are called alike: ``loss(embeddings, labels, ref_emb=…, ref_labels=…)``, sketches first, photos as reference.
+The functions of ``preservation`` compare a student with a teacher and are called with the embeddings of both.
 """
 
 from __future__ import annotations
@@ -13,11 +14,25 @@ from pytorch_metric_learning import distances, losses
 from torch import nn
 
 from sketchseek.errors import ConfigError
+from sketchseek.training.losses.preservation import (
+    logits_distillation,
+    neighborhood_distillation,
+    own_space_similarity_distillation,
+)
 from sketchseek.training.losses.quadruplet import QuadrupletLoss
 from sketchseek.training.losses.relative_triplet import RelativeTripletLoss
 from sketchseek.training.losses.triplet import TripletLoss
 
-__all__ = ["LOSSES", "QuadrupletLoss", "RelativeTripletLoss", "TripletLoss", "create_loss"]
+__all__ = [
+    "LOSSES",
+    "QuadrupletLoss",
+    "RelativeTripletLoss",
+    "TripletLoss",
+    "create_loss",
+    "logits_distillation",
+    "neighborhood_distillation",
+    "own_space_similarity_distillation",
+]
 
 LOSSES: dict[str, Any] = {
     "triplet": TripletLoss,

@@ -1,0 +1,1 @@
+"""Training of sketchseek's dual encoders on one GPU (or on a CPU, slowly)."""
