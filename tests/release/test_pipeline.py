@@ -11,7 +11,7 @@ import pytest
 from sketchseek.errors import ConfigError, TrainingError
 from sketchseek.release.pipeline import STAMP, build, load_pipeline
 
-SHIPPED = Path(__file__).parents[2] / "experiments" / "models.yaml"
+SHIPPED = Path(__file__).parents[2] / "experiments" / "pipelines" / "models.yaml"
 
 
 class Recorder:
@@ -102,4 +102,4 @@ def test_errors_name_the_file_and_the_key(pipeline: Path, text: str, message: st
 
 def test_the_shipped_pipeline_bundles_both_models() -> None:
     stages = load_pipeline(SHIPPED).stages
-    assert [stage.experiment for stage in stages if stage.bundle] == ["small.yaml", "tiny.yaml"]
+    assert [stage.experiment for stage in stages if stage.bundle] == ["../small.yaml", "../tiny.yaml"]
