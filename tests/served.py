@@ -1,4 +1,4 @@
-"""What the tests of the server share: pictures, small limits, a real server and browser, a stand-in for npm."""
+"""Shared by tests of the server: pictures, small limits, a real server and browser, and a fake npm."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SMALL = Limits(body=200_000, text=5_000, pixels=250_000, points=500, results=100
 
 
 def picture(number: int, size: tuple[int, int] = (96, 64)) -> Image.Image:
-    """A picture like no other: a black disc on a place and of a size that its number gives."""
+    """Return a picture of a disc whose position, size and color depend on the number."""
     image = Image.new("RGB", size, "white")
     draw = ImageDraw.Draw(image)
     x, y, r = 12 + number * 7 % 70, 10 + number * 5 % 45, 4 + number % 9
@@ -43,7 +43,7 @@ def picture(number: int, size: tuple[int, int] = (96, 64)) -> Image.Image:
 
 
 def as_bytes(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
-    """A picture as a file's bytes."""
+    """Return a picture encoded as a file."""
     out = io.BytesIO()
     image.save(out, kind, **options)
     return out.getvalue()
@@ -53,7 +53,7 @@ EMOJI = as_bytes(Image.new("RGBA", (8, 8), "red"), "WEBP")
 
 
 def write_tarball(path: Path, members: dict[str, bytes], links: dict[str, str] | None = None) -> str:
-    """Write a tarball; its integrity."""
+    """Write a tarball and return its SHA-512 in base64."""
     with tarfile.open(path, "w:gz") as archive:
         for name, content in members.items():
             entry = tarfile.TarInfo(name)
@@ -67,7 +67,7 @@ def write_tarball(path: Path, members: dict[str, bytes], links: dict[str, str] |
 
 
 def fake_npm(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
-    """Put a program named npm on the path, and nothing else."""
+    """Put a program named npm on the PATH, and little else."""
     folder.mkdir()
     program = folder / "npm"
     program.write_text(f"#!/bin/sh\n{script}\n")
@@ -79,7 +79,7 @@ def fake_npm(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None
 def serving(
     library: Library, *others: Library, thumbnails: Path, port: int = 0, roots: Iterable[Path] = ()
 ) -> Iterator[str]:
-    """A real server in a thread; its URL."""
+    """Run a real server in a thread and yield its URL."""
     import uvicorn
 
     with bind("127.0.0.1", port) as listener:
@@ -93,14 +93,14 @@ def serving(
         try:
             yield url_of(listener)
         finally:
-            app.state.server.indexer.close()  # else streams of progress would be waited for
+            app.state.server.indexer.close()  # or the server waits for the progress streams
             server.should_exit = True
             thread.join(10)
 
 
 @contextmanager
 def launch() -> Iterator[Browser]:
-    """Chromium; without it the test is skipped, or fails where SKETCHSEEK_REQUIRE_BROWSER says so."""
+    """Start Chromium. Without it, skip the test, or fail if SKETCHSEEK_REQUIRE_BROWSER is 1."""
     try:
         from playwright.sync_api import sync_playwright
     except ModuleNotFoundError:

@@ -1,4 +1,4 @@
-"""A library of generated pictures, and a client of its server."""
+"""Fixtures: a library of generated pictures, and a client of its server."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of pictures: PNG files, one JPEG that EXIF turns, and one that is none."""
+    """Return a folder of pictures: PNG files, a JPEG that EXIF rotates, and a file that is no picture."""
     folder = tmp_path_factory.mktemp("photos")
     (folder / "below").mkdir()
     for number in range(COUNT):
         picture(number).save(folder / ("below" if number % 4 == 0 else ".") / f"disc {number:03}.png")
     exif = Image.Exif()
-    exif[0x0112] = 6  # turned by a quarter
+    exif[0x0112] = 6  # rotated by 90°
     picture(99, (90, 30)).save(folder / "turned.jpg", exif=exif)
     (folder / "broken.png").write_bytes(b"no picture")
     return folder
@@ -37,7 +37,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def library(photos: Path, tiny_model: ModelPackage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
-    """The folder's library. Tests do not change it."""
+    """Yield the library of the folder. Tests must not change it."""
     path = tmp_path_factory.mktemp("libraries") / "discs"
     with Library.open(path, tiny_model.path, create=True) as opened:
         opened.add([photos])
@@ -46,7 +46,7 @@ def library(photos: Path, tiny_model: ModelPackage, tmp_path_factory: pytest.Tem
 
 @pytest.fixture
 def client(library: Library, tmp_path: Path) -> Iterator[TestClient]:
-    """A client of the library's server, whose limits are small."""
+    """Yield a client of the library's server, with small limits."""
     app = create_app(library, thumbnails=ThumbnailCache(tmp_path / "thumbnails"), limits=SMALL)
     with TestClient(app, base_url="http://127.0.0.1:8765", raise_server_exceptions=False) as opened:
         yield opened
@@ -54,7 +54,7 @@ def client(library: Library, tmp_path: Path) -> Iterator[TestClient]:
 
 @pytest.fixture(scope="session")
 def id_of(library: Library) -> dict[str, int]:
-    """Ids by file name."""
+    """Return photo ids by file name."""
     return {one.path.name: one.id for one in library.search([[[0, 9], [0, 9]]], k=1000)}
 
 
@@ -72,14 +72,14 @@ def url(library: Library, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.fixture
 def new_page(browser: Browser) -> Iterator[Callable[..., Page]]:
-    """Open pages; whatever their console complains of, and any request that leaves the machine, is a failure."""
+    """Open pages. A console message or a request to another host fails the test."""
     complaints: list[str] = []
     harmless = ["net::ERR_CONNECTION_REFUSED", "net::ERR_FAILED", "status of 422", "willReadFrequently"]
     with ExitStack() as stack:
 
         def open_page(address: str, *, encode: str = "server", failing: str = "", **options: Any) -> Page:
             context = browser.new_context(**{"viewport": {"width": 1200, "height": 800}, **options})
-            if failing:  # what a test makes fail on purpose
+            if failing:  # the test causes this failure on purpose
                 harmless.append(failing)
             context.set_default_timeout(10_000)
             stack.callback(context.close)
@@ -94,7 +94,7 @@ def new_page(browser: Browser) -> Iterator[Callable[..., Page]]:
                     else complaints.append(f"foreign request: {request.url}")
                 ),
             )
-            # Where the server encodes, the sketch is sent, which the tests look at; "" is the page's own choice.
+            # With "server" the page sends the sketch, which the tests inspect; with "" the page chooses.
             page.goto(address + (f"?encode={encode}" if encode else ""))
             return page
 

@@ -56,8 +56,8 @@ def test_it_prints_its_url_serves_and_ends_quietly(library: Path, how: signal.Si
         assert process.stdout is not None
         url = json.loads(process.stdout.readline())["url"]
         assert url.startswith("http://127.0.0.1:")
-        assert httpx.get(f"{url}api/status").json()["library"]["photos"] == 1
-        found = httpx.post(f"{url}api/search/sketch", json={"strokes": [[[1, 5], [1, 9]]]}).json()["results"]
+        assert httpx.get(f"{url}api/v1/status").json()["library"]["photos"] == 1
+        found = httpx.post(f"{url}api/v1/search/sketch", json={"strokes": [[[1, 5], [1, 9]]]}).json()["results"]
         assert [one["name"] for one in found] == ["red.png"]
         assert "<canvas" in httpx.get(url).text
         process.send_signal(how)

@@ -236,7 +236,7 @@ def test_an_uploaded_picture_is_searched_with(new_page: Callable[..., Page], url
     broken.write_bytes(b"no picture")
     page.set_input_files("#file", broken)
     page.locator("#notice").wait_for()
-    assert "the upload is" in page.locator("#notice-text").inner_text()
+    assert "The upload is" in page.locator("#notice-text").inner_text()
 
 
 def test_a_pasted_picture_is_searched_with(new_page: Callable[..., Page], url: str) -> None:

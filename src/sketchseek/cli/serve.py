@@ -1,4 +1,4 @@
-"""``sketchseek serve``."""
+"""``sketchseek serve``: serve the web page and the REST API."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
     envvar=LIBRARY_VARIABLE,
     default=lambda: (default_library(),),
     metavar="LIB",
-    help=f"Folder of a library; repeat it for several. Else ${LIBRARY_VARIABLE}, else one in the user's data folder.",
+    help=f"Folder of a library; repeat for several. Default: ${LIBRARY_VARIABLE}, or one in the user's data folder.",
 )
 @click.option(
     "--root",
@@ -41,12 +41,16 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     multiple=True,
     metavar="DIR",
-    help="Let the page add folders in DIR and bring libraries up to date; without it, the server only reads.",
+    help="Allow the page to add folders in DIR and to sync libraries. Without it, the server is read-only.",
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", type=click.IntRange(0, 65535), help="Port; by default the first free one from 8765 on.")
-@click.option("--allow-host", multiple=True, metavar="NAME", help="A further name that browsers may call the server.")
-@click.option("--model", metavar="MODEL", help="Refuse a library that was built with another model.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), help="Port to listen on. Default: the first free port from 8765 on."
+)
+@click.option(
+    "--allow-host", multiple=True, metavar="NAME", help="Allow another host name in requests; repeat for several."
+)
+@click.option("--model", metavar="MODEL", help="Fail if a library was built with another model.")
 @click.option("--open", "open_page", is_flag=True, help="Open the page in the browser.")
 @json_option
 def serve_command(
@@ -59,9 +63,9 @@ def serve_command(
     open_page: bool,
     as_json: bool,
 ) -> None:
-    """Serve the sketch page and the REST API of libraries, until Ctrl-C.
+    """Serve the web page and the REST API until you press Ctrl+C.
 
-    With --json, {"url": ...} is printed once the server answers.
+    With --json, print {"url": ...} when the server accepts requests.
 
     \b
     Examples:
@@ -99,27 +103,27 @@ def run_page(
     open_page: bool = False,
     as_json: bool = False,
 ) -> None:
-    """Serve until interrupted; say where."""
+    """Serve libraries until interrupted, and print the URL."""
     from sketchseek.server.running import serve
 
     def ready(url: str) -> None:
         if as_json:
             click.echo(json.dumps({"url": url}))
         else:
-            click.echo(f"Draw at {url} (Ctrl+C ends)")
+            click.echo(f"Draw at {url} (press Ctrl+C to stop)")
             if host not in _LOOPBACK:
-                click.echo("Everyone who can reach this machine can see the photos of this library.", err=True)
+                click.echo("Warning: everyone who can reach this machine can see the photos of this library.", err=True)
                 if roots:
-                    click.echo("They can also index the folders below --root.", err=True)
+                    click.echo("They can also index the folders in --root.", err=True)
         if open_page and _has_screen():
             import webbrowser
 
-            threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()  # some browsers block
+            threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()  # it may block
 
     first, *others = libraries
     serve(first, listener, *others, host=host, allow_hosts=allow_hosts, roots=roots, ready=ready)
 
 
 def _has_screen() -> bool:
-    """Whether a browser has a screen to open on; without one, Python would start a text browser in this terminal."""
+    """Return whether a browser has a screen to open on. Without one, Python starts a text browser in the terminal."""
     return sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

@@ -16,9 +16,9 @@ from sketchseek.server.errors import ApiError
 
 
 def is_local(request: Request) -> bool:
-    """Whether a request comes from the server's own machine.
+    """Return whether a request comes from the server's machine.
 
-    Behind a proxy every request does, so one that a proxy passed on counts as foreign.
+    A request that a proxy forwarded counts as remote, because the proxy may run on this machine.
     """
     if request.client is None or any(name in request.headers for name in ("forwarded", "x-forwarded-for", "via")):
         return False
@@ -31,23 +31,23 @@ def is_local(request: Request) -> bool:
 
 
 def can_show() -> bool:
-    """Whether there is a file manager and a screen to show it on."""
+    """Return whether there is a file manager and a screen to show it on."""
     return _program() is not None
 
 
 def show_in_folder(path: Path) -> None:
-    """Show the folder of a file, without a shell and without waiting.
+    """Show the folder of a file without waiting for the file manager to end. No shell is involved.
 
     Raises:
         ApiError: The folder is gone, or there is no file manager or screen.
     """
-    # A name with bytes that are no text goes through as it is: arguments are bytes on POSIX.
+    # A name that is not valid UTF-8 works: arguments are bytes on POSIX.
     if not path.parent.is_dir():
-        raise ApiError(404, "FolderMissing", "The photo's folder is gone.", "Run `sketchseek sync`.")
+        raise ApiError(404, "FolderMissing", "The photo's folder is gone.", 'Run "sketchseek sync".')
     program = _program()
     if program is None:
         raise ApiError(
-            409, "NoFileManager", "The server's machine has no file manager, or no screen.", "Copy the path instead."
+            409, "NoFileManager", "The server's machine has no file manager or no screen.", "Copy the path instead."
         )
     arguments = [program, "-R", str(path)] if sys.platform == "darwin" else [program, str(path.parent)]
     try:
@@ -56,11 +56,11 @@ def show_in_folder(path: Path) -> None:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C in the server's terminal must not close it
+            start_new_session=True,  # Ctrl+C in the server's terminal must not close it
         )
     except OSError as error:
-        raise ApiError(409, "NoFileManager", f"{program} cannot be started ({error.strerror}).") from error
-    threading.Thread(target=process.wait, daemon=True).start()  # lest it stay a zombie
+        raise ApiError(409, "NoFileManager", f"Cannot start {program}: {error.strerror}.") from error
+    threading.Thread(target=process.wait, daemon=True).start()  # or it stays a zombie process
 
 
 def _program() -> str | None:

@@ -1,4 +1,4 @@
-"""Running the server: a socket of its own, the address that it prints, and an end without noise."""
+"""Run the server: bind a socket, print the address, and shut down cleanly."""
 
 from __future__ import annotations
 
@@ -22,42 +22,49 @@ _TRIES = 20
 
 
 def bind(host: str, port: int | None) -> socket.socket:
-    """A socket bound to a port, or to the first free one from ``DEFAULT_PORT`` on where none was asked for.
+    """Return a listening socket.
+
+    Args:
+        host: Address to listen on.
+        port: Port; None takes the first free port from ``DEFAULT_PORT`` on.
 
     Raises:
-        ConfigError: The port is taken, or the address is not this machine's.
+        ConfigError: The port is in use, or the address does not belong to this machine.
     """
-    for params in range(DEFAULT_PORT, DEFAULT_PORT + _TRIES) if port is None else [port]:
+    for candidate in range(DEFAULT_PORT, DEFAULT_PORT + _TRIES) if port is None else [port]:
         try:
             family, kind, protocol, _, address = socket.getaddrinfo(
-                host, params, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+                host, candidate, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
             )[0]
         except OSError as error:
-            raise ConfigError(f"--host {host}: no such address ({error.strerror}).") from error
+            raise ConfigError(
+                f"--host {host}: there is no such address ({error.strerror}).", remedy="Check its spelling."
+            ) from error
         listener = socket.socket(family, kind, protocol)
         try:
-            if os.name == "posix":  # on Windows this option takes ports from their owners
+            if os.name == "posix":  # on Windows this option can take over a port in use
                 listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(address)
-            listener.listen(128)  # from here on nobody else can take the port
+            listener.listen(128)  # from here on no other program can take the port
             return listener
         except OverflowError as error:
             listener.close()
-            raise ConfigError(f"--port {params}: not a port.", remedy="Ports are 0 to 65535.") from error
+            raise ConfigError(f"--port {candidate} is not a port.", remedy="Choose a port from 0 to 65535.") from error
         except OSError as error:
             listener.close()
             if port is not None:
                 raise ConfigError(
                     f"--port {port}: cannot listen on {host}:{port} ({error.strerror}).",
-                    remedy="Another program has it, perhaps; give another --port, or none to take a free one.",
+                    remedy="Choose another --port, or leave it out to use a free one.",
                 ) from error
     raise ConfigError(
-        f"ports {DEFAULT_PORT} to {DEFAULT_PORT + _TRIES - 1} of {host} cannot be listened on.", remedy="Give a --port."
+        f"Cannot listen on {host}: ports {DEFAULT_PORT} to {DEFAULT_PORT + _TRIES - 1} are in use.",
+        remedy="Choose another port with --port.",
     )
 
 
 def url_of(listener: socket.socket) -> str:
-    """The address under which a browser on this machine finds a socket."""
+    """Return the URL at which a browser on this machine reaches a socket."""
     host, port = listener.getsockname()[:2]
     if host in ("0.0.0.0", "::"):
         host = "127.0.0.1"
@@ -79,15 +86,15 @@ def serve(
     Args:
         library: An open library; the caller closes it.
         listener: From ``bind``.
-        others: Further libraries.
-        host: The address that was asked for, which requests may name.
-        allow_hosts: Further names that requests may name.
-        roots: Folders below which folders may be added; see ``create_app``.
-        thumbnails: Folder in which thumbnails are kept; by default in the user's cache folder.
-        ready: Called with the URL once the server answers.
+        others: More libraries.
+        host: The address that the server listens on; requests may name it.
+        allow_hosts: More host names that requests may name.
+        roots: Folders whose subfolders can be added; see ``create_app``.
+        thumbnails: Folder of the thumbnail cache; by default in the user's cache folder.
+        ready: Called with the URL when the server accepts requests.
 
     Raises:
-        ModelPackageError: The library's model is missing or cannot be used.
+        ModelPackageError: A library's model is missing or unusable.
     """
     import uvicorn
 
@@ -97,7 +104,7 @@ def serve(
     from sketchseek.user_dirs import user_cache_dir
 
     for one in (library, *others):
-        one.encoder  # noqa: B018  better now than at the first search
+        one.encoder  # noqa: B018  fail now rather than at the first search
     hosts, any_address = allowed_hosts(host, allow_hosts)
     cache = ThumbnailCache(thumbnails or user_cache_dir() / "thumbnails")
     for chore in (lambda: _warm_up(library), cache.prune):
@@ -120,7 +127,7 @@ def serve(
                 ready(url_of(listener))
 
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-            # First, since the streams of progress would be waited for.
+            # Close the indexer first, or the server waits for the progress streams.
             await asyncio.to_thread(app.state.server.indexer.close)
             await super().shutdown(sockets=sockets)
 
@@ -129,6 +136,6 @@ def serve(
 
 
 def _warm_up(library: Library) -> None:
-    """Search once, so that nobody's first line waits for the encoder and the index to be opened."""
-    with contextlib.suppress(Exception):  # a real search will say what is wrong
+    """Search once, so that the first user does not wait for the encoder and the index to load."""
+    with contextlib.suppress(Exception):  # a real search reports the error
         library.search([[[0, 1], [0, 1]]], k=1)

@@ -1,8 +1,8 @@
-"""What a request may be: caps on its size and contents, and the names that it may call the server by.
+"""Protection against hostile requests: limits, allowed host names, and security headers.
 
-A page on the internet can make a visitor's browser send requests to a server on the visitor's own machine, and with DNS
-rebinding it can read the answers: the browser then thinks that ``evil.example`` is 127.0.0.1. Such requests carry the
-foreign name in ``Host``, so only names that belong to this server are answered.
+A web page can make a visitor's browser send requests to a server on the visitor's machine. With DNS rebinding it can
+even read the responses: the browser then resolves ``evil.example`` to 127.0.0.1. Such a request has the foreign name in
+its ``Host`` header, so the server answers only to its own names.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sketchseek.errors import SketchError
+from sketchseek.server import API_PREFIX
 from sketchseek.server.errors import ApiError, error_response
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
@@ -22,7 +23,7 @@ LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'self'",
-        "script-src 'self' 'wasm-unsafe-eval'",  # WebAssembly, which encodes sketches in the browser; not eval
+        "script-src 'self' 'wasm-unsafe-eval'",  # allows WebAssembly (the sketch encoder), not eval
         "worker-src 'self'",
         "img-src 'self' blob:",
         "object-src 'none'",
@@ -45,17 +46,17 @@ HEADERS = {
 
 @dataclass(frozen=True)
 class Limits:
-    """Caps that keep one request from taking the machine.
+    """Limits that keep one request from exhausting the machine.
 
     Attributes:
-        body: Bytes of any request's body.
-        text: Bytes of an upload that is text (SVG or strokes).
+        body: Bytes of a request body.
+        text: Bytes of an uploaded text (SVG or strokes).
         pixels: Width × height of an uploaded picture.
         points: Points in a sketch sent as strokes.
-        results: Results that one search may ask for.
-        depth: Rank of the last result that can be had, page by page.
-        searches: Searches that run at the same time; more wait.
-        thumbnails: Thumbnails that are made at the same time; more wait.
+        results: Results per search.
+        depth: Rank of the last result that paging can reach.
+        searches: Concurrent searches; further ones wait.
+        thumbnails: Thumbnails made concurrently; further ones wait.
     """
 
     body: int = 32_000_000
@@ -69,21 +70,21 @@ class Limits:
 
 
 def check_points(strokes: Sequence[Sequence[Sequence[float]]], limits: Limits) -> None:
-    """Raise SketchError if strokes have more points than the cap."""
+    """Raise SketchError if strokes have more points than the limit."""
     points = sum(len(stroke[0]) if stroke else 0 for stroke in strokes)
     if points > limits.points:
         raise SketchError(
-            f"the sketch has {points:,} points, more than the cap of {limits.points:,}.",
-            remedy="Send fewer points: one for every few pixels is enough.",
+            f"The sketch has {points:,} points; the limit is {limits.points:,}.",
+            remedy="Send fewer points; one for every few pixels is enough.",
         )
 
 
 class BodyLimit:
-    """Answer 413 as soon as a body proves too large, announced or not.
+    """Middleware that answers 413 as soon as a body exceeds the limit, with or without Content-Length.
 
     Args:
-        app: The application to guard.
-        limit: Most bytes that a body may have.
+        app: The application to protect.
+        limit: Maximum number of bytes of a body.
     """
 
     def __init__(self, app: ASGIApp, limit: int) -> None:
@@ -111,17 +112,17 @@ class BodyLimit:
         await self.app(scope, counted, send)
 
     def _error(self) -> ApiError:
-        return ApiError(413, "BodyTooLarge", f"The request is larger than {self.limit:,} bytes.", "Send a smaller one.")
+        return ApiError(413, "BodyTooLarge", f"The request has more than {self.limit:,} bytes.", "Send a smaller one.")
 
 
 class HostCheck:
-    """Answer only requests that call the server by one of its own names and that no other site's page started.
+    """Middleware that rejects requests to a foreign host name and requests that another site's page started.
 
     Args:
-        app: The application to guard.
-        hosts: Names and addresses, IPv6 in brackets, without ports.
-        any_address: Answer to any literal IP address too: for servers that listen on all addresses. A rebinding attack
-            needs a name, so it stays shut out.
+        app: The application to protect.
+        hosts: Names and addresses of the server, without ports; IPv6 in brackets.
+        any_address: Whether to answer to any literal IP address too, for servers that listen on all addresses. DNS
+            rebinding needs a name, so this does not allow it.
     """
 
     def __init__(self, app: ASGIApp, hosts: Collection[str], *, any_address: bool = False) -> None:
@@ -138,11 +139,11 @@ class HostCheck:
                     421,
                     "HostNotAllowed",
                     f"This server does not answer to the name {host or '(none)'!r}.",
-                    "Use the address that it printed, or start it with --allow-host and this name.",
+                    "Use the address that the server printed, or start the server with --allow-host and this name.",
                 )
                 await error_response(error)(scope, receive, send)
                 return
-            if headers.get("sec-fetch-site") == "cross-site" and scope["path"].startswith("/api/v1/"):
+            if headers.get("sec-fetch-site") == "cross-site" and scope["path"].startswith(f"{API_PREFIX}/"):
                 error = ApiError(403, "CrossSite", "Another site's page sent this request.")
                 await error_response(error)(scope, receive, send)
                 return
@@ -150,7 +151,7 @@ class HostCheck:
 
 
 class SecurityHeaders:
-    """Add the headers that keep foreign scripts and pages out to every answer that does not set its own."""
+    """Middleware that adds security headers to every response that does not set its own."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -167,7 +168,7 @@ class SecurityHeaders:
 
 
 def host_name(header: str) -> str:
-    """The ``Host`` header without its port, in lower case."""
+    """Return the ``Host`` header without its port, in lower case."""
     header = header.strip().lower()
     if header.startswith("["):
         return header.partition("]")[0] + "]" if "]" in header else ""
@@ -175,7 +176,7 @@ def host_name(header: str) -> str:
 
 
 def is_address(host: str) -> bool:
-    """Whether a host is a literal IP address, IPv6 in brackets."""
+    """Return whether a host is a literal IP address; IPv6 in brackets."""
     try:
         ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
     except ValueError:
@@ -184,13 +185,13 @@ def is_address(host: str) -> bool:
 
 
 def allowed_hosts(bind: str, more: Iterable[str] = ()) -> tuple[list[str], bool]:
-    """Names that a server bound to ``bind`` answers to, and whether it answers to any literal address."""
+    """Return the names that a server bound to ``bind`` answers to, and whether it answers to any literal address."""
     hosts = list(LOOPBACK)
-    everywhere = bind in ("0.0.0.0", "::", "")
-    if everywhere:
+    all_addresses = bind in ("0.0.0.0", "::", "")
+    if all_addresses:
         import socket
 
         hosts.append(socket.gethostname())
     else:
         hosts.append(f"[{bind}]" if ":" in bind and not bind.startswith("[") else bind)
-    return [*hosts, *more], everywhere
+    return [*hosts, *more], all_addresses

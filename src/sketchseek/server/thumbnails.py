@@ -1,4 +1,4 @@
-"""Thumbnails: made from the original once, kept on disk, made again when the original changes."""
+"""Thumbnails: made once per photo, cached on disk, and made again when the photo changes."""
 
 from __future__ import annotations
 
@@ -15,22 +15,21 @@ from sketchseek.errors import ImageError
 from sketchseek.images import open_image
 
 SIZES = (160, 320, 640, 1280)
-"""Longest sides that are served, in pixels."""
+"""Available lengths of the longest side, in pixels."""
 
 MEDIA_TYPE = "image/webp"
 _QUALITY = 80
-_METHOD = (
-    1  # of 0 (fast) to 6 (small): a quarter of the default's time for a fifth more bytes, measured on small pictures
-)
+# From 0 (fast) to 6 (small). On small pictures, 1 takes a quarter of the default's time for a fifth more bytes.
+_METHOD = 1
 
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """A small picture, WebP.
+    """A small copy of a photo as WebP.
 
     Attributes:
-        data: The file's bytes.
-        tag: Changes when the original or the size does; fit for an ``ETag``.
+        data: The bytes of the file.
+        tag: An ``ETag``; it changes with the photo and the size.
     """
 
     data: bytes
@@ -38,11 +37,11 @@ class Thumbnail:
 
 
 class ThumbnailCache:
-    """Thumbnails in a folder; every failure to write there is survived, since originals can be read again.
+    """A cache of thumbnails in a folder. It works, more slowly, if the folder cannot be written.
 
     Args:
-        folder: Where they are kept; made on first use.
-        max_bytes: What ``prune`` keeps, oldest first to go.
+        folder: Folder of the cache; created on first use.
+        max_bytes: Size to which ``prune`` reduces the cache.
     """
 
     def __init__(self, folder: Path, *, max_bytes: int = 2_000_000_000) -> None:
@@ -50,25 +49,25 @@ class ThumbnailCache:
         self.max_bytes = max_bytes
 
     def tag(self, path: Path, size: int) -> str:
-        """Identity of a thumbnail: the original's path, time and length, and the size params.
+        """Return the identity of a thumbnail: a hash of the photo's path, file time and file size, and of ``size``.
 
         Raises:
-            FileNotFoundError: The original is gone.
+            FileNotFoundError: The photo is gone.
         """
         status = path.stat()
         text = f"{path}|{status.st_mtime_ns}|{status.st_size}|{size}"
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
     def get(self, path: Path, size: int) -> Thumbnail:
-        """A thumbnail from the folder, or a new one.
+        """Return a thumbnail from the cache, or make one.
 
         Args:
-            path: The original.
-            size: One of ``SIZES``: longest side in pixels.
+            path: The photo.
+            size: Longest side in pixels, one of ``SIZES``.
 
         Raises:
-            FileNotFoundError: The original is gone.
-            ImageError: It can no longer be read.
+            FileNotFoundError: The photo is gone.
+            ImageError: The photo can no longer be read.
         """
         tag = self.tag(path, size)
         file = self.folder / tag[:2] / f"{tag}.webp"
@@ -83,29 +82,29 @@ class ThumbnailCache:
         return Thumbnail(data, tag)
 
     def prune(self) -> int:
-        """Delete the oldest thumbnails until the folder is below its cap; returns how many went."""
+        """Delete the oldest thumbnails until the cache has at most ``max_bytes``; return how many were deleted."""
         files = []
         for file in self.folder.glob("*/*.webp"):
             with contextlib.suppress(OSError):
                 status = file.stat()
                 files.append((status.st_mtime, status.st_size, file))
         excess = sum(size for _, size, _ in files) - self.max_bytes
-        gone = 0
+        deleted = 0
         for _, size, file in sorted(files):
             if excess <= 0:
                 break
             with contextlib.suppress(OSError):
                 file.unlink()
                 excess -= size
-                gone += 1
-        return gone
+                deleted += 1
+        return deleted
 
 
 def make_thumbnail(path: Path, size: int) -> bytes:
-    """Decode, turn and shrink a picture so that its longest side has at most ``size`` pixels; WebP.
+    """Return a photo as WebP, rotated as EXIF says, with at most ``size`` pixels on its longest side.
 
     Raises:
-        ImageError: It cannot be read.
+        ImageError: The photo cannot be read.
     """
     image = open_image(path, at_least=size, keep_alpha=True)
     image.thumbnail((size, size), Image.Resampling.BILINEAR, reducing_gap=2.0)
@@ -113,5 +112,5 @@ def make_thumbnail(path: Path, size: int) -> bytes:
     try:
         image.save(out, "WEBP", quality=_QUALITY, method=_METHOD)
     except (OSError, ValueError) as error:
-        raise ImageError(f"{path}: no thumbnail can be made of it ({error}).") from error
+        raise ImageError(f"Cannot make a thumbnail of {path}: {error}.") from error
     return out.getvalue()

@@ -11,7 +11,6 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.responses import StreamingResponse
 
-from sketchseek.server import API_PREFIX
 from sketchseek.server.background_indexing import Indexer
 from sketchseek.server.dependencies import ServerState, State
 from sketchseek.server.errors import ApiError
@@ -77,9 +76,9 @@ async def list_folders(
     return await state.in_thumbnail_thread(work)
 
 
-@router.post("/folders", status_code=202, description=f"Progress is at {API_PREFIX}/progress.")
+@router.post("/folders", status_code=202)
 async def add_folder(new: AddFolderRequest, state: State) -> IndexingState:
-    """Index a folder in the background and add it to the folders that a sync scans."""
+    """Index a folder in the background and add it to the folders that a sync scans. Follow it with streamProgress."""
     library = state.library
     path = await state.in_thumbnail_thread(lambda: allowed_folder(state, new.folder))
     return state.indexer.start(
