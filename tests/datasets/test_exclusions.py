@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 
 from mini_sets import write_sketchy
-from sketchseek.datasets.exclusions import exclude, read_keys
-from sketchseek.datasets.sketchy import load_sketchy, sketchy_split
+from sketchseek.datasets.exclusions import exclude, listed, read_keys
+from sketchseek.datasets.registry import dataset_spec
+from sketchseek.datasets.sketchy import CROPPED_VARIANT, invalid_sketches, load_sketchy, sketchy_split
+from sketchseek.datasets.splits import Split
 from sketchseek.errors import DatasetError
 
 
@@ -57,3 +59,26 @@ def test_a_list_that_is_missing_or_no_text_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DatasetError, match=r"a\.txt: cannot be read"):
         read_keys(tmp_path / "a.txt")
+
+
+def test_entries_without_a_category_are_names(tmp_path: Path) -> None:
+    """The release's own lists have no categories; keys of other data sets can end in a suffix."""
+    dataset = load_sketchy(write_sketchy(tmp_path))
+    rest = exclude(dataset, [write(tmp_path / "a.txt", "n00_100-1\n")])
+    gone = {d.key for d in dataset.sketches} - {d.key for d in rest.sketches}
+    assert gone == {f"{category}/n00_100-1" for category in dataset.categories}
+    assert listed(["cup/1.png", "saw/1.png", "p1-1"], frozenset({"cup/1", "p1-1"})) == {"cup/1.png", "p1-1"}
+
+
+@pytest.mark.real_data
+def test_the_release_s_own_lists_name_real_sketches(real_data: Path) -> None:
+    root = real_data / "sketchy"
+    loaded = dataset_spec("sketchy").read(root)
+    entries = frozenset().union(*invalid_sketches(root, required=True).values())
+    assert isinstance(loaded.split, Split)
+    test = loaded.dataset.subset(photos=loaded.split.test_photo_keys)
+    assert len(listed([sketch.key for sketch in test.sketches], entries)) == 141
+    cropped = dataset_spec("sketchy").read(root, variant=CROPPED_VARIANT)
+    keys = [sketch.key for sketch in (*loaded.training.sketches, *cropped.training.sketches)]
+    assert len(keys) == 10_015
+    assert 1_450 < sum(1 for key in keys if listed([key], entries)) < 1_600

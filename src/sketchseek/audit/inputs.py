@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from sketchseek.datasets.exclusions import read_keys
+from sketchseek.datasets.exclusions import all_keys, listed, read_keys
 from sketchseek.datasets.records import SketchDataset
 from sketchseek.datasets.registry import dataset_spec
 from sketchseek.datasets.releases import coverage
@@ -65,11 +65,12 @@ def load_input(
     whole = _load(kind, Path(root), split, variant)
     if only is None:
         return whole
-    keys = read_keys(only)
+    entries = read_keys(only)
+    keys = listed(all_keys(whole.dataset), entries)
     sketches = tuple(d for d in whole.dataset.sketches if d.key in keys or d.photo in keys)
     if not sketches:
         raise DatasetError(
-            f"{only}: none of its {len(keys):,} entries has a sketch in the {whole.name} subset of {root}.",
+            f"{only}: none of its {len(entries):,} entries has a sketch in the {whole.name} subset of {root}.",
             remedy="Use a list that was made for this data set and subset.",
         )
     note = f"Only the {len(sketches):,} of {len(whole.dataset.sketches):,} sketches that {only.name} names."

@@ -1,1 +1,1 @@
-"""Data sets in their official layouts, as lists of photos and sketches, with named, checksummed splits."""
+"""Loads data sets from their official layouts: photos, sketches, and named splits with checksums."""

@@ -1,13 +1,14 @@
 """Exclusion lists: text files in the format of Sketchy's ``invalid-*.txt``.
 
-Each line is ``<category>/<sketch or photo>``. ``sketchseek audit`` writes such lists, and the Sketchy release has some.
+Each line is ``<category>/<sketch or photo>``, or only the name, as in Sketchy's own lists. ``sketchseek audit`` writes
+such lists, and the Sketchy release has some.
 A source of an experiment names the lists that it excludes from training.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,6 +38,16 @@ def key_of(line: str) -> str:
     return re.sub(r"\.(jpe?g|png)$", "", line.strip().replace("\\", "/"), flags=re.IGNORECASE)
 
 
+def listed(keys: Iterable[str], entries: frozenset[str]) -> frozenset[str]:
+    """The keys that are on a list. An entry without a category matches the name alone.
+
+    Args:
+        keys: Keys of photos or sketches.
+        entries: What ``read_keys`` returned.
+    """
+    return frozenset(key for key in keys if not entries.isdisjoint((key, key_of(key), key_of(key).rpartition("/")[2])))
+
+
 def exclude(dataset: SketchDataset, lists: Sequence[Path], *, keep: Collection[str] = ()) -> SketchDataset:
     """Remove the sketches and photos on the lists, and all sketches of these photos.
 
@@ -49,16 +60,22 @@ def exclude(dataset: SketchDataset, lists: Sequence[Path], *, keep: Collection[s
         DatasetError: A list is missing, or none of its entries is in the data set, as for a list of test photos.
     """
     excluded: set[str] = set()
-    known = {photo.key for photo in dataset.photos} | {sketch.key for sketch in dataset.sketches}
+    known = all_keys(dataset)
     for path in lists:
-        keys = read_keys(path)
-        if keys and not keys & known:
+        entries = read_keys(path)
+        found = listed(known, entries)
+        if entries and not found:
             raise DatasetError(
-                f"{path}: none of its {len(keys):,} entries is in the training subset of {dataset.source}.",
+                f"{path}: none of its {len(entries):,} entries is in the training subset of {dataset.source}.",
                 remedy="Use a list that was made for this data set and subset.",
             )
-        excluded |= keys
+        excluded |= found
     return exclude_keys(dataset, excluded, keep=keep)
+
+
+def all_keys(dataset: SketchDataset) -> frozenset[str]:
+    """Keys of all photos and sketches."""
+    return frozenset(photo.key for photo in dataset.photos) | {sketch.key for sketch in dataset.sketches}
 
 
 def exclude_keys(dataset: SketchDataset, keys: Collection[str], *, keep: Collection[str] = ()) -> SketchDataset:

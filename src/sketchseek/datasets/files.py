@@ -1,4 +1,4 @@
-"""Reading the files that data sets are made of, with errors that name the file and, in a list, the line."""
+"""Reads the files of data sets. Errors name the file and, for lists, the line."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from sketchseek.errors import DatasetError
 from sketchseek.images import SUFFIXES
 
 SKETCH_SUFFIXES = SUFFIXES | {".svg", ".json"}
-"""Endings of the files that a folder loader takes for sketches, in lower case."""
+"""Suffixes of sketch files, in lower case."""
 
 
 def require_folder(path: Path, what: str, remedy: str) -> Path:
-    """The folder itself.
+    """Return the folder if it exists.
 
     Raises:
-        DatasetError: It is not there; ``what`` says what it should hold.
+        DatasetError: It does not exist. ``what`` describes its expected content.
     """
     if not path.is_dir():
         raise DatasetError(f"{path}: no such folder ({what}).", remedy=remedy)
@@ -28,7 +28,7 @@ def require_folder(path: Path, what: str, remedy: str) -> Path:
 
 
 def pictures(folder: Path, suffixes: Collection[str] = SUFFIXES) -> list[Path]:
-    """Files in a folder by their ending, sorted by name; hidden files are left out."""
+    """Files in a folder with one of the suffixes, sorted by name, without hidden files."""
     return sorted(
         (f for f in folder.iterdir() if f.suffix.lower() in suffixes and not f.name.startswith(".") and f.is_file()),
         key=lambda file: file.name,
@@ -36,7 +36,7 @@ def pictures(folder: Path, suffixes: Collection[str] = SUFFIXES) -> list[Path]:
 
 
 def subfolders(folder: Path) -> list[Path]:
-    """Folders in a folder, sorted by name; hidden ones and what archives of macOS leave behind are left out."""
+    """Folders in a folder, sorted by name, without hidden ones and ``__MACOSX``."""
     return sorted(
         (f for f in folder.iterdir() if f.is_dir() and not f.name.startswith(".") and f.name != "__MACOSX"),
         key=lambda entry: entry.name,
@@ -44,10 +44,10 @@ def subfolders(folder: Path) -> list[Path]:
 
 
 def read_lines(path: Path, what: str, remedy: str) -> list[str]:
-    """Polylines of a text file, stripped, without empty ones.
+    """Lines of a text file, stripped, without empty ones.
 
     Raises:
-        DatasetError: It is missing, empty or not text.
+        DatasetError: The file is missing, empty or not text.
     """
     try:
         lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
@@ -62,7 +62,7 @@ def read_lines(path: Path, what: str, remedy: str) -> list[str]:
 
 
 def read_ndjson(path: Path, limit: int | None = None) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Number, from 1, and object of each line of an ``.ndjson`` file; at most ``limit`` of them.
+    """Line number, from 1, and object of each line of an ``.ndjson`` file; at most ``limit`` lines.
 
     Raises:
         DatasetError: The file cannot be read or a line is not a JSON object.
@@ -82,10 +82,10 @@ def read_ndjson(path: Path, limit: int | None = None) -> Iterator[tuple[int, dic
 
 
 def read_strokes(path: Path, number: int, value: object) -> StrokeTuple:
-    """Strokes of one line of an ``.ndjson`` file; whatever follows x and y, such as times, is left out.
+    """Strokes of one line of an ``.ndjson`` file, without times or other values after x and y.
 
     Raises:
-        DatasetError: They are not strokes.
+        DatasetError: The value is not a list of strokes.
     """
     try:
         if not isinstance(value, list):
@@ -99,5 +99,5 @@ def read_strokes(path: Path, number: int, value: object) -> StrokeTuple:
 
 
 def broken_line(path: Path, number: int, cause: str) -> DatasetError:
-    """The error for a line of a list that cannot be used."""
-    return DatasetError(f"{path}, line {number}: {cause}.", remedy="Download the file again, or take the line out.")
+    """The error for an invalid line of a file."""
+    return DatasetError(f"{path}, line {number}: {cause}.", remedy="Download the file again, or remove the line.")

@@ -1,4 +1,4 @@
-"""What every loader gives: photos, sketches and which belongs to which."""
+"""What every loader returns: photos, sketches, and which sketch belongs to which photo."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sketchseek.errors import DatasetError
 from sketchseek.sketches import SketchSource
 
 StrokeTuple = tuple[tuple[tuple[float, ...], ...], ...]
-"""Strokes as ``sketchseek.sketches.Strokes``, but hashable: ``((x…), (y…))`` each."""
+"""Strokes as in ``sketchseek.sketches.Strokes``, but hashable: each is ``((x…), (y…))``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +21,8 @@ class Photo:
 
     Attributes:
         path: Its file.
-        category: What it shows, in the data set's own words; empty where the data set does not say.
-        key: Its name within the data set, ``category/stem``; the same on every machine.
+        category: Its category, in the data set's spelling; empty if the data set has no categories.
+        key: Its unique name in the data set, ``category/stem``, the same on every machine.
     """
 
     path: Path
@@ -32,14 +32,14 @@ class Photo:
 
 @dataclass(frozen=True, slots=True)
 class Sketch:
-    """One sketch: a file or strokes.
+    """One sketch, as a file or strokes.
 
     Attributes:
-        category: What it shows.
-        key: Its name within the data set, ``category/stem``.
-        photo: Key of the photo that it was drawn from, or None.
-        path: Its file, or None where it is strokes.
-        strokes: Its strokes, y growing downwards, or None where it is a file.
+        category: Its category.
+        key: Its unique name in the data set, ``category/stem``.
+        photo: Key of the photo that it shows, or None.
+        path: Its file, or None for strokes.
+        strokes: Its strokes, with y pointing down, or None for a file.
         traced: A pseudo-sketch: it is extracted from the photo at ``path``
             (``sketchseek.training.pseudo_sketches``).
     """
@@ -53,24 +53,23 @@ class Sketch:
 
     @property
     def source(self) -> SketchSource:
-        """What ``sketchseek.sketches.rasterize_sketch`` takes."""
+        """The sketch as an argument of ``sketchseek.sketches.rasterize_sketch``."""
         if self.strokes is not None:
             return self.strokes
         if self.path is None:
-            raise DatasetError(f"{self.key}: a sketch with neither a file nor strokes.")
+            raise DatasetError(f"The sketch {self.key} has neither a file nor strokes.")
         return self.path
 
 
 @dataclass(frozen=True)
 class SketchDataset:
-    """Photos and sketches of one data set, or of a part of one.
+    """Photos and sketches of a data set or a subset of one.
 
     Attributes:
         name: Name of the data set, such as ``sketchy``.
-        photos: In the order of their keys.
-        sketches: In the order of their keys.
+        photos, sketches: Sorted by key.
         source: The folder that it was read from.
-        missing: Keys of photos that sketches belong to and that are not there; their sketches are kept.
+        missing: Keys of photos that have sketches but are missing; their sketches are kept.
     """
 
     name: str
@@ -81,7 +80,7 @@ class SketchDataset:
 
     @cached_property
     def photo_by_key(self) -> dict[str, Photo]:
-        """Every photo by its key."""
+        """All photos by key."""
         return {photo.key: photo for photo in self.photos}
 
     @cached_property
@@ -97,13 +96,13 @@ class SketchDataset:
         sketches: Iterable[str] | None = None,
         without_sketches: Iterable[str] = (),
     ) -> SketchDataset:
-        """A part of the data set.
+        """A subset of the data set. Each condition that is not None must hold.
 
         Args:
-            photos: Keys of the photos to keep; sketches of other photos go with them, sketches of no photo stay.
-            categories: Categories to keep, of photos and sketches.
-            sketches: Keys of the sketches to keep; no photo goes.
-            without_sketches: Keys of sketches to leave out, such as those on Sketchy's invalid lists.
+            photos: Keys of photos to keep. Sketches of other photos are removed; sketches without a photo stay.
+            categories: Categories of photos and sketches to keep.
+            sketches: Keys of sketches to keep; photos are not affected.
+            without_sketches: Keys of sketches to remove, such as those on Sketchy's invalid lists.
         """
         keys, kinds, chosen = _set(photos), _set(categories), _set(sketches)
         dropped = frozenset(without_sketches)
@@ -124,19 +123,19 @@ class SketchDataset:
         )
 
     def paired(self) -> SketchDataset:
-        """Only the sketches whose photo is in the data set, and only the photos that have a sketch."""
+        """The subset of sketches with a photo in the data set, and of photos with a sketch."""
         sketches = tuple(d for d in self.sketches if d.photo in self.photo_by_key)
         drawn = {d.photo for d in sketches}
         return replace(self, photos=tuple(p for p in self.photos if p.key in drawn), sketches=sketches, missing=())
 
     def pairs(self) -> list[tuple[Sketch, Photo]]:
-        """Every sketch whose photo is in the data set, with that photo."""
+        """All sketches whose photo is in the data set, each with its photo."""
         by_key = self.photo_by_key
         return [(d, by_key[d.photo]) for d in self.sketches if d.photo is not None and d.photo in by_key]
 
 
 def normalize_word(word: str) -> str:
-    """A category's name as data sets can be compared by it: ``hot-air_balloon`` and ``Hot air balloon`` are one."""
+    """A category's name for comparison between data sets: ``hot-air_balloon`` and ``Hot air balloon`` are equal."""
     return re.sub(r"[\s_-]+", " ", word).strip().lower()
 
 

@@ -1,7 +1,7 @@
-"""What a whole release holds, so that a report can say whether a figure is about all of it.
+"""Compares a data set with the counts of its whole release, so that reports can state what they cover.
 
-A subset is no error: it is said to be one. A copy with all of a release's categories and more or fewer files in one of
-them is said to be damaged, with the category's name.
+A subset is not an error. If a copy has all of a release's categories but a wrong number of files in a few, the notes
+name these categories.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from sketchseek.datasets.records import SketchDataset
 
 @dataclass(frozen=True)
 class Release:
-    """Counts of a whole release; None where it says nothing or the number differs between copies.
+    """Counts of a whole release; None if a count is unknown or differs between copies.
 
     Attributes:
         categories: Number of categories.
-        photos, sketches: In all.
-        photos_each, sketches_each: In each category.
-        names: SHA-256 of the categories' names, sorted, joined by line ends; empty where it is not known.
+        photos, sketches: Total numbers.
+        photos_each, sketches_each: Numbers per category.
+        names: SHA-256 of the sorted category names, joined by newlines; empty if unknown.
     """
 
     categories: int
@@ -34,7 +34,7 @@ class Release:
 
 
 RELEASES = {
-    # 75,471 sketches by the paper; copies of the archive hold a few more, so that the photos decide.
+    # The paper counts 75,471 sketches; copies of the archive have a few more, so only photos are compared.
     "sketchy": Release(
         categories=125,
         photos=12_500,
@@ -54,12 +54,12 @@ RELEASES = {
 
 @dataclass(frozen=True)
 class Coverage:
-    """How much of a release a data set is.
+    """How much of a release a data set covers.
 
     Attributes:
-        release: Name of the release; empty where none is known for the data set.
-        kind: ``whole``, ``subset``, ``more`` (than the release holds), or ``unknown``.
-        notes: Sentences for people, the counts first.
+        release: Name of the release; empty if unknown.
+        kind: ``whole``, ``subset``, ``more`` (than the release has), or ``unknown``.
+        notes: Sentences for people, starting with the counts.
     """
 
     release: str
@@ -72,7 +72,7 @@ class Coverage:
 
 
 def coverage(dataset: SketchDataset) -> Coverage:
-    """Compare a whole data set, as a loader gave it, with the release of its name."""
+    """Compare a data set, as its loader returned it, with the release of its name."""
     release = RELEASES.get(dataset.name)
     if release is None:
         return Coverage("", "unknown", ())

@@ -1,13 +1,13 @@
-"""Zero-shot splits by category: some categories are seen in training, the others are the test.
+"""Zero-shot splits: seen categories are for training, unseen categories for testing.
 
-Named and checksummed, so that two metrics can be told to be about the same categories:
+Names and checksums show whether two results are about the same categories:
 
 - ``sketchy-104-21``: the 21 categories of The Sketchy Database that are not among ImageNet's 1,000 (Yelamarthi, Reddy,
-  Mishra, Mittal: A Zero-Shot Framework for Sketch Based Image Retrieval, ECCV 2018). The list is the one that
-  published code for this split uses.
-- ``tuberlin-220-30``: 30 categories of TU-Berlin. Shen et al. (CVPR 2018) drew theirs at random; this is the draw that
-  SAKE (Liu et al., ICCV 2019) published and that later work, such as ZSE-SBIR, uses.
-- ``tuberlin-220-30-seed<n>``: a draw of our own, decided by hashes of the categories' names and the seed alone.
+  Mishra, Mittal: A Zero-Shot Framework for Sketch Based Image Retrieval, ECCV 2018). The list is taken
+  from published code for this split.
+- ``tuberlin-220-30``: 30 categories of TU-Berlin. Shen et al. (CVPR 2018) chose theirs at random. This is the choice
+  that SAKE (Liu et al., ICCV 2019) published and later work, such as ZSE-SBIR, uses.
+- ``tuberlin-220-30-seed<n>``: our own random choice, by hashes of the category names and the seed.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ _PUBLISHED = {"sketchy-104-21": SKETCHY_UNSEEN, "tuberlin-220-30": TUBERLIN_UNSE
 
 @dataclass(frozen=True)
 class CategorySplit:
-    """Categories to train on and categories to test on.
+    """A split of categories into seen and unseen ones.
 
     Attributes:
         name: Name of the split.
-        seen, unseen: Sorted names of the categories; none is in both.
-        missing: Categories that the split tests and that the data set lacks.
+        seen, unseen: Sorted category names; none is in both.
+        missing: Unseen categories that are missing from the data set.
     """
 
     name: str
@@ -52,7 +52,7 @@ class CategorySplit:
 
     @cached_property
     def sha256(self) -> str:
-        """Checksum of the categories on both sides."""
+        """Checksum of the seen and unseen categories."""
         return checksum(self.seen, self.unseen)
 
     def training(self, dataset: SketchDataset) -> SketchDataset:
@@ -65,15 +65,15 @@ class CategorySplit:
 
 
 def published_split(name: str, categories: Iterable[str]) -> CategorySplit:
-    """The split of that name, for the categories that a data set has.
+    """The published split of that name, for the categories of a data set.
 
     Args:
         name: ``sketchy-104-21`` or ``tuberlin-220-30``.
-        categories: Of the data set; spaces, ``_``, ``-`` and case do not count.
+        categories: Of the data set; matched without regard to spaces, ``_``, ``-`` and case.
 
     Raises:
         ConfigError: There is no such split.
-        DatasetError: The data set has none of the categories that it tests.
+        DatasetError: The data set has none of the unseen categories.
     """
     if name not in _PUBLISHED:
         raise ConfigError(f"{name!r}: no such zero-shot split.", remedy=f"Known: {', '.join(_PUBLISHED)}.")
@@ -83,7 +83,7 @@ def published_split(name: str, categories: Iterable[str]) -> CategorySplit:
     if not unseen:
         raise DatasetError(
             f"{name}: none of its {len(words)} unseen categories is in the data set.",
-            remedy="Check that the split belongs to the data set.",
+            remedy="Use a split that was made for this data set.",
         )
     seen = sorted(set(by_word.values()).difference(unseen))
     return CategorySplit(
@@ -92,19 +92,22 @@ def published_split(name: str, categories: Iterable[str]) -> CategorySplit:
 
 
 def drawn_split(name: str, categories: Iterable[str], unseen: int, seed: int) -> CategorySplit:
-    """A split that hashes of the categories' names and the seed decide.
+    """A random split, by hashes of the category names and the seed.
 
     Args:
-        name: What the split's name begins with, such as ``tuberlin-220-30``.
+        name: Prefix of the split's name, such as ``tuberlin-220-30``.
         categories: Of the data set.
-        unseen: How many are for testing.
-        seed: Another seed gives another split.
+        unseen: Number of unseen categories.
+        seed: Chooses the unseen categories.
 
     Raises:
-        ConfigError: There are not more categories than that.
+        ConfigError: ``unseen`` is not between 1 and the number of categories − 1.
     """
     names = sorted(set(categories))
     if not 0 < unseen < len(names):
-        raise ConfigError(f"{unseen} unseen of {len(names)} categories: must be at least 1 and fewer than all.")
+        raise ConfigError(
+            f"{unseen} unseen of {len(names)} categories: must be at least 1 and fewer than all.",
+            remedy="Choose another number.",
+        )
     ordered = sorted(names, key=lambda category: (fraction_of(category, f"zero-shot {seed}"), category))
     return CategorySplit(f"{name}-seed{seed}", tuple(sorted(ordered[unseen:])), tuple(sorted(ordered[:unseen])))

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sketchseek.datasets.exclusions import read_keys
+from sketchseek.datasets.exclusions import listed, read_keys
 from sketchseek.datasets.image_folders import load_photo_folders
 from sketchseek.datasets.qmul import QmulName
 from sketchseek.datasets.quickdraw import load_quickdraw, quickdraw_split, quickdraw_words
@@ -109,8 +109,8 @@ def evaluate_dataset(
 ) -> Evaluation:
     """Evaluate on a data set of the registry.
 
-    The gallery is every photo of the data set's test subset, all categories together; each sketch of the test subset is a
-    query. A data set without a split is tested as a whole. What counts as found is the spec's ``relevance``.
+    The gallery is every photo of the data set's test subset, all categories together; each sketch of the test subset is
+    a query. A data set without a split is tested as a whole. What counts as found is the spec's ``relevance``.
 
     Args:
         name: Of the data set (``sketchseek.datasets.registry``).
@@ -137,11 +137,12 @@ def evaluate_dataset(
         keys, missing = tuple(photo.key for photo in whole.photos), whole.missing
         tested = [*keys, *(sketch.key for sketch in whole.sketches if spec.relevance == "category")]
         setting = Setting(name, "all", checksum((), tested), missing)
-    listed = whole.subset(photos=keys + missing)
-    kept = listed.subset(without_sketches=frozenset().union(*invalid))
+    asked = whole.subset(photos=keys + missing)
+    sketch_keys = [sketch.key for sketch in asked.sketches]
+    kept = asked.subset(without_sketches=listed(sketch_keys, frozenset().union(*invalid)))
     test = kept.subset(photos=keys)
     if spec.exclusion_lists:
-        details["excluded"] = {"lists": sorted(exclude), "sketches": len(listed.sketches) - len(kept.sketches)}
+        details["excluded"] = {"lists": sorted(exclude), "sketches": len(asked.sketches) - len(kept.sketches)}
     setting = replace(setting, left_out=len(kept.sketches) - len(test.sketches), details=details)
     evaluate = evaluate_exact if spec.relevance == "photo" else evaluate_by_category
     result = evaluate(test, encoder, setting, progress=progress)

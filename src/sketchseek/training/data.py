@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sketchseek.atomic_write import atomic_path
-from sketchseek.datasets.exclusions import exclude, exclude_keys, read_keys
+from sketchseek.datasets.exclusions import all_keys, exclude, exclude_keys, listed, read_keys
 from sketchseek.datasets.records import Photo, Sketch, SketchDataset, normalize_word
 from sketchseek.datasets.registry import DatasetSpec, check_training_photos, dataset_spec
 from sketchseek.datasets.splits import validation_split
@@ -142,7 +142,8 @@ def _exclude(
     files = []
     for name in source.exclude:
         if spec.find_list is not None and name in spec.exclusion_lists:
-            dataset = exclude_keys(dataset, read_keys(spec.find_list(root / source.path, name)), keep=held)
+            entries = read_keys(spec.find_list(root / source.path, name))
+            dataset = exclude_keys(dataset, listed(all_keys(dataset), entries), keep=held)
         else:
             files.append(root / name if (root / name).is_file() else Path(name))
     return exclude(dataset, files, keep=held)
