@@ -111,7 +111,9 @@ async def search_image(
     if right or wrong:
         query = {"sketch" if drawn else "photo": data}
         return await _search(
-            state, page, lambda bounds: state.library.refine(**query, right=right or (), wrong=wrong or (), **bounds)
+            state,
+            page,
+            lambda bounds: state.library.refine(**query, positive=right or (), negative=wrong or (), **bounds),
         )
     if drawn:
         return await _search(state, page, lambda bounds: state.library.search(data, **bounds), drawn=True)
@@ -153,8 +155,8 @@ async def search_refined(query: RefineQuery, state: State) -> Results:
             query.strokes,
             vector=query.vector,
             photo=query.photo_id,
-            right=query.right,
-            wrong=query.wrong,
+            positive=query.right,
+            negative=query.wrong,
             **bounds,
         ),
     )
