@@ -151,7 +151,7 @@ def test_nothing_is_said_to_be_nothing(library: Path, photos: Path, tmp_path: Pa
     (photos / "bad.png").unlink()
     run("sync", "--library", library)
     failures = run("failures", "--library", library)
-    assert (failures.stdout, failures.stderr) == ("", "Nothing failed.\n")
+    assert (failures.stdout, failures.stderr) == ("", "There are no failures.\n")
     found = run("search", "-", "--library", library, "--folder", tmp_path, text=STROKES)
     assert len(found.stdout.splitlines()) == 4
     found = run("search", "-", "--library", library, "--folder", tmp_path / "none", text=STROKES)

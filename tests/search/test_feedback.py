@@ -62,17 +62,17 @@ def test_what_cancels_out_is_refused() -> None:
 def test_feedback_brings_what_is_like_the_right_ones_to_the_front(library: Library) -> None:
     before = [one.id for one in library.search(LINES, k=30)]
     liked = before[-1]  # the worst
-    after = library.refine(LINES, right=[liked], k=30)
+    after = library.refine(LINES, positive=[liked], k=30)
     assert [one.id for one in after].index(liked) < before.index(liked)
     wrong = before[:3]
-    left = [one.id for one in library.refine(LINES, right=[liked], wrong=wrong, k=30)]
+    left = [one.id for one in library.refine(LINES, positive=[liked], negative=wrong, k=30)]
     assert sorted(left) == sorted(set(before) - set(wrong))
 
 
 def test_every_kind_of_query_can_be_refined(library: Library) -> None:
     vector = library.encoder.encode_sketch(LINES)
     photo = library.search(LINES, k=1)[0].id
-    marks = {"right": [3, 4], "wrong": [5]}
+    marks = {"positive": [3, 4], "negative": [5]}
     drawn = library.refine(LINES, k=9, **marks)
     assert [one.id for one in library.refine(vector=vector * 7, k=9, **marks)] == [one.id for one in drawn]
     assert photo not in [one.id for one in library.refine(photo=photo, k=30)]
@@ -90,10 +90,10 @@ def test_without_feedback_it_is_the_search(library: Library) -> None:
 
 
 def test_feedback_that_makes_no_sense_is_refused(library: Library) -> None:
-    with pytest.raises(InputError, match="right and as wrong"):
-        library.refine(LINES, right=[1, 2], wrong=[2])
+    with pytest.raises(InputError, match="both positive and negative"):
+        library.refine(LINES, positive=[1, 2], negative=[2])
     with pytest.raises(InputError, match="no photo with id 999"):
-        library.refine(LINES, right=[999])
+        library.refine(LINES, positive=[999])
     with pytest.raises(InputError, match="one of sketch, vector and photo"):
         library.refine()
     with pytest.raises(InputError, match="one of sketch, vector and photo"):

@@ -554,7 +554,7 @@ def test_a_library_that_one_may_read_but_not_write(library: Library, closed: boo
                 assert len(other.search_vector(query)) == 6
                 with pytest.raises(LibraryError, match="cannot be written to"):
                     other.sync()
-            with pytest.raises(LibraryError, match="cannot be made"):
+            with pytest.raises(LibraryError, match="cannot be created"):
                 Library.create(place / "new", model.path)
             status = 0
         except BaseException:

@@ -80,4 +80,4 @@ def test_one_query_at_a_time(engine: QueryEngine) -> None:
     for queries in ({}, {"sketch": [[[0, 1], [0, 1]]], "photo": 1}):
         query = {"sketch": None, "vector": None, "photo": None} | queries
         with pytest.raises(InputError, match="one of sketch, vector and photo"):
-            engine.refine(**query, right=[], wrong=[], params=params())
+            engine.refine(**query, positive=[], negative=[], params=params())

@@ -110,12 +110,12 @@ def test_marks_refine_and_can_be_taken_back(new_page: Callable[..., Page], url: 
     strokes = sent_strokes[-1]["strokes"]
     assert [one.path.name for one in library.search(strokes, k=5)][-1] == found[4]
     refined = results(page)
-    assert refined == [one.path.name for one in library.refine(strokes, right=right, k=len(refined))]
+    assert refined == [one.path.name for one in library.refine(strokes, positive=right, k=len(refined))]
     assert page.locator("#grid li.right").count() == 1
     page.locator("#grid .photo").nth(1).focus()
     with page.expect_request("**/api/v1/search/refine") as sent:
         page.keyboard.press("-")
-    assert sent.value.post_data_json["negative"] == [library.refine(strokes, right=right, k=2)[1].id]
+    assert sent.value.post_data_json["negative"] == [library.refine(strokes, positive=right, k=2)[1].id]
     assert refined[1] not in results(page)
     assert page.locator("#marked-text").inner_text() == "Refined by 1 right, 1 wrong"
     page.locator("#marks .wrong").click()

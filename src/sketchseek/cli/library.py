@@ -1,4 +1,4 @@
-"""The commands that index and search a library."""
+"""Commands that index and search a library."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 def default_library() -> Path:
-    """The library that is used where none is named: in the folder that the platform keeps for a user's data."""
+    """Return the default library, in the user's data folder."""
     return user_data_dir() / "library"
 
 
 def library_option(command: _Command) -> _Command:
-    """``--library``, the same for every command that has it."""
+    """Add the option ``--library``."""
     return click.option(
         "--library",
         "-l",
@@ -40,15 +40,13 @@ def library_option(command: _Command) -> _Command:
         envvar=LIBRARY_VARIABLE,
         default=default_library,
         metavar="LIB",
-        help=f"Folder of the library; else ${LIBRARY_VARIABLE}, else one in the user's data folder.",
+        help=f"Folder of the library. Default: ${LIBRARY_VARIABLE}, or a folder in the user's data folder.",
     )(command)
 
 
 def json_option(command: _Command) -> _Command:
-    """``--json``, the same for every command that has it."""
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON, and nothing else, on standard output.")(
-        command
-    )
+    """Add the option ``--json``."""
+    return click.option("--json", "as_json", is_flag=True, help="Print only JSON on standard output.")(command)
 
 
 _FOLDERS = click.Path(path_type=Path)
@@ -65,14 +63,16 @@ def iso_time(value: str) -> datetime:
 @click.command("index")
 @click.argument("folders", nargs=-1, type=_FOLDERS, metavar="DIR...")
 @library_option
-@click.option("--model", metavar="MODEL", help="Name of a bundled model or path of an package, for a new library.")
-@click.option("--re-embed", is_flag=True, help="Embed a library's photos anew with MODEL.")
+@click.option(
+    "--model", metavar="MODEL", help="Name of a bundled model, or path of a model package, for a new library."
+)
+@click.option("--re-embed", is_flag=True, help="Embed a library's photos again, with MODEL.")
 @json_option
 def index_command(folders: tuple[Path, ...], library: Path, model: str | None, re_embed: bool, as_json: bool) -> None:
-    """Index the photos in folders, and all folders below them.
+    """Index the photos in folders and their subfolders.
 
-    What is in the library already is not done again; what is gone from the folders leaves it. Stop it at any moment
-    with Ctrl-C: it goes on from there when it is run again.
+    Photos that are already in the library are skipped. Deleted photos are removed. You can stop with Ctrl-C at any
+    time; run the command again to continue.
 
     \b
     Examples:
@@ -115,8 +115,10 @@ def sync_command(library: Path, as_json: bool) -> None:
 @click.command("search")
 @click.argument("sketch", type=click.Path(path_type=Path, allow_dash=True))
 @library_option
-@click.option("-k", "k", type=click.IntRange(min=1), default=10, show_default=True, help="How many photos to find.")
-@click.option("--offset", type=click.IntRange(min=0), default=0, show_default=True, help="Skip this many best results.")
+@click.option("-k", "k", type=click.IntRange(min=1), default=10, show_default=True, help="Maximum number of results.")
+@click.option(
+    "--offset", type=click.IntRange(min=0), default=0, show_default=True, help="Number of best results to skip."
+)
 @click.option("--folder", type=_FOLDERS, help="Only search photos in this folder and its subfolders.")
 @click.option(
     "--after", type=iso_time, metavar="TIME", help="Only search photos modified at this time or later (ISO 8601)."
@@ -124,8 +126,8 @@ def sync_command(library: Path, as_json: bool) -> None:
 @click.option(
     "--before", type=iso_time, metavar="TIME", help="Only search photos modified before this time (ISO 8601)."
 )
-@click.option("--photo", is_flag=True, help="SKETCH is a photo: find photos that look like it.")
-@click.option("--model", metavar="MODEL", help="Refuse a library that was built with another model.")
+@click.option("--photo", is_flag=True, help="Treat SKETCH as a photo, and find photos that look like it.")
+@click.option("--model", metavar="MODEL", help="Fail if the library was built with another model.")
 @json_option
 def search_command(
     sketch: Path,
@@ -183,7 +185,7 @@ def _no_results(offset: int, folder: Path | None, *, dated: bool) -> str:
 @library_option
 @json_option
 def status_command(library: Path, as_json: bool) -> None:
-    """Say what is in a library.
+    """Show the status of a library.
 
     \b
     Examples:
@@ -200,9 +202,12 @@ def status_command(library: Path, as_json: bool) -> None:
     for name, value in (
         ("Library", _shown(status.path)),
         ("Photos", f"{status.photos:,}"),
-        ("Failures", f"{status.failures:,}" + ("  (sketchseek failures lists them)" if status.failures else "")),
+        (
+            "Failures",
+            f"{status.failures:,}" + ('  (run "sketchseek failures" to list them)' if status.failures else ""),
+        ),
         ("Folders", "\n           ".join(_shown(folder) for folder in status.folders) or "none"),
-        ("Left out", "\n           ".join(_shown(path) for path in status.excluded)),
+        ("Excluded", "\n           ".join(_shown(path) for path in status.excluded)),
         ("Model", f"{status.model} ({status.fingerprint}), {status.embedding} dimensions, {status.distance}"),
         ("Index", f"{status.engine or 'none on disk'}, {status.pending:,} changes since"),
         ("Size", f"{status.bytes / 1e6:.1f} MB"),
@@ -216,9 +221,9 @@ def status_command(library: Path, as_json: bool) -> None:
 @library_option
 @json_option
 def remove_command(paths: tuple[Path, ...], library: Path, as_json: bool) -> None:
-    """Take photos or folders out of a library; the files stay where they are.
+    """Remove photos or folders from a library. Files are not deleted.
 
-    What is removed from a folder that the library keeps up with stays out until it is indexed by name.
+    "sketchseek sync" skips removed paths until you index them by name.
 
     \b
     Examples:
@@ -239,7 +244,7 @@ def remove_command(paths: tuple[Path, ...], library: Path, as_json: bool) -> Non
 @library_option
 @json_option
 def failures_command(library: Path, as_json: bool) -> None:
-    """List the files that could not be indexed, each with its reason; they are tried again when they change.
+    """List the files that could not be indexed, with reasons. They are tried again when they change.
 
     \b
     Examples:
@@ -254,7 +259,7 @@ def failures_command(library: Path, as_json: bool) -> None:
         _print_json([{"path": str(failure.path), "reason": failure.reason} for failure in failures])
         return
     if not failures:
-        click.echo("Nothing failed.", err=True)
+        click.echo("There are no failures.", err=True)
     for failure in failures:
         click.echo(f"{_shown(failure.path)}: {failure.reason}")
 
@@ -263,7 +268,7 @@ def failures_command(library: Path, as_json: bool) -> None:
 @library_option
 @json_option
 def verify_command(library: Path, as_json: bool) -> None:
-    """Check a library's catalog, vectors, index and model against one another; exits with 1 where one is bad.
+    """Check a library's catalog, embeddings, index and model. Exits with status 1 if there is a problem.
 
     \b
     Examples:
@@ -279,18 +284,20 @@ def verify_command(library: Path, as_json: bool) -> None:
     else:
         for problem in found.problems:
             click.echo(problem)
-        click.echo(f"Checked: {', '.join(found.checks)}. " + ("All well." if found.ok else "See above."))
+        click.echo(
+            f"Checked: {', '.join(found.checks)}. " + ("No problems found." if found.ok else "See the problems above.")
+        )
     if not found.ok:
         sys.exit(1)
 
 
 @contextmanager
 def errors_in_words(as_json: bool, *, keeps_work: bool = False) -> Iterator[None]:
-    """Ctrl-C in words; errors as JSON on standard error where JSON was asked for."""
+    """Report Ctrl-C as a message, and errors as JSON on standard error if ``as_json``."""
     try:
         yield
     except KeyboardInterrupt:
-        kept = " What was done is kept; run the command again to go on." if keeps_work else ""
+        kept = " Finished work is kept. Run the command again to continue." if keeps_work else ""
         click.echo(f"Interrupted.{kept}", err=True)
         sys.exit(130)
     except SketchseekError as error:
@@ -302,7 +309,7 @@ def errors_in_words(as_json: bool, *, keeps_work: bool = False) -> Iterator[None
 
 @contextmanager
 def progress_bar(as_json: bool) -> Iterator[Callable[[IndexProgress], None] | None]:
-    """A progress bar on standard error, where that is a terminal."""
+    """Show a progress bar on standard error, if that is a terminal."""
     if not sys.stderr.isatty():
         yield None
         return
@@ -312,10 +319,10 @@ def progress_bar(as_json: bool) -> Iterator[Callable[[IndexProgress], None] | No
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=as_json) as bar:
-        task = bar.add_task("Looking for photos", total=None)
+        task = bar.add_task("Scanning", total=None)
 
         def show(now: IndexProgress) -> None:
-            words = {"scan": "Looking for photos", "embed": "Indexing", "index": "Writing the index"}[now.stage]
+            words = {"scan": "Scanning", "embed": "Indexing", "index": "Writing the index"}[now.stage]
             failed = f", {now.failed:,} failed" if now.failed else ""
             if now.stage == "index":
                 bar.update(task, description=words)
@@ -334,14 +341,14 @@ def _print_report(report: IndexReport, as_json: bool) -> None:
         f"{report.removed:,} removed, {report.failed:,} failed in {report.seconds:.1f} s."
     )
     if report.failed:
-        click.echo("See sketchseek failures for what failed.")
+        click.echo('Run "sketchseek failures" to list the failures.')
 
 
 def _print_json(value: Any) -> None:
-    # ASCII, so that a name that is no valid text comes out as escapes and back in as the same name.
+    # ASCII: names that are not valid text become escapes that read back as the same name.
     click.echo(json.dumps(value, indent=2, default=str))
 
 
 def _shown(path: Path) -> str:
-    """A path for people: what is no valid text in it is replaced."""
+    """Return a path for display; invalid text in it is replaced."""
     return os.fsencode(path).decode(sys.getfilesystemencoding(), "replace")

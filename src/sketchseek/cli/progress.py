@@ -1,4 +1,4 @@
-"""Progress bars on stderr, one a stage, so that stdout stays clean for results."""
+"""Progress bars on standard error, one per stage."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def stage_bars(verb: str = "") -> Iterator[Callable[[str, int, int], None]]:
-    """A function that is told what is under way, how many are done and how many there are."""
+    """Yield a function that takes a stage, the number of items done and their total."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 

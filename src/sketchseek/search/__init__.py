@@ -1,1 +1,1 @@
-"""The search wing: catalog, vector index and library. See ``sketchseek.search.library``."""
+"""Search: libraries, their catalogs and indexes. See ``sketchseek.search.library``."""

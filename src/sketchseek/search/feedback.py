@@ -1,12 +1,12 @@
-"""Relevance feedback: a query moved towards photos that were right and away from those that were wrong.
+"""Relevance feedback: moves a query towards photos with positive feedback and away from those with negative feedback.
 
-Rocchio's formula, in the form of Manning, Raghavan and Schütze, *Introduction to Information Retrieval* (2008),
+This is Rocchio's formula in the form of Manning, Raghavan and Schütze, *Introduction to Information Retrieval* (2008),
 equation 9.3, after J. J. Rocchio, *Relevance feedback in information retrieval* (1971)::
 
-    q' = alpha q + beta · mean(right) - gamma · mean(wrong)
+    q' = alpha q + beta · mean(positive) - gamma · mean(negative)
 
-Embeddings take the place of term vectors. The book's rule that negative weights become 0 is for terms and has no place
-here: an embedding's numbers have no sign of their own.
+Embeddings take the place of term vectors. The book sets negative weights to 0; that rule is for terms, not for
+embeddings.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ Vector = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class RocchioWeights:
-    """How much each part of the feedback weighs.
+    """Weights of Rocchio's formula.
 
     Attributes:
-        alpha: The query as it was.
-        beta: The mean of what was right.
-        gamma: The mean of what was wrong: little, since what is wrong says less about where to look.
+        alpha: Weight of the original query.
+        beta: Weight of the mean positive embedding.
+        gamma: Weight of the mean negative embedding. It is low: negative feedback says less about where to search.
     """
 
     alpha: float = 1.0
@@ -42,36 +42,36 @@ WEIGHTS = RocchioWeights()
 
 
 def rocchio(
-    query: Vector, right: Vector, wrong: Vector, *, distance: Distance, weights: RocchioWeights = WEIGHTS
+    query: Vector, positive: Vector, negative: Vector, *, distance: Distance, weights: RocchioWeights = WEIGHTS
 ) -> Vector:
     """Move a query by feedback.
 
     Args:
-        query: (d,).
-        right: (n, d), embeddings of photos that were right; n may be 0.
-        wrong: (m, d), embeddings of photos that were wrong; m may be 0.
-        distance: With ``cosine`` the query and the answer are brought to unit length. With ``euclidean`` the answer is
-            divided by the weights' sum: places have no direction, so a weighted mean is what stays among the photos.
+        query: Embedding of the query, (d,).
+        positive: Embeddings with positive feedback, (n, d); n may be 0.
+        negative: Embeddings with negative feedback, (m, d); m may be 0.
+        distance: With ``cosine``, the query and the result have unit length. With ``euclidean``, the result is divided
+            by the sum of the weights: a weighted mean stays among the photos.
         weights: See ``RocchioWeights``.
 
     Returns:
         (d,) float32.
 
     Raises:
-        InputError: The parts cancel each other out.
+        InputError: The positive and negative feedback cancel each other out.
     """
     moved = query.astype(np.float64)
     if distance == "cosine":
         moved /= max(float(np.linalg.norm(moved)), 1e-30)
     moved *= weights.alpha
     total = weights.alpha
-    for vectors, weight in ((right, weights.beta), (wrong, -weights.gamma)):
+    for vectors, weight in ((positive, weights.beta), (negative, -weights.gamma)):
         if len(vectors):
             moved += weight * vectors.astype(np.float64).mean(axis=0)
             total += weight
     length = float(np.linalg.norm(moved)) if distance == "cosine" else total
     if length < 1e-6:
         raise InputError(
-            "what is right and what is wrong cancel each other out.", remedy="Mark fewer photos, or other ones."
+            "the positive and negative feedback cancel each other out.", remedy="Mark fewer photos, or other ones."
         )
     return (moved / length).astype(np.float32)

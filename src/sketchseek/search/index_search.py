@@ -17,10 +17,10 @@ MORE = 400
 def nearest(
     index: VectorIndex, catalog: Catalog, query: npt.NDArray[np.float32], k: int, allowed: Ids | None = None
 ) -> tuple[Ids, Scores]:
-    """Search an index for one query, (d,), and score again by the catalog's vectors where the index rounds them.
+    """Search an index for one query, (d,). If the index rounds vectors, candidates are scored again from the catalog.
 
     Returns:
-        Ids and scores, each (n,), n at most k, best first.
+        Ids and scores, each (n,), best first; n is at most k.
     """
     asked = k if index.oversampling == 1 else min(k * index.oversampling, k + MORE)
     found, scores = index.search(query[None], asked, allowed)
@@ -33,13 +33,13 @@ def nearest(
 
 
 def check_vector(vector: npt.NDArray[np.float32], dimension: int, distance: Distance) -> npt.NDArray[np.float32]:
-    """A query as the index takes it, (dimension,), of unit length where the distance is ``cosine``.
+    """Return a query as the index takes it: (dimension,), of unit length if the distance is ``cosine``.
 
     Raises:
         InputError: It has another shape, is not finite, or is zero.
     """
     if vector.shape != (dimension,):
-        raise InputError(f"a vector of shape {vector.shape}; this library's have the shape ({dimension},).")
+        raise InputError(f"the vector has shape {vector.shape}; this library's have shape ({dimension},).")
     if not np.isfinite(vector).all():
         raise InputError("the vector has numbers that are not finite.")
     if distance == "euclidean":

@@ -101,7 +101,7 @@ class Library:
         except (OSError, ValueError) as error:  # ValueError: a NUL in the name
             reason = getattr(error, "strerror", error)
             raise LibraryError(
-                f"cannot be made ({reason}).", subject=folder, remedy="Choose another folder for the library."
+                f"cannot be created ({reason}).", subject=folder, remedy="Choose another folder for the library."
             ) from error
         with WriterLock(folder):
             Catalog(folder, create=metadata_of(package)).close()
@@ -285,8 +285,8 @@ class Library:
         *,
         vector: npt.ArrayLike | None = None,
         photo: ImageSource | int | None = None,
-        right: Sequence[int] = (),
-        wrong: Sequence[int] = (),
+        positive: Sequence[int] = (),
+        negative: Sequence[int] = (),
         k: int = 10,
         offset: int = 0,
         filter: Filter | None = None,
@@ -296,14 +296,14 @@ class Library:
         Args:
             sketch, vector, photo: The original query; give exactly one. See ``search``, ``search_vector`` and
                 ``search_photo``.
-            right: Ids of photos with positive feedback.
-            wrong: Ids of photos with negative feedback; they are not returned again.
+            positive: Ids of photos with positive feedback.
+            negative: Ids of photos with negative feedback; they are not returned again.
             k, offset, filter: See ``search``.
 
         Raises:
             InputError: There is not exactly one query, an id is unknown, or an id has both kinds of feedback.
         """
-        return self._engine.refine(sketch, vector, photo, right, wrong, _params(k, offset, filter))
+        return self._engine.refine(sketch, vector, photo, positive, negative, _params(k, offset, filter))
 
     # --- reading ----------
 

@@ -1,4 +1,4 @@
-"""One writer at a time, among processes. Readers never take the lock."""
+"""A lock that admits one writer at a time, across processes. Readers never take it."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from types import TracebackType
 from sketchseek.errors import LibraryError, LibraryLockedError
 
 FILE = "writer.lock"
-_BYTE = 1 << 20  # Windows locks a range of bytes, and what is locked cannot be read: lock one far behind the pid
+_BYTE = 1 << 20  # Windows locks a range of bytes, which nobody else can read: lock one far behind the pid
 _TAKEN = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK)
 
 
 class WriterLock:
-    """A lock on a library's folder that the system drops when its process ends, however it ends.
+    """A lock on a library's folder. The system releases it when the process ends, however it ends.
 
     Args:
         folder: The library's folder.
 
     Raises:
-        LibraryLockedError: On entering, another process (or another ``Library`` in this one) holds it.
+        LibraryLockedError: On entering: another process, or another ``Library`` in this one, holds the lock.
         LibraryError: The folder cannot be written to.
     """
 
@@ -50,15 +50,15 @@ class WriterLock:
                 raise LibraryError(
                     f"its file system cannot lock files ({error.strerror}).",
                     subject=self._folder,
-                    remedy="Keep the library on a disk of this machine; its photos may be anywhere.",
+                    remedy="Keep the library on a local disk; its photos may be anywhere.",
                 ) from error
             raise LibraryLockedError(
                 f"process {pid} is writing to it.",
                 subject=self._folder,
-                remedy="Wait until it has finished, or stop it; searching works meanwhile.",
+                remedy="Wait until it has finished, or stop it. Searching works meanwhile.",
             ) from error
         self._file = file
-        with contextlib.suppress(OSError):  # a full disk: others are then not told which process it is
+        with contextlib.suppress(OSError):  # a full disk: error messages then lack the process id
             os.ftruncate(file, 0)
             os.write(file, f"{os.getpid()}\n".encode())
         return self
@@ -66,7 +66,7 @@ class WriterLock:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # The file stays: deleting it would let two processes lock two files of the same name.
+        # Keep the file: after deleting it, two processes could lock two files of the same name.
         with contextlib.suppress(OSError):
             os.ftruncate(self._file, 0)
         os.close(self._file)

@@ -1,7 +1,7 @@
 """Reading and embedding photos on every core.
 
-Each worker decodes a handful of photos and embeds them in one call on one thread. Both leave Python's lock, so that
-two threads keep two cores busy, with no hand-over between decoding and embedding and nothing to tune between them.
+Each worker thread decodes a batch of photos and embeds it in one call. Both release the GIL, so threads keep all cores
+busy, with no queue between decoding and embedding to tune.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from sketchseek.search.scan import file_time
 
 BATCH = 16
 READ_WHOLE = 64 << 20
-"""Files up to this size are read once, for checksum and decoder both; larger ones twice, a little at a time."""
+"""Files up to this size are read once, for digest and decoder. Larger files are streamed twice."""
 
 LARGE = 30_000_000
-"""Pictures with more pixels are decoded one at a time: 100 MB each, or 600 at the cap of ``sketchseek.images``."""
+"""Images with more pixels are decoded one at a time: each takes 100 MB, or 600 MB at ``images.MAX_PIXELS``."""
 
 _ONE_LARGE = threading.Lock()
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -39,7 +39,7 @@ _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 @dataclass(frozen=True)
 class Known:
-    """A file whose bytes are in the library under some path."""
+    """A file whose bytes are already in the library, under some path."""
 
     path: bytes
     size: int
@@ -49,7 +49,7 @@ class Known:
 
 @dataclass(frozen=True)
 class Failed:
-    """A file that is no picture that can be read."""
+    """A file that cannot be read as an image."""
 
     path: bytes
     size: int
@@ -59,7 +59,7 @@ class Failed:
 
 @dataclass(frozen=True)
 class Gone:
-    """A file that went between scan and reading."""
+    """A file that was deleted after the scan."""
 
     path: bytes
 
@@ -85,16 +85,15 @@ def embed_files(
     *,
     workers: int | None = None,
 ) -> Generator[list[Outcome]]:
-    """Read, decode and embed photos, a batch at a time, in the order of the paths.
+    """Read, decode and embed photos; yield batches of outcomes in the order of the paths.
 
-    At most ``2 * workers + 2`` batches are in memory, however many paths there are. Closing the iterator stops the
-    workers after the photos that they have in hand.
+    At most ``2 * workers + 2`` batches are in memory. Closing the iterator stops the workers after the current photos.
 
     Args:
         encoder: Used from several threads; open it with ``threads=1``.
         paths: Absolute paths.
-        known: Whether a digest needs no embedding; called from the workers.
-        workers: Threads; one a core unless given.
+        known: Returns whether a digest needs no embedding; called from the workers.
+        workers: Number of threads; by default one per core.
     """
     workers = workers or available_cores()
     stop = threading.Event()
@@ -141,14 +140,14 @@ def _embed(
 def _row(photo: _Decoded, embedding: npt.NDArray[np.float32]) -> Row | Failed:
     vector = embedding.astype(np.float16)
     if not np.isfinite(vector).all():
-        return Failed(photo.path, photo.size, photo.mtime_ns, "the model gave no finite embedding")
+        return Failed(photo.path, photo.size, photo.mtime_ns, "the model returned an embedding that is not finite")
     return Row(photo.path, photo.size, photo.mtime_ns, photo.digest, photo.width, photo.height, vector.tobytes())
 
 
 def _read(encoder: Encoder, path: bytes, known: Callable[[bytes], bool]) -> _Decoded | Outcome:
     size = mtime_ns = -1
     try:
-        # Not to hang on a pipe that took a picture's name since the scan.
+        # O_NONBLOCK: do not hang on a pipe that replaced an image since the scan.
         with os.fdopen(os.open(path, _READ), "rb") as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
@@ -168,7 +167,7 @@ def _read(encoder: Encoder, path: bytes, known: Callable[[bytes], bool]) -> _Dec
     except ImageError as error:
         return Failed(path, size, mtime_ns, error.reason)
     except OSError as error:
-        # The disk or the network failed, not the file: without its size and time it is tried again by the next run.
+        # The disk or the network failed, not the file. Without size and time, the next run tries it again.
         return Failed(path, -1, -1, error.strerror or type(error).__name__)
     except MemoryError:
         return Failed(path, size, mtime_ns, "not enough memory to decode it")

@@ -119,21 +119,23 @@ class QueryEngine:
         sketch: SketchSource | None,
         vector: npt.ArrayLike | None,
         photo: ImageSource | int | None,
-        right: Sequence[int],
-        wrong: Sequence[int],
+        positive: Sequence[int],
+        negative: Sequence[int],
         params: SearchParams,
     ) -> list[SearchResult]:
         """See ``Library.refine``."""
         if sum(one is not None for one in (sketch, vector, photo)) != 1:
             raise InputError("the query must be exactly one of sketch, vector and photo.")
-        if both := sorted({*right} & {*wrong}):
-            raise InputError(f"photo {both[0]} is marked as right and as wrong.", remedy="Mark it as only one of them.")
-        without = {*wrong, *([int(photo)] if isinstance(photo, (int, np.integer)) else [])}
+        if both := sorted({*positive} & {*negative}):
+            raise InputError(
+                f"photo {both[0]} has both positive and negative feedback.", remedy="Give it only one of them."
+            )
+        without = {*negative, *([int(photo)] if isinstance(photo, (int, np.integer)) else [])}
         while True:
             with self._lock, self._catalog.snapshot():
                 metadata = self._catalog.metadata()
                 known = self.vector(int(photo)) if isinstance(photo, (int, np.integer)) else None
-                marked = [[self.vector(one) for one in ids] for ids in (right, wrong)]
+                marked = [[self.vector(one) for one in ids] for ids in (positive, negative)]
             dimension, distance = metadata.embedding, metadata.distance
             if vector is not None:
                 query = check_vector(_numbers(vector), dimension, distance)

@@ -1,6 +1,6 @@
-"""Walking folders for pictures.
+"""Scanning folders for images.
 
-Paths are bytes here and in the catalog, as the system has them, since a file's name need not be valid text.
+Paths are bytes here and in the catalog, since file names need not be valid text.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _INT64 = 2**63
 
 @dataclass(frozen=True)
 class Found:
-    """A file with a picture's ending."""
+    """A file with an image's suffix."""
 
     path: bytes
     size: int
@@ -30,62 +30,62 @@ class Found:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A folder or file that could not be looked into."""
+    """A folder or file that could not be read."""
 
     path: bytes
     reason: str
 
 
 def absolute(path: str | bytes | os.PathLike[str]) -> bytes:
-    """The absolute path as bytes, ``..`` taken out; symbolic links stay, since people know their folders by them.
+    """Return an absolute path as bytes, without ``..``. Symbolic links stay, since users know their folders by them.
 
     Raises:
-        InputError: It has characters that no path can have.
+        InputError: The path has characters that no path can have.
     """
     try:
-        return os.path.abspath(os.fsencode(path))  # noqa: PTH100  Path has no equal: resolve() follows links
+        return os.path.abspath(os.fsencode(path))  # noqa: PTH100  Path.resolve follows links
     except UnicodeEncodeError as error:
         raise InputError("not the name of a file.", subject=shown_name(os.fspath(path))) from error
 
 
 def from_user(path: str | os.PathLike[str]) -> bytes:
-    """``absolute``, with ``~`` at the beginning for a home; where there is no such user, it is part of a name."""
-    return absolute(os.path.expanduser(path))  # noqa: PTH111  Path.expanduser raises where there is no such user
+    """Return an absolute path with a leading ``~`` expanded, or kept as part of a name if there is no such user."""
+    return absolute(os.path.expanduser(path))  # noqa: PTH111  Path.expanduser raises if there is no such user
 
 
 def file_time(status: os.stat_result) -> int:
-    """When a file was changed, in nanoseconds since 1970, as far as SQLite's numbers go: from 1677 to 2262."""
+    """Return a file's modification time in nanoseconds since 1970, clipped to SQLite's range: 1677 to 2262."""
     return max(-_INT64, min(_INT64 - 1, status.st_mtime_ns))
 
 
 def lies_in(path: bytes, folder: bytes) -> bool:
-    """Whether a path is a folder or below it."""
+    """Return whether a path is a folder or below it."""
     return path == folder or path.startswith(folder.rstrip(SEPARATOR) + SEPARATOR)
 
 
 def without_nested(folders: Sequence[bytes]) -> list[bytes]:
-    """The folders that do not lie in another one of them."""
+    """Return the folders that do not lie in another one of them."""
     every = set(folders)
     return sorted(folder for folder in every if every.isdisjoint(parents(folder)))
 
 
 def parents(path: bytes) -> Iterator[bytes]:
-    """The folders that a path lies in, innermost first."""
+    """Yield the folders that a path lies in, innermost first."""
     while (parent := os.path.dirname(path)) != path:  # noqa: PTH120  on bytes
         yield parent
         path = parent
 
 
 def scan(folders: Iterable[bytes], excluded: Collection[bytes] = ()) -> Iterator[Found | Unreadable]:
-    """Find the pictures in folders and all folders below, each folder once, in an order that is the same every time.
+    """Find the images in folders and their subfolders, visiting each folder once, in a stable order.
 
-    What is hidden (its name starts with a dot) is passed over, unless it is named in ``folders``. Symbolic links to
-    folders are followed after everything else, and only to folders that were not visited: a loop ends, and a photo that
-    lies in the folders appears under its real path.
+    Hidden files and folders (with a leading dot) are skipped, unless they are named in ``folders``. Symbolic links to
+    folders are followed last, and only to folders that were not visited: loops end, and a photo in the folders appears
+    under its real path.
 
     Args:
         folders: Absolute paths of folders, or of single files.
-        excluded: Absolute paths of files and folders to pass over.
+        excluded: Absolute paths of files and folders to skip.
     """
     visited: set[tuple[int, int]] = set()
     links: deque[bytes] = deque()
@@ -142,7 +142,7 @@ def _walk(
 
 
 def is_picture(name: bytes) -> bool:
-    """Whether a file's name ends like a picture's."""
+    """Return whether a file name has an image's suffix."""
     return os.path.splitext(name)[1].lower() in _SUFFIXES  # noqa: PTH122  on bytes
 
 

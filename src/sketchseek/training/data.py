@@ -178,7 +178,7 @@ class _Collected:
             held = sketch.photo in one.held
             (self.held_sketches if held else self.sketches).append(_named_sketch(sketch, number))
             if one.config.partial_sketches and sketch.strokes and not held:
-                self.sketches.append(_unfinished(self.sketches[-1]))
+                self.sketches.append(_partial_sketch(self.sketches[-1]))
 
     def parts(self, root: Path) -> Parts:
         """Training and validation data, without sketches of categories that have no photo."""
@@ -263,7 +263,7 @@ def _named_sketch(sketch: Sketch, source: int) -> Sketch:
     return Sketch(_word(sketch.category), f"{source}/{sketch.key}", photo, sketch.path, sketch.strokes)
 
 
-def _unfinished(sketch: Sketch) -> Sketch:
+def _partial_sketch(sketch: Sketch) -> Sketch:
     """The partial sketch of the first 30 to 80 % of the ink; a hash of the key decides how much."""
     share = 0.3 + 0.5 * zlib.crc32(sketch.key.encode()) / 2**32
     strokes = first_strokes(sketch.strokes or (), share)

@@ -123,7 +123,7 @@ def test_pages_join_until_there_are_no_more(client: TestClient) -> None:
 def test_refining_finds_what_the_library_finds(client: TestClient, library: Library, id_of: dict[str, int]) -> None:
     right, wrong = [id_of["disc 007.png"], id_of["disc 008.png"]], [id_of["disc 001.png"]]
     vector = library.encoder.encode_sketch(LINES).tolist()
-    expected = [one.id for one in library.refine(LINES, right=right, wrong=wrong, k=20)]
+    expected = [one.id for one in library.refine(LINES, positive=right, negative=wrong, k=20)]
     drawn = [one.id for one in library.search(LINES, k=20)]
     assert expected != drawn
     image = {"image": ("a.png", as_bytes(picture(17)))}
@@ -138,7 +138,7 @@ def test_refining_finds_what_the_library_finds(client: TestClient, library: Libr
     assert len(like) == COUNT - 1
     form = {"kind": "photo", "positive": right, "negative": wrong, "k": 20}
     by_image = client.post("/api/v1/search/image", files=image, data=form).json()["results"]
-    refined = library.refine(photo=as_bytes(picture(17)), right=right, wrong=wrong, k=20)
+    refined = library.refine(photo=as_bytes(picture(17)), positive=right, negative=wrong, k=20)
     assert [one["id"] for one in by_image] == [one.id for one in refined]
 
 

@@ -1,4 +1,4 @@
-"""Vector engines behind one protocol, and the snapshots of an index on disk."""
+"""Index engines behind one protocol, and index snapshots on disk."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sketchseek.search.index.reference import ReferenceIndex
 __all__ = ["ENGINES", "EXACT_UP_TO", "Ids", "VectorIndex", "Vectors", "build", "engine_for", "sample_size"]
 
 EXACT_UP_TO = 200_000
-"""Photos up to which search is exhaustive; docs/engines.md has the measurement."""
+"""Maximum number of photos for exhaustive search; measured in docs/engines.md."""
 
 ENGINES: dict[str, type[VectorIndex]] = {
     engine.name: engine for engine in (ExactIndex, ApproximateIndex, ReferenceIndex)
@@ -21,12 +21,12 @@ ENGINES: dict[str, type[VectorIndex]] = {
 
 
 def engine_for(count: int) -> str:
-    """The engine for a number of photos."""
+    """Return the name of the engine for a number of photos."""
     return ExactIndex.name if count <= EXACT_UP_TO else ApproximateIndex.name
 
 
 def sample_size(engine: str, count: int) -> int:
-    """How many vectors an engine learns from."""
+    """Return the number of vectors that an engine is trained on."""
     return min(count, SAMPLE_PER_CELL * cells_for(count)) if engine == ApproximateIndex.name else 0
 
 

@@ -1,4 +1,4 @@
-"""Search of the nearest cells of a partition, vectors in 8 bits a component."""
+"""Approximate search: visits the nearest cells of a partition, with INT8 vectors."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from sketchseek.search.index.protocol import Ids, Scores, Vectors
 
 MAX_CELLS = 16_384
 SAMPLE_PER_CELL = 40
-"""Vectors a cell that the partition is learned from; faiss itself advises 39 to 256."""
+"""Number of training vectors per cell of the partition; faiss recommends 39 to 256."""
 
 RANGE_MARGIN = 0.1
-"""Room at both ends of the range of each component, for vectors that are added later."""
+"""Margin at both ends of each component's range, for vectors that are added later."""
 
 
 class ApproximateIndex(FaissIndex):
@@ -49,9 +49,9 @@ class ApproximateIndex(FaissIndex):
     def _search(self, query: Vectors, k: int, allowed: Ids | None) -> tuple[Scores, Ids]:
         cells = int(self._inner.nlist)
         selector, kept = (None, None) if allowed is None else self._selector(allowed)
-        # Among few allowed photos the nearest lie in more cells.
-        share = 1.0 if allowed is None else len(self) / max(len(allowed), 1)
-        values, ids = self._probe(query, k, min(cells, math.ceil(probes_for(cells) * share)), selector)
+        # If few photos are allowed, the nearest are spread over more cells.
+        factor = 1.0 if allowed is None else len(self) / max(len(allowed), 1)
+        values, ids = self._probe(query, k, min(cells, math.ceil(probes_for(cells) * factor)), selector)
         if (ids < 0).any():
             values, ids = self._probe(query, k, cells, selector)
         del kept
@@ -64,10 +64,10 @@ class ApproximateIndex(FaissIndex):
 
 
 def cells_for(count: int) -> int:
-    """Cells of the partition for a number of vectors, faiss's rule: 4 √n."""
+    """Return the number of cells for a number of vectors, by faiss's rule: 4 √n."""
     return max(1, min(MAX_CELLS, round(4 * math.sqrt(count)), count))
 
 
 def probes_for(cells: int) -> int:
-    """Cells that a search visits: measured in docs/engines.md for a recall of about 0.99."""
+    """Return the number of cells that a search visits, for a recall of about 0.99 (see docs/engines.md)."""
     return min(cells, max(16, math.ceil(cells / 16)))

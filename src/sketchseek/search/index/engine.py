@@ -1,4 +1,4 @@
-"""What the faiss engines share: ids, filters, scores and files."""
+"""The base class of the faiss engines: ids, filters, scores and files."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ from sketchseek.models.package import Distance
 from sketchseek.search.index.protocol import Ids, Scores, VectorIndex, Vectors
 
 MAX_THREADS = 8
-_BLOCK = 65_536  # vectors that are turned to float32 at once
+_BLOCK = 65_536  # vectors that are converted to float32 at once
 
 
 @cache
 def load_faiss() -> Any:
-    """Import faiss: it takes a while, and only who searches pays for it."""
+    """Import faiss on first use, since it takes a while."""
     import faiss
 
     return faiss
 
 
 def use_threads(queries: int) -> None:
-    """Set how many threads faiss uses for the next call of this thread.
+    """Set the number of threads that faiss uses in this thread's next call.
 
-    faiss runs one query on one thread, but wakes the others and waits for them: on a busy machine that took 30 ms where
-    the search took 0.5. Many queries, and training, get every core; OMP_NUM_THREADS overrules.
+    faiss runs one query on one thread, but wakes the others and waits for them: on a busy machine, 30 ms for a search
+    of 0.5 ms. Many queries, and training, use every core. OMP_NUM_THREADS is an upper limit.
     """
     allowed = int(os.environ["OMP_NUM_THREADS"]) if os.environ.get("OMP_NUM_THREADS", "").isdigit() else MAX_THREADS
     load_faiss().omp_set_num_threads(max(1, min(queries, allowed, available_cores())))
 
 
 def available_cores() -> int:
-    """Cores that this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class FaissIndex(VectorIndex):
-    """A faiss index under ids of ours: everything but ``create``, ``_is_ours`` and ``_search``."""
+    """A faiss index with our ids. Subclasses define ``create``, ``_is_ours`` and ``_search``."""
 
     name: ClassVar[str]
 
@@ -68,7 +68,7 @@ class FaissIndex(VectorIndex):
     def save(self, path: Path) -> None:
         try:
             load_faiss().write_index(self._inner, str(path))
-        except RuntimeError as error:  # faiss has no error of its own for a full disk
+        except RuntimeError as error:  # faiss raises nothing more specific for a full disk
             raise OSError(f"{path}: faiss cannot write it ({error})") from error
 
     def __len__(self) -> int:
@@ -94,7 +94,7 @@ class FaissIndex(VectorIndex):
             return np.empty((len(query), 0), np.int64), np.empty((len(query), 0), np.float32)
         use_threads(len(query))
         values, ids = self._search(query, min(k, len(self)), allowed)
-        # Allowed ids that the index does not hold leave gaps at the end.
+        # Allowed ids that are not in the index leave gaps at the end.
         width = int((ids >= 0).sum(axis=1).max(initial=0))
         ids, values = ids[:, :width], values[:, :width]
         scores = values if self.distance == "cosine" else -np.sqrt(np.maximum(values, 0.0))
@@ -105,10 +105,9 @@ class FaissIndex(VectorIndex):
 
     @staticmethod
     def _selector(ids: Ids) -> tuple[Any, Any]:
-        """A faiss selector of ids, and the memory that it points into, which must outlive it.
+        """Return a faiss selector of ids, and the memory that it points into, which must outlive it.
 
-        A bitmap answers in a nanosecond where faiss's hash set takes tens; ids are never reused, so it takes a bit for
-        each photo that was ever in the library.
+        A bitmap is ten times faster than faiss's hash set. It has one bit for each photo that was ever in the library.
         """
         bits = np.zeros(8 * math.ceil((int(ids.max(initial=0)) + 1) / 8), np.bool_)
         bits[ids] = True
@@ -117,6 +116,6 @@ class FaissIndex(VectorIndex):
 
 
 def faiss_metric(distance: Distance) -> int:
-    """faiss's constant for a distance."""
+    """Return faiss's constant for a distance."""
     faiss = load_faiss()
     return int(faiss.METRIC_INNER_PRODUCT if distance == "cosine" else faiss.METRIC_L2)

@@ -1,4 +1,4 @@
-"""Exhaustive search of vectors in half precision."""
+"""Exhaustive search of fp16 vectors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sketchseek.search.index.protocol import Ids, Scores, Vectors
 
 
 class ExactIndex(FaissIndex):
-    """faiss's exhaustive search over fp16: exact but for the rounding of the vectors."""
+    """faiss's exhaustive search over fp16 vectors; exact except for the rounding of the vectors."""
 
     name: ClassVar[str] = "exact"
     oversampling: ClassVar[int] = 1

@@ -1,4 +1,4 @@
-"""What every vector engine does."""
+"""The protocol of index engines."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ Scores = npt.NDArray[np.float32]
 
 
 class VectorIndex(Protocol):
-    """Vectors under ids, searchable.
+    """A searchable set of vectors with ids.
 
-    Scores are higher the better: the inner product where the distance is ``cosine``, minus the distance where it is
+    Higher scores are better: the inner product if the distance is ``cosine``, the negative distance if it is
     ``euclidean``.
 
     Attributes:
-        name: Of the engine.
-        oversampling: How many times as many as are params to ask for, and to score again by their true vectors, for a
-            recall of about 0.99; 1 where the index holds the true vectors.
-        distance, dimension: Of the vectors.
+        name: Name of the engine.
+        oversampling: Factor of candidates to fetch and score again with the original vectors, for a recall of about
+            0.99; 1 if the index holds the original vectors.
+        distance: ``cosine`` or ``euclidean``.
+        dimension: Length of a vector.
     """
 
     name: ClassVar[str]
@@ -35,13 +36,13 @@ class VectorIndex(Protocol):
 
     @classmethod
     def create(cls, dimension: int, distance: Distance, *, sample: Vectors, count: int) -> VectorIndex:
-        """An empty index.
+        """Create an empty index.
 
         Args:
             dimension: Length of a vector.
             distance: ``cosine`` or ``euclidean``.
-            sample: (m, dimension), vectors like those that will be added; engines that learn a partition learn it here.
-            count: How many vectors are to be expected.
+            sample: Vectors like those that will be added, (m, dimension); engines with a partition learn it from them.
+            count: Expected number of vectors.
         """
 
     @classmethod
@@ -49,11 +50,11 @@ class VectorIndex(Protocol):
         """Read what ``save`` wrote.
 
         Raises:
-            ValueError: The file is no index of this engine, dimension and distance.
+            ValueError: The file is not an index of this engine, dimension and distance.
         """
 
     def save(self, path: Path) -> None:
-        """Write to a file, in place: writing aside and renaming is the caller's."""
+        """Write to a file in place; the caller makes it atomic."""
 
     def __len__(self) -> int: ...
 
@@ -61,16 +62,16 @@ class VectorIndex(Protocol):
         """Add vectors, (m, dimension), under ids, (m,), that the index does not hold."""
 
     def remove(self, ids: Ids) -> int:
-        """Remove ids; those that the index does not hold are passed over. Returns how many were removed."""
+        """Remove ids, ignoring unknown ones. Returns the number removed."""
 
     def search(self, vectors: Vectors, k: int, allowed: Ids | None = None) -> tuple[Ids, Scores]:
-        """The nearest of the allowed vectors, best first.
+        """Find the nearest of the allowed vectors, best first.
 
         Args:
             vectors: (m, dimension).
-            k: How many to find for each; at least 1.
+            k: Number of results for each query; at least 1.
             allowed: Ids to search among, without repeats; ``None`` for all.
 
         Returns:
-            Ids and scores, each (m, n): n is k, or the number of allowed ids in the index where that is fewer.
+            Ids and scores, each (m, n): n is k, or the number of allowed ids in the index if that is smaller.
         """

@@ -1,4 +1,4 @@
-"""A slow engine in plain NumPy, against which the others are tested."""
+"""A slow engine in plain NumPy, which the other engines are tested against."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sketchseek.search.index.protocol import Ids, Scores, VectorIndex, Vectors
 
 
 class ReferenceIndex:
-    """Every score in float64, sorted. Implements ``VectorIndex``."""
+    """Computes every score in float64 and sorts. Implements ``VectorIndex``."""
 
     name: ClassVar[str] = "reference"
     oversampling: ClassVar[int] = 1

@@ -96,7 +96,7 @@ async def search_image(
         return await _search(
             state,
             page,
-            lambda arguments: state.library.refine(**query, right=positive or (), wrong=negative or (), **arguments),
+            lambda arguments: state.library.refine(**query, positive=positive or (), negative=negative or (), **arguments),
         )
     if is_sketch:
         return await _search(state, page, lambda arguments: state.library.search(data, **arguments), plain_sketch=True)
@@ -140,8 +140,8 @@ async def refine_search(query: RefinedSearchRequest, state: State) -> SearchResp
             query.strokes,
             vector=query.vector,
             photo=query.photo_id,
-            right=query.positive,
-            wrong=query.negative,
+            positive=query.positive,
+            negative=query.negative,
             **arguments,
         ),
     )
