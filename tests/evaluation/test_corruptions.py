@@ -76,7 +76,7 @@ def test_pictures_have_no_strokes_to_leave_out(tmp_path: Path) -> None:
     draw(HOUSE).save(tmp_path / "house.png")
     with pytest.raises(ConfigError, match="first-30 needs strokes"):
         corrupt_sketch(tmp_path / "house.png", "first-30")
-    with pytest.raises(ConfigError, match="no sketch corruption .upside-down."):
+    with pytest.raises(ConfigError, match=r"no sketch corruption 'upside-down'"):
         CorruptedSketches(write_tiny_package(tmp_path / "model"), "upside-down")
 
 
