@@ -1,4 +1,4 @@
-"""What the stored ablations found (``docs/measured/ablations/``), for ``docs/results.md``."""
+"""The section of ``docs/results.md`` on the ablations stored in ``docs/measured/ablations/``."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ ORDER = ["losses", "normalization", "capacity", "distillation", "augmentation", 
 
 
 def ablations() -> list[str]:
-    """Their tables, and every hypothesis with its verdict; nothing where no ablation is stored."""
+    """Lines with every hypothesis and its verdict, then the tables of each ablation; empty without stored ablations."""
     found = {file.stem: load_results(file) for file in (MEASURED / "ablations").glob("*.jsonl")}
     names = sorted(found, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))
     if not names:
         return []
     parts = [
-        "## Studies of the recipe",
+        "## Ablations",
         "",
-        "Each is one file of `experiments/ablations/` and one command; it goes on where it was interrupted:",
+        "Each ablation is a file in `experiments/ablations/`. Run it, or continue an interrupted run, with:",
         "",
         "    sketchseek compare experiments/ablations/NAME.yaml --data DATA --store docs/measured/ablations",
         "",
-        "They are small on purpose: what a CPU can repeat with seeds. An interval is a bootstrap over seeds and photos",
-        "(95 %): a hypothesis is *supported* where all of it is above 0, *not supported* where all of it is below, else",
-        "*undecided*.",
+        "They are small, so that a CPU can repeat them with several seeds. Intervals are 95 % bootstrap intervals over",
+        "seeds and photos. A hypothesis is *supported* if its whole interval is above 0, *not supported* if the whole",
+        "interval is below 0, else *undecided*.",
         "",
     ]
-    hypotheses = [row for name in names for row in _claims(name, found[name])]
+    hypotheses = [row for name in names for row in _verdicts(name, found[name])]
     if hypotheses:
         parts += [*table(["ablation", "hypothesis", "difference in points", "verdict"], hypotheses), ""]
     for name in names:
@@ -35,5 +35,5 @@ def ablations() -> list[str]:
     return parts
 
 
-def _claims(name: str, ablation: AblationResults) -> list[list[str]]:
+def _verdicts(name: str, ablation: AblationResults) -> list[list[str]]:
     return [[name, v.hypothesis, shown_difference(v), f"**{v.word}**"] for v in ablation.verdicts()]

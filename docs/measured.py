@@ -1,4 +1,4 @@
-"""Evaluations stored in ``docs/measured/``, and tables of them."""
+"""The evaluations stored in ``docs/measured/``, and tables of them."""
 
 from __future__ import annotations
 
@@ -11,25 +11,24 @@ MEASURED = DOCS / "measured"
 
 PROTOCOLS = {
     "sketchy": (
-        "The Sketchy Database, official test list: each sketch looks for its very own photo among all test photos",
+        "The Sketchy Database, official test list, instance-level: the gallery holds the test photos of all categories",
         "sketchseek evaluate sketchy DATA/sketchy",
         ["recall@1", "recall@5", "recall@10", "category_P@1"],
     ),
     "chairv2": (
-        "QMUL-Chair-V2, its own test split",
+        "QMUL-Chair-V2, official test split, instance-level",
         "sketchseek evaluate chairv2 DATA/chairv2",
         ["acc@1", "acc@10"],
     ),
     "caltech": (
-        "Quick, Draw! sketches (our test part) of words that name a category of Caltech-101, against all its photos; "
-        "no photo of it was trained on",
+        "Category-level: Quick, Draw! sketches (our test split) of the categories of Caltech-101, whose photos are the "
+        "gallery and were not used in training",
         "sketchseek evaluate words DATA/quickdraw DATA/caltech101",
         ["P@10", "recall@1", "recall@10", "mAP"],
     ),
     "gallery": (
-        "Quick, Draw! sketches (our test part) of words that name a picture of the demo's gallery, against all its "
-        "pictures; `recall@5` is how often the first five hold the drawn thing. The pictures were trained on, these "
-        "sketches were not",
+        "Category-level: Quick, Draw! sketches (our test split) of objects in the demo gallery, whose images are the "
+        "gallery. These images were used in training, the sketches were not",
         "sketchseek evaluate words DATA/quickdraw GALLERY",
         ["recall@1", "recall@5", "recall@10"],
     ),
@@ -37,7 +36,7 @@ PROTOCOLS = {
 
 
 def stored(name: str) -> dict[str, Any]:
-    """What is stored under a name; empty where nothing is."""
+    """The stored values of a name; empty if there are none."""
     file = MEASURED / f"{name}.json"
     if not file.is_file():
         return {}
@@ -51,21 +50,26 @@ def table(head: list[str], rows: list[list[str]]) -> list[str]:
 
 
 def evaluation_table(reports: list[dict[str, Any]], metrics: list[str]) -> list[str]:
-    """A table of reports of one protocol, a line a model."""
+    """A table of the reports of one protocol, a row for each model."""
     rows = [
-        [report["model"], f"{report['queries']:,}", f"{report['gallery']:,}", *(_figure(report, f) for f in metrics)]
+        [
+            report["model"],
+            f"{report['queries']:,}",
+            f"{report['gallery']:,}",
+            *(_cell(report, name) for name in metrics),
+        ]
         for report in reports
     ]
     return table(["model", "queries", "gallery", *metrics], rows)
 
 
-def per_cent(share: float) -> str:
+def percent(fraction: float) -> str:
     """0.1234 as 12.3 %."""
-    return f"{100 * share:.1f} %"
+    return f"{100 * fraction:.1f} %"
 
 
-def _figure(report: dict[str, Any], name: str) -> str:
+def _cell(report: dict[str, Any], name: str) -> str:
     if name not in report:
         return "–"
     low, high = report["interval"][name]
-    return f"{per_cent(report[name])} ({100 * low:.1f}–{100 * high:.1f})"
+    return f"{percent(report[name])} ({100 * low:.1f}–{100 * high:.1f})"

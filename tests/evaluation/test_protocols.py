@@ -204,7 +204,7 @@ def test_sketches_of_which_none_can_be_read_find_nothing(tmp_path: Path, encoder
 
 def test_no_sketches_are_an_error(tmp_path: Path, encoder: Encoder) -> None:
     whole = load_pairs(write_pairs(tmp_path))
-    with pytest.raises(DatasetError, match="no sketches to ask with"):
+    with pytest.raises(DatasetError, match="no sketches for queries"):
         evaluate_exact(dataclasses.replace(whole, sketches=()), encoder, Setting("pairs", "all", ""))
 
 

@@ -53,5 +53,5 @@ def test_tuberlin_s_published_and_drawn_splits(tmp_path: Path, encoder: Encoder)
     assert (drawn.queries, drawn.split) == (30, "tuberlin-220-30-seed1")
     whole = evaluate_tuberlin(tmp_path, tmp_path / "photos", encoder, zero_shot=False).report
     assert (whole.queries, whole.gallery, whole.split) == (33, 33, "all")
-    with pytest.raises(ConfigError, match="a seed draws"):
+    with pytest.raises(ConfigError, match="seed only applies to the zero-shot split"):
         evaluate_tuberlin(tmp_path, tmp_path / "photos", encoder, zero_shot=False, seed=1)

@@ -71,7 +71,7 @@ def test_the_python_client_searches(python_client: Path, url: str, library: Libr
 
         body = models.RefinedSearchRequest(photo_id=best.id, negative=[expected[1].id], k=2)
         refined = operation("search.refine_search").sync(client=client, body=body)
-        wanted = library.refine(photo=best.id, wrong=[expected[1].id], k=2)
+        wanted = library.refine(photo=best.id, negative=[expected[1].id], k=2)
         assert [one.id for one in refined.results] == [one.id for one in wanted]
 
         gone = operation("photos.get_photo").sync(999_999, client=client)
@@ -101,7 +101,7 @@ def test_the_typescript_client_searches(schema_file: Path, url: str, library: Li
     found = json.loads(run("search.js", url.removesuffix("/")))
 
     expected = library.search(STROKES, k=3)
-    refined = library.refine(photo=expected[0].id, wrong=[expected[1].id], k=2)
+    refined = library.refine(photo=expected[0].id, negative=[expected[1].id], k=2)
     assert found == {
         "photos": len(library),
         "names": [one.path.name for one in expected],

@@ -1,1 +1,1 @@
-"""Measuring retrieval: metrics, intervals, protocols and reports, on NumPy alone."""
+"""Evaluation of retrieval: protocols, metrics, confidence intervals, reports. Needs NumPy, not torch."""

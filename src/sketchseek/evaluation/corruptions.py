@@ -1,7 +1,7 @@
-"""How well a model stands how people draw: every query is drawn anew, thicker, smaller, unfinished, or photographed.
+"""Robustness to sketch corruptions: thicker or thinner lines, a small sketch, a partial sketch, a photographed one.
 
-``CorruptedSketches`` is an encoder whose sketches are changed before they are read, so that any protocol can be run with it and
-the whole way from the sketch's file or strokes to the embedding is measured.
+``CorruptedSketches`` is an encoder that corrupts each sketch before it reads it. Any protocol can use it, and the whole
+path from the sketch's file or strokes to the embedding is tested.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from sketchseek.models.package import ModelPackage
 from sketchseek.sketches import SketchSource, Strokes
 
 SHEET = 512
-"""Side of the sheet that strokes are drawn on, in pixels."""
+"""Side of the sheet that strokes are rendered on, in pixels."""
 
 _MARGIN = 40
 _PEN = 6
@@ -31,47 +31,50 @@ Random = np.random.Generator
 
 
 class CorruptedSketches(Encoder):
-    """A model package's encoders whose sketches are changed before they are read.
+    """The encoder of a model package that corrupts each sketch before it reads it.
 
     Args:
         package: The model.
-        how: One of ``CORRUPTIONS``. Those in ``STROKE_MANNERS`` need sketches that are strokes.
+        how: Name of one of ``CORRUPTIONS``. Those in ``STROKE_CORRUPTIONS`` need strokes.
         threads: As for ``Encoder``.
 
     Raises:
-        ConfigError: There is no such manner.
+        ConfigError: There is no such corruption.
     """
 
     def __init__(self, package: ModelPackage, how: str, *, threads: int = 0) -> None:
         if how not in CORRUPTIONS:
-            raise ConfigError(f"{how!r}: sketches cannot be drawn so.", remedy=f"One of {', '.join(CORRUPTIONS)}.")
+            raise ConfigError(f"There is no sketch corruption {how!r}.", remedy=f"Use one of {', '.join(CORRUPTIONS)}.")
         super().__init__(package, threads=threads)
         self.how = how
 
     def read_sketch(self, source: SketchSource) -> npt.NDArray[np.uint8]:
-        """The raster of the changed sketch; the same sketch is always changed alike.
+        """The raster of the corrupted sketch; the corruption of a sketch is deterministic.
 
         Raises:
-            ConfigError: The manner needs strokes, and this is a picture.
+            ConfigError: The corruption needs strokes, and this is an image.
         """
         return super().read_sketch(corrupt_sketch(source, self.how))
 
 
 def corrupt_sketch(source: SketchSource, how: str) -> SketchSource:
-    """Change a sketch in one of ``CORRUPTIONS``; how is settled by the sketch itself, not by chance."""
+    """Apply one of ``CORRUPTIONS``; its random numbers are seeded by the sketch."""
     if isinstance(source, (str, bytes, Image.Image)) or hasattr(source, "__fspath__"):
-        if how in STROKE_MANNERS:
-            raise ConfigError(f"{how}: only strokes can be drawn so.", remedy="Use ChairV2 or Quick, Draw! sketches.")
+        if how in STROKE_CORRUPTIONS:
+            raise ConfigError(
+                f"The sketch corruption {how} needs strokes, and this sketch is an image.",
+                remedy="Use ChairV2 or Quick, Draw! sketches.",
+            )
         sheet = _ink(open_image(source, keep_alpha=False))
         return CORRUPTIONS[how](sheet, np.random.default_rng(zlib.crc32(sheet.tobytes())))
     random = np.random.default_rng(zlib.crc32(repr(source).encode()))
-    if how in STROKE_MANNERS:
-        return STROKE_MANNERS[how](source, random)
+    if how in STROKE_CORRUPTIONS:
+        return STROKE_CORRUPTIONS[how](source, random)
     return CORRUPTIONS[how](draw(source), random)
 
 
 def draw(strokes: Strokes, pen: int = _PEN) -> Image.Image:
-    """Draw strokes on a sheet: greyscale, black on white, SHEET pixels a side."""
+    """Render strokes on a sheet of ``SHEET`` × ``SHEET`` pixels: grayscale, black on white."""
     sheet = Image.new("L", (SHEET, SHEET), 255)
     brush = ImageDraw.Draw(sheet)
     points = np.concatenate([np.asarray(stroke[:2], dtype=np.float64).T for stroke in strokes])
@@ -82,11 +85,11 @@ def draw(strokes: Strokes, pen: int = _PEN) -> Image.Image:
     return sheet
 
 
-def first_strokes(strokes: Strokes, share: float) -> Strokes:
-    """The first strokes of a sketch, up to a share of the length of all its lines; the last one is cut short."""
+def first_strokes(strokes: Strokes, fraction: float) -> Strokes:
+    """The first strokes of a sketch, up to a fraction of the total length; the last stroke is cut."""
     kept: list[list[list[float]]] = []
     lengths = [_lengths(stroke) for stroke in strokes]
-    left = share * max(sum(float(length.sum()) for length in lengths), 1e-9)
+    left = fraction * max(sum(float(length.sum()) for length in lengths), 1e-9)
     for stroke, length in zip(strokes, lengths, strict=True):
         there = 1 + int(np.searchsorted(np.cumsum(length), left, side="right"))
         kept.append([list(values[: max(there, 2)]) for values in stroke[:2]])
@@ -97,7 +100,7 @@ def first_strokes(strokes: Strokes, share: float) -> Strokes:
 
 
 def wobble(strokes: Strokes, random: Random, size: float = 0.012) -> Strokes:
-    """Polylines drawn with a shaky finger: each point off by ``size`` of the sketch, neighbors alike."""
+    """Strokes of an unsteady hand: smooth noise of ``size`` times the sketch's extent is added to the points."""
     points = np.concatenate([np.asarray(stroke[:2], dtype=np.float64).T for stroke in strokes])
     extent = max(float(np.ptp(points, axis=0).max()), 1e-9)
     shaken = []
@@ -115,7 +118,7 @@ def _lengths(stroke: Any) -> npt.NDArray[np.float64]:
 
 
 def _dense(line: npt.NDArray[np.float64], step: float) -> npt.NDArray[np.float64]:
-    """Points at most ``step`` apart, so that straight lines can wobble, too."""
+    """Points at most ``step`` apart, so that straight lines get noise, too."""
     if len(line) < 2:
         return line
     pieces = [line[:1]]
@@ -126,7 +129,7 @@ def _dense(line: npt.NDArray[np.float64], step: float) -> npt.NDArray[np.float64
 
 
 def _ink(picture: Image.Image) -> Image.Image:
-    """Greyscale, dark on light, SHEET pixels a side at most."""
+    """Grayscale, at most ``SHEET`` pixels a side."""
     sheet = picture.convert("L")
     sheet.thumbnail((SHEET, SHEET))
     return sheet
@@ -137,13 +140,13 @@ def _thick(sheet: Image.Image, random: Random) -> Image.Image:
 
 
 def _thin(sheet: Image.Image, random: Random) -> Image.Image:
-    """Polylines worn away from both sides by two thirds of a pixel."""
+    """Erode lines by two thirds of a pixel on both sides."""
     large = sheet.resize((sheet.width * 3, sheet.height * 3), Image.Resampling.BICUBIC)
     return large.filter(ImageFilter.MaxFilter(5))
 
 
 def _small(sheet: Image.Image, random: Random) -> Image.Image:
-    """A sketch a sixth of the sheet wide, somewhere on it."""
+    """Put the sketch at a random place, at a sixth of the sheet's width."""
     return _placed(sheet.resize((sheet.width // 2, sheet.height // 2), Image.Resampling.LANCZOS), 1536, random)
 
 
@@ -165,7 +168,7 @@ def _inverted(sheet: Image.Image, random: Random) -> Image.Image:
 
 
 def _colored(sheet: Image.Image, random: Random) -> Image.Image:
-    """Ink of a strong color on tinted paper."""
+    """Colored ink on tinted paper."""
     inks = [(200, 30, 30), (20, 90, 200), (10, 130, 60), (120, 40, 150), (210, 110, 0)]
     papers = [(255, 255, 255), (253, 246, 227), (225, 238, 250)]
     colors = inks[int(random.integers(len(inks)))], papers[int(random.integers(len(papers)))]
@@ -174,7 +177,7 @@ def _colored(sheet: Image.Image, random: Random) -> Image.Image:
 
 
 def _photographed(sheet: Image.Image, random: Random) -> Image.Image:
-    """Pencil on paper, photographed: gray lines, slanted view, light from one side, blur and noise."""
+    """A photo of a pencil sketch: gray lines, perspective, uneven light, blur and noise."""
     side = 900
     paper = np.asarray(sheet.resize((640, 640), Image.Resampling.BICUBIC).filter(ImageFilter.MinFilter(3)), np.float64)
     picture = Image.fromarray((150 + paper * (235 - 150) / 255).astype(np.uint8))
@@ -191,13 +194,13 @@ def _photographed(sheet: Image.Image, random: Random) -> Image.Image:
     return Image.fromarray(seen.clip(0, 255).astype(np.uint8))
 
 
-STROKE_MANNERS: dict[str, Callable[[Strokes, Random], Strokes]] = {
+STROKE_CORRUPTIONS: dict[str, Callable[[Strokes, Random], Strokes]] = {
     "first-30": lambda strokes, random: first_strokes(strokes, 0.3),
     "first-50": lambda strokes, random: first_strokes(strokes, 0.5),
     "first-70": lambda strokes, random: first_strokes(strokes, 0.7),
     "wobbly": wobble,
 }
-"""Ways to draw that need to know the strokes."""
+"""Corruptions that need strokes, by name."""
 
 CORRUPTIONS: dict[str, Callable[[Any, Random], SketchSource]] = {
     "thick": _thick,
@@ -207,6 +210,6 @@ CORRUPTIONS: dict[str, Callable[[Any, Random], SketchSource]] = {
     "inverted": _inverted,
     "colored": _colored,
     "photographed": _photographed,
-    **STROKE_MANNERS,
+    **STROKE_CORRUPTIONS,
 }
-"""All ways to draw, by name."""
+"""All corruptions, by name."""

@@ -1,4 +1,4 @@
-"""Below which score a sketch's results are likely not what was meant: what "nothing fits well" rests on."""
+"""The match threshold: if the best score of a query is below it, search reports "no close match"."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from sketchseek.evaluation.metrics import Vectors, similarity
 from sketchseek.models.package import Distance
 
 FIRST = 5
-"""Results among which what was drawn should be: about the first row of the page."""
+"""A query succeeds if its category is among this many results, about the first row of the page."""
 WORTH = 2 / 3
-"""How often the line must be right where it is said: with less, it would be noise."""
+"""Minimum precision of the warning: below it, a model has no match threshold."""
 
-_BLOCK = 256  # sketches that are compared at once
+_BLOCK = 256  # sketches per matrix product
 
 
 def match_threshold(
@@ -25,25 +25,25 @@ def match_threshold(
     *,
     wrongly: float = 0.05,
 ) -> tuple[float, float]:
-    """The score below which a best result likely has nothing beside it that shows what was drawn.
+    """The threshold for the best score of a query, and the precision of the warning below it.
 
-    It lies where few of the sketches that find their thing among the first five have a lower best score. What it is
-    worth is how often it is right about the others. The best score grows with a gallery, so where a gallery is far
-    larger than this one, it is reached too easily: the line is rather silent than wrong.
+    The threshold is a quantile of the best scores of successful queries: those with a photo of their category among
+    the first five results. The best score grows with the size of the gallery. In a much larger gallery than this one
+    the warning is therefore missed more often, but not given wrongly more often.
 
     Args:
         sketches: (n, d) embeddings.
         photos: (m, d).
-        drawn, shown: (n,) and (m,) categories; sketches of what is not shown do not count.
-        distance: How they are compared; distances count as scores with their sign turned.
-        wrongly: Share of the sketches that find their thing and whose best score stays below.
+        drawn, shown: (n,) and (m,) categories; sketches whose category has no photo do not count.
+        distance: Distance between embeddings; the score of a Euclidean distance is its negative.
+        wrongly: Fraction of successful queries below the threshold, which get a false warning.
 
     Returns:
-        The threshold; and of the sketches below it, whose thing is in the gallery, the share that does not find it
-        among the first five. Where the thing is not there the line is always right: this is the least it is worth.
+        The threshold, and the fraction of the queries below it that fail although the gallery has their category. This
+        is a lower bound of the precision: if the gallery lacks the category, the warning is always right.
 
     Raises:
-        ValueError: No sketch finds its thing.
+        ValueError: No query succeeds.
     """
     best, found = [], []
     for start in range(0, len(sketches), _BLOCK):
@@ -58,12 +58,12 @@ def match_threshold(
         found.append(np.take_along_axis(own, first, axis=1).any(axis=1))
     score, finds = np.concatenate(best), np.concatenate(found)
     if not finds.any():
-        raise ValueError("no sketch finds its thing")
+        raise ValueError("no query succeeds: none has its category among the first results")
     threshold = float(np.quantile(score[finds], wrongly))
     below = score < threshold
     return threshold, float(np.mean(~finds[below])) if below.any() else 0.0
 
 
 def worth_saying(threshold: float, right: float) -> float | None:
-    """The threshold as an package carries it (``scores.fit``), if the line is right often enough."""
+    """The threshold as a model package stores it (``scores.fit``); None if the warning is wrong too often."""
     return round(threshold, 4) if right >= WORTH else None

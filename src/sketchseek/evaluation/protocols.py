@@ -1,12 +1,12 @@
-"""Protocols: which sketches are asked, which photos are searched, and what counts as found.
+"""Protocols: the queries, the gallery, and which photos are relevant.
 
-- **Exact photo** (``sketchy``, ``pairs``, ``chairv2``, ``shoev2``): a sketch has found its photo at k only if its very
-  own photo is among the first k of the whole gallery, all categories together.
-- **Category** (``categories``, ``words``, ``tuberlin`` and ``sketchseek.evaluation.zero_shot``): every photo of the
-  sketch's category is relevant. ``recall@k`` is then the share of sketches with any relevant photo among the first k.
+- **Instance-level** (``sketchy``, ``pairs``, ``chairv2``, ``shoev2``): only the photo that a sketch was drawn from is
+  relevant. The gallery holds the photos of all categories.
+- **Category-level** (``categories``, ``words``, ``tuberlin`` and ``sketchseek.evaluation.zero_shot``): every photo of
+  the sketch's category is relevant. ``recall@k`` is the fraction of sketches with any relevant photo among the first k.
 
-A photo that the data set lacks was never in the gallery: its sketches are left out, and both are counted in the report.
-A file that is there and cannot be read is our failure, so it counts as a miss.
+Photos that the data set lacks are not in the gallery. Their sketches are left out, and the report counts both.
+A file that exists but cannot be read counts as a miss.
 """
 
 from __future__ import annotations
@@ -54,13 +54,13 @@ from sketchseek.models.package import Distance
 
 @dataclass(frozen=True)
 class Setting:
-    """What a report says about its data.
+    """The data of an evaluation, for its report.
 
     Attributes:
         protocol: Name of the protocol.
         split, sha256: Name and checksum of the split.
-        missing: Keys of photos that should be in the gallery and are not there.
-        left_out: Number of their sketches.
+        missing: Keys of photos that belong in the gallery but do not exist.
+        left_out: Number of sketches of missing photos.
         details: Further entries of the report.
     """
 
@@ -74,17 +74,17 @@ class Setting:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A report with what it was made from, for pictures of it and for looking closer.
+    """A report with the data that it was computed from.
 
     Attributes:
         report: The metrics.
-        sketches: All queries; ``drawn`` says which of them could be read.
-        photos: The gallery, those that could be read, in the order of ``gallery.vectors``.
-        labels: (sketches,) what each query looks for; -1 where it is not in the gallery.
-        photo_labels: (photos,) what each photo is.
-        scores: Of every query, in the order of ``sketches``.
-        drawn, shelved: Embeddings of queries and gallery.
-        distance: How they are compared.
+        sketches: All queries; ``drawn.read`` has the indices of the readable ones.
+        photos: Readable photos of the gallery, in the order of ``shelved.vectors``.
+        labels: (sketches,) label of each query; -1 if the gallery has no relevant photo.
+        photo_labels: (photos,) label of each photo.
+        scores: Scores of all queries, in the order of ``sketches``.
+        drawn, shelved: Embeddings of the queries and of the gallery.
+        distance: Distance between embeddings.
     """
 
     report: Report
@@ -199,22 +199,22 @@ def evaluate_words(
     limit: int | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Quick, Draw! sketches of the words that name a category of photos, against the photos of all categories.
+    """Quick, Draw! sketches as queries for photos of the category that their word names.
 
     Args:
         sketches: As for ``sketchseek.datasets.quickdraw.load_quickdraw``.
-        photos: A folder of photos a category, such as Caltech-101.
+        photos: Folder with one folder of photos for each category, such as Caltech-101.
         encoder: The model.
         split: ``test`` for the test split of ``quickdraw_split``, ``all`` for all sketches.
-        limit: Read at most so many sketches of a word.
-        progress: Told how far it is.
+        limit: Maximum number of sketches for each word.
+        progress: Called with the progress of encoding.
 
     Returns:
-        A report whose ``words`` map each word to the category that it names.
+        The evaluation; ``words`` in its report maps each word to its category.
 
     Raises:
         ConfigError: ``split`` is neither.
-        DatasetError: The data are not there or broken, or no word names a category.
+        DatasetError: The data are missing or broken, or no word names a category.
     """
     if split not in ("test", "all"):
         raise ConfigError(f"There is no split {split!r}.", remedy="Use test or all.")
@@ -224,7 +224,7 @@ def evaluate_words(
     if not words:
         raise DatasetError(
             f"{sketches}: none of its {len(known)} words names a folder in {photos}.",
-            remedy="Folders must be named as words are, such as cup or ceiling_fan.",
+            remedy="Name the folders like words, for example cup or ceiling_fan.",
         )
     drawn = load_quickdraw(sketches, words=words, limit=limit)
     own = quickdraw_split(drawn)
@@ -237,7 +237,7 @@ def evaluate_words(
 
 
 def matching_words(words: Sequence[str], categories: Sequence[str]) -> dict[str, str]:
-    """Which category each word names: case, spaces, ``_``, ``-`` and an ``s`` at the end do not count."""
+    """The category that each word names; case, spaces, ``_``, ``-`` and a final ``s`` are ignored."""
     by_name = {_bare(category): category for category in reversed(categories)}
     return {word: by_name[_bare(word)] for word in words if _bare(word) in by_name}
 
@@ -245,48 +245,48 @@ def matching_words(words: Sequence[str], categories: Sequence[str]) -> dict[str,
 def evaluate_exact(
     dataset: SketchDataset, encoder: EncoderPair, setting: Setting, *, progress: Progress | None = None
 ) -> Evaluation:
-    """Exact-photo retrieval: all photos of a data set are the gallery, all its sketches queries.
+    """Instance-level retrieval: all photos of a data set are the gallery, all its sketches are queries.
 
-    Where there are several categories, ``category_P@1``, ``category_P@10`` and ``category_mAP`` say how well the same
-    rankings find the sketch's category.
+    With several categories, ``category_P@1``, ``category_P@10`` and ``category_mAP`` score the same rankings by
+    category.
     """
     run = _Run(dataset, encoder, setting, progress)
     number = {photo.key: i for i, photo in enumerate(run.photos)}
-    params = np.array([number.get(d.photo or "", -1) for d in dataset.sketches], dtype=np.int64)
-    have = np.arange(len(run.photos))
-    scores = run.score(params, have, ())
+    labels = np.array([number.get(d.photo or "", -1) for d in dataset.sketches], dtype=np.int64)
+    photo_labels = np.arange(len(run.photos))
+    scores = run.score(labels, photo_labels, ())
     metrics = exact_metrics(scores, len(run.photos))
     if len(dataset.categories) > 1:
         metrics += branch_metrics(run.score(*run.categories(), (1, 10)))
-    # A photo's sketches succeed and fail together: the bootstrap draws photos.
+    # The sketches of one photo are correlated: the bootstrap resamples photos.
     _, clusters = np.unique([d.photo or d.key for d in dataset.sketches], return_inverse=True)
     report = run.report(values_of(metrics), intervals_of(metrics, clusters), "photos")
-    return run.evaluation(report, scores, params, have)
+    return run.evaluation(report, scores, labels, photo_labels)
 
 
 def evaluate_by_category(
     dataset: SketchDataset, encoder: EncoderPair, setting: Setting, *, progress: Progress | None = None
 ) -> Evaluation:
-    """Category retrieval: all photos of a data set are the gallery, all its sketches queries."""
+    """Category-level retrieval: all photos of a data set are the gallery, all its sketches are queries."""
     run = _Run(dataset, encoder, setting, progress)
-    params, have = run.categories()
-    scores = run.score(params, have, PRECISIONS)
+    labels, photo_labels = run.categories()
+    scores = run.score(labels, photo_labels, PRECISIONS)
     metrics = category_metrics(scores)
     report = run.report(values_of(metrics), intervals_of(metrics, None), "queries")
-    return run.evaluation(report, scores, params, have)
+    return run.evaluation(report, scores, labels, photo_labels)
 
 
 class _Run:
-    """One evaluation's embeddings, and what is made of them."""
+    """The embeddings of one evaluation, and its scores."""
 
     def __init__(
         self, dataset: SketchDataset, encoder: EncoderPair, setting: Setting, progress: Progress | None
     ) -> None:
         if not dataset.sketches or not dataset.photos:
-            lacking = "photos to search" if dataset.sketches else "sketches to ask with"
+            lacking = "photos for the gallery" if dataset.sketches else "sketches for queries"
             raise DatasetError(
                 f"{dataset.source}: no {lacking} (protocol {setting.protocol}).",
-                remedy="Check that sketches and photos belong together and that all of the data set was unpacked.",
+                remedy="Check that the data set is complete and that its sketches and photos belong together.",
             )
         self.dataset = dataset
         self.setting = setting
@@ -302,24 +302,28 @@ class _Run:
             )
 
     def categories(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Numbers of the categories of all sketches and of the photos that were read."""
+        """Category indices of all sketches and of all readable photos."""
         number = {name: i for i, name in enumerate(self.dataset.categories)}
         return (
             np.array([number[d.category] for d in self.dataset.sketches], dtype=np.int64),
             np.array([number[p.category] for p in self.photos], dtype=np.int64),
         )
 
-    def score(self, params: npt.NDArray[np.int64], have: npt.NDArray[np.int64], ks: tuple[int, ...]) -> QueryScores:
-        """Scores of all sketches; those that could not be read found nothing."""
+    def score(
+        self, labels: npt.NDArray[np.int64], photo_labels: npt.NDArray[np.int64], ks: tuple[int, ...]
+    ) -> QueryScores:
+        """Scores of all sketches; unreadable ones count as misses."""
         read = self.drawn.read
         vectors = self.drawn.vectors if len(read) else np.zeros((0, self.shelved.vectors.shape[1]), dtype=np.float32)
         try:
-            scores = score_queries(vectors, self.shelved.vectors, params[read], have, ks=ks, distance=self.distance)
+            scores = score_queries(
+                vectors, self.shelved.vectors, labels[read], photo_labels, ks=ks, distance=self.distance
+            )
         except ValueError as error:
             raise ModelPackageError(
                 f"{self.model}: its embeddings cannot be compared ({error}).", remedy="Export the model again."
             ) from error
-        return scores.spread(read, len(params))
+        return scores.spread(read, len(labels))
 
     def report(self, metrics: dict[str, float], intervals: dict[str, Interval], resampled: str) -> Report:
         setting = self.setting
@@ -344,16 +348,24 @@ class _Run:
         self,
         report: Report,
         scores: QueryScores,
-        params: npt.NDArray[np.int64],
-        have: npt.NDArray[np.int64],
+        labels: npt.NDArray[np.int64],
+        photo_labels: npt.NDArray[np.int64],
     ) -> Evaluation:
         return Evaluation(
-            report, self.dataset.sketches, self.photos, params, have, scores, self.drawn, self.shelved, self.distance
+            report,
+            self.dataset.sketches,
+            self.photos,
+            labels,
+            photo_labels,
+            scores,
+            self.drawn,
+            self.shelved,
+            self.distance,
         )
 
 
 def _identity(encoder: EncoderPair) -> tuple[str, str, Distance]:
-    """Name, fingerprint and distance of a model; a model in training has no fingerprint yet."""
+    """Name, fingerprint and distance of a model; a model in training has no fingerprint."""
     if isinstance(encoder, Encoder):
         return encoder.manifest.name, encoder.manifest.fingerprint, encoder.manifest.distance
     return type(encoder).__name__, "", getattr(encoder, "distance", "cosine")

@@ -1,7 +1,7 @@
-"""Category protocols over whole categories: zero-shot Sketchy and TU-Berlin.
+"""Category-level protocols on unseen categories: zero-shot Sketchy and TU-Berlin.
 
-Every photo of the tested categories is the gallery, every sketch of them a query, and a photo of its category is
-relevant. The literature reports ``mAP`` (mAP@all), ``mAP@200``, ``P@100`` and ``P@200``.
+All photos of the tested categories are the gallery, all their sketches are queries, and every photo of the sketch's
+category is relevant. The literature reports ``mAP`` (mAP@all), ``mAP@200``, ``P@100`` and ``P@200``.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from sketchseek.evaluation.encode_dataset import EncoderPair, Progress
 from sketchseek.evaluation.protocols import Evaluation, Setting, evaluate_by_category
 
 UNSEEN = 30
-"""How many categories of TU-Berlin are tested by convention."""
+"""Number of unseen categories of TU-Berlin by convention."""
 
-_REMARK = "Zero-shot only if the model was trained on none of the tested categories, which nothing here can check."
+_REMARK = "Zero-shot only if the model was not trained on the tested categories, which cannot be checked here."
 
 
 def evaluate_sketchy_zero_shot(
@@ -37,11 +37,11 @@ def evaluate_sketchy_zero_shot(
     Args:
         root: As for ``sketchseek.datasets.sketchy.load_sketchy``.
         encoder: The model.
-        photos: Further photos of the categories, one folder each, such as those of Sketchy Extended.
-        progress: Told how far it is.
+        photos: Folder of more photos, one folder a category, such as Sketchy Extended.
+        progress: Called with the progress of encoding.
 
     Raises:
-        DatasetError: The data are not there, are broken, or have none of the categories.
+        DatasetError: The data are missing or broken, or have none of the categories.
     """
     whole = load_sketchy(root, allow_missing=True)
     split = published_split("sketchy-104-21", whole.categories)
@@ -72,21 +72,21 @@ def evaluate_tuberlin(
     seed: int | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """TU-Berlin's sketches against a folder of photos a category.
+    """TU-Berlin: its sketches are queries, folders of photos are the gallery.
 
     Args:
         root, photos: As for ``sketchseek.datasets.tuberlin.load_tuberlin``.
         encoder: The model.
-        zero_shot: Only the 30 unseen categories of the split; else all that have photos.
-        seed: Draw the unseen categories anew instead of taking the published draw.
-        progress: Told how far it is.
+        zero_shot: Test only the 30 unseen categories of the split, else all categories with photos.
+        seed: Seed to draw other unseen categories than the published ones.
+        progress: Called with the progress of encoding.
 
     Raises:
-        ConfigError: There is a seed but no split.
-        DatasetError: The data are not there, are broken, or have none of the categories.
+        ConfigError: ``seed`` is set without ``zero_shot``.
+        DatasetError: The data are missing or broken, or have none of the categories.
     """
     if seed is not None and not zero_shot:
-        raise ConfigError("a seed draws the unseen categories of the zero-shot split.", remedy="Leave one of them out.")
+        raise ConfigError("A seed only applies to the zero-shot split.", remedy="Omit the seed, or test zero-shot.")
     whole = load_tuberlin(root, photos)
     release = coverage(whole).to_dict()
     if not zero_shot:

@@ -96,7 +96,9 @@ async def search_image(
         return await _search(
             state,
             page,
-            lambda arguments: state.library.refine(**query, positive=positive or (), negative=negative or (), **arguments),
+            lambda arguments: state.library.refine(
+                **query, positive=positive or (), negative=negative or (), **arguments
+            ),
         )
     if is_sketch:
         return await _search(state, page, lambda arguments: state.library.search(data, **arguments), plain_sketch=True)
