@@ -18,6 +18,7 @@ export class EmptySketch extends Error {}
  * @param {RasterSettings} settings from /api/v1/model
  */
 export function rasterStrokes(strokes, size, { fill, line_width: line }) {
+  if (!(fill > 0 && line > 0)) throw new RangeError(`raster settings: fill ${fill}, line_width ${line}`);
   const lines = strokes.filter(([x]) => x.length > 0);
   if (lines.length === 0) throw new EmptySketch("the sketch has no ink");
   let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
