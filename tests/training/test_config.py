@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
 import pytest
+import yaml
 
 from sketchseek.errors import ConfigError
 from sketchseek.training.config import TrainConfig, load_config, parse_config
@@ -73,3 +75,42 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 )
 def test_shipped_experiments_parse(file: Path) -> None:
     assert isinstance(load_config(file), TrainConfig)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"learning_rate": -1}, r"experiment\.learning_rate: -1 .*above 0"),
+        ({"ema": 2}, r"experiment\.ema: 2 .*between 0 and 1, and below 1"),
+        ({"augment": {"flip": 7}}, r"experiment\.augment\.flip: 7 .*between 0 and 1"),
+        ({"batch": {"categories": 0}}, r"experiment\.batch\.categories: 0 .*at least 1"),
+        ({"embedding": 0}, r"experiment\.embedding: 0 .*at least 1"),
+        ({"sketch": SIDE | {"size": 0}}, r"experiment\.sketch\.size: 0 .*at least 1"),
+        ({"distil": {"teachers": ["t"], "temperature": 0}}, r"experiment\.distil\.temperature: 0 .*above 0"),
+        ({"losses": [{"name": "triplet", "weight": -1}]}, r"experiment\.losses\[0\]\.weight: -1 .*at least 0"),
+        (
+            {"sources": [{"kind": "pairs", "path": "p", "fraction": 0}]},
+            r"experiment\.sources\[0\]\.fraction: 0 .*above 0 and at most 1",
+        ),
+        ({"gradient_clip_norm": float("nan")}, r"experiment\.gradient_clip_norm: nan .*above 0"),
+        ({"dropout": True}, r"experiment\.dropout: float is needed, not True"),
+        ({"seed": -3, "steps": -1}, r"(?s)steps: -1 .*seed: -3"),
+    ],
+)
+def test_numbers_out_of_range_are_refused(tmp_path: Path, change: dict[str, object], message: str) -> None:
+    file = tmp_path / "e.yaml"
+    file.write_text(yaml.safe_dump(MINIMAL | change))
+    with pytest.raises(ConfigError, match=message) as caught:
+        load_config(file)
+    assert str(file) in str(caught.value)
+
+
+def test_an_unknown_setting_lists_the_known_ones_beside_it() -> None:
+    with pytest.raises(ConfigError, match=r"experiment\.batch: unknown setting loose") as caught:
+        parse_config(MINIMAL | {"batch": {"loose": 2}})
+    assert "unpaired_sketches" in caught.value.remedy
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        parse_config(MINIMAL).steps = 3  # type: ignore[misc]

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic.dataclasses import dataclass
+
 from sketchseek.datasets.registry import dataset_spec
 from sketchseek.errors import ConfigError
-from sketchseek.training.config import TrainConfig, check_settings, load_settings, parse_config
+from sketchseek.training.config import TrainConfig, parse_config
 from sketchseek.training.losses import create_loss
+from sketchseek.training.settings import SETTINGS, check_settings, load_settings
 
 Settings = dict[str, Any]
 MetricName = Literal["recall@1", "recall@5", "recall@10"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SETTINGS)
 class ProtocolConfig:
     """The test protocol, applied once to the best weights of each final run.
 
@@ -32,7 +36,7 @@ class ProtocolConfig:
     mirrored: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SETTINGS)
 class TuneConfig:
     """Settings that are tuned for each configuration before its seeds are run; validation recall decides.
 
@@ -47,7 +51,7 @@ class TuneConfig:
     seed: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SETTINGS)
 class HypothesisConfig:
     """A hypothesis that the ablation tests.
 
@@ -63,7 +67,7 @@ class HypothesisConfig:
     metric: MetricName = "recall@1"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SETTINGS)
 class AblationConfig:
     """The settings of an ablation file.
 
@@ -91,7 +95,7 @@ class AblationConfig:
     hypotheses: list[HypothesisConfig] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Ablation:
     """A validated ablation.
 

@@ -1,7 +1,7 @@
 """The model package: the file format that training writes and search reads.
 
-A model package is a folder with three files: ``manifest.json``, ``photo.onnx`` and ``sketch.onnx``. Both graphs take raw
-``uint8`` pixels and hold their own normalization, so that Python, REST and the browser cannot disagree about it:
+A model package is a folder with ``manifest.json``, ``photo.onnx`` and ``sketch.onnx``. Both graphs take raw ``uint8``
+pixels and contain their own normalization, so that Python, REST and the browser agree:
 
 - ``photo.onnx``: input ``pixels`` of shape (batch, size, size, 3), RGB; output ``embedding`` (batch, d) float32;
 - ``sketch.onnx``: input ``pixels`` of shape (batch, size, size), 255 paper and 0 ink; output as above.

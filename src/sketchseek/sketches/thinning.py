@@ -90,7 +90,7 @@ class Components:
     """
 
     def __init__(self, mask: Mask) -> None:
-        # Runs of ink in a row are linked to the runs that they touch in the next row; labels then spread along the links.
+        # Runs of ink are linked to the runs that they touch in the next row; labels then spread along the links.
         self._shape = mask.shape
         span = mask.shape[1] + 2
         edges = np.diff(np.pad(mask, ((0, 0), (1, 1))).view(np.int8), axis=1)

@@ -1,182 +1,190 @@
-"""An experiment file (YAML) as checked dataclasses; an unknown key is an error, so no typo passes for a setting."""
+"""The settings of an experiment, as frozen dataclasses that pydantic checks."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
 import json
-import re
-import types
-import typing
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
-from typing import Any, Literal, TypeVar, Union
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 
 from sketchseek.errors import ConfigError
 from sketchseek.training.nn.heads import HeadNorm
 from sketchseek.training.nn.model import BranchConfig
+from sketchseek.training.settings import SETTINGS, Bool, Float, Int, check_settings, load_settings
 
-T = TypeVar("T")
+Weight = Annotated[Float, Field(ge=0)]
+Count = Annotated[Int, Field(ge=0)]
+Probability = Annotated[Float, Field(ge=0, le=1)]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SETTINGS)
 class LossConfig:
     """One term of the objective.
 
     Attributes:
-        name: See ``sketchseek.training.losses.LOSSES``.
-        pairs: What makes a sketch and a photo a pair: the very ``photo`` that was drawn, or the ``category``.
+        name: A key of ``sketchseek.training.losses.LOSSES``.
+        pairs: What pairs a sketch with a photo: the same ``photo``, or the same ``category``.
         weight: Factor in the sum.
-        cross_batch_memory: Remembered photos of earlier batches (``TrainConfig.cross_batch_memory``) are references, too.
-        options: The loss's own options, such as ``margin``.
+        cross_batch_memory: Use the photos of the cross-batch memory as references, too.
+        options: Options of the loss, such as ``margin``.
     """
 
     name: str
     pairs: Literal["photo", "category"] = "photo"
-    weight: float = 1.0
-    cross_batch_memory: bool = False
+    weight: Weight = 1.0
+    cross_batch_memory: Bool = False
     options: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SETTINGS)
 class SourceConfig:
     """One data set.
 
     Attributes:
         kind: Name of a data set in ``sketchseek.datasets.registry``, such as ``sketchy``. Only its training subset is
             read.
-        path: Its folder, relative to the experiment's ``data`` folder or absolute.
-        pseudo_sketches: A line sketch is extracted from each of its photos, too (``sketchseek.training.pseudo_sketches``).
-        fraction: Share of its drawn photos that train, the others being left out with their sketches: for learning curves.
-        partial_sketches: Each of its sketches that is strokes also comes as its first part, for search while one draws.
-        terms: Its license or terms, for the model card.
-        variant: Which rendition of its photos, such as Sketchy's ``tx_000100000000``; empty for the default.
-        exclude: Exclusion lists: names of the data set's own, such as Sketchy's ``error``, or files, such as
-            ``sketchseek audit`` writes, relative to the ``data`` folder or else to the current folder.
-        zero_shot: Name of a zero-shot split whose unseen categories are left out, validation included, such as
-            ``sketchy-104-21`` (``sketchseek.datasets.zero_shot``); every source of the experiment should say so.
+        path: Folder, absolute or relative to the data folder.
+        pseudo_sketches: Also extract a pseudo-sketch from each photo (``sketchseek.training.pseudo_sketches``).
+        fraction: Fraction of the photos with sketches to train on, for learning curves. The others and their sketches
+            are left out.
+        partial_sketches: Also add a partial copy of each sketch that has strokes, for search while the user draws.
+        terms: License or terms, for the model card.
+        variant: Rendition of the photos, such as Sketchy's ``tx_000100000000``; empty for the default.
+        exclude: Exclusion lists: names of the data set's own lists, such as Sketchy's ``error``, or files such as
+            ``sketchseek audit`` writes, relative to the data folder or else to the current folder.
+        zero_shot: Name of a zero-shot split, such as ``sketchy-104-21`` (``sketchseek.datasets.zero_shot``). Its unseen
+            categories are left out of training and validation. Set it on every source.
     """
 
     kind: str
     path: str
-    pseudo_sketches: bool = False
-    partial_sketches: bool = False
-    fraction: float = 1.0
+    pseudo_sketches: Bool = False
+    partial_sketches: Bool = False
+    fraction: Annotated[Float, Field(gt=0, le=1)] = 1.0
     terms: str = ""
     variant: str = ""
     exclude: list[str] = field(default_factory=list)
     zero_shot: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SETTINGS)
 class BatchConfig:
-    """What a batch is made of (``sketchseek.training.sampling``).
+    """The contents of a batch (``sketchseek.training.sampling``).
 
     Attributes:
-        categories: Different categories.
-        photos: Photos of each category.
-        sketches: Sketches of each drawn photo.
-        unpaired_sketches: Sketches of each category that belong to no photo.
-        distractors: Photos of categories that have no sketches: negatives for every sketch.
-        pseudo_sketches: Line sketches extracted from photos of any category, with those photos.
-        balance: Categories are drawn with probability ∝ (number of drawn photos) ** balance; 0 treats them alike.
+        categories: Number of categories.
+        photos: Photos per category.
+        sketches: Sketches per photo that has sketches.
+        unpaired_sketches: Sketches per category that belong to no photo.
+        distractors: Photos from categories without sketches. They are negatives for every sketch.
+        pseudo_sketches: Pseudo-sketches, of any category, with their photos.
+        balance: Categories are sampled with probability ∝ (number of photos with sketches) ** balance; 0 is uniform.
     """
 
-    categories: int = 8
-    photos: int = 8
-    sketches: int = 2
-    unpaired_sketches: int = 2
-    distractors: int = 0
-    pseudo_sketches: int = 0
-    balance: float = 0.5
+    categories: Annotated[Int, Field(ge=1)] = 8
+    photos: Annotated[Int, Field(ge=1)] = 8
+    sketches: Count = 2
+    unpaired_sketches: Count = 2
+    distractors: Count = 0
+    pseudo_sketches: Count = 0
+    balance: Weight = 0.5
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SETTINGS)
 class AugmentConfig:
-    """What is done to sketches and photos in training; each is a switch.
+    """Augmentation of sketches and photos; 0 turns a setting off.
 
     Attributes:
-        flip: Probability that a photo and its sketches are mirrored together.
-        rotate: Largest turn in degrees, of the sketch.
-        scale: Largest relative change of size and aspect of the sketch.
-        shift: Largest shift of the sketch, as a share of its square.
-        erase: Probability that a random rectangle of the sketch is wiped.
-        deform: Largest displacement by a smooth wobble, as a share of the sketch's square.
-        thickness: Largest change of the lines' width, in widths of a line; at most half a width is taken away.
-        drop: Probability that a stroke is left out; never all of them. For sketches that are strokes.
-        partial: Probability that only the first strokes are there, 30 to 100 % of the ink, as while somebody draws.
-            For sketches that are strokes.
+        flip: Probability of mirroring a photo together with its sketches.
+        rotate: Maximum rotation of the sketch, in degrees.
+        scale: Maximum relative change of the sketch's size and aspect ratio.
+        shift: Maximum shift of the sketch, as a fraction of the image side.
+        erase: Probability of erasing a random rectangle of the sketch.
+        deform: Maximum displacement by a smooth elastic deformation, as a fraction of the image side.
+        thickness: Maximum change of the line width, in line widths. Lines lose at most half their width.
+        drop: Probability of dropping a stroke; at least one stays. Needs sketches with strokes.
+        partial: Probability of keeping only the first 30 to 100 % of the ink, as while the user draws. Needs sketches
+            with strokes.
     """
 
-    flip: float = 0.0
-    rotate: float = 0.0
-    scale: float = 0.0
-    shift: float = 0.0
-    erase: float = 0.0
-    deform: float = 0.0
-    thickness: float = 0.0
-    drop: float = 0.0
-    partial: float = 0.0
+    flip: Probability = 0.0
+    rotate: Annotated[Float, Field(ge=0, le=180)] = 0.0
+    scale: Annotated[Float, Field(ge=0, lt=1)] = 0.0
+    shift: Probability = 0.0
+    erase: Probability = 0.0
+    deform: Probability = 0.0
+    thickness: Weight = 0.0
+    drop: Probability = 0.0
+    partial: Probability = 0.0
 
     @property
     def changes_strokes(self) -> bool:
-        """Whether sketches that are strokes are drawn anew."""
+        """Whether sketches with strokes are redrawn."""
         return self.drop > 0 or self.partial > 0
 
     @property
     def changes_sketches(self) -> bool:
-        """Whether anything but mirroring is on: then no sketch is the same twice."""
+        """Whether any setting but ``flip`` is on, so that every view of a sketch differs."""
         return any(getattr(self, item.name) for item in dataclasses.fields(self) if item.name != "flip")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SETTINGS)
 class DistilConfig:
-    """What a student learns from teachers (``sketchseek.training.distillation``); each weight is a switch.
+    """Distillation from teachers (``sketchseek.training.distillation``); a weight of 0 turns an objective off.
 
     Attributes:
-        teachers: Model packages, by name or folder; the terms below are meaned over them.
-        regression: Weight of 1 − cosine between the student's embedding and the teacher's.
+        teachers: Model packages, by name or folder. Each objective is averaged over them.
+        regression: Weight of 1 − cosine between the embeddings of student and teacher.
         distance, angle: Weights of relational distillation.
         similarity: Weight of the divergence between distributions over the teacher's photos.
-        temperature: Of these distributions.
+        temperature: Temperature of these distributions.
     """
 
     teachers: list[str]
-    regression: float = 0.0
-    distance: float = 0.0
-    angle: float = 0.0
-    similarity: float = 0.0
-    temperature: float = 0.05
+    regression: Weight = 0.0
+    distance: Weight = 0.0
+    angle: Weight = 0.0
+    similarity: Weight = 0.0
+    temperature: Annotated[Float, Field(gt=0)] = 0.05
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SETTINGS)
 class TrainConfig:
     """One experiment.
 
     Attributes:
-        name: Name of the run and of the package made from it.
-        sketch, photo: The two encoders.
-        sources: What it trains on.
-        losses: The terms of the objective.
-        distil: What it learns from teachers, besides the losses; null for nothing.
-        init_from: Folder of a run whose best weights this one starts from, relative to the current folder, or the name or
-            folder of a model package; empty for none.
-        model_soup: Instead of one, folders of runs of the same encoders, from the mean of whose best weights it starts
-            (a model soup, Wortsman et al. 2022, arXiv 2203.05482).
-        embedding: Length of the embedding; null for the backbones' pooled features.
+        name: Name of the run and of its model package.
+        sketch, photo: The two branches.
+        sources: Data sets to train on.
+        losses: Terms of the objective.
+        distil: Distillation from teachers; null for none.
+        init_from: Run or model package whose weights initialize the model: the run's folder, relative to the current
+            folder, or the package's name or folder. Empty for none.
+        model_soup: Folders of runs of the same encoders. The mean of their best weights initializes the model (model
+            soup, Wortsman et al. 2022, arXiv 2203.05482). Excludes ``init_from``.
+        embedding: Dimensions of the embedding; null for the backbones' pooled features.
         norm, dropout: See ``EmbeddingHead``.
-        shared_weights: One set of weights for both sides.
-        distance: ``euclidean`` or ``cosine``: of the losses, and the exported package's distance.
-        validation: Share of photos, by category, kept out of training to choose by.
-        validation_seed: Which photos these are; not ``seed``, so that runs with other seeds can be compared.
-        steps: Optimization steps; 0 exports what the weights start from.
-        evaluate_every: Steps between checkpoints, each with recall on the validation part.
-        warmup: Steps over which the learning rate rises; it then falls along a cosine.
-        learning_rate: Of the heads (AdamW).
-        learning_rate_multiplier: Factor on it for the backbones.
-        cross_batch_memory: Photo embeddings of earlier batches that are remembered (XBM, Wang et al. 2020, arXiv 1912.06798).
-        ema: Decay of the exponential moving average of the weights that is evaluated and exported; 0 for none.
+        shared_weights: Use one set of weights for both branches.
+        distance: ``euclidean`` or ``cosine``, for the losses and the exported model package.
+        validation: Fraction of photos, by category, held out to choose the best weights.
+        validation_seed: Seed of this split. It is separate from ``seed``, so that runs with other seeds compare.
+        steps: Optimization steps; 0 exports the initial weights.
+        evaluate_every: Steps between checkpoints. Each checkpoint is validated.
+        warmup: Steps of linear learning-rate warmup. A cosine decay follows.
+        learning_rate: AdamW's learning rate for the heads.
+        learning_rate_multiplier: Factor on the learning rate for the backbones.
+        weight_decay: AdamW's weight decay, for matrices only.
+        gradient_clip_norm: Maximum norm of the gradient.
+        cross_batch_memory: Number of photo embeddings kept from earlier batches (XBM, Wang et al. 2020,
+            arXiv 1912.06798); 0 for none.
+        ema: Decay of the exponential moving average of the weights, which is evaluated and exported; 0 for none.
         precision: ``fp32`` or ``bf16`` (autocast).
+        seed: Seed of weights, batches and augmentation.
     """
 
     name: str
@@ -187,47 +195,46 @@ class TrainConfig:
     distil: DistilConfig | None = None
     init_from: str = ""
     model_soup: list[str] = field(default_factory=list)
-    embedding: int | None = 256
+    embedding: Annotated[Int, Field(ge=1)] | None = 256
     norm: HeadNorm = "batch"
-    dropout: float = 0.0
-    shared_weights: bool = False
+    dropout: Annotated[Float, Field(ge=0, lt=1)] = 0.0
+    shared_weights: Bool = False
     distance: Literal["euclidean", "cosine"] = "euclidean"
     batch: BatchConfig = field(default_factory=BatchConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
-    validation: float = 0.15
-    validation_seed: int = 0
-    steps: int = 1000
-    evaluate_every: int = 100
-    warmup: int = 50
-    learning_rate: float = 1e-3
-    learning_rate_multiplier: float = 0.3
-    weight_decay: float = 0.05
-    gradient_clip_norm: float = 5.0
-    cross_batch_memory: int = 0
-    ema: float = 0.0
+    validation: Annotated[Float, Field(ge=0, lt=1)] = 0.15
+    validation_seed: Count = 0
+    steps: Count = 1000
+    evaluate_every: Annotated[Int, Field(ge=1)] = 100
+    warmup: Count = 50
+    learning_rate: Annotated[Float, Field(gt=0)] = 1e-3
+    learning_rate_multiplier: Weight = 0.3
+    weight_decay: Weight = 0.05
+    gradient_clip_norm: Annotated[Float, Field(gt=0)] = 5.0
+    cross_batch_memory: Count = 0
+    ema: Annotated[Float, Field(ge=0, lt=1)] = 0.0
     precision: Literal["fp32", "bf16"] = "fp32"
-    seed: int = 0
+    seed: Count = 0
 
     @property
     def fingerprint(self) -> str:
-        """Checksum over the settings: a checkpoint is resumed only by the experiment that wrote it.
+        """Checksum of the settings. Only the experiment that wrote a checkpoint resumes it.
 
-        Settings at their default do not count, so that a setting which a later version adds changes no older run.
+        Settings at their default do not count, so a setting that a later version adds does not change older runs.
         """
-        said = {
+        settings = {
             item.name: value
             for item in dataclasses.fields(self)
             if (value := getattr(self, item.name)) != item.default
             and (item.default_factory is dataclasses.MISSING or value != item.default_factory())
         }
-        text = json.dumps(said, sort_keys=True, default=_said)
+        text = json.dumps(settings, sort_keys=True, default=_settings_of)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _said(part: Any) -> dict[str, Any]:
-    """A part's settings, for the fingerprint: what older runs could not say is not said where it is empty."""
-    said = dataclasses.asdict(part).items()
-    unsaid: dict[str, Any] = {
+def _settings_of(section: Any) -> dict[str, Any]:
+    """A section's settings, for the fingerprint. Settings that older versions lacked are left out at their default."""
+    added_later: dict[str, Any] = {
         "variant": "",
         "exclude": [],
         "zero_shot": "",
@@ -235,15 +242,16 @@ def _said(part: Any) -> dict[str, Any]:
         "partial_sketches": False,
         "fraction": 1.0,
     }
-    unsaid |= dict.fromkeys(("deform", "thickness", "drop", "partial"), 0.0)
-    return {name: value for name, value in said if name not in unsaid or value != unsaid[name]}
+    added_later |= dict.fromkeys(("deform", "thickness", "drop", "partial"), 0.0)
+    settings = dataclasses.asdict(section)
+    return {name: value for name, value in settings.items() if name not in added_later or value != added_later[name]}
 
 
 def load_config(path: Path) -> TrainConfig:
     """Read an experiment file.
 
     Raises:
-        ConfigError: It is missing, not YAML, or has a wrong or missing key.
+        ConfigError: The file is missing or is not YAML, or a setting is wrong or missing.
     """
     data = load_settings(path)
     try:
@@ -252,91 +260,13 @@ def load_config(path: Path) -> TrainConfig:
         raise ConfigError(f"{path}: {error.message}", remedy=error.remedy) from error
 
 
-def load_settings(path: Path) -> Any:
-    """What a YAML file holds.
-
-    Raises:
-        ConfigError: It is missing or not YAML.
-    """
-    import yaml
-
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ConfigError(f"{path}: no such experiment file.") from error
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: cannot be read ({error}).") from error
-
-
 def parse_config(data: Any) -> TrainConfig:
-    """Check an experiment's settings, as YAML or JSON gives them.
+    """Check the settings of an experiment, as YAML or JSON gives them.
 
     Raises:
-        ConfigError: A key is wrong or missing.
+        ConfigError: A setting is wrong or missing.
     """
     config = check_settings(TrainConfig, data, "experiment")
-    for name in ("steps", "warmup"):
-        if getattr(config, name) < 0:
-            raise ConfigError(f"{name} is negative.")
     if config.init_from and config.model_soup:
-        raise ConfigError(
-            "init_from and model_soup are both given.", remedy="Start from one run, or from the mean of several."
-        )
-    if config.evaluate_every < 1:
-        raise ConfigError("evaluate_every must be at least 1.")
-    if not 0 <= config.validation < 1:
-        raise ConfigError("validation must be between 0 and 1.")
-    if any(not 0 < source.fraction <= 1 for source in config.sources):
-        raise ConfigError("a source's fraction must be above 0 and at most 1.")
+        raise ConfigError("init_from and model_soup are both given.", remedy="Remove one of them.")
     return config
-
-
-def check_settings(kind: type[T], data: Any, where: str) -> T:
-    """Make a dataclass from what YAML or JSON gives; ``where`` is what messages call it.
-
-    Raises:
-        ConfigError: A key is unknown or missing, or a value of another kind.
-    """
-    if not isinstance(data, dict):
-        raise ConfigError(f"{where}: a mapping of settings is needed, not {type(data).__name__}.")
-    hints = typing.get_type_hints(kind)
-    fields = {item.name: item for item in dataclasses.fields(kind)}  # type: ignore[arg-type]
-    unknown = sorted(set(map(str, data)) - set(fields))
-    if unknown:
-        raise ConfigError(f"{where}: unknown setting {', '.join(unknown)}.", remedy=f"Known: {', '.join(fields)}.")
-    missing = [
-        name
-        for name, item in fields.items()
-        if name not in data and item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
-    ]
-    if missing:
-        raise ConfigError(f"{where}: {', '.join(missing)} is missing.")
-    return kind(**{name: _value(hints[name], value, f"{where}.{name}") for name, value in data.items()})
-
-
-def _value(hint: Any, value: Any, where: str) -> Any:
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if hint is Any:
-        return value
-    if dataclasses.is_dataclass(hint):
-        return check_settings(typing.cast(type[Any], hint), value, where)
-    if origin is list:
-        if not isinstance(value, list):
-            raise ConfigError(f"{where}: a list is needed, not {type(value).__name__}.")
-        return [_value(arguments[0], item, f"{where}[{i}]") for i, item in enumerate(value)]
-    if origin is Literal:
-        if value not in arguments:
-            raise ConfigError(f"{where}: {value!r} is not one of {', '.join(map(str, arguments))}.")
-        return value
-    if origin in (Union, types.UnionType):
-        if value is None and type(None) in arguments:
-            return None
-        return _value(next(a for a in arguments if a is not type(None)), value, where)
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if hint is float and isinstance(value, str) and re.fullmatch(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+", value):
-        return float(value)  # YAML takes 1e-3 for a word
-    plain = origin or hint
-    if not isinstance(value, plain) or (isinstance(value, bool) and plain is not bool):
-        raise ConfigError(f"{where}: {plain.__name__} is needed, not {value!r}.")
-    return value

@@ -27,7 +27,7 @@ def load_init_from(model: DualEncoder, config: TrainConfig) -> list[BranchName]:
         ``nn.from_package.recalibrate_batch_norm``.
 
     Raises:
-        ModelPackageError: A model package is damaged.
+        ModelPackageError: A package is damaged.
         ConfigError: What it starts from is not there, has other encoders, or held out other photos: it would have been
             trained on what this experiment chooses by.
     """

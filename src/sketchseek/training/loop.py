@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import dataclasses
 import json
 import math
@@ -11,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -36,6 +35,7 @@ from sketchseek.training.config import TrainConfig
 from sketchseek.training.cross_batch_memory import CrossBatchMemory
 from sketchseek.training.data import Parts, TrainingSet, read_pixels
 from sketchseek.training.distributed import ProcessGroup
+from sketchseek.training.ema import create_ema
 from sketchseek.training.init_from import EXPERIMENT, load_best, load_init_from, read_experiment
 from sketchseek.training.nn.from_package import recalibrate_batch_norm
 from sketchseek.training.nn.model import BranchName, DualEncoder
@@ -138,12 +138,13 @@ def train(
     model = build_model(config)
     exported = load_init_from(model, config)
     model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    average = copy.deepcopy(model).requires_grad_(False).eval() if config.ema else None
+    ema = create_ema(model, config.ema) if config.ema else None
+    evaluated = model if ema is None else cast(DualEncoder, ema.module)
     optimizer = torch.optim.AdamW(_groups(model, config), lr=config.learning_rate)
     memory = (
         CrossBatchMemory(config.cross_batch_memory, model.embedding).to(device) if config.cross_batch_memory else None
     )
-    stateful = {"model": model, "average": average, "memory": memory}
+    stateful = {"model": model, "ema": ema, "memory": memory}
     kept = {name: module for name, module in stateful.items() if module is not None}
     progress = load_checkpoint(folder, config.fingerprint, kept, optimizer)
     if config.steps == 0:
@@ -155,7 +156,7 @@ def train(
     with workers.first_alone():
         data = read_pixels(parts.training, config.photo.size, config.sketch.size, cache, events.reading)
         if progress.step == 0:
-            for encoders in [module for module in (model, average) if module is not None]:
+            for encoders in {id(each): each for each in (model, evaluated)}.values():
                 _recalibrate(encoders, exported, data)
         objective = Objective(config, model, data, memory, cache, events.reading)
         held, held_sides = None, None
@@ -180,8 +181,8 @@ def train(
         nn.utils.clip_grad_norm_(model.parameters(), config.gradient_clip_norm)
         optimizer.step()
         workers.average_statistics(model)
-        if average is not None:
-            _average(average, model, min(config.ema, (1 + number) / (10 + number)))
+        if ema is not None:
+            ema.update_parameters(model)
         recent.append(float(mean))
         if not math.isfinite(recent[-1]):
             raise TrainingError(
@@ -198,10 +199,9 @@ def train(
             }
             recent.clear()
             if workers.first:
-                judged = average if average is not None else model
                 if held is not None:
-                    row |= validate(judged, held, config.distance, held_sides)
-                _keep_best(folder, progress, row, judged)
+                    row |= validate(evaluated, held, config.distance, held_sides)
+                _keep_best(folder, progress, row, evaluated)
                 save_checkpoint(folder, progress, kept, optimizer)
                 events.evaluated(row)
             workers.wait()
@@ -210,7 +210,7 @@ def train(
 
 
 def _recalibrate(model: DualEncoder, exported: list[BranchName], data: TrainingSet) -> None:
-    """Measure the statistics of encoders that come from a model package, if any of their stages train on."""
+    """Measure the statistics of encoders that come from a package, if any of their stages train on."""
     for side in exported:
         if any(parameter.requires_grad for parameter in model.side(side).parameters()):
             pixels = data.sketch_pixels if side == "sketch" else data.photo_pixels
@@ -245,7 +245,7 @@ def validate(
         queries, gallery = sides[0].embed_all(model.sketch), sides[1].embed_all(model.photo)
     queries = queries[paired]
     model.train(was)
-    if distance == "cosine":  # the evaluation room takes what a model package gives: unit lengths
+    if distance == "cosine":  # the evaluation room takes what a package gives: unit lengths
         queries, gallery = (rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (queries, gallery))
     first = nearest(queries, gallery, 1, distance=distance)
     hits = held.photo_category[first[:, 0]] == held.sketch_category[paired]
@@ -300,12 +300,3 @@ def _schedule(step: int, config: TrainConfig) -> float:
         return (step + 1) / config.warmup
     done = (step - config.warmup) / max(1, config.steps - config.warmup)
     return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done))
-
-
-@torch.no_grad()
-def _average(average: nn.Module, model: nn.Module, decay: float) -> None:
-    for ours, theirs in zip(average.state_dict().values(), model.state_dict().values(), strict=True):
-        if ours.is_floating_point():
-            ours.lerp_(theirs, 1 - decay)
-        else:
-            ours.copy_(theirs)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pytorch_metric_learning.distances import LpDistance
+from pytorch_metric_learning.losses import CrossBatchMemory
+from pytorch_metric_learning.miners import TripletMarginMiner
 from pytorch_metric_learning.reducers import MeanReducer, SumReducer
+from pytorch_metric_learning.utils.loss_and_miner_utils import get_all_pairs_indices
 from torch import Tensor, nn
 
 from sketchseek.errors import ConfigError
@@ -194,5 +199,73 @@ def test_wrong_settings_are_named(name: str) -> None:
     for setting in ("negatives", "average"):
         with pytest.raises(ConfigError, match=f"{setting} 'softest'"):
             create_loss(name, "cosine", **{setting: "softest"})
-    with pytest.raises(ConfigError, match="chooses its own negatives"):
-        create_loss(name, "cosine")(torch.zeros(2, 2), torch.arange(2), (torch.zeros(1),) * 3)
+
+
+def slow_given(loss: nn.Module, sides: tuple[Tensor, Tensor], triplets: list[tuple[int, int, int]]) -> Tensor:
+    """The triplet loss of given triplets, one at a time."""
+    sketches, photos = sides
+    terms = []
+    for a, p, n in triplets:
+        gap = (sketches[a] - photos[p]).norm() - (sketches[a] - photos[n]).norm()
+        terms.append(torch.relu(gap + loss.margin))
+    active = [term for term in terms if term > 0]
+    return torch.stack(active).mean()
+
+
+@pytest.mark.parametrize("options", [{}, {"negatives": "hard"}, {"symmetric": True}])
+@pytest.mark.parametrize("seed", range(3))
+def test_given_triplets_are_used_and_no_others(options: dict[str, Any], seed: int) -> None:
+    sketches, labels, photos, photo_labels = batch(seed)
+    loss = make("triplet", options)
+    miner = TripletMarginMiner(margin=0.3, distance=LpDistance(normalize_embeddings=False))
+    mined = miner(sketches, labels, photos, photo_labels)
+    chosen = list(zip(*(each.tolist() for each in mined), strict=True))
+    assert 0 < len(chosen) < len(find_all(labels, photo_labels))
+    sides = (sketches.requires_grad_(), photos.requires_grad_())
+    got, want = loss(sketches, labels, mined, photos, photo_labels), slow_given(loss, sides, chosen)
+    torch.testing.assert_close(got, want)
+    for a, b in zip(torch.autograd.grad(got, sides), torch.autograd.grad(want, sides), strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def find_all(labels: Tensor, photo_labels: Tensor) -> list[tuple[int, int, int]]:
+    return [
+        (a, p, n)
+        for a, p, n in itertools.product(range(len(labels)), range(len(photo_labels)), range(len(photo_labels)))
+        if labels[a] == photo_labels[p] and labels[a] != photo_labels[n]
+    ]
+
+
+@every_loss
+def test_pairs_make_all_their_triplets(name: str, options: dict[str, Any]) -> None:
+    sketches, labels, photos, photo_labels = batch(2)
+    plain = {key: option for key, option in options.items() if key not in ("symmetric", "negatives")}
+    loss = make(name, plain)
+    pairs = get_all_pairs_indices(labels, photo_labels)
+    got = loss(sketches, labels, pairs, photos, photo_labels)
+    torch.testing.assert_close(got, value(loss, sketches, labels, photos, photo_labels))
+
+
+class OurMemory(CrossBatchMemory):  # type: ignore[misc]
+    @staticmethod
+    def supported_losses() -> list[str]:
+        return [*CrossBatchMemory.supported_losses(), "TripletLoss", "QuadrupletLoss", "RelativeTripletLoss"]
+
+
+@every_loss
+def test_the_cross_batch_memory_of_pytorch_metric_learning_takes_it(name: str, options: dict[str, Any]) -> None:
+    loss = make(name, options)
+    memory = OurMemory(loss, embedding_size=6, memory_size=32)
+    first, first_labels, second, second_labels = batch(4)
+    memory(first, first_labels)
+    second.requires_grad_()
+    got = memory(second, second_labels)
+    kept, kept_labels = torch.cat([first, second.detach()]), torch.cat([first_labels, second_labels])
+    triplets = [(a, p, n) for a, p, n in find_all(second_labels, kept_labels) if p != len(first) + a]
+    given = tuple(torch.tensor(each) for each in zip(*triplets, strict=True))
+    torch.testing.assert_close(got, loss(second, second_labels, given, kept, kept_labels))
+    if name == "triplet":
+        torch.testing.assert_close(got, slow_given(loss, (second, kept), triplets))
+    got.backward()
+    assert second.grad is not None
+    assert second.grad.any()

@@ -9,6 +9,7 @@ import torch
 from pytorch_metric_learning.distances import LpDistance
 from pytorch_metric_learning.losses import BaseMetricLossFunction
 from pytorch_metric_learning.reducers import AvgNonZeroReducer, MeanReducer
+from pytorch_metric_learning.utils.loss_and_miner_utils import convert_to_triplets
 from torch import Tensor
 
 from sketchseek.errors import ConfigError
@@ -56,9 +57,10 @@ class Triplets:
 class BatchTripletLoss(BaseMetricLossFunction):  # type: ignore[misc]
     """What triplet, quadruplet and relative triplet loss share; a subclass gives each triplet's losses (``terms``).
 
-    A drop-in for pytorch-metric-learning: ``loss(embeddings, labels, ref_emb=…, ref_labels=…)``, with its distances
-    and reducers. Anchors are the embeddings (sketches), positives and negatives come from the reference (photos).
-    References of the anchor's own label are never its negatives.
+    Works with the distances, miners and reducers of pytorch-metric-learning: ``loss(embeddings, labels, indices_tuple,
+    ref_emb=…, ref_labels=…)``. Its ``CrossBatchMemory`` checks the loss's name: subclass it and add ours to
+    ``supported_losses``. Anchors are the embeddings (sketches); positives and negatives come from the reference
+    (photos). References with the anchor's own label are never its negatives.
 
     Args:
         margin: By how much a negative must be farther than a positive, in units of the distance.
@@ -96,17 +98,20 @@ class BatchTripletLoss(BaseMetricLossFunction):  # type: ignore[misc]
         self,
         embeddings: Tensor,
         labels: Tensor,
-        indices_tuple: None = None,
+        indices_tuple: Any = None,
         ref_emb: Tensor | None = None,
         ref_labels: Tensor | None = None,
     ) -> Tensor:
-        """The reduced loss of embeddings (a, d) with labels (a,) against ref_emb (r, d) with ref_labels (r,).
+        """Compute the reduced loss.
 
-        Raises:
-            ConfigError: Triplets are handed in.
+        Args:
+            embeddings, labels: (a, d) and (a,), the anchors.
+            indices_tuple: A miner's triplets (anchors, positives, negatives) or pairs (anchors, positives, anchors,
+                negatives). They replace the loss's own choice, so ``negatives`` and ``symmetric`` do not apply.
+            ref_emb, ref_labels: (r, d) and (r,), positives and negatives; None for the anchors' own batch.
         """
         loss: Tensor = super().forward(embeddings, labels, indices_tuple, ref_emb, ref_labels)
-        if self.symmetric and ref_emb is not None:
+        if self.symmetric and ref_emb is not None and indices_tuple is None:
             loss = (loss + super().forward(ref_emb, ref_labels, indices_tuple, embeddings, labels)) / 2
         return loss
 
@@ -114,12 +119,13 @@ class BatchTripletLoss(BaseMetricLossFunction):  # type: ignore[misc]
         self, embeddings: Tensor, labels: Tensor, indices_tuple: Any, ref_emb: Tensor, ref_labels: Tensor
     ) -> dict[str, dict[str, Any]]:
         """Losses of the triplets, in pytorch-metric-learning's form."""
-        if indices_tuple is not None:
-            raise ConfigError(f"{type(self).__name__} chooses its own negatives.", remedy="Leave indices_tuple out.")
         matrix = self.distance(precise(embeddings), precise(ref_emb))
         same = labels[:, None] == ref_labels[None, :]
         sides = Sides(embeddings, ref_emb, -matrix if self.distance.is_inverted else matrix, labels, ref_labels, same)
-        triplets = find_triplets(sides, self.negatives)
+        if indices_tuple is None:
+            triplets = find_triplets(sides, self.negatives)
+        else:
+            triplets = given_triplets(sides, indices_tuple)
         if triplets.gaps.numel() == 0:
             zero: dict[str, dict[str, Any]] = self.zero_losses()
             return zero
@@ -151,6 +157,15 @@ def find_triplets(sides: Sides, negatives: Negatives) -> Triplets:
     else:
         pairs, chosen = _nearest(gaps.detach(), candidate, semihard=negatives == "semihard")
     return Triplets(anchors[pairs], positives[pairs], chosen, gaps[pairs, chosen])
+
+
+def given_triplets(sides: Sides, indices_tuple: Any) -> Triplets:
+    """A miner's triplets, or all triplets that its pairs make."""
+    anchors, positives, negatives = convert_to_triplets(
+        indices_tuple, sides.labels, sides.ref_labels, t_per_anchor="all"
+    )
+    gaps = sides.distances[anchors, positives] - sides.distances[anchors, negatives]
+    return Triplets(anchors, positives, negatives, gaps)
 
 
 def precise(embeddings: Tensor) -> Tensor:

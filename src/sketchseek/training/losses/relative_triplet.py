@@ -83,7 +83,7 @@ class RelativeTripletLoss(BatchTripletLoss):
         self,
         embeddings: Tensor,
         labels: Tensor,
-        indices_tuple: None = None,
+        indices_tuple: Any = None,
         ref_emb: Tensor | None = None,
         ref_labels: Tensor | None = None,
         teacher_emb: Tensor | None = None,
@@ -93,13 +93,13 @@ class RelativeTripletLoss(BatchTripletLoss):
 
         Args:
             embeddings, labels: (a, d) and (a,), the anchors.
-            indices_tuple: Not supported.
+            indices_tuple: A miner's triplets or pairs (``BatchTripletLoss.forward``).
             ref_emb, ref_labels: (r, d) and (r,), positives and negatives; None for the anchors' own batch.
             teacher_emb: (a, any) a teacher's embeddings of the anchors, where ``teacher`` is set.
             teacher_ref_emb: (r, any) and of the references; only what is compared is needed.
 
         Raises:
-            ConfigError: The teacher's embeddings are missing or are not as many, or triplets are handed in.
+            ConfigError: The teacher's embeddings are missing, or their number differs.
         """
         # pytorch-metric-learning calls compute_loss with arguments of its own choice: the teacher's wait here.
         self._taught = [(embeddings, teacher_emb), (ref_emb, teacher_ref_emb)]

@@ -19,7 +19,7 @@ from sketchseek.training.nn.model import BranchEncoder, BranchName
 
 
 def load_exported(encoder: BranchEncoder, package: ModelPackage, side: BranchName) -> None:
-    """Load one side of an package into an encoder of the same network.
+    """Load one side of a package into an encoder of the same network.
 
     Raises:
         ModelPackageError: A file of the package is missing or damaged.
@@ -91,7 +91,7 @@ def _layers(package: ModelPackage, side: BranchName) -> dict[str, tuple[Any, Any
         import onnx
     except ImportError as error:
         raise MissingExtraError(
-            "starting from an package needs onnx.", remedy="pip install 'sketchseek[train]'"
+            "starting from a package needs onnx.", remedy="pip install 'sketchseek[train]'"
         ) from error
 
     graph = onnx.load(str(package.file(side))).graph

@@ -3,37 +3,39 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from sketchseek.errors import ConfigError
 from sketchseek.training.nn.backbones import Backbone, create_backbone
 from sketchseek.training.nn.heads import EmbeddingHead, HeadNorm
+from sketchseek.training.settings import SETTINGS, Int
 
 BranchName = Literal["photo", "sketch"]
 SIDES: tuple[BranchName, BranchName] = ("photo", "sketch")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SETTINGS)
 class BranchConfig:
-    """One encoder.
+    """One branch.
 
     Attributes:
-        backbone: Its name (``create_backbone``).
-        size: Side of its square input, in pixels.
-        weights: What its backbone starts from (``create_backbone``).
-        frozen: Number of stages, from the input, that keep their weights and statistics; the head is the last one.
-        init_from: Folder of a run, or name or folder of an package, from whose encoder of the same side, head included,
-            this one starts; empty for none.
+        backbone: Name of the backbone (``create_backbone``).
+        size: Side of the square input, in pixels.
+        weights: Initial weights of the backbone (``create_backbone``).
+        frozen: Number of frozen stages, counted from the input. The head is the last stage.
+        init_from: Run or model package whose branch of the same side, head included, initializes this one. Empty for
+            none.
     """
 
     backbone: str
-    size: int = 128
+    size: Annotated[Int, Field(ge=1)] = 128
     weights: str = "none"
-    frozen: int = 0
+    frozen: Annotated[Int, Field(ge=0)] = 0
     init_from: str = ""
 
 
