@@ -64,7 +64,7 @@ const complete = () => [...document.querySelectorAll("#grid li")].every((tile) =
 });
 const plain = window.fetch;
 window.fetch = async (address, options) => {
-  if (!String(address).includes("api/search/")) return plain(address, options);
+  if (!String(address).includes("api/v1/search/")) return plain(address, options);
   const mine = seen;
   const ask = { sent: performance.now(), address: String(address) };
   mine.asks.push(ask);

@@ -27,6 +27,7 @@ from sketchseek.models.package import DEFAULT_MODEL
 from sketchseek.search.catalog import Catalog, Row
 from sketchseek.search.index_mirror import IndexMirror
 from sketchseek.search.library import Library
+from sketchseek.search.params import Filter
 
 K = 10
 REPEATS = 50
@@ -82,7 +83,7 @@ def measure(model: str, count: int) -> dict[str, Any]:
         turn = iter(np.resize(queries, (20 * REPEATS, queries.shape[1])))
         encoder = library.encoder
         pixels = encoder.read_sketch(HOUSE)
-        index = library._finder.mirror._index
+        index = library._engine.mirror._index
         assert index is not None
         asked = K * index.oversampling
         inner = index._inner  # type: ignore[attr-defined]
@@ -94,7 +95,7 @@ def measure(model: str, count: int) -> dict[str, Any]:
             "index_ms": lambda: index.search(next(turn)[None], asked),
             "fetching_ms": lambda: library._catalog.photos(ids),
             "search_vector_ms": lambda: library.search_vector(next(turn), K),
-            "search_in_a_hundredth_ms": lambda: library.search_vector(next(turn), K, folder=folder),
+            "search_in_a_hundredth_ms": lambda: library.search_vector(next(turn), K, filter=Filter(folder)),
             "whole_query_ms": lambda: library.search(HOUSE, K),
         }
         if index.name == "exact":

@@ -89,7 +89,7 @@ def run(kind: str, config: TrainConfig, steps: int) -> dict[str, Any]:
         begun = time.process_time()
         optimizer.zero_grad(set_to_none=True)
         loss_of(number).backward()
-        nn.utils.clip_grad_norm_(model.parameters(), config.clip)
+        nn.utils.clip_grad_norm_(model.parameters(), config.gradient_clip_norm)
         optimizer.step()
         if number > 1:  # the first two warm up
             times.append(time.process_time() - begun)
@@ -117,7 +117,7 @@ def main() -> None:
             "photo": side,
             "embedding": 128,
             "sources": [],
-            "batch": {"categories": 6, "photos": 6, "sketches": 1, "loose": 0},
+            "batch": {"categories": 6, "photos": 6, "sketches": 1, "unpaired_sketches": 0},
         }
     )
     if args.one:

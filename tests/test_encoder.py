@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from sketchseek.encoder import Encoder, load_encoder
-from sketchseek.errors import ModelPackageError
+from sketchseek.errors import EmptySketchError, ImageError, InputError, ModelPackageError
 from sketchseek.models.package import ModelPackage, bundled_models, load_model_package
 from tiny_model import write_tiny_package
 
@@ -38,6 +38,45 @@ def test_a_batch_gives_what_single_calls_give(tiny_model: ModelPackage) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3)).astype(np.uint8)
     single = np.concatenate([encoder.encode_photo_pixels(p[None]) for p in pixels])
     np.testing.assert_allclose(encoder.encode_photo_pixels(pixels), single, atol=1e-6)
+
+
+def test_sources_of_every_kind_are_encoded_in_batches(tiny_model: ModelPackage, tmp_path: Path) -> None:
+    encoder = Encoder(tiny_model)
+    colors = ["red", "green", "blue", "white", "black"]
+    images = [Image.new("RGB", (20 + i, 30), color) for i, color in enumerate(colors)]
+    for color, image in zip(colors, images, strict=True):
+        image.save(tmp_path / f"{color}.png")
+    paths = [tmp_path / f"{color}.png" for color in colors]
+    single = np.stack([encoder.encode_photo(path) for path in paths])
+    for batch in (1, 2, 5, 9):
+        np.testing.assert_allclose(encoder.encode_photos(paths, batch=batch), single, atol=1e-6)
+    mixed = [images[0], paths[1].read_bytes(), str(paths[2]), paths[3], images[4]]
+    np.testing.assert_allclose(encoder.encode_photos(iter(mixed)), single, atol=1e-6)
+    sketches = [[[[0, 10, 10 * i], [0, 0, 5]]] for i in range(1, 4)]
+    single = np.stack([encoder.encode_sketch(sketch) for sketch in sketches])
+    np.testing.assert_allclose(encoder.encode_sketches(sketches, batch=2), single, atol=1e-6)
+    as_text = [json.dumps(sketch).encode() for sketch in sketches]
+    np.testing.assert_allclose(encoder.encode_sketches(as_text), single, atol=1e-6)
+
+
+def test_no_sources_give_no_embeddings(tiny_model: ModelPackage) -> None:
+    encoder = Encoder(tiny_model)
+    assert encoder.encode_photos([]).shape == encoder.encode_sketches([]).shape == (0, encoder.manifest.embedding)
+
+
+def test_a_source_that_cannot_be_read_is_named(tiny_model: ModelPackage, tmp_path: Path) -> None:
+    good = tmp_path / "good.png"
+    Image.new("RGB", (9, 9)).save(good)
+    with pytest.raises(ImageError) as caught:
+        Encoder(tiny_model).encode_photos([good, tmp_path / "gone.png"])
+    assert caught.value.subject == str(tmp_path / "gone.png")
+    with pytest.raises(EmptySketchError):
+        Encoder(tiny_model).encode_sketches([[[[0, 9], [0, 9]]], []])
+
+
+def test_a_batch_of_no_sources_is_refused(tiny_model: ModelPackage) -> None:
+    with pytest.raises(InputError, match="batch is 0"):
+        Encoder(tiny_model).encode_photos([Image.new("RGB", (9, 9))], batch=0)
 
 
 def test_a_damaged_graph_is_named(tmp_path: Path) -> None:

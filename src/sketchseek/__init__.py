@@ -1,6 +1,6 @@
-"""sketchseek: find photos with a sketch.
+"""Sketch-based image retrieval: find photos with a sketch.
 
-The names below load on first use, so that ``import sketchseek`` stays fast.
+The names below are imported on first use, so that ``import sketchseek`` stays fast.
 """
 
 from __future__ import annotations
@@ -9,12 +9,23 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-__all__ = ["Encoder", "Library", "SearchResult", "SketchseekError", "__version__", "load_encoder"]
+__all__ = [
+    "Encoder",
+    "Filter",
+    "Library",
+    "SearchParams",
+    "SearchResult",
+    "SketchseekError",
+    "__version__",
+    "load_encoder",
+]
 
 _HOME = {
     "Encoder": "sketchseek.encoder",
     "load_encoder": "sketchseek.encoder",
     "Library": "sketchseek.search.library",
+    "Filter": "sketchseek.search.params",
+    "SearchParams": "sketchseek.search.params",
     "SearchResult": "sketchseek.search.results",
     "SketchseekError": "sketchseek.errors",
 }
@@ -23,6 +34,7 @@ if TYPE_CHECKING:
     from sketchseek.encoder import Encoder, load_encoder
     from sketchseek.errors import SketchseekError
     from sketchseek.search.library import Library
+    from sketchseek.search.params import Filter, SearchParams
     from sketchseek.search.results import SearchResult
 
 

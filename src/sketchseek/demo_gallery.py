@@ -6,7 +6,6 @@ Skin-tone configurations, flags and lettering are left out: for a sketch of a sh
 from __future__ import annotations
 
 import base64
-import hashlib
 import re
 import shutil
 import subprocess
@@ -17,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sketchseek.errors import DatasetError
+from sketchseek.file_digest import file_digest
 
 PACKAGE = "@lobehub/fluent-emoji-3d"
 VERSION = "1.1.0"
@@ -210,5 +210,4 @@ def unpack(tarball: Path, folder: Path) -> int:
 
 def integrity(tarball: Path) -> str:
     """SHA-512 of a file in base64."""
-    with tarball.open("rb") as file:
-        return base64.b64encode(hashlib.file_digest(file, "sha512").digest()).decode()
+    return base64.b64encode(bytes.fromhex(file_digest(tarball, "sha512"))).decode()

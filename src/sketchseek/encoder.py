@@ -1,18 +1,20 @@
-"""From pictures and sketches to embeddings, on onnxruntime.
+"""The encoder: photos and sketches to embeddings, with onnxruntime.
 
-Sessions open on first use: a search needs the sketch encoder only, indexing the photo encoder only.
+Each branch is loaded on first use: searching needs only the sketch branch, indexing only the photo branch.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from sketchseek.errors import ModelPackageError
+from sketchseek.errors import InputError, ModelPackageError
 from sketchseek.images import ImageSource, read_photo
 from sketchseek.models.package import DEFAULT_MODEL, ModelPackage, load_model_package
 from sketchseek.sketches import RASTER_VERSION, SketchSource, rasterize_sketch
@@ -21,14 +23,21 @@ if TYPE_CHECKING:
     import onnxruntime
 
 Embeddings = npt.NDArray[np.float32]
+Pixels = npt.NDArray[np.uint8]
+T = TypeVar("T")
+
+BATCH = 32
+"""Default number of sources in one call of the network."""
 
 
 class Encoder:
-    """The two encoders of an package.
+    """The dual encoder of a model package.
+
+    ``encode_*`` methods take sources; ``encode_*_pixels`` methods take what ``read_*`` methods return.
 
     Args:
-        package: Where the graphs and the manifest are.
-        threads: Threads that one call may use; 0 lets onnxruntime take every core.
+        package: The model package.
+        threads: Number of threads that one call may use; 0 for every core.
 
     Raises:
         ModelPackageError: The package was trained on another sketch raster than this version of sketchseek makes.
@@ -37,8 +46,9 @@ class Encoder:
     def __init__(self, package: ModelPackage, *, threads: int = 0) -> None:
         if package.manifest.raster != RASTER_VERSION:
             raise ModelPackageError(
-                f"{package.path}: trained on sketch raster {package.manifest.raster}; "
+                f"trained on sketch raster {package.manifest.raster}; "
                 f"this version of sketchseek makes raster {RASTER_VERSION}.",
+                subject=package.path,
                 remedy="Use a model that was exported with this version, or another version of sketchseek.",
             )
         self.package = package
@@ -53,51 +63,96 @@ class Encoder:
     def _sketch(self) -> onnxruntime.InferenceSession:
         return self._session("sketch")
 
-    def encode_photo_pixels(self, pixels: npt.NDArray[np.uint8]) -> Embeddings:
-        """Embed photos.
+    def encode_photo(self, source: ImageSource) -> Embeddings:
+        """Encode one photo: a path, an image's bytes or a PIL image. Returns (d,); see ``encode_photos``."""
+        return self.encode_photos([source]).reshape(-1)
+
+    def encode_sketch(self, source: SketchSource) -> Embeddings:
+        """Encode one sketch: strokes, SVG, a path, an image's bytes or a PIL image. Returns (d,)."""
+        return self.encode_sketches([source]).reshape(-1)
+
+    def encode_photos(self, sources: Iterable[ImageSource], *, batch: int = BATCH) -> Embeddings:
+        """Encode photos.
 
         Args:
-            pixels: (batch, size, size, 3), RGB, as ``read_photo`` gives them.
+            sources: Paths, images' bytes or PIL images.
+            batch: Number of photos that are in memory and in one call of the network.
 
         Returns:
-            (batch, d) float32; of unit length where the distance is ``cosine``.
+            (n, d) float32, in the order of the sources; of unit length if the distance is ``cosine``.
+
+        Raises:
+            ImageError: A source cannot be read.
+        """
+        return self._encode(sources, self.read_photo, self.encode_photo_pixels, batch)
+
+    def encode_sketches(self, sources: Iterable[SketchSource], *, batch: int = BATCH) -> Embeddings:
+        """Encode sketches.
+
+        Args:
+            sources: Strokes, SVG, paths, images' bytes or PIL images.
+            batch: Number of sketches that are in memory and in one call of the network.
+
+        Returns:
+            (n, d) float32, in the order of the sources; of unit length if the distance is ``cosine``.
+
+        Raises:
+            SketchError: A source cannot be read; EmptySketchError if it has no ink.
+        """
+        return self._encode(sources, self.read_sketch, self.encode_sketch_pixels, batch)
+
+    def encode_photo_pixels(self, pixels: Pixels) -> Embeddings:
+        """Encode decoded photos.
+
+        Args:
+            pixels: (batch, size, size, 3) uint8, RGB, from ``read_photo``.
+
+        Returns:
+            (batch, d) float32; of unit length if the distance is ``cosine``.
         """
         return self._run("photo", self._photo, pixels)
 
-    def encode_sketch_pixels(self, pixels: npt.NDArray[np.uint8]) -> Embeddings:
-        """Embed sketches.
+    def encode_sketch_pixels(self, pixels: Pixels) -> Embeddings:
+        """Encode rasterized sketches.
 
         Args:
-            pixels: (batch, size, size), 255 paper and 0 ink, as ``rasterize_sketch`` gives them.
+            pixels: (batch, size, size) uint8, 255 for paper and 0 for ink, from ``read_sketch``.
 
         Returns:
-            (batch, d) float32; of unit length where the distance is ``cosine``.
+            (batch, d) float32; of unit length if the distance is ``cosine``.
         """
         return self._run("sketch", self._sketch, pixels)
 
-    def read_photo(self, source: ImageSource) -> npt.NDArray[np.uint8]:
-        """Decode a photo to the pixels that the photo encoder takes, (size, size, 3)."""
+    def read_photo(self, source: ImageSource) -> Pixels:
+        """Decode a photo to the pixels that the photo branch takes, (size, size, 3)."""
         return read_photo(source, self.manifest.photo.size)
 
-    def read_sketch(self, source: SketchSource) -> npt.NDArray[np.uint8]:
-        """Bring a sketch to the raster that the sketch encoder takes, (size, size)."""
+    def read_sketch(self, source: SketchSource) -> Pixels:
+        """Rasterize a sketch to the pixels that the sketch branch takes, (size, size)."""
         return rasterize_sketch(source, self.manifest.sketch.size)
 
-    def encode_photo(self, source: ImageSource) -> Embeddings:
-        """Embed one photo from a path, bytes or a PIL image; returns (d,)."""
-        return self.encode_photo_pixels(self.read_photo(source)[None]).reshape(-1)
-
-    def encode_sketch(self, source: SketchSource) -> Embeddings:
-        """Embed one sketch from strokes, SVG, a path, bytes or a PIL image; returns (d,)."""
-        return self.encode_sketch_pixels(self.read_sketch(source)[None]).reshape(-1)
+    def _encode(
+        self,
+        sources: Iterable[T],
+        read: Callable[[T], Pixels],
+        encode: Callable[[Pixels], Embeddings],
+        batch: int,
+    ) -> Embeddings:
+        if batch < 1:
+            raise InputError(f"batch is {batch}; it must be at least 1.")
+        parts = [np.zeros((0, self.manifest.embedding), np.float32)]
+        remaining = iter(sources)
+        while some := list(islice(remaining, batch)):
+            parts.append(encode(np.stack([read(source) for source in some])))
+        return np.concatenate(parts)
 
     def _session(self, side: Literal["photo", "sketch"]) -> onnxruntime.InferenceSession:
-        # onnxruntime from 1.29 on reports what it runs, and on which machine, to its maker unless this is set before it
-        # is first imported. Who wants that may set it to 0.
+        # From version 1.29 on, onnxruntime sends telemetry unless this is set before its first import. Users may set it
+        # to 0.
         os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-        import onnxruntime  # takes 0.1 s: only who encodes pays for it
+        import onnxruntime  # takes 0.1 s
 
-        onnxruntime.disable_telemetry_events()  # Windows heeds this instead
+        onnxruntime.disable_telemetry_events()  # Windows uses this instead
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self._threads
         options.log_severity_level = 3
@@ -107,26 +162,29 @@ class Encoder:
             )
         except Exception as error:  # onnxruntime's errors have no common base but Exception
             self.package.verify()
-            raise ModelPackageError(f"{self.package.file(side)}: onnxruntime cannot open it ({error}).") from error
+            raise ModelPackageError(
+                f"onnxruntime cannot open it ({error}).", subject=self.package.file(side)
+            ) from error
 
-    def _run(self, side: Literal["photo", "sketch"], session: Any, pixels: npt.NDArray[np.uint8]) -> Embeddings:
+    def _run(self, side: Literal["photo", "sketch"], session: Any, pixels: Pixels) -> Embeddings:
         try:
             (embedding, *_) = session.run(None, {"pixels": np.ascontiguousarray(pixels)})
         except Exception as error:  # onnxruntime's errors have no common base but Exception
-            raise ModelPackageError(f"{self.package.file(side)}: onnxruntime cannot run it ({error}).") from error
+            raise ModelPackageError(f"onnxruntime cannot run it ({error}).", subject=self.package.file(side)) from error
         if embedding.shape != (len(pixels), self.manifest.embedding):
             raise ModelPackageError(
-                f"{self.package.file(side)}: gives embeddings of shape {embedding.shape[1:]}, "
+                f"gives embeddings of shape {embedding.shape[1:]}, "
                 f"not ({self.manifest.embedding},) as its manifest says.",
+                subject=self.package.file(side),
                 remedy="Export the model again.",
             )
         return np.asarray(embedding, dtype=np.float32)
 
 
 def load_encoder(model: str | os.PathLike[str] = DEFAULT_MODEL, *, threads: int = 0) -> Encoder:
-    """Open the encoders of a bundled model, by name, or of an package, by the path of its folder.
+    """Load the encoder of a bundled model, by its name, or of a model package, by the path of its folder.
 
     Raises:
-        ModelPackageError: There is no such package, or it cannot be used.
+        ModelPackageError: There is no such model package, or it cannot be used.
     """
     return Encoder(load_model_package(model), threads=threads)

@@ -1,62 +1,70 @@
-"""Every error that a user of sketchseek can meet.
+"""All errors that sketchseek raises on purpose.
 
 ::
 
     SketchseekError
-    ├── InputError (also ValueError)     what was handed in cannot be used
-    │   ├── ImageError                 a picture cannot be read
-    │   │   └── ImageTooLargeError     more pixels than the cap allows
+    ├── InputError (also ValueError)    an argument cannot be used
+    │   ├── ImageError                  an image cannot be read
+    │   │   └── ImageTooLargeError      it has more pixels than the cap allows
     │   └── SketchError                 a sketch cannot be read
-    │       └── EmptySketchError        a sketch without ink
-    ├── ModelPackageError                    a model package is missing, damaged or of a newer format
-    ├── LibraryError                     a library cannot be used
-    │   ├── LibraryNotFoundError         there is none at this path
-    │   ├── LibraryLockedError           another process is writing to it
-    │   ├── LibraryCorruptError          its files are damaged
-    │   └── ModelMismatchError        it was built with another package
-    ├── DatasetError                     a data set is missing files or has the wrong layout
-    ├── ConfigError (also ValueError)    an option or experiment file is wrong
-    ├── TrainingError                    training failed, as by a learning rate that is too high
-    ├── ExportError                      an exported model does not agree with its source
-    └── MissingExtraError                a part of sketchseek that is not installed was asked for
+    │       └── EmptySketchError        it has no ink
+    ├── ModelPackageError               a model package is missing, damaged or of a newer format
+    ├── LibraryError                    a library cannot be used
+    │   ├── LibraryNotFoundError        there is none at this path
+    │   ├── LibraryLockedError          another process is writing to it
+    │   ├── LibraryCorruptError         its files are damaged
+    │   └── ModelMismatchError          it was built with another model
+    ├── DatasetError                    a data set lacks files or has the wrong layout
+    ├── ConfigError (also ValueError)   an option or configuration file is invalid
+    ├── TrainingError                   training failed, for example because of a high learning rate
+    ├── ExportError                     an exported model disagrees with its source
+    └── MissingExtraError               an optional part of sketchseek is not installed
 
-Each message names what was wrong; ``remedy`` says what to do about it and is part of ``str(error)``.
+Every error has the fields ``subject`` (what it is about), ``reason`` (what happened) and ``remedy`` (what to do).
+``message`` is derived from the first two.
 """
 
 from __future__ import annotations
 
 
 class SketchseekError(Exception):
-    """Base of all errors that sketchseek raises on purpose.
+    """Base class of all errors that sketchseek raises on purpose.
 
     Args:
-        message: What is wrong, with the file or option it is about.
-        remedy: What the user can do, as a sentence; empty where nothing can be done.
+        reason: What happened, as a sentence.
+        subject: The file, folder or option that the error is about; stored as text. Empty if the reason names it.
+        remedy: What the user can do, as a sentence; empty if nothing can be done.
     """
 
-    def __init__(self, message: str, *, remedy: str = "") -> None:
-        super().__init__(message)
-        self.message = message
+    def __init__(self, reason: str, *, subject: object = "", remedy: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.subject = str(subject)
         self.remedy = remedy
+
+    @property
+    def message(self) -> str:
+        """What happened, and to what: ``subject: reason``."""
+        return f"{self.subject}: {self.reason}" if self.subject else self.reason
 
     def __str__(self) -> str:
         return f"{self.message}\n{self.remedy}" if self.remedy else self.message
 
 
 class InputError(SketchseekError, ValueError):
-    """What was handed in cannot be used."""
+    """An argument cannot be used."""
 
 
 class ImageError(InputError):
-    """A picture cannot be read: not a picture, truncated, empty or in a format that is not supported."""
+    """An image cannot be read: it is truncated, empty, in an unsupported format, or not an image."""
 
 
 class ImageTooLargeError(ImageError):
-    """A picture has more pixels than the cap allows (a decompression bomb, perhaps)."""
+    """An image has more pixels than the cap allows; it may be a decompression bomb."""
 
 
 class SketchError(InputError):
-    """A sketch (strokes, SVG or picture) cannot be read."""
+    """A sketch (strokes, SVG or image) cannot be read."""
 
 
 class EmptySketchError(SketchError):
@@ -84,15 +92,15 @@ class LibraryCorruptError(LibraryError):
 
 
 class ModelMismatchError(LibraryError):
-    """The library was built with another package than the one asked for."""
+    """The library was built with another model than the one asked for."""
 
 
 class DatasetError(SketchseekError):
-    """A data set is missing files or has the wrong layout."""
+    """A data set lacks files or has the wrong layout."""
 
 
 class ConfigError(SketchseekError, ValueError):
-    """An option or an experiment file is wrong."""
+    """An option or a configuration file is invalid."""
 
 
 class TrainingError(SketchseekError):
@@ -100,8 +108,8 @@ class TrainingError(SketchseekError):
 
 
 class ExportError(SketchseekError):
-    """An exported model does not agree with the model it was exported from."""
+    """An exported model disagrees with the model it was exported from."""
 
 
 class MissingExtraError(SketchseekError):
-    """A part of sketchseek that is not installed was asked for."""
+    """An optional part of sketchseek is not installed."""

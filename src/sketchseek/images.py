@@ -118,7 +118,7 @@ def _opened(source: str | os.PathLike[str] | bytes) -> BinaryIO:
     if not isinstance(source, bytes):
         return open_regular(source)
     if not source:
-        raise ImageError(f"{shown_name(source)}: empty.")
+        raise ImageError("empty.", subject=shown_name(source))
     return io.BytesIO(source)
 
 
@@ -130,12 +130,13 @@ def _picture_errors(name: str) -> Iterator[None]:
     except ImageError:
         raise
     except UnidentifiedImageError as error:
-        raise ImageError(f"{name}: not a picture in a supported format.", remedy=_REMEDY) from error
+        raise ImageError("not a picture in a supported format.", subject=name, remedy=_REMEDY) from error
     except Image.DecompressionBombError as error:
-        raise ImageTooLargeError(f"{name}: {error}", remedy="Save a smaller copy of it.") from error
+        raise ImageTooLargeError(str(error), subject=name, remedy="Save a smaller copy of it.") from error
     except Exception as error:  # decoders raise nearly anything on hostile input, from struct.error to MemoryError
         raise ImageError(
-            f"{name}: damaged or truncated ({error or type(error).__name__}).",
+            f"damaged or truncated ({error or type(error).__name__}).",
+            subject=name,
             remedy="Copy it again from its source, or open it in another program and store it anew.",
         ) from error
 
@@ -181,24 +182,24 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
         file = os.fdopen(os.open(path, flags), "rb")
     except FileNotFoundError as error:
-        raise ImageError(f"{name}: no such file.", remedy="Look at the path; a link may be broken.") from error
+        raise ImageError("no such file.", subject=name, remedy="Look at the path; a link may be broken.") from error
     except IsADirectoryError as error:
-        raise ImageError(f"{name}: a folder, not a file.") from error
+        raise ImageError("a folder, not a file.", subject=name) from error
     except PermissionError as error:
         if os.path.isdir(path):  # noqa: PTH112 (how Windows refuses to open a folder)
-            raise ImageError(f"{name}: a folder, not a file.") from error
-        raise ImageError(f"{name}: no permission to read it.", remedy="Change the file's permissions.") from error
+            raise ImageError("a folder, not a file.", subject=name) from error
+        raise ImageError("no permission to read it.", subject=name, remedy="Change the file's permissions.") from error
     except OSError as error:
-        raise ImageError(f"{name}: cannot be opened ({error.strerror or error}).") from error
+        raise ImageError(f"cannot be opened ({error.strerror or error}).", subject=name) from error
     except ValueError as error:  # a NUL in the name, or characters that the file system cannot have
-        raise ImageError(f"{name}: not the name of a file.") from error
+        raise ImageError("not the name of a file.", subject=name) from error
     info = os.fstat(file.fileno())
     if not stat.S_ISREG(info.st_mode):
         file.close()
-        raise ImageError(f"{name}: not a regular file.")
+        raise ImageError("not a regular file.", subject=name)
     if info.st_size == 0:
         file.close()
-        raise ImageError(f"{name}: empty file.")
+        raise ImageError("empty file.", subject=name)
     return file
 
 
@@ -236,11 +237,12 @@ def _check_size(image: Image.Image, name: str, max_pixels: int) -> None:
     width, height = image.size
     if width * height > max_pixels:
         raise ImageTooLargeError(
-            f"{name}: {width} × {height} pixels, more than the cap of {max_pixels:,}.",
+            f"{width} × {height} pixels, more than the cap of {max_pixels:,}.",
+            subject=name,
             remedy="Save a smaller copy of it.",
         )
     if width == 0 or height == 0:
-        raise ImageError(f"{name}: it has no pixels.")
+        raise ImageError("it has no pixels.", subject=name)
 
 
 def _finish(image: Image.Image, at_least: int | None, keep_alpha: bool) -> Image.Image:

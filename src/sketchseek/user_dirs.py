@@ -1,29 +1,17 @@
-"""Where sketchseek keeps its own files, by the custom of each system."""
+"""Folders for sketchseek's own files, as each platform expects them."""
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
+
+import platformdirs
 
 
 def user_data_dir() -> Path:
-    """The folder for what this user made or installed: libraries and models. It may not be there yet."""
-    home = Path.home()
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = home / "Library" / "Application Support"
-    else:
-        base = Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share")
-    return base / "sketchseek"
+    """Return the folder for libraries and installed models. It may not exist yet."""
+    return platformdirs.user_data_path("sketchseek", appauthor=False)
 
 
 def user_cache_dir() -> Path:
-    """The folder for what can be made or fetched again: thumbnails and downloads. It may not be there yet."""
-    home = Path.home()
-    if sys.platform == "darwin":
-        return home / "Library" / "Caches" / "sketchseek"
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local") / "sketchseek" / "Cache"
-    return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "sketchseek"
+    """Return the folder for thumbnails and downloads, which can be recreated. It may not exist yet."""
+    return platformdirs.user_cache_path("sketchseek", appauthor=False)

@@ -11,21 +11,21 @@ from sketchseek.errors import ConfigError
 
 SIDE = {"backbone": "shufflenet_v2_x0_5", "size": 32}
 BASE = {"sketch": SIDE, "photo": SIDE, "sources": [{"kind": "sketchy", "path": "."}], "losses": [{"name": "triplet"}]}
-STUDY: dict[str, Any] = {
+ABLATION: dict[str, Any] = {
     "name": "s",
     "base": BASE,
     "vary": {"plain": {}, "wide": {"losses.0.options.margin": 0.5, "sketch": {"size": 64}}},
 }
-STUDIES = sorted((Path(__file__).parents[2] / "experiments/ablations").glob("*.yaml"))
+ABLATIONS = sorted((Path(__file__).parents[2] / "experiments/ablations").glob("*.yaml"))
 
 
 def write(folder: Path, change: dict[str, Any]) -> Path:
     file = folder / "ablation.yaml"
-    file.write_text(json.dumps(STUDY | change))  # JSON is YAML
+    file.write_text(json.dumps(ABLATION | change))  # JSON is YAML
     return file
 
 
-def test_a_variant_changes_what_it_says_and_nothing_else(tmp_path: Path) -> None:
+def test_a_configuration_changes_what_it_says_and_nothing_else(tmp_path: Path) -> None:
     ablation = load_ablation(write(tmp_path, {}))
     plain, wide = (ablation.experiment(configuration, 7) for configuration in ablation.configurations)
     assert (plain.name, plain.seed) == ("s: plain", 7)
@@ -42,7 +42,7 @@ def test_cross_is_every_combination_in_order(tmp_path: Path) -> None:
     assert (both.norm, both.losses[0].weight) == ("l2", 2.0)
 
 
-def test_a_grid_is_every_combination_and_may_differ_by_variant(tmp_path: Path) -> None:
+def test_a_grid_is_every_combination_and_may_differ_by_configuration(tmp_path: Path) -> None:
     tune = {
         "grid": {"learning_rate": [0.1, 0.2], "losses.0.options.margin": [0.3]},
         "instead": {"wide": {"steps": [5, 6]}},
@@ -77,7 +77,7 @@ def test_changing_leaves_the_original_alone() -> None:
     [
         ({"vary": {}}, "either vary or cross"),
         ({"vary": {"a": 3}}, "mapping from names"),
-        ({"vary": {"a b": {}, "a,b": {}}}, "tells apart"),
+        ({"vary": {"a b": {}, "a,b": {}}}, "same file name"),
         ({"seeds": []}, "seeds"),
         ({"seeds": [1, 1]}, "seeds"),
         ({"base": 3}, "base"),
@@ -93,14 +93,14 @@ def test_changing_leaves_the_original_alone() -> None:
             {"hypotheses": [{"hypothesis": "c", "better": ["wide", "plain"], "than": ["plain"]}]},
             "as many configurations",
         ),
-        ({"hypotheses": [{"hypothesis": "c", "better": ["wide"], "than": ["plain"], "figure": "mAP"}]}, "mAP"),
+        ({"hypotheses": [{"hypothesis": "c", "better": ["wide"], "than": ["plain"], "metric": "mAP"}]}, "mAP"),
     ],
 )
-def test_wrong_studies_are_named_before_anything_runs(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+def test_wrong_ablations_are_named_before_anything_runs(tmp_path: Path, change: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         load_ablation(write(tmp_path, change))
 
 
-@pytest.mark.parametrize("file", STUDIES, ids=lambda p: p.name)
-def test_shipped_studies_are_sound(file: Path) -> None:
+@pytest.mark.parametrize("file", ABLATIONS, ids=lambda p: p.name)
+def test_shipped_ablations_are_valid(file: Path) -> None:
     assert load_ablation(file).configurations

@@ -39,13 +39,13 @@ def ranking(count: int = 1, **values: object) -> Ranking:
     ("values", "kinds"),
     [
         ({}, []),
-        ({"category_margin": LIMITS.object_margin}, ["wrong_object"]),
-        ({"category_margin": LIMITS.object_margin - 0.01}, []),
+        ({"category_margin": LIMITS.mislabeled_margin}, ["mislabeled"]),
+        ({"category_margin": LIMITS.mislabeled_margin - 0.01}, []),
         ({"category_margin": np.inf}, []),  # nobody photographed its category
-        ({"rank": 2, "own": 1.0}, ["elsewhere"]),
+        ({"rank": 2, "own": 1.0}, ["mispaired"]),
         ({"rank": 2, "own": 1.01}, []),
         ({"rank": 3, "own": 0.5, "first": [2, 1]}, []),  # beaten by another category, though not by far
-        ({"rank": 3, "own": 0.5, "category_margin": 2.0}, ["wrong_object"]),
+        ({"rank": 3, "own": 0.5, "category_margin": 2.0}, ["mislabeled"]),
         ({"near_categories": LIMITS.ambiguous_categories}, ["ambiguous"]),
         ({"near_categories": LIMITS.ambiguous_categories - 1, "near_photos": 99}, []),
     ],
@@ -58,7 +58,7 @@ def test_sketches(values: dict[str, object], kinds: list[str]) -> None:
         assert (finding.key, finding.others[0]) == ("cat/0-1", PHOTOS[values.get("first", [1])[0]].key)
 
 
-def test_sketches_of_a_hidden_subject_are_not_to_blame() -> None:
+def test_sketches_of_an_occluded_photo_are_not_to_blame() -> None:
     sketch, values = Sketch("cat", "cat/0-1", "cat/0"), ranking(rank=9, own=0.0, category_margin=5.0)
     assert check_sketches([sketch], PHOTOS, values, CATEGORIES, frozenset({"cat/0"}), LIMITS) == []
 
@@ -106,20 +106,24 @@ def test_ink(ink: Ink, kinds: list[str]) -> None:
 @pytest.mark.parametrize(
     ("test", "kind", "key"),
     [
-        (None, "near_twins", "cat/0"),
-        (frozenset({"cat/0", "cat/1"}), "near_twins", "cat/0"),
-        (frozenset({"cat/1"}), "across_parts", "cat/1"),
+        (None, "near_duplicate", "cat/0"),
+        (frozenset({"cat/0", "cat/1"}), "near_duplicate", "cat/0"),
+        (frozenset({"cat/1"}), "cross_split_duplicate", "cat/1"),
         (frozenset(), None, None),
     ],
 )
-def test_twins(test: frozenset[str] | None, kind: str | None, key: str | None) -> None:
+def test_duplicates(test: frozenset[str] | None, kind: str | None, key: str | None) -> None:
     found = check_near_duplicates(PHOTOS, [NearDuplicates(0, 1, "near", 0.95, 0.3)], test)
     assert [(finding.kind, finding.key) for finding in found] == ([(kind, key)] if kind else [])
 
 
-def test_one_picture_twice_is_told_from_near_twins() -> None:
+def test_exact_duplicates_are_told_from_near_duplicates() -> None:
     (found,) = check_near_duplicates(PHOTOS, [NearDuplicates(0, 2, "mirrored", 0.4, 0.99)], None)
-    assert (found.kind, found.facts["duplicates"], found.facts["same_category"]) == ("same_picture", "mirrored", False)
+    assert (found.kind, found.facts["duplicates"], found.facts["same_category"]) == (
+        "exact_duplicate",
+        "mirrored",
+        False,
+    )
 
 
 def test_what_is_shown_varies_by_category() -> None:
@@ -133,6 +137,6 @@ def test_what_is_shown_varies_by_category() -> None:
 
 def test_thresholds_can_be_others() -> None:
     sketch = Sketch("cat", "cat/0-1", "cat/0")
-    limits = replace(LIMITS, object_margin=-3.0)
-    assert check_sketches([sketch], PHOTOS, ranking(), CATEGORIES, frozenset(), limits)[0].kind == "wrong_object"
-    assert limits.to_dict()["object_margin"] == -3.0
+    limits = replace(LIMITS, mislabeled_margin=-3.0)
+    assert check_sketches([sketch], PHOTOS, ranking(), CATEGORIES, frozenset(), limits)[0].kind == "mislabeled"
+    assert limits.to_dict()["mislabeled_margin"] == -3.0

@@ -35,7 +35,7 @@ def photos(tmp_path: Path) -> list[Photo]:
     return [Photo(tmp_path / f"{name}.jpg", "c", name) for name in [*pictures, "broken"]]
 
 
-def test_one_picture_is_found_by_its_pixels_and_near_twins_by_embeddings(photos: list[Photo]) -> None:
+def test_exact_duplicates_are_found_by_pixels_and_near_duplicates_by_embeddings(photos: list[Photo]) -> None:
     embeddings = np.eye(7, dtype=np.float32)
     embeddings[3] = embeddings[0] * 2  # b is near a, whatever the lengths
     small = small_pictures(photos)

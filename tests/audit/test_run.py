@@ -47,8 +47,8 @@ def test_known_faults_are_found_listed_and_shown(faulty: Path, tmp_path: Path, e
     keys = {kind: [finding.key for finding in findings] for kind, findings in found.findings.items()}
     assert keys["blank"] == ["cat/n02_102-1"]
     assert keys["cropped"] == ["hot-air_balloon/n02_102-1"]
-    assert keys["same_picture"] == ["cat/n02_102"]
-    assert "across_parts" not in keys
+    assert keys["exact_duplicate"] == ["cat/n02_102"]
+    assert "cross_split_duplicate" not in keys
     # The blank sketch has no raster, so that it has no embedding either.
     assert {problem.key for problem in found.problems} == {"cat/n02_102-1", "hot-air_balloon/n03_103-1"}
     data = json.loads(json.dumps(found.to_dict(), allow_nan=False))
@@ -72,17 +72,17 @@ def test_known_faults_are_found_listed_and_shown(faulty: Path, tmp_path: Path, e
     assert "dark" in page
 
 
-def test_an_audit_of_the_training_part_reads_no_file_of_the_test_part(faulty: Path, encoder: Encoder) -> None:
+def test_an_audit_of_the_training_split_reads_no_file_of_the_test_split(faulty: Path, encoder: Encoder) -> None:
     before = audit(load_input("sketchy", faulty), encoder).to_dict()
     for file in faulty.glob("256x256/*/*/*/n0[01]_*"):  # the photos on the list and their sketches
         file.write_bytes(b"no picture")
     assert audit(load_input("sketchy", faulty), encoder).to_dict() == before
 
 
-def test_the_test_part_is_audited_apart_and_fits_no_training(faulty: Path, tmp_path: Path, encoder: Encoder) -> None:
+def test_the_test_split_is_audited_apart_and_fits_no_training(faulty: Path, tmp_path: Path, encoder: Encoder) -> None:
     part = load_input("sketchy", faulty, "test")
     found = audit(part, encoder)
-    across = found.findings["across_parts"]
+    across = found.findings["cross_split_duplicate"]
     assert {(finding.key, finding.others[0]) for finding in across if finding.facts["duplicates"] == "same"} == {
         ("cat/n00_100", "cat/n02_102"),
         ("cat/n00_100", "cat/n03_103"),
@@ -90,15 +90,15 @@ def test_the_test_part_is_audited_apart_and_fits_no_training(faulty: Path, tmp_p
     assert TEST_ONLY in found.remarks
     assert {f.key for f in found.findings["blank"]} == set()  # it is the training part's
     files = write_lists(tmp_path / "lists", found)
-    assert all(file.name.startswith("test-part-") for file in files.values())
+    assert all(file.name.startswith("test-split-") for file in files.values())
     write_page(tmp_path / "report.html", found, files)
     assert TEST_ONLY in (tmp_path / "report.html").read_text()
     files["pose"].write_text("cat/n00_100-1\n")
-    with pytest.raises(DatasetError, match="none of its 1 entries is in the training part"):
+    with pytest.raises(DatasetError, match="none of its 1 entries is in the training subset"):
         exclude(load_input("sketchy", faulty).dataset, [files["pose"]])
 
 
-def test_a_sketch_of_a_wrong_object_is_found(tmp_path: Path, encoder: Encoder) -> None:
+def test_a_mislabeled_sketch_is_found(tmp_path: Path, encoder: Encoder) -> None:
     """Two categories of one shape each, and photos that look as sketches do; one sketch is of the other's shape."""
     for category, shape in (("cup", "one"), ("saw", "another")):
         (tmp_path / f"photo/{category}").mkdir(parents=True)
@@ -108,8 +108,8 @@ def test_a_sketch_of_a_wrong_object_is_found(tmp_path: Path, encoder: Encoder) -
         write_sketch(tmp_path / f"sketch/{category}/right.png", shape)
     write_sketch(tmp_path / "sketch/cup/wrong.png", "another")
     found = audit(load_input("categories", tmp_path), encoder)
-    assert [finding.key for finding in found.findings["wrong_object"]] == ["cup/wrong.png"]
-    assert found.findings["wrong_object"][0].facts["taken_for"] == "saw"
+    assert [finding.key for finding in found.findings["mislabeled"]] == ["cup/wrong.png"]
+    assert found.findings["mislabeled"][0].facts["taken_for"] == "saw"
     assert [(c.category, c.taken_for, c.sketches) for c in found.confusions] == [("cup", "saw", 1)]
     assert np.isnan(found.own_first)
     assert found.to_dict()["own_first"] is None
@@ -142,9 +142,9 @@ def test_every_kind_of_set(tmp_path: Path, encoder: Encoder, kind: str) -> None:
     part = load_input(kind, write[kind](tmp_path))
     found = audit(part, encoder)
     assert len(found.categories) == (3 if kind == "categories" else 1)
-    assert found.findings["wrong_object"] == () or kind == "categories"
+    assert found.findings["mislabeled"] == () or kind == "categories"
     if kind in ("pairs", "categories"):
-        with pytest.raises(ConfigError, match="no test part"):
+        with pytest.raises(ConfigError, match="has no test split"):
             load_input(kind, tmp_path, "test")
     else:
         assert load_input(kind, tmp_path, "test").dataset.photos
@@ -160,7 +160,7 @@ def test_halves_part_the_drawn_photos_and_can_be_audited_alone(faulty: Path, tmp
     assert {sketch.photo for sketch in part.dataset.sketches} == set(files[name].read_text().split())
     assert part.dataset.photos == whole.dataset.photos
     assert f"{name}.txt names" in " ".join(audit(part, encoder).remarks)
-    with pytest.raises(DatasetError, match="is drawn in the test part"):
+    with pytest.raises(DatasetError, match="has a sketch in the test subset"):
         load_input("sketchy", faulty, "test", only=files[name])
 
 

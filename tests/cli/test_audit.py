@@ -22,17 +22,17 @@ def test_people_get_a_table_a_report_and_lists(tmp_path: Path, tiny_model: Model
     assert "Near-duplicate photos" in result.stdout
     assert (tmp_path / "out/report.html").read_text().startswith("<!doctype html>")
     assert {file.name for file in (tmp_path / "out/lists").iterdir()} >= {"invalid-error.txt", "near-duplicates.txt"}
-    assert not (tmp_path / "out/test-part").exists()
+    assert not (tmp_path / "out/test-split").exists()
 
 
-def test_programs_get_the_findings_and_the_test_part_is_apart(tmp_path: Path, tiny_model: ModelPackage) -> None:
+def test_programs_get_the_findings_and_the_test_split_is_apart(tmp_path: Path, tiny_model: ModelPackage) -> None:
     root = write_sketchy(tmp_path / "sketchy")
     common = ("--model", tiny_model.path, "--out", tmp_path / "out", "--threads", 1)
-    result = run("sketchy", root, *common, "--part", "test", "--json")
+    result = run("sketchy", root, *common, "--split", "test", "--json")
     data = json.loads(result.stdout)
-    assert (data["kind"], data["part"], data["photos"], data["sketches"]) == ("sketchy", "test", 6, 12)
+    assert (data["kind"], data["subset"], data["photos"], data["sketches"]) == ("sketchy", "test", 6, 12)
     assert {"counts", "findings", "confusions", "negatives", "thresholds", "lists", "split_sha256"} <= set(data)
-    assert json.loads((tmp_path / "out/test-part/findings.json").read_text()) == data
+    assert json.loads((tmp_path / "out/test-split/findings.json").read_text()) == data
     assert not (tmp_path / "out/report.html").exists()
 
 

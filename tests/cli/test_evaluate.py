@@ -37,7 +37,7 @@ def test_every_protocol_prints_its_fixed_names(tmp_path: Path, tiny_model: Model
         ("pairs", write_pairs(tmp_path / "pairs")): (10, 5),
         ("categories", tmp_path / "categories"): (6, 12),
         ("chairv2", write_chairv2(tmp_path / "chairv2")): (4, 2),
-        ("words", tmp_path / "quickdraw", tmp_path / "categories/photo", "--part", "all"): (18, 12),
+        ("words", tmp_path / "quickdraw", tmp_path / "categories/photo", "--split", "all"): (18, 12),
     }
     for arguments, counts in protocols.items():
         result = run(*arguments, "--model", tiny_model.path, "--threads", 1, "--json")

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -83,11 +84,11 @@ def test_index_reports_what_it_did(tmp_path: Path, photos: Path, tiny_model: Mod
     assert "3 unchanged" in run("index", photos, "--library", library).stdout
 
 
-def test_search_lists_rank_path_and_score(library: Path, photos: Path, tmp_path: Path) -> None:
+def test_search_lists_rank_id_path_and_score(library: Path, photos: Path, tmp_path: Path) -> None:
     sketch = tmp_path / "sketch.json"
     sketch.write_text(STROKES)
     found = run_json("search", sketch, "--library", library, "-k", 3)
-    assert [sorted(result) for result in found] == [["path", "rank", "score"]] * 3
+    assert [sorted(result) for result in found] == [["id", "path", "rank", "score"]] * 3
     assert [result["rank"] for result in found] == [1, 2, 3]
     assert found == run_json("search", "-", "--library", library, "-k", 3, text=STROKES)
     below = run_json("search", sketch, "--library", library, "--folder", photos / "b")
@@ -97,6 +98,33 @@ def test_search_lists_rank_path_and_score(library: Path, photos: Path, tmp_path:
     text = run("search", sketch, "--library", library, "-k", 1).stdout
     assert found[0]["path"] in text
     assert len(text.splitlines()) == 1
+
+
+def test_search_pages_and_filters_by_time(library: Path, photos: Path) -> None:
+    for seed in range(4):
+        path = photos / ("a" if seed < 2 else "b") / f"{seed}.jpg"
+        when = datetime(2024, 5, 1 + seed, 12, tzinfo=UTC).timestamp()
+        os.utime(path, (when, when))
+    run("sync", "--library", library)
+
+    def search(*options: object) -> list[Any]:
+        return run_json("search", "-", "--library", library, *options, text=STROKES)
+
+    def names(*options: object) -> list[str]:
+        return sorted(Path(result["path"]).name for result in search(*options))
+
+    whole = search()
+    assert search("-k", 2, "--offset", 1) == whole[1:3]
+    assert names("--after", "2024-05-02T12:00:00+00:00") == ["1.jpg", "2.jpg", "3.jpg"]
+    assert names("--before", "2024-05-02T12:00Z") == ["0.jpg"]
+    assert names("--after", "2024-05-01T13:00Z", "--before", "2024-05-03T13:00Z", "--folder", photos / "b") == ["2.jpg"]
+    late = run("search", "-", "--library", library, "--after", "2030-01-01", text=STROKES)
+    assert (late.exit_code, late.stdout, late.stderr) == (0, "", "There are no photos that match the filter.\n")
+    deep = run("search", "-", "--library", library, "--offset", 50, text=STROKES)
+    assert (deep.exit_code, deep.stdout, deep.stderr) == (0, "", "There are no results after rank 50.\n")
+    assert run("search", "-", "--library", library, "--after", "yesterday", text=STROKES).exit_code == 2
+    twisted = run("search", "-", "--library", library, "--after", "2024-05-02", "--before", "2024-05-01", "--json")
+    assert json.loads(twisted.stderr)["error"] == "InputError"
 
 
 def test_sync_remove_failures_status_and_verify(library: Path, photos: Path) -> None:
@@ -188,7 +216,6 @@ def test_the_library_of_the_environment(library: Path, tmp_path: Path, monkeypat
     assert run_json("status")["photos"] == 4
     monkeypatch.delenv(commands.LIBRARY_VARIABLE)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    monkeypatch.setattr(sys, "platform", "linux")
     assert commands.default_library() == tmp_path / "data" / "sketchseek" / "library"
 
 

@@ -46,7 +46,7 @@ def test_a_list_of_the_test_part_fits_no_training_part(tmp_path: Path) -> None:
     dataset = load_sketchy(write_sketchy(tmp_path))
     training = dataset.subset(photos=sketchy_split(dataset).train_photo_keys)
     path = write(tmp_path / "a.txt", "cat/n00_100-1\ncat/n01_101\n")
-    with pytest.raises(DatasetError, match="none of its 2 entries is in the training part"):
+    with pytest.raises(DatasetError, match="none of its 2 entries is in the training subset"):
         exclude(training, [path])
     assert exclude(training, [write(tmp_path / "none.txt", "")]) == training
 

@@ -6,8 +6,16 @@ from pathlib import Path
 import pytest
 
 from mini_sets import CATEGORIES, write_sketchy
-from sketchseek.datasets.sketchy import VARIANT, invalid_sketches, load_sketchy, sketchy_split
-from sketchseek.errors import DatasetError
+from sketchseek.datasets.registry import dataset_spec
+from sketchseek.datasets.sketchy import (
+    CROPPED_VARIANT,
+    VARIANT,
+    invalid_sketches,
+    load_sketchy,
+    refuse_test_photos,
+    sketchy_split,
+)
+from sketchseek.errors import ConfigError, DatasetError
 
 
 def test_the_official_layout_gives_photos_sketches_and_their_pairs(tmp_path: Path) -> None:
@@ -108,7 +116,30 @@ def test_litter_of_file_systems_is_passed_over(tmp_path: Path) -> None:
 def test_the_real_subset_s_counts(real_data: Path) -> None:
     dataset = load_sketchy(real_data / "sketchy")
     split = sketchy_split(dataset)
-    assert (len(dataset.categories), len(dataset.photos), len(dataset.sketches)) == (125, 3388, 5627)
-    assert len(dataset.paired().photos) == 946
+    assert (len(dataset.categories), len(dataset.photos), len(dataset.sketches)) == (125, 3436, 6648)
+    assert len(dataset.paired().photos) == 1172
     assert (len(split.test_photo_keys), split.missing) == (1225, ())
     assert len(dataset.subset(photos=split.test_photo_keys).sketches) == 848
+
+
+def test_the_cropped_variant_has_the_same_keys(tmp_path: Path) -> None:
+    root = write_sketchy(tmp_path)
+    for kind in ("photo", "sketch"):
+        shutil.copytree(root / f"256x256/{kind}/{VARIANT}/cat", root / f"256x256/{kind}/{CROPPED_VARIANT}/cat")
+    cropped = dataset_spec("sketchy").read(root, variant=CROPPED_VARIANT)
+    whole = dataset_spec("sketchy").read(root)
+    assert whole.dataset == load_sketchy(root)
+    assert cropped.dataset.categories == ("cat",)
+    assert {photo.key for photo in cropped.dataset.photos} < {photo.key for photo in whole.dataset.photos}
+    assert all(CROPPED_VARIANT in str(item.path) for item in (*cropped.dataset.photos, *cropped.dataset.sketches))
+    assert {photo.key for photo in cropped.training.photos} == {"cat/n02_102", "cat/n03_103"}
+    with pytest.raises(ConfigError, match="sketchy has no variant 'tx_9'"):
+        dataset_spec("sketchy").read(root, variant="tx_9")
+
+
+@pytest.mark.real_data
+def test_the_real_cropped_variant_is_for_training_only(real_data: Path) -> None:
+    cropped = dataset_spec("sketchy", "train").read(real_data / "sketchy", variant=CROPPED_VARIANT)
+    assert (len(cropped.training.photos), len(cropped.training.sketches)) == (727, 4215)
+    refuse_test_photos(cropped.training.photos)
+    refuse_test_photos(dataset_spec("sketchy").read(real_data / "sketchy").training.photos)

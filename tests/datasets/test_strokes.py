@@ -45,7 +45,7 @@ def test_quickdraw_splits_by_key_alone(tmp_path: Path) -> None:
     [
         ("{", "not valid JSON"),
         ("[]", "not a JSON object"),
-        ('{"drawing": []}', "lacks key_id"),
+        ('{"drawing": []}', "key_id or drawing is missing"),
         ('{"key_id": "1", "drawing": 5}', "its sketch is not"),
         ('{"key_id": "1", "drawing": [[[1, 2], [3]]]}', "more x than y"),
         ('{"key_id": "1", "drawing": [[["a"], ["b"]]]}', "its sketch is not"),

@@ -35,7 +35,7 @@ def test_photos_are_matched_by_their_folders_names(tmp_path: Path) -> None:
         write_photo(tmp_path / f"photos/{folder}/1.jpg", folder)
     dataset = load_tuberlin(tmp_path, tmp_path / "photos")
     assert [photo.category for photo in dataset.photos] == ["ant", "alarm clock"]
-    with pytest.raises(DatasetError, match="no folder in it is named as a category"):
+    with pytest.raises(DatasetError, match="no folder in it has the name of a sketch category"):
         load_tuberlin(tmp_path, tmp_path / "photos/bus")
 
 

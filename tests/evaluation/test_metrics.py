@@ -181,8 +181,8 @@ def test_many_relevant_photos_are_ranked_a_few_queries_at_a_time(monkeypatch) ->
     query_labels, gallery_labels = rng.integers(0, 2, 20), rng.integers(0, 2, 50)
     whole = score_queries(queries, gallery, query_labels, gallery_labels, ks=KS)
     held: list[int] = []
-    ranks = metrics._Finder.ranks
-    monkeypatch.setattr(metrics._Finder, "ranks", lambda self, q, n: held.append(len(q)) or ranks(self, q, n))
+    ranks = metrics._Ranker.ranks
+    monkeypatch.setattr(metrics._Ranker, "ranks", lambda self, q, n: held.append(len(q)) or ranks(self, q, n))
     monkeypatch.setattr(metrics, "RELEVANT", 70)
     parts = score_queries(queries, gallery, query_labels, gallery_labels, ks=KS)
     assert_same(fast(parts), fast(whole))

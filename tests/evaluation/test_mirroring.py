@@ -10,7 +10,7 @@ from PIL import Image
 
 from mini_sets import write_pairs
 from sketchseek.cli import cli
-from sketchseek.evaluation.mirroring import add_mirror_figures, preference
+from sketchseek.evaluation.mirroring import add_mirror_metrics, preference
 from sketchseek.evaluation.protocols import evaluate_pairs
 from sketchseek.models.package import ModelPackage
 
@@ -60,7 +60,7 @@ def test_sketches_that_face_the_wrong_way_find_the_mirror_image(
     assert result.report.metrics["recall@1"] == (
         1.0 if weight == 0 else pytest.approx(result.report.metrics["recall@1"])
     )
-    add_mirror_figures(result, encoder)
+    add_mirror_metrics(result, encoder)
     metrics = result.report.metrics
     assert metrics["own_over_mirror"] == preferred
     assert metrics["mirrored_recall@1"] == recall
@@ -72,7 +72,7 @@ def test_sketches_that_face_the_right_way_prefer_their_photo(pairs: Path) -> Non
     for file in (pairs / "sketch").glob("*-2.png"):
         file.unlink()
     result = evaluate_pairs(pairs, Sides(0.5))
-    add_mirror_figures(result, Sides(0.5))
+    add_mirror_metrics(result, Sides(0.5))
     assert result.report.metrics["own_over_mirror"] == 1.0
     assert result.report.metrics["mirrored_recall@1"] == 1.0
 

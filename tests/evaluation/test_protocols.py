@@ -93,7 +93,7 @@ def test_sketchy_s_missing_photos_are_counted_and_their_sketches_left_out(sketch
     (sketchy / f"256x256/photo/{VARIANT}/cat/n00_100.jpg").unlink()
     report = evaluate_sketchy(sketchy, Reader(SKETCHY_NAMES)).report
     assert (report.queries, report.gallery, report.missing, report.left_out) == (10, 5, ("cat/n00_100",), 2)
-    assert "missing, and so not in the gallery: 1 (with them, sketches left out: 2). cat/n00_100" in " ".join(
+    assert "Missing photos, not in the gallery: 1 (sketches left out with them: 2). cat/n00_100" in " ".join(
         report.notes()
     )
 
@@ -158,15 +158,15 @@ def test_words_ask_only_with_words_that_name_a_category(tmp_path: Path, encoder:
     write_quickdraw(tmp_path / "sketches", count=20)
     write_categories(tmp_path / "photos")
     (tmp_path / "sketches/simplified/The Sun.ndjson").write_text("broken, but never read")
-    result = evaluate_words(tmp_path / "sketches", tmp_path / "photos/photo", encoder, part="all")
+    result = evaluate_words(tmp_path / "sketches", tmp_path / "photos/photo", encoder, split="all")
     assert result.report.to_dict()["words"] == {"cat": "cat", "hot air balloon": "hot-air_balloon"}
     assert (result.report.queries, result.report.gallery) == (40, 12)
     assert {d.category for d in result.sketches} == {"cat", "hot-air_balloon"}
     tested = evaluate_words(tmp_path / "sketches", tmp_path / "photos/photo", encoder).report
     assert 0 < tested.queries < 40
     assert tested.split_sha256 != result.report.split_sha256
-    with pytest.raises(ConfigError, match="part 'train'"):
-        evaluate_words(tmp_path / "sketches", tmp_path / "photos/photo", encoder, part="train")
+    with pytest.raises(ConfigError, match="no split 'train'"):
+        evaluate_words(tmp_path / "sketches", tmp_path / "photos/photo", encoder, split="train")
 
 
 def test_words_match_however_they_are_written() -> None:

@@ -27,7 +27,7 @@ def main(folder: str, path: str, model: str, log: str) -> None:
 
         def note(now: IndexProgress) -> None:
             nonlocal last
-            for photo, name in reader.execute("SELECT id, path FROM photos WHERE id > ? ORDER BY id", last):
+            for photo, name in reader._rows("SELECT id, path FROM photos WHERE id > ? ORDER BY id", last):
                 file.write(b"%d %s\n" % (photo, name))
                 last = photo
             file.flush()

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from sketchseek.errors import LibraryCorruptError, LibraryError, LibraryNotFoundError
-from sketchseek.search.catalog import FILE, Catalog, Row
+from sketchseek.search.catalog import FILE, Catalog, LibraryMetadata, Row
+
+METADATA = LibraryMetadata("tiny", "tiny", "0123", 2, "cosine")
 
 
 def row(path: str, value: float = 0.0, digest: bytes = b"d") -> Row:
@@ -19,7 +21,7 @@ def row(path: str, value: float = 0.0, digest: bytes = b"d") -> Row:
 @pytest.fixture
 def catalog(tmp_path: Path) -> Iterator[Catalog]:
     """An empty catalog, open for writing."""
-    with closing(Catalog(tmp_path, create={})) as catalog:
+    with closing(Catalog(tmp_path, create=METADATA)) as catalog:
         yield catalog
 
 
@@ -58,7 +60,7 @@ def test_a_follower_can_catch_up(catalog: Catalog) -> None:
 
 def test_a_transaction_happens_or_does_not(catalog: Catalog, tmp_path: Path) -> None:
     other = Catalog(tmp_path)
-    changes = other.meta()["changes"]
+    changes = other.metadata().changes
 
     def half() -> None:
         with catalog.transaction():
@@ -68,11 +70,11 @@ def test_a_transaction_happens_or_does_not(catalog: Catalog, tmp_path: Path) -> 
 
     with pytest.raises(KeyboardInterrupt):
         half()
-    assert (other.count(), other.meta()["changes"]) == (0, changes)
+    assert (other.count(), other.metadata().changes) == (0, changes)
     with catalog.transaction():
         catalog.add(row("/a"))
     assert other.count() == 1
-    assert int(other.meta()["changes"]) > int(changes)
+    assert other.metadata().changes > changes
 
 
 def test_a_snapshot_stays(catalog: Catalog, tmp_path: Path) -> None:
@@ -140,7 +142,7 @@ def test_a_database_that_a_crash_left_empty_is_none(tmp_path: Path, journal: str
     connection.close()
     with pytest.raises(LibraryNotFoundError):
         Catalog(tmp_path)
-    assert Catalog(tmp_path, create={"fact": "1"}).meta()["fact"] == "1"
+    assert Catalog(tmp_path, create=METADATA).metadata() == METADATA
 
 
 @pytest.mark.parametrize("content", [b"not a database " * 100, b"SQLite format 3\0" + b"\xff" * 5000])
@@ -154,13 +156,13 @@ def test_another_program_s_database_is_left_alone(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / FILE) as connection:
         connection.execute("CREATE TABLE theirs (x)")
     connection.close()
-    for create in (None, {}):
+    for create in (None, METADATA):
         with pytest.raises(LibraryCorruptError, match="not a catalog of sketchseek"):
             Catalog(tmp_path, create=create)
 
 
 def test_a_newer_format_is_refused(catalog: Catalog, tmp_path: Path) -> None:
-    catalog.execute("PRAGMA user_version = 99")
+    catalog._rows("PRAGMA user_version = 99")
     with pytest.raises(LibraryError, match="format 99"):
         Catalog(tmp_path)
 
@@ -199,8 +201,8 @@ def test_a_vector_of_another_length_is_named(catalog: Catalog) -> None:
 def test_a_full_disk_is_named_and_what_was_committed_stays(catalog: Catalog) -> None:
     with catalog.transaction():
         catalog.add(row("/a"))
-    pages = catalog.execute("PRAGMA page_count")[0][0]
-    catalog.execute(f"PRAGMA max_page_count = {pages + 1}")
+    pages = catalog._rows("PRAGMA page_count")[0][0]
+    catalog._rows(f"PRAGMA max_page_count = {pages + 1}")
 
     def fill() -> None:
         with catalog.transaction():

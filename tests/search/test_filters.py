@@ -10,8 +10,8 @@ import pytest
 from served import picture
 from sketchseek.errors import InputError
 from sketchseek.models.package import ModelPackage
-from sketchseek.search.filters import Filter
 from sketchseek.search.library import Library
+from sketchseek.search.params import Filter
 
 LINES = [[[10, 200, 200], [10, 10, 90]]]
 FIRST = datetime(2020, 1, 1, tzinfo=UTC)
@@ -33,7 +33,7 @@ def library(tmp_path_factory: pytest.TempPathFactory, tiny_model: ModelPackage) 
 
 
 def found(library: Library, **bounds: object) -> list[int]:
-    results = library.search(LINES, k=100, **bounds)  # type: ignore[arg-type]
+    results = library.search(LINES, k=100, filter=Filter(**bounds))  # type: ignore[arg-type]
     return sorted(int(one.path.stem) for one in results)
 
 
@@ -51,9 +51,9 @@ def test_bounds_hold_their_start_and_not_their_end(library: Library, tmp_path: P
 
 
 def test_every_search_is_narrowed(library: Library) -> None:
-    bounds = {"after": FIRST + timedelta(days=2), "before": FIRST + timedelta(days=7), "k": 100}
+    bounds = {"filter": Filter(after=FIRST + timedelta(days=2), before=FIRST + timedelta(days=7)), "k": 100}
     vector = library.encoder.encode_sketch(LINES)
-    some = library.search(LINES, k=1, after=bounds["after"])[0]
+    some = library.search(LINES, k=1, filter=Filter(after=FIRST + timedelta(days=2)))[0]
     for results, expected in (
         (library.search_vector(vector, **bounds), [2, 3, 4, 5, 6]),
         (library.search_photo(some.path.read_bytes(), **bounds), [2, 3, 4, 5, 6]),
@@ -74,15 +74,15 @@ def test_pages_join_to_the_whole(library: Library) -> None:
 
 def test_bounds_that_hold_nothing_are_told(library: Library) -> None:
     with pytest.raises(InputError, match="no time is after"):
-        library.search(LINES, after=FIRST, before=FIRST)
+        library.search(LINES, filter=Filter(after=FIRST, before=FIRST))
     with pytest.raises(InputError, match="offset is -1"):
         library.search(LINES, offset=-1)
 
 
 def test_far_times_are_held_within_what_a_file_system_has() -> None:
     for year in (1, 9999):
-        far = Filter.of(after=datetime(year, 6, 1, tzinfo=UTC)).after
+        far = Filter(after=datetime(year, 6, 1, tzinfo=UTC)).bounds().after
         assert far is not None
         assert -(2**63) <= far < 2**63
-    assert not Filter.of()
-    assert Filter.of("/a")
+    assert not Filter()
+    assert Filter("/a")

@@ -13,14 +13,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sketchseek import atomic_write
 from sketchseek.search import index_mirror
-from sketchseek.search.catalog import Catalog, Row
+from sketchseek.search.catalog import Catalog, LibraryMetadata, Row
 from sketchseek.search.index import snapshots
 from sketchseek.search.index.exact import ExactIndex
 from sketchseek.search.index_mirror import IndexMirror
 from sketchseek.search.index_search import nearest
 
 DIMENSION = 8
+METADATA = LibraryMetadata("tiny", "tiny", "0123", DIMENSION, "cosine")
 
 
 def add(catalog: Catalog, count: int, seed: int = 0) -> None:
@@ -34,7 +36,7 @@ def add(catalog: Catalog, count: int, seed: int = 0) -> None:
 @pytest.fixture
 def catalog(tmp_path: Path) -> Iterator[Catalog]:
     """A catalog of 50 photos whose index is on disk."""
-    with closing(Catalog(tmp_path, create={})) as catalog:
+    with closing(Catalog(tmp_path, create=METADATA)) as catalog:
         add(catalog, 50)
         assert IndexMirror(tmp_path, DIMENSION, "cosine").save(catalog)
         yield catalog
@@ -54,7 +56,7 @@ def assert_congruent(folder: Path, catalog: Catalog) -> IndexMirror:
     """A fresh mirror holds exactly the catalog's photos, each under its own vector."""
     fresh = IndexMirror(folder, DIMENSION, "cosine")
     with catalog.snapshot():
-        index = fresh.current(catalog, catalog.meta())
+        index = fresh.current(catalog, catalog.metadata())
         ids = catalog.ids()
         assert len(index) == len(ids)
         for ids_, vectors in catalog.vectors(DIMENSION):
@@ -116,7 +118,7 @@ def test_a_damaged_index_is_built_again(
     damage(tmp_path)
     with caplog.at_level(logging.WARNING):
         assert assert_congruent(tmp_path, catalog).stale
-    assert "building it again" in caplog.text
+    assert "rebuilding it" in caplog.text
     if (tmp_path / snapshots.FOLDER).is_file():
         assert not IndexMirror(tmp_path, DIMENSION, "cosine").save(
             catalog
@@ -132,24 +134,26 @@ def test_a_record_that_does_not_fit_is_not_used(tmp_path: Path, catalog: Catalog
     text = json.dumps(json.loads(json_file(tmp_path).read_text()) | change).encode()
     json_file(tmp_path).write_bytes(text)
     with catalog.transaction():
-        catalog.set_meta(snapshot=f"{json_file(tmp_path).stem} {hashlib.sha256(text).hexdigest()}")
+        catalog.set_snapshot(f"{json_file(tmp_path).stem} {hashlib.sha256(text).hexdigest()}")
     assert assert_congruent(tmp_path, catalog).stale
 
 
 def test_an_index_that_lacks_a_photo_is_not_used(tmp_path: Path, catalog: Catalog) -> None:
     with catalog.snapshot():
-        index = IndexMirror(tmp_path, DIMENSION, "cosine").current(catalog, catalog.meta())
+        index = IndexMirror(tmp_path, DIMENSION, "cosine").current(catalog, catalog.metadata())
         state = catalog.state()
     index.remove(catalog.ids()[7:8])
-    record = snapshots.save(tmp_path, index, built=50, epoch=0, last_id=state.last_id, last_removal=state.last_removal)
+    record = snapshots.save(
+        tmp_path, index, built=50, revision=0, last_id=state.last_id, last_removal=state.last_removal
+    )
     with catalog.transaction():
-        catalog.set_meta(snapshot=record)
+        catalog.set_snapshot(record)
     assert assert_congruent(tmp_path, catalog).stale
 
 
 def test_an_older_catalog_does_not_take_a_newer_index(tmp_path: Path, catalog: Catalog) -> None:
     (tmp_path / "backup").mkdir()
-    catalog.execute(f"VACUUM INTO '{tmp_path / 'backup' / 'catalog.db'}'")
+    catalog._rows(f"VACUUM INTO '{tmp_path / 'backup' / 'catalog.db'}'")
     add(catalog, 20, seed=1)
     IndexMirror(tmp_path, DIMENSION, "cosine").save(catalog, force=True)
     shutil.copytree(tmp_path / snapshots.FOLDER, tmp_path / "backup" / snapshots.FOLDER)
@@ -170,12 +174,12 @@ def test_photos_that_came_and_went_since_are_caught_up_with(tmp_path: Path, cata
 def test_forgotten_removals_make_a_generation_stale(tmp_path: Path, catalog: Catalog) -> None:
     live = IndexMirror(tmp_path, DIMENSION, "cosine")
     with catalog.snapshot():
-        live.current(catalog, catalog.meta())
+        live.current(catalog, catalog.metadata())
     with catalog.transaction():
         catalog.drop(b"/0/3")
         catalog.forget_removals(catalog.state().last_removal)
     with catalog.snapshot():
-        assert len(live.current(catalog, catalog.meta())) == 49
+        assert len(live.current(catalog, catalog.metadata())) == 49
     assert_congruent(tmp_path, catalog)
 
 
@@ -207,7 +211,7 @@ def test_a_full_disk_costs_the_index_only(
     def full(path: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(snapshots, "_sync", full)
+    monkeypatch.setattr(atomic_write, "_sync", full)
     with caplog.at_level(logging.WARNING):
         assert not IndexMirror(tmp_path, DIMENSION, "cosine").save(catalog, force=True)
     assert "No space left" in caplog.text
@@ -220,12 +224,12 @@ def test_a_large_library_gets_the_approximate_engine_and_readers_take_it_up(
 ) -> None:
     reader = IndexMirror(tmp_path, DIMENSION, "cosine")
     with catalog.snapshot():
-        assert reader.current(catalog, catalog.meta()).name == "exact"
+        assert reader.current(catalog, catalog.metadata()).name == "exact"
     monkeypatch.setattr("sketchseek.search.index.EXACT_UP_TO", 100)
     add(catalog, 200, seed=1)
     assert IndexMirror(tmp_path, DIMENSION, "cosine").save(catalog)
     with catalog.snapshot():
-        index = reader.current(catalog, catalog.meta())
+        index = reader.current(catalog, catalog.metadata())
         assert (index.name, len(index)) == ("approximate", 250)
     add(catalog, 400, seed=2)
     writer = IndexMirror(tmp_path, DIMENSION, "cosine")
@@ -242,7 +246,7 @@ def test_scores_of_the_approximate_engine_are_the_true_ones(
     writer.save(catalog)
     query = np.ones(DIMENSION, np.float32) / np.sqrt(np.float32(DIMENSION))
     with catalog.snapshot():
-        ids, scores = nearest(writer.current(catalog, catalog.meta()), catalog, query, 10)
+        ids, scores = nearest(writer.current(catalog, catalog.metadata()), catalog, query, 10)
         everything = np.concatenate([vectors for _, vectors in catalog.vectors(DIMENSION)]).astype(np.float32)
     np.testing.assert_allclose(scores, np.sort(everything @ query)[::-1][:10], atol=1e-5)
     assert len(set(ids.tolist())) == 10

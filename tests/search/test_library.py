@@ -29,6 +29,7 @@ from sketchseek.models.package import ModelPackage, write_manifest
 from sketchseek.search import pipeline
 from sketchseek.search.catalog import Catalog, Row
 from sketchseek.search.library import Library
+from sketchseek.search.params import Filter
 from sketchseek.search.results import IndexProgress
 from sketchseek.sketches import SketchSource
 from tiny_model import write_tiny_package
@@ -101,16 +102,18 @@ def test_a_photo_finds_its_like_but_not_itself(library: Library, paint: Paint) -
 def test_a_folder_filter_loses_nothing(library: Library, tmp_path: Path, k: int) -> None:
     everything = library.search(TRIANGLE, k=100)
     odd = [result.path for result in everything if result.path.parent.name == "odd"]
-    assert [result.path for result in library.search(TRIANGLE, k=k, folder=tmp_path / "photos" / "odd")] == odd[:k]
+    assert [result.path for result in library.search(TRIANGLE, k=k, filter=Filter(tmp_path / "photos" / "odd"))] == odd[
+        :k
+    ]
 
 
 def test_a_folder_s_name_is_no_prefix_of_another_s(library: Library, tmp_path: Path, paint: Paint) -> None:
     paint("odd-ones/9.jpg", 9)
     paint("odd0/8.jpg", 8)
     library.sync()
-    assert len(library.search(TRIANGLE, k=100, folder=tmp_path / "photos" / "odd")) == 3
-    assert len(library.search(TRIANGLE, k=100, folder="/")) == 8
-    assert library.search(TRIANGLE, folder=tmp_path / "nowhere") == []
+    assert len(library.search(TRIANGLE, k=100, filter=Filter(tmp_path / "photos" / "odd"))) == 3
+    assert len(library.search(TRIANGLE, k=100, filter=Filter("/"))) == 8
+    assert library.search(TRIANGLE, filter=Filter(tmp_path / "nowhere")) == []
 
 
 def test_an_empty_library_finds_nothing(tmp_path: Path, tiny_model: ModelPackage) -> None:
@@ -611,13 +614,13 @@ def test_a_name_that_begins_like_a_home(
     monkeypatch.chdir(tmp_path / "photos")
     with Library.open("~no-such-user/library", tiny_model.path, create=True) as library:
         assert library.add("~no-such-user").indexed == 1
-        assert len(library.search(TRIANGLE, folder="~no-such-user")) == 1
+        assert len(library.search(TRIANGLE, filter=Filter("~no-such-user"))) == 1
         assert library.remove(["~no-such-user"]) == 1
 
 
 def test_names_that_no_file_has_are_errors_of_ours(library: Library, tmp_path: Path, tiny_model: ModelPackage) -> None:
     with pytest.raises(InputError, match=r"\\ud800: not the name of a file"):
-        library.search(TRIANGLE, folder="\ud800")
+        library.search(TRIANGLE, filter=Filter("\ud800"))
     with pytest.raises(InputError, match="no such folder"):
         library.add(["a\0b"])
     for name in ("a\0b", "a" * 5000):

@@ -12,14 +12,15 @@ import pytest
 from sketchseek.errors import InputError
 from sketchseek.models.package import ModelPackage
 from sketchseek.search.catalog import Catalog, Row
-from sketchseek.search.library_model import facts_of
-from sketchseek.search.query import QueryEngine, SearchParams
+from sketchseek.search.library_model import metadata_of
+from sketchseek.search.params import Filter, SearchParams
+from sketchseek.search.query import QueryEngine
 
 COUNT = 20
 
 
 def params(k: int = 5, offset: int = 0, folder: str | None = None) -> SearchParams:
-    return SearchParams.of(k, folder, None, None, offset)
+    return SearchParams(k, offset, Filter(folder))
 
 
 @pytest.fixture
@@ -32,9 +33,9 @@ def vectors() -> np.ndarray:
 
 
 @pytest.fixture
-def finder(tmp_path: Path, tiny_model: ModelPackage, vectors: np.ndarray) -> Iterator[QueryEngine]:
-    """A finder of 20 photos, photo i + 1 being the one with vector i."""
-    with closing(Catalog(tmp_path, create=facts_of(tiny_model))) as catalog:
+def engine(tmp_path: Path, tiny_model: ModelPackage, vectors: np.ndarray) -> Iterator[QueryEngine]:
+    """An engine of 20 photos, photo i + 1 being the one with vector i."""
+    with closing(Catalog(tmp_path, create=metadata_of(tiny_model))) as catalog:
         with catalog.transaction():
             for i, vector in enumerate(vectors.astype(np.float16)):
                 catalog.add(
@@ -46,23 +47,23 @@ def finder(tmp_path: Path, tiny_model: ModelPackage, vectors: np.ndarray) -> Ite
 AXIS = np.eye(16)[0]
 
 
-def test_pages_join(finder: QueryEngine) -> None:
-    pages = [finder.by_vector(AXIS, params(7, offset)) for offset in (0, 7, 14, 21)]
+def test_pages_join(engine: QueryEngine) -> None:
+    pages = [engine.search_vector(AXIS, params(7, offset)) for offset in (0, 7, 14, 21)]
     assert [len(page) for page in pages] == [7, 7, 6, 0]
     assert [result.id for page in pages for result in page] == list(range(1, COUNT + 1))
     assert [result.rank for page in pages for result in page] == list(range(1, COUNT + 1))
 
 
-def test_what_is_left_out_makes_no_page_shorter(finder: QueryEngine, vectors: np.ndarray) -> None:
-    refined = finder.refined(None, AXIS, None, [], [1, 3], params(5))
+def test_what_is_left_out_makes_no_page_shorter(engine: QueryEngine, vectors: np.ndarray) -> None:
+    refined = engine.refine(None, AXIS, None, [], [1, 3], params(5))
     assert [result.id for result in refined] == [2, 4, 5, 6, 7]
-    alike = finder.by_photo(3, params(COUNT))
+    alike = engine.search_photo(3, params(COUNT))
     assert len(alike) == COUNT - 1
     np.testing.assert_allclose([r.score for r in alike], [vectors[2] @ vectors[r.id - 1] for r in alike], atol=2e-3)
 
 
-def test_a_folder_s_pages_are_full_too(finder: QueryEngine) -> None:
-    assert [result.id for result in finder.by_vector(AXIS, params(4, 1, "/even"))] == [4, 6, 8, 10]
+def test_a_folder_s_pages_are_full_too(engine: QueryEngine) -> None:
+    assert [result.id for result in engine.search_vector(AXIS, params(4, 1, "/even"))] == [4, 6, 8, 10]
 
 
 def test_wishes_that_contradict_themselves() -> None:
@@ -72,11 +73,11 @@ def test_wishes_that_contradict_themselves() -> None:
         params(1, -1)
     day = datetime(2024, 5, 1, tzinfo=UTC)
     with pytest.raises(InputError, match="no time is after"):
-        SearchParams.of(1, None, day, day, 0)
+        SearchParams(1, 0, Filter(None, day, day))
 
 
-def test_one_query_at_a_time(finder: QueryEngine) -> None:
-    for queries in ({}, {"drawing": [[[0, 1], [0, 1]]], "photo": 1}):
-        query = {"drawing": None, "vector": None, "photo": None} | queries
+def test_one_query_at_a_time(engine: QueryEngine) -> None:
+    for queries in ({}, {"sketch": [[[0, 1], [0, 1]]], "photo": 1}):
+        query = {"sketch": None, "vector": None, "photo": None} | queries
         with pytest.raises(InputError, match="one of sketch, vector and photo"):
-            finder.refined(**query, right=[], wrong=[], params=params())
+            engine.refine(**query, right=[], wrong=[], params=params())

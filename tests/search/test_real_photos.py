@@ -6,6 +6,7 @@ import pytest
 
 from sketchseek.models.package import ModelPackage
 from sketchseek.search.library import Library
+from sketchseek.search.params import Filter
 
 pytestmark = pytest.mark.real_data
 
@@ -21,6 +22,6 @@ def test_real_photos_are_indexed_and_find_themselves(real_data: Path, tmp_path: 
             best = library.search_vector(library.encoder.encode_photo(path), k=1)[0]
             assert best.score == pytest.approx(1.0, abs=5e-3)
         sketch = sorted((real_data / "quickdraw" / "simplified").glob("*.ndjson"))[0]
-        below = library.search(sketch, k=10_000, folder=folders[1])
+        below = library.search(sketch, k=10_000, filter=Filter(folders[1]))
         assert {result.path for result in below} == {path for path in paths if path.is_relative_to(folders[1])}
         assert library.sync().unchanged == len(paths)

@@ -16,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from PIL import Image
 
 from sketchseek.search.library import Library
+from sketchseek.search.params import Filter
 from tiny_model import write_tiny_package
 
 NAMES = [f"{folder}/{name}.png" for folder in ("a", "a/b", "ab") for name in ("1", "2", "3")]
@@ -126,7 +127,7 @@ class SyncMachine(RuleBasedStateMachine):
                 seed = self.known[str(result.path.relative_to(self.photos))]
                 expected = library.encoder.encode_photo(encoded(seed))
                 np.testing.assert_allclose(library.vector(result.id), expected, atol=2e-3)
-        below = self.library.search_vector(np.ones(16), k=100, folder=self.photos / "a")
+        below = self.library.search_vector(np.ones(16), k=100, filter=Filter(self.photos / "a"))
         assert len(below) == sum(name.startswith("a/") for name in self.known)
 
 

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from sketchseek.server.dependencies import picture_threads
+from sketchseek.server.dependencies import thumbnail_threads
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere niceness is the whole process's")
@@ -15,6 +15,6 @@ def test_threads_for_pictures_give_way_and_others_do_not() -> None:
         return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
 
     before = niceness()
-    with picture_threads(1) as threads:
+    with thumbnail_threads(1) as threads:
         assert threads.submit(niceness).result() == max(10, before)
     assert niceness() == before

@@ -43,7 +43,7 @@ def test_fingerprints_tell_settings_apart() -> None:
         ({"losses": [{"name": "triplet", "pairs": "breed"}]}, r"losses\[0\].pairs: 'breed'"),
         ({"steps": 1.5}, "int is needed"),
         ({"steps": True}, "int is needed"),
-        ({"shared": 1}, "bool is needed"),
+        ({"shared_weights": 1}, "bool is needed"),
         ({"steps": -1}, "negative"),
         ({"validation": 1}, "between 0 and 1"),
         ({"evaluate_every": 0}, "at least 1"),

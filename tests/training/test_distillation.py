@@ -185,15 +185,15 @@ def test_a_student_comes_near_its_teacher(shapes: Path, teacher: str, tmp_path: 
             "photo": {"backbone": "shufflenet_v2_x0_5", "size": SIZE},
             "embedding": EMBEDDING,
             "distance": "cosine",
-            "sources": [{"kind": "sketchy", "path": ".", "lines": True}],
+            "sources": [{"kind": "sketchy", "path": ".", "pseudo_sketches": True}],
             "losses": [],
             "distil": {"teachers": [teacher], "regression": 1.0, "similarity": 1.0},
-            "batch": {"categories": 4, "photos": 4, "sketches": 2, "lines": 4},
+            "batch": {"categories": 4, "photos": 4, "sketches": 2, "pseudo_sketches": 4},
             "steps": 100,
             "evaluate_every": 100,
             "warmup": 2,
             "learning_rate": 0.01,
-            "backbone_rate": 1.0,
+            "learning_rate_multiplier": 1.0,
             "ema": 0.0,
         }
     )
@@ -228,7 +228,7 @@ def test_a_side_starts_from_another_run_and_stays_as_it_is(shapes: Path, tmp_pat
     parts = load_sources(first.sources, shapes, first.validation, 0)
     save_experiment(tmp_path / "first", first)
     train(first, parts, tmp_path / "first", None)
-    photo = settings["photo"] | {"frozen": 6, "start": str(tmp_path / "first")}  # type: ignore[operator]
+    photo = settings["photo"] | {"frozen": 6, "init_from": str(tmp_path / "first")}  # type: ignore[operator]
     second = dataclasses.replace(parse_config(settings | {"photo": photo}), seed=1)
     save_experiment(tmp_path / "second", second)
     train(second, parts, tmp_path / "second", None)
@@ -239,6 +239,6 @@ def test_a_side_starts_from_another_run_and_stays_as_it_is(shapes: Path, tmp_pat
     other = dataclasses.replace(second, validation_seed=1)
     with pytest.raises(ConfigError, match="held out other photos"):
         train(other, parts, tmp_path / "third", None)
-    missing = parse_config(settings | {"photo": photo | {"start": str(tmp_path / "none")}})
+    missing = parse_config(settings | {"photo": photo | {"init_from": str(tmp_path / "none")}})
     with pytest.raises(ConfigError, match="no trained run"):
         train(missing, parts, tmp_path / "third", None)

@@ -69,7 +69,7 @@ def test_two_processes_take_steps_along_the_mean_of_their_gradients(tmp_path: Pa
         for parameter, *copies in zip(*(m.parameters() for m in (model, *replicas)), strict=True):
             if parameter.requires_grad:
                 parameter.grad = (copies[0].grad + copies[1].grad) / 2
-        nn.utils.clip_grad_norm_(model.parameters(), config.clip)
+        nn.utils.clip_grad_norm_(model.parameters(), config.gradient_clip_norm)
         optimizer.step()
         for buffer, *copies in zip(*(m.buffers() for m in (model, *replicas)), strict=True):
             buffer.copy_((copies[0] + copies[1]) / 2)
@@ -95,7 +95,7 @@ def test_a_process_alone_needs_no_fabric() -> None:
 def test_a_memory_of_photos_is_refused_with_several_devices(tmp_path: Path) -> None:
     workers = ProcessGroup()
     workers.count = 2
-    config = parse_config(SETTINGS | {"memory": 8})
+    config = parse_config(SETTINGS | {"cross_batch_memory": 8})
     root = write_shapes(tmp_path / "shapes", photos=3)
-    with pytest.raises(ConfigError, match="memory"):
+    with pytest.raises(ConfigError, match="cross_batch_memory"):
         train(config, load_sources(config.sources, root, 0.0, 0), tmp_path / "run", None, workers=workers)

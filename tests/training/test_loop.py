@@ -119,7 +119,7 @@ def test_training_learns_to_find_shapes(tmp_path: Path) -> None:
         "steps": 80,
         "evaluate_every": 80,
         "learning_rate": 0.003,
-        "backbone_rate": 1.0,
+        "learning_rate_multiplier": 1.0,
         "ema": 0.0,
     }
     config = parse_config(SETTINGS | change)
@@ -222,14 +222,14 @@ def test_an_untrained_backbone_exports_its_pooled_features(tmp_path: Path, shape
 
 
 def test_a_run_can_start_from_another_s_weights(run: Path, parts: Parts, tmp_path: Path) -> None:
-    settings = SETTINGS | {"start": str(run), "steps": 0}
+    settings = SETTINGS | {"init_from": str(run), "steps": 0}
     train(parse_config(settings), parts, tmp_path, None)
     ours, theirs = load_file(tmp_path / "best.safetensors"), load_file(run / "best.safetensors")
     assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
     with pytest.raises(ConfigError, match="other encoders"):
         train(parse_config(settings | {"embedding": 8}), parts, tmp_path / "other", None)
     with pytest.raises(ConfigError, match="no trained run"):
-        train(parse_config(settings | {"start": str(tmp_path / "none")}), parts, tmp_path / "third", None)
+        train(parse_config(settings | {"init_from": str(tmp_path / "none")}), parts, tmp_path / "third", None)
 
 
 def test_a_run_can_start_from_the_mean_of_several(run: Path, parts: Parts, tmp_path: Path) -> None:
@@ -237,22 +237,22 @@ def test_a_run_can_start_from_the_mean_of_several(run: Path, parts: Parts, tmp_p
     config = parse_config(SETTINGS | {"steps": 0, "seed": 7})
     train(config, parts, other, None)
     save_experiment(other, config)
-    settings = SETTINGS | {"average": [str(run), str(other)], "steps": 0}
+    settings = SETTINGS | {"model_soup": [str(run), str(other)], "steps": 0}
     train(parse_config(settings), parts, tmp_path / "mean", None)
     first, second, mean = (load_file(f / "best.safetensors") for f in (run, other, tmp_path / "mean"))
     name = "sketch.head.linear.weight"
     assert not torch.equal(first[name], second[name])
     torch.testing.assert_close(mean[name], (first[name] + second[name]) / 2)
     with pytest.raises(ConfigError, match="both given"):
-        parse_config(settings | {"start": str(run)})
+        parse_config(settings | {"init_from": str(run)})
     with pytest.raises(ConfigError, match="no trained run"):
-        train(parse_config(settings | {"average": [str(run), "none"]}), parts, tmp_path / "third", None)
+        train(parse_config(settings | {"model_soup": [str(run), "none"]}), parts, tmp_path / "third", None)
 
 
 def test_a_run_can_start_from_an_package(run: Path, package: Path, parts: Parts, tmp_path: Path) -> None:
     """The package's network has other parameters, with batch normalization folded, and embeds the same."""
-    train(parse_config(SETTINGS | {"start": str(package), "steps": 0}), parts, tmp_path, None)
-    save_experiment(tmp_path, parse_config(SETTINGS | {"start": str(package), "steps": 0}))
+    train(parse_config(SETTINGS | {"init_from": str(package), "steps": 0}), parts, tmp_path, None)
+    save_experiment(tmp_path, parse_config(SETTINGS | {"init_from": str(package), "steps": 0}))
     ours, theirs = load_run(tmp_path)[0], load_run(run)[0]
     pixels = read_pixels(parts.training, 32, 32, None).sketch_pixels
     np.testing.assert_allclose(embed(ours, "sketch", pixels), embed(theirs, "sketch", pixels), rtol=1e-2, atol=1e-2)
@@ -262,8 +262,8 @@ def test_a_run_can_start_from_an_package(run: Path, package: Path, parts: Parts,
 def test_what_starts_from_an_package_trains_on_without_a_jolt(package: Path, parts: Parts, tmp_path: Path) -> None:
     """Statistics that an export folded away are measured anew before the first step; what is frozen needs none."""
     rate = {"learning_rate": 1e-9, "steps": 1, "ema": 0.0, "evaluate_every": 1}
-    sides = {"photo": SETTINGS["photo"] | {"frozen": 6, "start": str(package)}}  # type: ignore[operator]
-    config = parse_config(SETTINGS | sides | rate | {"sketch": SETTINGS["sketch"] | {"start": str(package)}})  # type: ignore[operator]
+    sides = {"photo": SETTINGS["photo"] | {"frozen": 6, "init_from": str(package)}}  # type: ignore[operator]
+    config = parse_config(SETTINGS | sides | rate | {"sketch": SETTINGS["sketch"] | {"init_from": str(package)}})  # type: ignore[operator]
     train(config, parts, tmp_path, None)
     save_experiment(tmp_path, config)
     trained, encoder = load_run(tmp_path)[0], load_encoder(package)
@@ -281,7 +281,7 @@ def test_a_start_that_held_out_other_photos_is_refused(
     start: str, parts: Parts, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     folder: Path = request.getfixturevalue(start)
-    config = parse_config(SETTINGS | {"start": str(folder), "validation_seed": 3, "steps": 0})
+    config = parse_config(SETTINGS | {"init_from": str(folder), "validation_seed": 3, "steps": 0})
     with pytest.raises(ConfigError, match="held out other photos"):
         train(config, parts, tmp_path, None)
 

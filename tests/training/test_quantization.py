@@ -21,7 +21,7 @@ SETTINGS = {
     "name": "shapes",
     "sketch": {"backbone": "shufflenet_v2_x0_5", "size": SIZE},
     "photo": {"backbone": "shufflenet_v2_x0_5", "size": SIZE},
-    "sources": [{"kind": "sketchy", "path": ".", "lines": True}],
+    "sources": [{"kind": "sketchy", "path": ".", "pseudo_sketches": True}],
     "validation": 0.25,
 }
 

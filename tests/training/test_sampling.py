@@ -20,7 +20,7 @@ def lists() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
 
 def test_a_batch_holds_what_it_is_asked_for(lists: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]) -> None:
     photo_category, sketch_category, sketch_photo, _ = lists
-    sampler = CategorySampler(*lists, BatchConfig(categories=3, photos=4, sketches=2, loose=1), seed=0)
+    sampler = CategorySampler(*lists, BatchConfig(categories=3, photos=4, sketches=2, unpaired_sketches=1), seed=0)
     for number in range(20):
         batch = sampler.batch(number)
         assert len(set(batch.photos.tolist())) == len(batch.photos) == 12
@@ -58,7 +58,12 @@ def test_balance_sets_how_often_a_large_category_comes(balance: float, share: fl
 
 def test_a_category_without_pairs_gives_its_loose_sketches() -> None:
     sampler = CategorySampler(
-        np.zeros(3, int), np.zeros(5, int), np.full(5, -1), np.zeros(3, int), BatchConfig(photos=4, loose=2), seed=0
+        np.zeros(3, int),
+        np.zeros(5, int),
+        np.full(5, -1),
+        np.zeros(3, int),
+        BatchConfig(photos=4, unpaired_sketches=2),
+        seed=0,
     )
     batch = sampler.batch(0)
     assert (len(batch.photos), len(batch.sketches)) == (3, 4)
@@ -89,7 +94,7 @@ def test_categories_without_photos_or_sketches_are_an_error() -> None:
 def test_every_source_of_a_category_is_shown_as_often() -> None:
     """Two emoji of a cat among forty photographs of cats are half of what is shown."""
     source = np.array([0] * 40 + [1] * 2)
-    config = BatchConfig(categories=1, photos=1, loose=1)
+    config = BatchConfig(categories=1, photos=1, unpaired_sketches=1)
     sampler = CategorySampler(np.zeros(42, int), np.zeros(3, int), np.full(3, -1), source, config, seed=0)
     shown = np.mean([source[sampler.batch(number).photos[0]] for number in range(2000)])
     assert abs(shown - 0.5) < 0.04
@@ -102,7 +107,7 @@ def test_line_sketches_come_with_their_photos_and_make_no_photo_a_drawn_one(
     sketches = len(sketch_photo)
     traced = np.arange(sketches + 60) >= sketches  # a line sketch of each photo
     lists = photo_category, np.append(sketch_category, photo_category), np.append(sketch_photo, np.arange(60)), source
-    config = BatchConfig(categories=2, photos=4, sketches=2, loose=0, lines=10)
+    config = BatchConfig(categories=2, photos=4, sketches=2, unpaired_sketches=0, pseudo_sketches=10)
     sampler = CategorySampler(*lists, config, 0, traced)
     for number in range(20):
         batch = sampler.batch(number)

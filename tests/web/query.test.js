@@ -4,24 +4,42 @@ import { test } from "node:test";
 import { boundsOf } from "../../src/sketchseek/web/filters.js";
 import { asker } from "../../src/sketchseek/web/query.js";
 
-const NONE = { right: [], wrong: [] };
-const STROKES = [[[1, 2], [3, 4]]];
+const NONE = { positive: [], negative: [] };
+const STROKES = [
+  [
+    [1, 2],
+    [3, 4],
+  ],
+];
 const PAGE = { k: 48, offset: 0 };
 const signal = new AbortController().signal;
 
 function recording() {
   const calls = [];
-  const names = ["refine", "searchPhoto", "searchImage", "searchVector", "searchDrawing"];
+  const names = ["refine", "searchPhoto", "searchImage", "searchVector", "searchSketch"];
   const api = Object.fromEntries(names.map((name) => [name, async (...values) => calls.push([name, ...values])]));
   return { api, calls };
 }
 
-const encoder = (vector) => ({ made: 0, encode: async function () { this.made++; return vector; } });
+const encoder = (vector) => ({
+  made: 0,
+  encode: async function () {
+    this.made++;
+    return vector;
+  },
+});
 
-test("where the browser encodes only the vector is sent, and it is made once for every page", async () => {
+test("only the vector is sent if the browser encodes, and it is made once for all pages", async () => {
   const { api, calls } = recording();
   const here = encoder([1, 0]);
-  const ask = asker({ query: { paper: true }, strokes: STROKES, encoder: here, bounds: { folder: "/a" }, marks: NONE, api });
+  const ask = asker({
+    query: { paper: true },
+    strokes: STROKES,
+    encoder: here,
+    bounds: { folder: "/a" },
+    marks: NONE,
+    api,
+  });
   await ask(signal, PAGE);
   await ask(signal, { k: 96, offset: 48 });
   assert.equal(here.made, 1);
@@ -32,16 +50,19 @@ test("where the browser encodes only the vector is sent, and it is made once for
   assert.ok(!JSON.stringify(calls).includes("strokes"));
 });
 
-test("where it does not the strokes are", async () => {
+test("the strokes are sent if the server encodes", async () => {
   const { api, calls } = recording();
-  await asker({ query: { paper: true }, strokes: STROKES, encoder: encoder(null), bounds: {}, marks: NONE, api })(signal, PAGE);
-  assert.deepEqual(calls, [["searchDrawing", { strokes: STROKES, ...PAGE }, signal]]);
+  await asker({ query: { paper: true }, strokes: STROKES, encoder: encoder(null), bounds: {}, marks: NONE, api })(
+    signal,
+    PAGE,
+  );
+  assert.deepEqual(calls, [["searchSketch", { strokes: STROKES, ...PAGE }, signal]]);
 });
 
-test("where the server cannot encode the browser does, and the search goes on", async () => {
+test("the search continues in the browser if the server cannot encode", async () => {
   const { api, calls } = recording();
   const failure = Object.assign(new Error("full"), { status: 500 });
-  api.searchDrawing = async () => Promise.reject(failure);
+  api.searchSketch = async () => Promise.reject(failure);
   const made = [null, [1, 0]];
   const told = [];
   const takesOver = { encode: async () => made.shift(), serverFailed: (reason) => told.push(reason) > 0 };
@@ -49,15 +70,21 @@ test("where the server cannot encode the browser does, and the search goes on", 
   await ask(signal, PAGE);
   await ask(signal, { k: 96, offset: 48 });
   assert.deepEqual(told, ["full"]);
-  assert.deepEqual(calls.map(([name, body]) => [name, body.vector]), [["searchVector", [1, 0]], ["searchVector", [1, 0]]]);
+  assert.deepEqual(
+    calls.map(([name, body]) => [name, body.vector]),
+    [
+      ["searchVector", [1, 0]],
+      ["searchVector", [1, 0]],
+    ],
+  );
 });
 
-test("other failures are the page's to show: of the library, of the drawing, of a server that is gone", async () => {
+test("other errors reach the page: of the library, of the sketch, of a server that is gone", async () => {
   const { api } = recording();
   const never = { encode: async () => null, serverFailed: () => assert.fail("it was not the encoder") };
   for (const status of [422, 503, undefined]) {
     const failure = Object.assign(new Error("no"), { status });
-    api.searchDrawing = async () => Promise.reject(failure);
+    api.searchSketch = async () => Promise.reject(failure);
     const ask = asker({ query: { paper: true }, strokes: STROKES, encoder: never, bounds: {}, marks: NONE, api });
     await assert.rejects(ask(signal, PAGE), failure);
   }
@@ -68,7 +95,7 @@ test("other failures are the page's to show: of the library, of the drawing, of 
   await assert.rejects(ask(signal, PAGE), failure);
 });
 
-test("a drawing that was overtaken while it was encoded is not sent", async () => {
+test("a sketch that was replaced while it was encoded is not sent", async () => {
   const { api, calls } = recording();
   const controller = new AbortController();
   const ask = asker({ query: { paper: true }, strokes: STROKES, encoder: encoder([1]), bounds: {}, marks: NONE, api });
@@ -79,10 +106,13 @@ test("a drawing that was overtaken while it was encoded is not sent", async () =
 });
 
 test("marks refine every kind of query", async () => {
-  const marks = { right: [1], wrong: [2, 3] };
+  const marks = { positive: [1], negative: [2, 3] };
   const { api, calls } = recording();
   const file = {};
-  await asker({ query: { paper: true }, strokes: STROKES, encoder: encoder([1]), bounds: {}, marks, api })(signal, PAGE);
+  await asker({ query: { paper: true }, strokes: STROKES, encoder: encoder([1]), bounds: {}, marks, api })(
+    signal,
+    PAGE,
+  );
   await asker({ query: { like: { id: 9 } }, bounds: {}, marks, api })(signal, PAGE);
   await asker({ query: { like: { id: 9 } }, bounds: {}, marks: NONE, api })(signal, PAGE);
   await asker({ query: { file, kind: "photo" }, bounds: {}, marks, api })(signal, PAGE);
@@ -94,7 +124,7 @@ test("marks refine every kind of query", async () => {
   ]);
 });
 
-test("the last day of a filter counts as a whole, in the browser's own time", () => {
+test("a filter includes its whole last day, in the browser's time zone", () => {
   const { after, before } = boundsOf("", "2024-02-28", "2024-02-29");
   assert.equal(new Date(after).getDate(), 28);
   assert.equal(new Date(before).getTime(), new Date(2024, 2, 1).getTime());

@@ -27,27 +27,27 @@ function paged(total, fail = () => false) {
   return { results, asked, told, later: (by) => (time += by) };
 }
 
-test("what is there is not fetched, what is missing is, by whole pages", async () => {
+test("only missing results are fetched, in whole pages", async () => {
   const { results, asked, told } = paged(1000);
   await results.need(0, 40);
   assert.deepEqual(asked, []);
   await results.need(30, 60);
   assert.deepEqual(asked, [[48, PAGE - 48]]);
-  await results.need(700, 720); // a leap of the scroll bar
+  await results.need(700, 720); // a jump of the scroll bar
   assert.deepEqual(asked[1], [700, PAGE - (700 % PAGE)]);
   assert.equal(results.at(700).id, 701);
   assert.equal(results.at(600), undefined);
   assert.equal(told.more, 2);
 });
 
-test("nothing beyond the end is asked for", async () => {
+test("nothing beyond the end is fetched", async () => {
   const { results, asked } = paged(50);
   await results.need(40, 90);
   await results.need(40, 90);
   assert.deepEqual(asked, [[48, 48]]);
 });
 
-test("pages of an old query do not get into a new one", async () => {
+test("pages of an old query are dropped", async () => {
   const { results, told } = paged(1000);
   let release;
   results.reset(answer(0, 48, 1000), () => new Promise((resolve) => (release = resolve)));
@@ -60,7 +60,7 @@ test("pages of an old query do not get into a new one", async () => {
   assert.equal(told.more, 0);
 });
 
-test("after a failure it waits before it asks again", async () => {
+test("it waits after a failure before it fetches again", async () => {
   let broken = true;
   const { results, asked, told, later } = paged(1000, () => broken);
   await results.need(48, 60);

@@ -3,7 +3,7 @@ import { mock, test } from "node:test";
 
 import { Search } from "../../src/sketchseek/web/search.js";
 
-// A question that is answered when the test says so.
+// A question that the test answers.
 function held(key) {
   const question = { key, asked: 0 };
   question.ask = (signal) => {
@@ -26,7 +26,7 @@ function listening() {
 
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
-test("an answer that was overtaken is dropped, and its request given up", async () => {
+test("an outdated answer is dropped and its request aborted", async () => {
   const { search, heard } = listening();
   const [first, second] = [held(), held()];
   search.now(first);
@@ -39,7 +39,7 @@ test("an answer that was overtaken is dropped, and its request given up", async 
   assert.equal(heard.busy, false);
 });
 
-test("an error of an overtaken question is not shown either", async () => {
+test("an outdated error is not shown", async () => {
   const { search, heard } = listening();
   const [first, second] = [held(), held()];
   search.now(first);
@@ -50,7 +50,7 @@ test("an error of an overtaken question is not shown either", async () => {
   assert.deepEqual(heard.errors, ["shown"]);
 });
 
-test("while a line grows one question at a time is on its way, and the latest follows", async () => {
+test("one request at a time is in flight while a stroke grows, and the latest follows", async () => {
   mock.timers.enable({ apis: ["setTimeout"] });
   const { search, heard } = listening();
   const questions = [held(), held(), held()];
@@ -59,16 +59,22 @@ test("while a line grows one question at a time is on its way, and the latest fo
   search.soon(questions[1]);
   search.soon(questions[2]);
   mock.timers.tick(1000);
-  assert.deepEqual(questions.map((one) => one.asked), [1, 0, 0]);
+  assert.deepEqual(
+    questions.map((one) => one.asked),
+    [1, 0, 0],
+  );
   questions[0].resolve("grown");
   await settled();
   mock.timers.tick(1000);
-  assert.deepEqual(questions.map((one) => one.asked), [1, 0, 1]);
+  assert.deepEqual(
+    questions.map((one) => one.asked),
+    [1, 0, 1],
+  );
   assert.deepEqual(heard.results, ["grown"]);
   mock.timers.reset();
 });
 
-test("what was asked already is not asked again, unless it failed or something else came between", async () => {
+test("the same question is not repeated, unless it failed or another one came between", async () => {
   const { search, heard } = listening();
   const first = held("a");
   search.now(first);
@@ -88,7 +94,7 @@ test("what was asked already is not asked again, unless it failed or something e
   assert.equal(same.asked, 2);
 });
 
-test("what is given up says nothing more", async () => {
+test("a cancelled question reports nothing", async () => {
   const { search, heard } = listening();
   const one = held();
   search.now(one);

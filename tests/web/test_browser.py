@@ -82,7 +82,7 @@ def test_the_faster_way_is_chosen_and_shown(new_page: Callable[..., Page], url: 
     page.route("**/encode-worker.js", lambda route: route.fulfill(body=worker, content_type="text/javascript"))
     page.goto(url)
     until(page, "document.getElementById('where').dataset.reason === 'faster'")
-    host = r"The server at 127\.0\.0\.1 reads your sketch"
+    host = r"The server at 127\.0\.0\.1 reads your drawing"
     assert re.fullmatch(rf"{host} \(faster here: [\d.]+ ms against 1[5-9]\d\)", page.locator("#where").inner_text())
     sent: list[Any] = []
     page.on("request", lambda request: sent.append(request) if request.method == "POST" else None)
@@ -111,7 +111,7 @@ def test_where_the_server_is_slower_the_browser_encodes(new_page: Callable[..., 
     page.route("**/api/v1/model/embedding", late)
     page.goto(url)
     until(page, "document.getElementById('where').dataset.mode === 'browser'")
-    assert page.locator("#where").inner_text() == "Your sketch stays on this device"
+    assert page.locator("#where").inner_text() == "Your drawing stays on this device"
 
 
 def test_results_appear_before_the_line_ends(new_page: Callable[..., Page], url: str) -> None:

@@ -86,7 +86,7 @@ def test_the_folder_is_opened_where_that_may_be(
     new_page: Callable[..., Page], url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened: list[Path] = []
-    monkeypatch.setattr("sketchseek.server.routers.photos.can_show", lambda: True)
+    monkeypatch.setattr("sketchseek.server.routers.library.can_show", lambda: True)
     monkeypatch.setattr("sketchseek.server.routers.photos.show_in_folder", opened.append)
     page = new_page(url)
     draw(page, (0.2, 0.2), (0.8, 0.2))
@@ -106,7 +106,7 @@ def test_marks_refine_and_can_be_taken_back(new_page: Callable[..., Page], url: 
     page.locator("#grid li").nth(4).hover()
     with page.expect_request("**/api/v1/search/refine") as sent:
         page.locator("#grid li").nth(4).locator(".mark[data-right=true]").click()
-    right = sent.value.post_data_json["right"]
+    right = sent.value.post_data_json["positive"]
     strokes = sent_strokes[-1]["strokes"]
     assert [one.path.name for one in library.search(strokes, k=5)][-1] == found[4]
     refined = results(page)
@@ -115,7 +115,7 @@ def test_marks_refine_and_can_be_taken_back(new_page: Callable[..., Page], url: 
     page.locator("#grid .photo").nth(1).focus()
     with page.expect_request("**/api/v1/search/refine") as sent:
         page.keyboard.press("-")
-    assert sent.value.post_data_json["wrong"] == [library.refine(strokes, right=right, k=2)[1].id]
+    assert sent.value.post_data_json["negative"] == [library.refine(strokes, right=right, k=2)[1].id]
     assert refined[1] not in results(page)
     assert page.locator("#marked-text").inner_text() == "Refined by 1 right, 1 wrong"
     page.locator("#marks .wrong").click()
@@ -282,7 +282,7 @@ def test_a_slow_network_shows_what_is_newest(new_page: Callable[..., Page], url:
         {"offline": False, "latency": 300, "downloadThroughput": 60_000, "uploadThroughput": 30_000},
     )
     sent: list[Any] = []
-    page.on("request", lambda request: sent.append(request) if "api/search" in request.url else None)
+    page.on("request", lambda request: sent.append(request) if "api/v1/search" in request.url else None)
     draw(page, (0.2, 0.2), (0.8, 0.2))
     until(page, "document.getElementById('found').ariaBusy === 'true'")
     draw(page, (0.5, 0.2), (0.5, 0.9))
@@ -299,7 +299,7 @@ def test_a_slow_network_shows_what_is_newest(new_page: Callable[..., Page], url:
 def test_an_honest_line_when_nothing_fits(
     new_page: Callable[..., Page], url: str, fit: float, said: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sketchseek.server.routers.search.fit_of", lambda state: fit)
+    monkeypatch.setattr("sketchseek.server.routers.search.match_threshold", lambda state: fit)
     page = new_page(url)
     draw(page, (0.2, 0.2), (0.8, 0.2))
     expect_results(page)

@@ -66,8 +66,8 @@ LOAD = """
     method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(value),
   }).then((answer) => answer.ok ? answer.json() : Promise.reject(new Error(String(answer.status))));
   const told = [];
-  const encoder = new Encoder(ask, (...mode) => told.push(mode), { local: true, params: "browser" });
-  const mode = await encoder.load((sha256) => `api/model/sketch.onnx?sha256=${sha256}`);
+  const encoder = new Encoder(ask, (...mode) => told.push(mode), { local: true, wanted: "browser" });
+  const mode = await encoder.load((sha256) => `api/v1/model/sketch.onnx?sha256=${sha256}`);
 """
 
 ENCODE = f"""async (sketches) => {{ {LOAD}
@@ -82,7 +82,7 @@ def test_the_browser_draws_the_raster_that_python_draws(library: Library, tmp_pa
     script = """async ([sketches, size]) => {
       const { rasterStrokes } = await import("/raster.js");
       return sketches.map((one) => {
-        const bytes = rasterStrokes(one, size, { fill: 0.88, line: 1 / 64 });
+        const bytes = rasterStrokes(one, size, { fill: 0.88, line_width: 1 / 64 });
         return btoa(String.fromCharCode(...bytes));
       });
     }"""

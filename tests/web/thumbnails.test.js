@@ -16,7 +16,7 @@ function queue(atOnce) {
 
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
-test("few are on their way at once, the others in their turn", async () => {
+test("only a few thumbnails load at a time", async () => {
   const { queue: thumbnails, running } = queue(2);
   const done = [];
   for (const url of ["a", "b", "c"]) thumbnails.load(url, (element) => done.push(element));
@@ -30,7 +30,7 @@ test("few are on their way at once, the others in their turn", async () => {
   assert.deepEqual(done, ["b", null]);
 });
 
-test("what is given up makes room and says nothing", async () => {
+test("a cancelled thumbnail frees its slot and reports nothing", async () => {
   const { queue: thumbnails, running } = queue(1);
   const done = [];
   const giveUp = thumbnails.load("a", () => done.push("a"));

@@ -1,4 +1,4 @@
-"""A ablation file (YAML): one experiment in several configurations, each with several seeds, perhaps tuned."""
+"""An ablation file (YAML): one experiment in several configurations, each with several seeds and optional tuning."""
 
 from __future__ import annotations
 
@@ -8,38 +8,38 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from sketchseek.datasets.registry import dataset_spec
 from sketchseek.errors import ConfigError
 from sketchseek.training.config import TrainConfig, check_settings, load_settings, parse_config
 from sketchseek.training.losses import create_loss
 
 Settings = dict[str, Any]
-Protocol = Literal["sketchy", "chairv2", "shoev2", "pairs"]
-MetricValue = Literal["recall@1", "recall@5", "recall@10"]
+MetricName = Literal["recall@1", "recall@5", "recall@10"]
 
 
 @dataclass(frozen=True)
 class ProtocolConfig:
-    """What the best weights of each final run are measured by, once.
+    """The test protocol, applied once to the best weights of each final run.
 
     Attributes:
-        protocol: ``sketchy``, ``chairv2``, ``shoev2`` or ``pairs`` (``sketchseek.evaluation.protocols``).
-        path: The data set's folder, relative to the ``--data`` folder or absolute.
-        mirrored: Measure also how sketches stand mirror images (``sketchseek.evaluation.mirroring``).
+        protocol: Name of a data set in ``sketchseek.datasets.registry`` that is evaluated by exact photo.
+        path: The data set's folder, absolute or relative to the ``--data`` folder.
+        mirrored: Also measure the confusion with mirror images (``sketchseek.evaluation.mirroring``).
     """
 
-    protocol: Protocol
+    protocol: str
     path: str
     mirrored: bool = False
 
 
 @dataclass(frozen=True)
 class TuneConfig:
-    """What is tried for each configuration before its seeds are run; validation recall alone decides.
+    """Settings that are tuned for each configuration before its seeds are run; validation recall decides.
 
     Attributes:
-        grid: Values to try by setting, such as ``learning_rate`` or ``losses.0.options.margin``; all combinations.
-        instead: Another grid for configurations that lack these settings, by configuration; with as many combinations.
-        seed: Seed of the runs that tune.
+        grid: Values by setting, such as ``learning_rate`` or ``losses.0.options.margin``; all combinations are tried.
+        instead: Grids of single configurations, by name; each with as many combinations as ``grid``.
+        seed: Seed of the tuning runs.
     """
 
     grid: dict[str, Any]
@@ -49,34 +49,34 @@ class TuneConfig:
 
 @dataclass(frozen=True)
 class HypothesisConfig:
-    """A sentence that the ablation is to decide.
+    """A hypothesis that the ablation tests.
 
     Attributes:
-        hypothesis: The sentence.
-        better, than: Variants whose metrics are compared, pair by pair; the mean difference decides.
+        hypothesis: The hypothesis as a sentence.
+        better, than: Configurations to compare, pair by pair; the mean difference decides.
         metric: ``recall@1``, ``recall@5`` or ``recall@10``.
     """
 
     hypothesis: str
     better: list[str]
     than: list[str]
-    metric: MetricValue = "recall@1"
+    metric: MetricName = "recall@1"
 
 
 @dataclass(frozen=True)
 class AblationConfig:
-    """A ablation file's settings.
+    """The settings of an ablation file.
 
     Attributes:
-        name: Its name, and that of the folder with its results.
-        base: An experiment's settings without ``name`` and ``seed``, or the path of an experiment file.
-        vary: What each configuration changes: settings, nested or with dots (``losses.0.options.margin``).
-        cross: Instead of ``vary``, several of its kind: a configuration is one of each, named ``a × b``.
-        seeds: Seeds of each configuration's final runs.
-        title, text: For the report.
-        tune: What is tuned first, if anything.
-        test: How final runs are measured; none for validation metrics only.
-        hypotheses: What the ablation is to decide.
+        name: Name of the ablation and of its table of results.
+        base: Settings of an experiment without ``name`` and ``seed``, or the path of an experiment file.
+        vary: Changes by configuration: settings, nested or with dots (``losses.0.options.margin``).
+        cross: Instead of ``vary``, a list of such mappings. Every combination is a configuration, named ``a × b``.
+        seeds: Seeds of the final runs of each configuration.
+        title, text: Heading and introduction of the report.
+        tune: Settings to tune first; None for no tuning.
+        test: Test protocol of final runs; None for validation metrics only.
+        hypotheses: Hypotheses that the ablation tests.
     """
 
     name: str
@@ -93,12 +93,12 @@ class AblationConfig:
 
 @dataclass(frozen=True)
 class Ablation:
-    """A checked ablation.
+    """A validated ablation.
 
     Attributes:
-        config: The file's settings.
-        configurations: By configuration, in the file's order, what is changed, one after the other.
-        base: The settings that they change.
+        config: Settings of the file.
+        configurations: Changes by configuration, in the order of the file; applied one after the other.
+        base: Settings that they change.
     """
 
     config: AblationConfig
@@ -106,14 +106,14 @@ class Ablation:
     base: Settings
 
     def experiment(self, configuration: str, seed: int, choice: Settings | None = None) -> TrainConfig:
-        """One run's experiment; ``choice`` are tuned settings."""
+        """The experiment of one run; ``choice`` are its tuned settings."""
         settings = self.base
         for changes in [*self.configurations[configuration], choice or {}]:
             settings = change_settings(settings, changes)
         return parse_config(settings | {"name": f"{self.config.name}: {configuration}", "seed": seed})
 
     def choices(self, configuration: str) -> list[Settings]:
-        """Every combination of tuned settings; one, empty, where nothing is tuned."""
+        """Every combination of tuned settings; a single empty one if nothing is tuned."""
         if self.config.tune is None:
             return [{}]
         grid = self.config.tune.instead.get(configuration, self.config.tune.grid)
@@ -121,10 +121,10 @@ class Ablation:
 
 
 def load_ablation(file: Path) -> Ablation:
-    """Read a ablation file, and check the settings of every run that it asks for.
+    """Read an ablation file and check the settings of every run.
 
     Raises:
-        ConfigError: It is missing, not YAML, or a key is wrong or missing.
+        ConfigError: The file is missing or no YAML, or a key is wrong or missing.
     """
     data = load_settings(file)
     try:
@@ -138,14 +138,14 @@ def load_ablation(file: Path) -> Ablation:
 
 
 def change_settings(settings: Settings, changes: Settings) -> Settings:
-    """Settings with some of them changed: mappings are merged, everything else is replaced.
+    """A copy of settings with changes applied: mappings are merged, other values are replaced.
 
     Args:
-        settings: What is changed; it is left as it is.
-        changes: New values; a key with dots leads into mappings and lists (``losses.0.options.margin``).
+        settings: The original settings, which stay as they are.
+        changes: New values. A key with dots is a path through mappings and lists (``losses.0.options.margin``).
 
     Raises:
-        ConfigError: A key with dots leads nowhere.
+        ConfigError: A path does not exist.
     """
     changed = copy.deepcopy(settings)
     for path, value in changes.items():
@@ -170,17 +170,17 @@ def change_settings(settings: Settings, changes: Settings) -> Settings:
 
 
 def file_name(configuration: str) -> str:
-    """A configuration's name as part of a file's name."""
+    """A name with every character replaced that is not safe in file names."""
     return "".join(c if c.isalnum() or c in "._-" else "-" for c in configuration)
 
 
 def _configurations(config: AblationConfig) -> dict[str, list[Settings]]:
     if bool(config.vary) == bool(config.cross):
-        raise ConfigError("either vary or cross is needed.", remedy="vary: {name: {setting: value}}")
+        raise ConfigError("Set either vary or cross.", remedy="vary: {name: {setting: value}}")
     axes = config.cross or [config.vary]
     for axis in axes:
         if not isinstance(axis, dict) or not axis or not all(isinstance(changes, dict) for changes in axis.values()):
-            raise ConfigError("vary, and each of cross, is a mapping from names to mappings of settings.")
+            raise ConfigError("vary, and each item of cross, must be a mapping from names to settings.")
     return {
         " × ".join(str(name) for name, _ in combination): [changes for _, changes in combination]
         for combination in itertools.product(*(axis.items() for axis in axes))
@@ -190,31 +190,34 @@ def _configurations(config: AblationConfig) -> dict[str, list[Settings]]:
 def _check(ablation: Ablation) -> None:
     config = ablation.config
     if not config.seeds or len(set(config.seeds)) != len(config.seeds):
-        raise ConfigError("seeds: at least one is needed, and none twice.")
+        raise ConfigError("seeds: give at least one, and none twice.")
     names = [file_name(configuration) for configuration in ablation.configurations]
     if len(set(names)) < len(names):
         raise ConfigError(
-            "two configurations have names that no file's name tells apart.", remedy="Rename one of them."
+            "Two configurations have the same file name once special characters are replaced.",
+            remedy="Rename one of them.",
         )
     if not isinstance(ablation.base, dict):
-        raise ConfigError("base: a mapping of settings, or the path of an experiment file, is needed.")
+        raise ConfigError("base: must be a mapping of settings or the path of an experiment file.")
     if config.tune is not None:
         for name, grid in {"grid": config.tune.grid, **config.tune.instead}.items():
             if name != "grid" and name not in ablation.configurations:
                 raise ConfigError(f"tune.instead: there is no configuration {name!r}.")
             if not isinstance(grid, dict) or not all(isinstance(v, list) and v for v in grid.values()):
-                raise ConfigError(f"tune: {name}: a mapping from settings to lists of values is needed.")
+                raise ConfigError(f"tune.{name}: must be a mapping from settings to lists of values.")
+    if config.test is not None and dataset_spec(config.test.protocol, "evaluate").relevance != "photo":
+        raise ConfigError(f"test.protocol: {config.test.protocol!r} is not evaluated by exact photo.")
     budgets = {configuration: len(ablation.choices(configuration)) for configuration in ablation.configurations}
     if len(set(budgets.values())) > 1:
         counts = ", ".join(f"{configuration} {count}" for configuration, count in budgets.items())
-        raise ConfigError(f"tune: configurations would get unequal budgets ({counts} combinations).")
+        raise ConfigError(f"tune: configurations have unequal budgets ({counts} combinations).")
     for hypothesis in config.hypotheses:
         unknown = [name for name in hypothesis.better + hypothesis.than if name not in ablation.configurations]
         if unknown:
             raise ConfigError(f"hypotheses: there is no configuration {', '.join(unknown)}.")
         if len(hypothesis.better) != len(hypothesis.than) or not hypothesis.better:
             raise ConfigError(
-                f"hypotheses: {hypothesis.hypothesis!r} needs as many configurations that are better as to compare with."
+                f"hypotheses: {hypothesis.hypothesis!r}: better and than need as many configurations each."
             )
     for configuration in ablation.configurations:
         for choice in ablation.choices(configuration):

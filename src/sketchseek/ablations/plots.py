@@ -1,4 +1,4 @@
-"""Plots of a ablation's results as SVG that stands in a page."""
+"""Plots of an ablation's results, as SVG to embed in a page."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sketchseek.ablations.stored import StoredAblation, axes
+from sketchseek.ablations.results import AblationResults, axes
 from sketchseek.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _INK, _SOFT, _LINE = "#1c2024", "#545b63", "#e4e7ea"
-_COLOURS = (
+_COLORS = (
     "#2563a8",
     "#d1602f",
     "#15935a",
@@ -29,32 +29,32 @@ _COLOURS = (
 )
 
 
-def plot_spread(ablation: StoredAblation) -> str:
-    """Recall@1 and recall@10 of each configuration: a ring a seed, a bar at the mean."""
-    part = "test" if ablation.tested else "validation"
+def plot_spread(ablation: AblationResults) -> str:
+    """Recall@1 and recall@10 of each configuration: a ring for each seed, a bar at the mean."""
+    split = ablation.reported_split
     configurations = [
-        configuration for configuration in ablation.configurations if ablation.spread(configuration, "recall@1", part)
+        configuration for configuration in ablation.configurations if ablation.spread(configuration, "recall@1", split)
     ]
     figure = _figure(9, 1.0 + 0.34 * len(configurations))
     for place, name in enumerate(("recall@1", "recall@10")):
         axis = figure.add_subplot(1, 2, place + 1)
         for row, configuration in enumerate(configurations):
-            spread = ablation.spread(configuration, name, part)
+            spread = ablation.spread(configuration, name, split)
             if spread is None:
                 continue
             values = 100 * np.array(spread.values)
             axis.plot([values.min(), values.max()], [row, row], color=_LINE, linewidth=5, solid_capstyle="round")
-            axis.plot(values, np.full(len(values), row), "o", color=_COLOURS[0], markersize=6, fillstyle="none")
+            axis.plot(values, np.full(len(values), row), "o", color=_COLORS[0], markersize=6, fillstyle="none")
             axis.plot([100 * spread.mean], [row], "|", color=_INK, markersize=15, markeredgewidth=2)
         axis.set_yticks(range(len(configurations)), configurations if place == 0 else [""] * len(configurations))
         axis.set_ylim(len(configurations) - 0.5, -0.5)
-        axis.set_xlabel(f"{part} {name}, %")
+        axis.set_xlabel(f"{split} {name}, %")
         _tidy(axis, "x")
-    return _svg(figure, f"{part} recall of each configuration")
+    return _svg(figure, f"{split} recall of each configuration")
 
 
-def plot_courses(ablation: StoredAblation) -> str:
-    """Validation recall@1 in the course of training, the mean over seeds."""
+def plot_courses(ablation: AblationResults) -> str:
+    """Validation recall@1 during training, mean over seeds."""
     figure = _figure(9, 4.2)
     axis = figure.add_subplot()
     for number, configuration in enumerate(ablation.configurations):
@@ -64,24 +64,24 @@ def plot_courses(ablation: StoredAblation) -> str:
         shortest = min(map(len, courses))
         steps = [row["step"] for row in courses[0][:shortest]]
         recall = 100 * np.mean([[row["recall@1"] for row in course[:shortest]] for course in courses], axis=0)
-        style = "-" if number < len(_COLOURS) else "--"
-        color = _COLOURS[number % len(_COLOURS)]
+        style = "-" if number < len(_COLORS) else "--"
+        color = _COLORS[number % len(_COLORS)]
         axis.plot(steps, recall, style, marker="o", markersize=4, color=color, linewidth=1.6, label=configuration)
     axis.set_xlabel("step")
     axis.set_ylabel("validation recall@1, %")
     _tidy(axis, "y")
     axis.legend(frameon=False, fontsize=8.5, loc="center left", bbox_to_anchor=(1.0, 0.5), labelcolor=_INK)
-    return _svg(figure, "validation recall in the course of training")
+    return _svg(figure, "validation recall during training")
 
 
-def plot_grid(ablation: StoredAblation) -> str:
-    """Recall@1 of a ablation that crosses two things, as a map; empty for any other ablation."""
+def plot_grid(ablation: AblationResults) -> str:
+    """Recall@1 of an ablation that crosses two factors, as a heat map; empty for other ablations."""
     found = axes(ablation)
-    part = "test" if ablation.tested else "validation"
+    split = ablation.reported_split
     if found is None:
         return ""
     rows, columns = found
-    spreads = [[ablation.spread(f"{row} × {column}", "recall@1", part) for column in columns] for row in rows]
+    spreads = [[ablation.spread(f"{row} × {column}", "recall@1", split) for column in columns] for row in rows]
     values = np.array([[100 * cell.mean if cell else np.nan for cell in line] for line in spreads])
     if np.isnan(values).all():
         return ""
@@ -96,11 +96,11 @@ def plot_grid(ablation: StoredAblation) -> str:
             axis.text(x, y, str(cell) if cell else "–", ha="center", va="center", color=color, fontsize=10)
     axis.set_xticks(range(len(columns)), columns)
     axis.set_yticks(range(len(rows)), rows)
-    axis.set_title(f"{part} recall@1, %: mean ± standard deviation", fontsize=10, color=_INK)
+    axis.set_title(f"{split} recall@1, %: mean ± standard deviation", fontsize=10, color=_INK)
     axis.tick_params(length=0, colors=_INK)
     for spine in axis.spines.values():
         spine.set_visible(False)
-    return _svg(figure, f"{part} recall@1 by both")
+    return _svg(figure, f"{split} recall@1 by both factors")
 
 
 def _figure(width: float, height: float) -> Figure:
@@ -108,7 +108,7 @@ def _figure(width: float, height: float) -> Figure:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise MissingExtraError(
-            "the report's plots need matplotlib.", remedy="pip install 'sketchseek[train]'"
+            "The plots of the report need matplotlib.", remedy="pip install 'sketchseek[train]'"
         ) from error
     return Figure(figsize=(width, height), layout="constrained")
 
@@ -124,11 +124,11 @@ def _tidy(axis: Any, grid: str) -> None:
     axis.yaxis.label.set_color(_SOFT)
 
 
-def _svg(figure: Figure, says: str) -> str:
+def _svg(figure: Figure, label: str) -> str:
     import matplotlib as mpl
 
     file = io.StringIO()
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "sketchseek", "font.family": "sans-serif"}):
         figure.savefig(file, format="svg", metadata={"Date": None}, transparent=True)
     text = file.getvalue()
-    return f'<figure role="img" aria-label="{escape(says)}">{text[text.index("<svg") :]}</figure>'
+    return f'<figure class="plot" role="img" aria-label="{escape(label)}">{text[text.index("<svg") :]}</figure>'

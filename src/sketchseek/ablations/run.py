@@ -1,12 +1,11 @@
-"""Runs a ablation: tunes each configuration on the validation part, then trains its seeds and measures them, once, by protocol.
+"""Run an ablation: tune each configuration on the validation split, then train its seeds and test each once.
 
-Every finished run is a small JSON file in the ablation's store; a run that has one, of the same settings, is not repeated.
+Every finished run is a line of the ablation's table. A run that is in the table with the same settings is not repeated.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import platform
 import shutil
 import time
@@ -20,30 +19,31 @@ import numpy as np
 import torch
 
 from sketchseek.ablations.config import Ablation, ProtocolConfig, Settings, file_name
+from sketchseek.ablations.table import AblationTable, Run, read_table, table_path
 from sketchseek.errors import ConfigError, TrainingError
-from sketchseek.evaluation.encode_dataset import Progress as Reading
+from sketchseek.evaluation.encode_dataset import Progress as EncodingProgress
 from sketchseek.evaluation.metrics import nearest
-from sketchseek.evaluation.mirroring import add_mirror_figures
-from sketchseek.evaluation.protocols import Evaluation, evaluate_pairs, evaluate_qmul, evaluate_sketchy
-from sketchseek.training.checkpoint import Progress, write_text
-from sketchseek.training.config import TrainConfig
+from sketchseek.evaluation.mirroring import add_mirror_metrics
+from sketchseek.evaluation.protocols import Evaluation, evaluate_dataset
+from sketchseek.training.checkpoint import Progress
+from sketchseek.training.config import TrainConfig, parse_config
 from sketchseek.training.data import Parts, load_sources
 from sketchseek.training.loop import Events, load_run, save_experiment, train
 from sketchseek.training.trained_encoder import ReadingMemory, TrainedEncoder
 
 EXAMPLES, FOUND = 8, 6
-"""How many queries a run keeps for pictures, and how many of the first photos of each."""
+"""Number of example queries that a run stores, and number of results of each."""
 
 
 @dataclass(frozen=True)
 class Folders:
-    """Where a ablation reads and writes.
+    """Folders that an ablation reads and writes.
 
     Attributes:
-        data: What the sources' and the protocol's paths start from.
-        runs: Checkpoints and weights, which go when a run is done; an interrupted run is continued from here.
-        store: Small results, one JSON file a run, and ``ablation.json``.
-        cache: Decoded pixels and frozen stages' outputs.
+        data: Base of the paths of sources and of the protocol.
+        runs: Checkpoints and weights of runs that are under way; deleted when a run ends.
+        store: Holds the ablation's table, ``<name>.jsonl``.
+        cache: Decoded pixels and frozen features.
     """
 
     data: Path
@@ -54,10 +54,10 @@ class Folders:
 
 @dataclass(frozen=True)
 class Job:
-    """One run of a ablation.
+    """One run of an ablation.
 
     Attributes:
-        configuration: Its configuration.
+        configuration: Name of its configuration.
         purpose: ``tuning`` or ``final``.
         config: Its experiment.
         choice: The tuned settings in it.
@@ -69,121 +69,157 @@ class Job:
     choice: Settings
 
     @property
-    def file(self) -> str:
-        """Name of its result, below the store."""
+    def folder_name(self) -> str:
+        """Name of the folder that holds its checkpoints, below ``Folders.runs``."""
         name = file_name(self.configuration)
         if self.purpose == "tuning":
-            return f"tuning/{name}-{self.config.fingerprint}.json"
-        return f"{name}-seed{self.config.seed}.json"
+            return f"tuning/{name}-{self.config.fingerprint}"
+        return f"{name}-seed{self.config.seed}"
 
 
 @dataclass(frozen=True)
-class Watching:
-    """What a ablation tells its caller; every method does nothing by default.
+class RunCallbacks:
+    """Callbacks that report the progress of an ablation; each does nothing by default.
 
     Attributes:
-        began: Called with a run, its number from 1, and how many there are in all.
-        events: For the training of that run.
-        reading: Told how far the evaluation is.
-        ended: Called with a run and its result.
+        started: Called with a run, its number from 1, and the number of all runs.
+        events: Returns the callbacks of that run's training.
+        encoding: Called with the progress of the evaluation.
+        finished: Called with a run and its result.
     """
 
-    began: Callable[[Job, int, int], None] = lambda job, number, total: None
+    started: Callable[[Job, int, int], None] = lambda job, number, total: None
     events: Callable[[Job], Events] = lambda job: Events()
-    reading: Reading = lambda what, done, total: None
-    ended: Callable[[Job, dict[str, Any]], None] = lambda job, result: None
+    encoding: EncodingProgress = lambda what, done, total: None
+    finished: Callable[[Job, Run], None] = lambda job, result: None
 
 
 def run_ablation(
-    ablation: Ablation, folders: Folders, *, most: int | None = None, watching: Watching | None = None
-) -> None:
-    """Do the runs of a ablation that its store lacks, one after another.
+    ablation: Ablation,
+    folders: Folders,
+    *,
+    max_runs: int | None = None,
+    prune: bool = False,
+    callbacks: RunCallbacks | None = None,
+) -> AblationTable:
+    """Do the runs of an ablation that its table lacks, one after another.
+
+    Stored runs whose settings the ablation no longer asks for are marked as superseded. They count again if the
+    ablation asks for them again.
 
     Args:
         ablation: The ablation.
-        folders: Where it reads and writes.
-        most: Do at most so many runs; None for all.
-        watching: Told how far it is.
+        folders: Folders to read and write.
+        max_runs: Maximum number of runs; None for no limit.
+        prune: Delete superseded runs from the table when all runs have ended.
+        callbacks: Told about progress.
+
+    Returns:
+        The table.
 
     Raises:
-        DatasetError: Data are missing or broken.
-        TrainingError: A final run, or every run that tunes a configuration, failed.
+        DatasetError: Data are missing or broken, or the table is damaged or not ours.
+        TrainingError: A final run failed, or every tuning run of a configuration.
     """
-    watching = watching or Watching()
-    described = dataclasses.asdict(ablation.config) | {
+    callbacks = callbacks or RunCallbacks()
+    table = open_table(ablation, folders.store)
+    table.write()
+    images, sources = ReadingMemory(), _SourceCache(folders.data)
+    done = 0
+    while done != max_runs and (job := next_job(ablation, table)) is not None:
+        finished, total = count_jobs(ablation, table)
+        callbacks.started(job, finished + 1, total)
+        result = _run(job, ablation.config.test, folders, sources, images, callbacks)
+        table.append(result)
+        shutil.rmtree(folders.runs / job.folder_name, ignore_errors=True)
+        callbacks.finished(job, result)
+        done += 1
+    _mark_superseded(ablation, table)
+    if prune:
+        table.runs = [run for run in table.runs if not run.get("superseded")]
+    table.write()
+    return table
+
+
+def open_table(ablation: Ablation, store: Path) -> AblationTable:
+    """The ablation's table with the ablation's present settings; an empty one if there is no file yet.
+
+    Nothing is written.
+
+    Raises:
+        DatasetError: A file of the table's name is damaged or not ours.
+    """
+    path = table_path(store, ablation.config.name)
+    table = read_table(path) if path.exists() else AblationTable(path)
+    table.settings = dataclasses.asdict(ablation.config) | {
         "configurations": list(ablation.configurations),
         "base": ablation.base,
     }
-    folders.store.mkdir(parents=True, exist_ok=True)
-    write_text(folders.store / "ablation.json", json.dumps(described, indent=1, ensure_ascii=False) + "\n")
-    _forget_others(ablation, folders.store)
-    memory, load = ReadingMemory(), _PartsMemory(folders.data)
-    done = 0
-    while done != most and (job := next_job(ablation, folders.store)) is not None:
-        finished, total = count_jobs(ablation, folders.store)
-        watching.began(job, finished + 1, total)
-        result = _run(job, ablation.config.test, folders, load, memory, watching)
-        file = folders.store / job.file
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_text(file, json.dumps(result, indent=1, ensure_ascii=False) + "\n")
-        shutil.rmtree(_run_folder(folders, job), ignore_errors=True)
-        watching.ended(job, result)
-        done += 1
+    _mark_superseded(ablation, table)
+    return table
 
 
-def next_job(ablation: Ablation, store: Path) -> Job | None:
-    """The first run that the store lacks; None where it lacks none."""
+def next_job(ablation: Ablation, table: AblationTable) -> Job | None:
+    """The first run that the table lacks; None if it lacks none."""
     for configuration in ablation.configurations:
         tuning = _tuning_jobs(ablation, configuration)
         for job in tuning:
-            if read_result(store, job) is None:
+            if find_run(table, job) is None:
                 return job
-        for job in _final_jobs(ablation, configuration, _choose(store, tuning)):
-            if read_result(store, job) is None:
+        for job in _final_jobs(ablation, configuration, _choose(table, tuning)):
+            if find_run(table, job) is None:
                 return job
     return None
 
 
-def count_jobs(ablation: Ablation, store: Path) -> tuple[int, int]:
-    """How many runs of a ablation are done, and how many there are."""
+def count_jobs(ablation: Ablation, table: AblationTable) -> tuple[int, int]:
+    """Number of runs that are done, and number of all runs."""
     tried = sum(len(_tuning_jobs(ablation, configuration)) for configuration in ablation.configurations)
-    return len(_finished(ablation, store)), tried + len(ablation.configurations) * len(ablation.config.seeds)
+    return len(_finished(ablation, table)), tried + len(ablation.configurations) * len(ablation.config.seeds)
 
 
-def read_result(store: Path, job: Job) -> dict[str, Any] | None:
-    """A finished run's result; None where there is none, or one of other settings.
+def find_run(table: AblationTable, job: Job) -> Run | None:
+    """The stored run of a job; None if there is none with the same settings."""
+    for run in table.runs:
+        same = (run["configuration"], run["purpose"], run["seed"]) == (job.configuration, job.purpose, job.config.seed)
+        if same and _has_settings(run, job.config):
+            return run
+    return None
 
-    Raises:
-        ConfigError: The file is damaged.
+
+def _has_settings(run: Run, config: TrainConfig) -> bool:
+    """Whether a run was made with an experiment's settings.
+
+    The fingerprint depends on how settings are named. Runs that an older release named otherwise are recognized by
+    their stored settings.
     """
+    if run["fingerprint"] == config.fingerprint:
+        return True
     try:
-        result = json.loads((store / job.file).read_text(encoding="utf-8"))
-        same = result["fingerprint"] == job.config.fingerprint
-    except FileNotFoundError:
-        return None
-    except (ValueError, TypeError, KeyError) as error:
-        raise ConfigError(
-            f"{store / job.file}: damaged ({error!r}).", remedy="Delete it: the run is repeated."
-        ) from error
-    return dict(result) if same else None
+        return "settings" in run and parse_config(run["settings"]) == config
+    except ConfigError:
+        return False
 
 
-def _finished(ablation: Ablation, store: Path) -> list[Job]:
-    jobs: list[Job] = []
+def _finished(ablation: Ablation, table: AblationTable) -> list[Run]:
+    runs: list[Run] = []
     for configuration in ablation.configurations:
         tuning = _tuning_jobs(ablation, configuration)
-        jobs += (done := [job for job in tuning if read_result(store, job) is not None])
-        if len(done) == len(tuning):
-            finals = _final_jobs(ablation, configuration, _choose(store, tuning))
-            jobs += [job for job in finals if read_result(store, job) is not None]
-    return jobs
+        tried = [run for job in tuning if (run := find_run(table, job)) is not None]
+        runs += tried
+        if len(tried) == len(tuning):
+            finals = _final_jobs(ablation, configuration, _choose(table, tuning))
+            runs += [run for job in finals if (run := find_run(table, job)) is not None]
+    return runs
 
 
-def _forget_others(ablation: Ablation, store: Path) -> None:
-    """Delete results of settings that the ablation no longer asks for: they would stand in its report."""
-    params = {store / job.file for job in _finished(ablation, store)} | {store / "ablation.json"}
-    for file in {*store.glob("*.json"), *store.glob("tuning/*.json")} - params:
-        file.unlink()
+def _mark_superseded(ablation: Ablation, table: AblationTable) -> None:
+    """Mark the runs that the ablation does not ask for, and those alone."""
+    current = {id(run) for run in _finished(ablation, table)}
+    for run in table.runs:
+        run.pop("superseded", None)
+        if id(run) not in current:
+            run["superseded"] = True
 
 
 def _tuning_jobs(ablation: Ablation, configuration: str) -> list[Job]:
@@ -203,16 +239,17 @@ def _final_jobs(ablation: Ablation, configuration: str, choice: Settings) -> lis
     ]
 
 
-def _choose(store: Path, tuning: list[Job]) -> Settings:
-    """The settings of the best run by validation recall; none where nothing is tuned."""
+def _choose(table: AblationTable, tuning: list[Job]) -> Settings:
+    """The settings of the tuning run with the best validation score; none if nothing is tuned."""
     if not tuning:
         return {}
-    results = [read_result(store, job) or {} for job in tuning]
+    results = [find_run(table, job) or {} for job in tuning]
     scores = [result.get("score", -1.0) for result in results]
     best = int(np.argmax(scores))
     if scores[best] < 0:
         raise TrainingError(
-            f"{tuning[0].configuration}: every run that tunes it failed ({results[best].get('failed')})."
+            f"{tuning[0].configuration}: every tuning run failed ({results[best].get('failed')}).",
+            remedy="Change the values under tune in the ablation file.",
         )
     return tuning[best].choice
 
@@ -221,53 +258,47 @@ def _run(
     job: Job,
     protocol: ProtocolConfig | None,
     folders: Folders,
-    load: _PartsMemory,
-    memory: ReadingMemory,
-    watching: Watching,
-) -> dict[str, Any]:
-    """Train and measure one run."""
-    folder = _run_folder(folders, job)
+    sources: _SourceCache,
+    images: ReadingMemory,
+    callbacks: RunCallbacks,
+) -> Run:
+    """Train and evaluate one run."""
+    folder = folders.runs / job.folder_name
     started = time.perf_counter()
-    result: dict[str, Any] = {
+    result: Run = {
         "configuration": job.configuration,
         "purpose": job.purpose,
         "seed": job.config.seed,
         "choice": job.choice,
         "fingerprint": job.config.fingerprint,
     }
+    settings = {"settings": dataclasses.asdict(job.config)}
     save_experiment(folder, job.config)
     try:
-        progress = train(job.config, load.parts(job.config), folder, folders.cache, watching.events(job))
+        progress = train(job.config, sources.load(job.config), folder, folders.cache, callbacks.events(job))
     except TrainingError as error:
         if job.purpose == "final":
             raise
-        return result | {"failed": error.message}
+        return result | {"failed": error.message} | settings
     result |= _validation(progress) | {"training_seconds": round(time.perf_counter() - started, 1)}
     if job.purpose == "final" and protocol is not None:
         model, config, _ = load_run(folder)
-        encoder = TrainedEncoder(model, config.distance, memory)
-        evaluation = _evaluate(protocol, folders.data, encoder, watching.reading)
+        encoder = TrainedEncoder(model, config.distance, images)
+        evaluation = _evaluate(protocol, folders.data, encoder, callbacks.encoding)
         if protocol.mirrored:
-            add_mirror_figures(evaluation, encoder, progress=watching.reading)
+            add_mirror_metrics(evaluation, encoder, progress=callbacks.encoding)
         result |= {"test": _test(evaluation, protocol.protocol)}
-    return result | {
-        "made_with": {
-            "sketchseek": version("sketchseek"),
-            "torch": torch.__version__,
-            "threads": torch.get_num_threads(),
-            "machine": platform.machine(),
-        },
-        "settings": dataclasses.asdict(job.config),
+    made_with = {
+        "sketchseek": version("sketchseek"),
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "machine": platform.machine(),
     }
+    return result | {"made_with": made_with} | settings
 
 
-def _evaluate(protocol: ProtocolConfig, data: Path, encoder: TrainedEncoder, reading: Reading) -> Evaluation:
-    root = data / protocol.path
-    if protocol.protocol == "sketchy":
-        return evaluate_sketchy(root, encoder, progress=reading)
-    if protocol.protocol == "pairs":
-        return evaluate_pairs(root, encoder, progress=reading)
-    return evaluate_qmul(root, protocol.protocol, encoder, progress=reading)
+def _evaluate(protocol: ProtocolConfig, data: Path, encoder: TrainedEncoder, progress: EncodingProgress) -> Evaluation:
+    return evaluate_dataset(protocol.protocol, data / protocol.path, encoder, progress=progress)
 
 
 def _validation(progress: Progress) -> dict[str, Any]:
@@ -281,7 +312,7 @@ def _validation(progress: Progress) -> dict[str, Any]:
 
 
 def _test(evaluation: Evaluation, protocol: str) -> dict[str, Any]:
-    """Figures, each query's rank, and a few queries with what they found."""
+    """Metrics, the rank of each query, and a few example queries with their results."""
     report = evaluation.report
     finite = np.minimum(evaluation.scores.rank, report.gallery + 1)
     _, clusters = np.unique([sketch.photo or sketch.key for sketch in evaluation.sketches], return_inverse=True)
@@ -308,19 +339,15 @@ def _test(evaluation: Evaluation, protocol: str) -> dict[str, Any]:
     }
 
 
-def _run_folder(folders: Folders, job: Job) -> Path:
-    return folders.runs / Path(job.file).with_suffix("")
-
-
-class _PartsMemory:
-    """The lists of the sources that were read last: most runs of a ablation share them."""
+class _SourceCache:
+    """Keeps the sources that were loaded last: most runs of an ablation share them."""
 
     def __init__(self, data: Path) -> None:
         self._data = data
         self._key: Any = None
         self._parts: Parts | None = None
 
-    def parts(self, config: TrainConfig) -> Parts:
+    def load(self, config: TrainConfig) -> Parts:
         key = (config.sources, config.validation, config.validation_seed)
         if self._parts is None or key != self._key:
             self._parts = load_sources(config.sources, self._data, config.validation, config.validation_seed)

@@ -1,1 +1,1 @@
-"""What is wrong with a set of sketches and photos: findings, lists for training to leave out, a page with pictures."""
+"""Data-quality audits of sketches and photos: findings, exclusion lists for training, and an HTML report."""

@@ -1,7 +1,7 @@
-"""From rankings, duplicates and ink to findings.
+"""Turns rankings, duplicates and ink into findings.
 
-All thresholds are here and in ``sketchseek.audit.near_duplicates``. They were chosen by eye on the training part of The Sketchy
-Database with the model ``small`` (docs/audit.md), never on a test part.
+All thresholds are here and in ``sketchseek.audit.near_duplicates``. They were chosen by eye on the training split of
+the Sketchy Database with the model ``small`` (docs/audit.md), never on a test split.
 """
 
 from __future__ import annotations
@@ -21,33 +21,35 @@ from sketchseek.datasets.records import Photo, Sketch
 
 @dataclass(frozen=True)
 class Thresholds:
-    """When something is a finding; margins are in standard deviations (``sketchseek.audit.ranking``).
+    """Thresholds of all checks. Scores and margins are in standard deviations (``sketchseek.audit.ranking``).
 
     Attributes:
-        duplicate_cosine: Cosine of embeddings from which on two photos are near duplicates.
-        blank_length: Length of lines, in sides of the raster that the sketch fills, below which it is nearly blank.
-        border_contacts: Places where ink touches the border from which on a sketch is cropped.
-        elsewhere_margin: How far another photo of the category must be before the sketch's own.
-        object_margin: How far another category's best photo must be before the own category's best.
-        near: How near the nearest photo others must be to count as about as near.
-        ambiguous_categories: How many categories must be that near, where there are several.
-        ambiguous_share: Share of all photos that must be that near, where there is one category.
-        hidden_score: All of a photo's sketches must give it less than this, where there are several categories.
-        hidden_share: All of a photo's sketches must rank it behind this share of all photos, where there is one.
-        hidden_sketches: How many sketches a photo must have to be judged by them.
+        duplicate_cosine: Minimum cosine of two photos' embeddings for a near-duplicate.
+        blank_length: Maximum length of the lines of a blank sketch, in side lengths of the raster that the sketch
+            fills.
+        border_contacts: Minimum number of places where ink touches the border of a cropped sketch.
+        mispaired_margin: Minimum margin of another photo of the category over the sketch's own photo.
+        mislabeled_margin: Minimum margin of the best photo of another category over the best of the sketch's own.
+        near: Maximum distance to the best score for a photo to count as near.
+        ambiguous_categories: Minimum number of near categories, for data sets of several categories.
+        ambiguous_fraction: Minimum fraction of near photos, for data sets of one category.
+        occluded_score: All sketches give an occluded photo less than this, for data sets of several categories.
+        occluded_fraction: All sketches rank an occluded photo behind this fraction of all photos, for data sets of one
+            category.
+        occluded_sketches: Minimum number of sketches of a photo for this check.
     """
 
     duplicate_cosine: float = NEAR
     blank_length: float = 1.2
     border_contacts: int = 2
-    elsewhere_margin: float = 1.0
-    object_margin: float = 1.3
+    mispaired_margin: float = 1.0
+    mislabeled_margin: float = 1.3
     near: float = 0.5
     ambiguous_categories: int = 9
-    ambiguous_share: float = 0.1
-    hidden_score: float = 2.5
-    hidden_share: float = 0.25
-    hidden_sketches: int = 3
+    ambiguous_fraction: float = 0.1
+    occluded_score: float = 2.5
+    occluded_fraction: float = 0.25
+    occluded_sketches: int = 3
 
     def to_dict(self) -> dict[str, float]:
         """Ready for JSON."""
@@ -55,7 +57,7 @@ class Thresholds:
 
 
 def check_ink(sketches: Sequence[Sketch], inks: Sequence[Ink], limits: Thresholds) -> list[Finding]:
-    """Blank and cropped sketches; one that cannot be read is neither."""
+    """Find blank and cropped sketches; unreadable ones are skipped."""
     found = []
     for sketch, ink in zip(sketches, inks, strict=True):
         if ink.problem:
@@ -64,7 +66,7 @@ def check_ink(sketches: Sequence[Sketch], inks: Sequence[Ink], limits: Threshold
             facts = {"length": round(ink.length, 3)}
             found.append(Finding("blank", sketch.key, sketch.category, -ink.length, facts))
         if ink.contacts >= limits.border_contacts:
-            facts = {"contacts": ink.contacts, "border_share": round(ink.contact, 4)}
+            facts = {"contacts": ink.contacts, "border_fraction": round(ink.contact, 4)}
             found.append(Finding("cropped", sketch.key, sketch.category, ink.contacts + ink.contact, facts))
     return found
 
@@ -74,47 +76,46 @@ def check_sketches(
     photos: Sequence[Photo],
     ranking: Ranking,
     categories: Sequence[str],
-    hidden: frozenset[str],
+    occluded: frozenset[str],
     limits: Thresholds,
 ) -> list[Finding]:
-    """Sketches of wrong objects, nearer to another photo, or ambiguous.
+    """Find mislabeled, mispaired and ambiguous sketches.
 
     Args:
-        sketches, photos: What the ranking is of.
-        ranking: Of them.
+        sketches, photos: In the order of the ranking's rows and photo numbers.
+        ranking: Of the photos, for each sketch.
         categories: Names by number.
-        hidden: Keys of photos whose subject is hidden: their sketches are not to blame for missing them.
-        limits: When something is a finding.
+        occluded: Keys of occluded photos. Their sketches are neither mislabeled nor mispaired.
+        limits: Thresholds.
     """
     several = len({photo.category for photo in photos}) > 1
     found = []
     for i, sketch in enumerate(sketches):
         others = tuple(photos[j].key for j in ranking.first[i])
-        wrong = False
         facts = {"rank": int(ranking.rank[i])} if ranking.rank[i] else {}
         margin = float(ranking.category_margin[i])
-        if several and np.isfinite(margin) and margin >= limits.object_margin and sketch.photo not in hidden:
-            wrong = True
+        ahead = float(ranking.scores[i, 0] - ranking.own[i]) if len(others) and ranking.rank[i] > 1 else -np.inf
+        if sketch.photo in occluded:
+            pass
+        elif several and np.isfinite(margin) and margin >= limits.mislabeled_margin:
             seen = {**facts, "margin": round(margin, 3), "taken_for": categories[ranking.rival[i]]}
-            found.append(Finding("wrong_object", sketch.key, sketch.category, margin, seen, others))
-        if ranking.rank[i] > 1 and not wrong and sketch.photo not in hidden and len(others):
-            ahead = float(ranking.scores[i, 0] - ranking.own[i])
-            if ahead >= limits.elsewhere_margin and photos[ranking.first[i, 0]].category == sketch.category:
-                seen = {**facts, "margin": round(ahead, 3)}
-                found.append(Finding("elsewhere", sketch.key, sketch.category, ahead, seen, others))
+            found.append(Finding("mislabeled", sketch.key, sketch.category, margin, seen, others))
+        elif ahead >= limits.mispaired_margin and photos[ranking.first[i, 0]].category == sketch.category:
+            seen = {**facts, "margin": round(ahead, 3)}
+            found.append(Finding("mispaired", sketch.key, sketch.category, ahead, seen, others))
         near_categories, near_photos = int(ranking.near_categories[i]), int(ranking.near_photos[i])
-        seen = {**facts, "near_categories": near_categories, "near_photos": near_photos}
-        if several and near_categories >= limits.ambiguous_categories:
-            found.append(Finding("ambiguous", sketch.key, sketch.category, float(near_categories), seen, others))
-        elif not several and near_photos >= max(2.0, limits.ambiguous_share * len(photos)):
-            found.append(Finding("ambiguous", sketch.key, sketch.category, float(near_photos), seen, others))
+        near = near_categories if several else near_photos
+        needed = limits.ambiguous_categories if several else max(2.0, limits.ambiguous_fraction * len(photos))
+        if near >= needed:
+            seen = {**facts, "near_categories": near_categories, "near_photos": near_photos}
+            found.append(Finding("ambiguous", sketch.key, sketch.category, float(near), seen, others))
     return found
 
 
 def check_photos(
     sketches: Sequence[Sketch], photos: Sequence[Photo], ranking: Ranking, limits: Thresholds
 ) -> list[Finding]:
-    """Photos that all their sketches miss by far; ``others`` are keys of those sketches."""
+    """Find occluded photos: all their sketches miss them by far. ``others`` are the keys of these sketches."""
     drawn: dict[str, list[int]] = defaultdict(list)
     for i, sketch in enumerate(sketches):
         if ranking.rank[i]:
@@ -123,37 +124,38 @@ def check_photos(
     found = []
     for photo in photos:
         rows = drawn.get(photo.key, [])
-        if len(rows) < limits.hidden_sketches:
+        if len(rows) < limits.occluded_sketches:
             continue
         best, ranks = float(ranking.own[rows].max()), ranking.rank[rows]
-        missed = best < limits.hidden_score if several else ranks.min() > limits.hidden_share * len(photos)
+        missed = best < limits.occluded_score if several else ranks.min() > limits.occluded_fraction * len(photos)
         if missed and ranks.min() > 1:
-            facts = {"drawings": len(rows), "best_rank": int(ranks.min()), "median_rank": float(np.median(ranks))}
+            facts = {"sketches": len(rows), "best_rank": int(ranks.min()), "median_rank": float(np.median(ranks))}
             sketch_keys = tuple(sketches[i].key for i in rows)
-            found.append(Finding("hidden_subject", photo.key, photo.category, -best, facts, sketch_keys))
+            found.append(Finding("occluded", photo.key, photo.category, -best, facts, sketch_keys))
     return found
 
 
 def check_near_duplicates(
     photos: Sequence[Photo], duplicates: Sequence[NearDuplicates], test: frozenset[str] | None
 ) -> list[Finding]:
-    """NearDuplicates as findings.
+    """Turn pairs of duplicates into findings.
 
     Args:
-        photos: What the duplicates' numbers are of.
+        photos: What the pairs' numbers refer to.
         duplicates: Pairs.
-        test: Keys of the test part: only pairs with one photo there and one not there are ``across_parts``, and pairs
-            within the training part are none of this audit's business. None where all photos are one part.
+        test: Keys of the test photos, in an audit of the test split. Pairs with one test photo are
+            ``cross_split_duplicate``; pairs within the training split are skipped. None where all photos are one
+            subset.
     """
     found = []
     for pair in duplicates:
         first, second = photos[pair.first], photos[pair.second]
-        kind = "near_twins" if pair.kind == "near" else "same_picture"
+        kind = "near_duplicate" if pair.kind == "near" else "exact_duplicate"
         if test is not None:
             if first.key not in test and second.key not in test:
                 continue
             if (first.key in test) != (second.key in test):
-                kind = "across_parts"
+                kind = "cross_split_duplicate"
                 first, second = (first, second) if first.key in test else (second, first)
         facts = {
             "duplicates": pair.kind,

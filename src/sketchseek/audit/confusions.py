@@ -1,4 +1,4 @@
-"""Which categories are taken for which, and how many negatives of each are in truth positives."""
+"""Which categories are taken for which, and how many negatives are false negatives."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from sketchseek.datasets.records import Photo
 
 @dataclass(frozen=True)
 class Confusion:
-    """Sketches of one category whose nearest other photo shows another.
+    """Sketches of one category whose nearest photo, apart from their own, is of another.
 
     Attributes:
-        category, taken_for: The two.
-        sketches: How many.
-        share: Of the category's sketches.
+        category, taken_for: Category of the sketches, and of the photos that they find.
+        sketches: Number of these sketches.
+        share: Fraction of the category's sketches.
     """
 
     category: str
@@ -34,11 +34,11 @@ class Confusion:
 
 
 def confusion_matrix(drawn: npt.NDArray[np.int64], found: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.int64]:
-    """(count, count): how many sketches of category i found a photo of category j first.
+    """(count, count) number of sketches of category i whose nearest photo is of category j.
 
     Args:
         drawn: (sketches,) category of each sketch.
-        found: (sketches,) category of the nearest photo that is not its own.
+        found: (sketches,) category of the nearest photo apart from the sketch's own.
         count: Number of categories.
     """
     matrix = np.zeros((count, count), dtype=np.int64)
@@ -47,7 +47,7 @@ def confusion_matrix(drawn: npt.NDArray[np.int64], found: npt.NDArray[np.int64],
 
 
 def confusions(matrix: npt.NDArray[np.int64], categories: Sequence[str]) -> list[Confusion]:
-    """All confusions, the largest share first; a category is not confused with itself."""
+    """All confusions between different categories, the largest fraction first."""
     totals = matrix.sum(axis=1)
     found = [
         Confusion(categories[i], categories[j], int(matrix[i, j]), float(matrix[i, j] / totals[i]))
@@ -59,15 +59,15 @@ def confusions(matrix: npt.NDArray[np.int64], categories: Sequence[str]) -> list
 
 @dataclass(frozen=True)
 class FalseNegatives:
-    """How often a negative of a category's photo is in truth a positive: a duplicate of it.
+    """How often a negative of a category's photos is a false negative, that is, a duplicate of the photo.
 
     Attributes:
         category: Name.
-        photos: In the category.
-        duplicate_pairs: Pairs of them that are duplicates.
-        in_category: Share of a photo's negatives of its own category that are its duplicates, on average: what a batch of
-            photos of one category has.
-        in_gallery: Share of all other photos that are its duplicates, on average.
+        photos: Number of photos in the category.
+        duplicate_pairs: Number of pairs of them that are duplicates.
+        in_category: Mean fraction of a photo's negatives within its category that are its duplicates, as in a batch of
+            one category.
+        in_gallery: Mean fraction of all other photos that are its duplicates.
     """
 
     category: str
@@ -82,7 +82,7 @@ class FalseNegatives:
 
 
 def false_negatives(photos: Sequence[Photo], duplicates: Sequence[NearDuplicates]) -> list[FalseNegatives]:
-    """One entry a category, the largest share first. NearDuplicates of two categories count for the gallery of both."""
+    """One entry per category, the largest fraction first. Pairs across categories count for ``in_gallery`` of both."""
     sizes: dict[str, int] = {}
     for photo in photos:
         sizes[photo.category] = sizes.get(photo.category, 0) + 1

@@ -1,14 +1,14 @@
-"""Findings as lists that training can leave out, in the form of Sketchy's lists of invalid sketches.
+"""Writes findings as exclusion lists for training, in the format of Sketchy's lists of invalid sketches.
 
-``invalid-error.txt`` has sketches of wrong objects and blank ones, ``invalid-pose.txt`` those nearer to another photo,
-``invalid-ambiguous.txt`` ambiguous ones and ``invalid-context.txt`` the sketches of photos whose subject is hidden: by
-what a finding is most like, for the release says of its own lists no more than their names. ``cropped.txt`` has the
-same form and no counterpart. ``near-duplicates.txt`` has two photos a line, for a look, not for leaving out.
+``invalid-error.txt`` has mislabeled and blank sketches, ``invalid-pose.txt`` mispaired ones, ``invalid-ambiguous.txt``
+ambiguous ones, and ``invalid-context.txt`` the sketches of occluded photos. The release does not define its lists, so
+the match goes by their names. ``cropped.txt`` has the same format. ``near-duplicates.txt`` has two photos per line;
+check these by eye.
 
-``half-1.txt`` and ``half-2.txt`` part the drawn photos of a training part in two, for a cross-audit: a model that was
-trained without one half audits that half, so that it cannot know the sketches by heart.
+``half-1.txt`` and ``half-2.txt`` split the drawn photos of a training split in two halves, for a cross-audit: a model
+that was trained without one half audits that half, so that it has not memorized its sketches.
 
-Lists of a test part are named ``test-part-…``; training refuses them, since they name nothing that it trains on.
+Lists of a test split are named ``test-split-…``. Training refuses them, since none of their entries is for training.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from sketchseek.datasets.splits import fraction_of
 
 
 def write_lists(folder: Path, audit: Audit) -> dict[str, Path]:
-    """Write all lists, the empty ones too; returns their files by name, such as ``error``."""
+    """Write all lists, including empty ones. Returns the files by name, such as ``error``."""
     folder.mkdir(parents=True, exist_ok=True)
-    before = "test-part-" if audit.part.name == "test" else ""
+    before = "test-split-" if audit.part.name == "test" else ""
     keys = listed_keys(audit)
     files = {name: folder / f"{before}{f'invalid-{name}' if name in INVALID_LISTS else name}.txt" for name in keys}
     for name, file in files.items():

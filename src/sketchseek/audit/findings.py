@@ -1,4 +1,4 @@
-"""What an audit can find: the kinds, what each means, and one finding."""
+"""The kinds of findings of an audit, and a finding."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ class Kind:
     """One kind of finding.
 
     Attributes:
-        title: For people.
-        about: Whether a finding's key is a sketch's or a photo's.
-        meaning: What it says, by which rule; may name thresholds.
-        official: Which of Sketchy's lists of invalid sketches it would be on; empty for none.
+        title: Title for people.
+        about: Whether a finding is about a ``sketch`` or a ``photo``.
+        meaning: What the finding means and the rule behind it, in sentences for people.
+        official: The list of invalid sketches in Sketchy's style that it goes to; empty for none.
     """
 
     title: str
@@ -27,70 +27,71 @@ class Kind:
 
 
 KINDS: dict[str, Kind] = {
-    "same_picture": Kind(
-        "One picture twice",
+    "exact_duplicate": Kind(
+        "Exact duplicates",
         "photo",
-        "Two photos are one picture, encoded anew, resized or mirrored, by their pixels.",
+        "Two photos have the same pixels, apart from encoding, size or mirroring.",
     ),
-    "near_twins": Kind(
+    "near_duplicate": Kind(
         "Near-duplicate photos",
         "photo",
-        "Two photos show the same kind of thing in the same pose, so that a sketch of one would do for the other, by "
-        "the cosine of their embeddings. As negatives of each other they teach the wrong thing.",
+        "Two photos show the same kind of object in the same pose, by the cosine of their embeddings. A sketch of one "
+        "also fits the other, so as negatives of each other they are false negatives.",
     ),
-    "across_parts": Kind(
-        "NearDuplicates across training and test",
+    "cross_split_duplicate": Kind(
+        "Duplicates across the train / test split",
         "photo",
-        "A photo of the test part is, or nearly is, a photo of the training part.",
+        "A test photo is an exact or near-duplicate of a training photo.",
     ),
-    "wrong_object": Kind(
-        "Wrong object",
+    "mislabeled": Kind(
+        "Mislabeled",
         "sketch",
-        "The nearest photo of another category beats every photo of the sketch's own category by far, though other "
-        "sketches of the same photo do not all miss it.",
+        "The best photo of another category scores much higher than every photo of the sketch's own category, although "
+        "not all sketches of the photo miss it.",
         "error",
     ),
-    "blank": Kind("Blank or nearly", "sketch", "There is no ink, or no more of it than one short line.", "error"),
-    "elsewhere": Kind(
-        "Nearer to another photo than to its own",
+    "blank": Kind("Blank", "sketch", "The sketch has no ink, or no more than one short line.", "error"),
+    "mispaired": Kind(
+        "Mispaired",
         "sketch",
-        "Another photo of the same category beats the sketch's own by far: another pose, or the wrong photo.",
+        "Another photo of the same category scores much higher than the sketch's own: the sketch shows another pose "
+        "or belongs to another photo.",
         "pose",
     ),
     "ambiguous": Kind(
         "Ambiguous",
         "sketch",
-        "Nothing stands out: photos of many categories are about as near as the nearest.",
+        "Photos of many categories score about as high as the best photo.",
         "ambiguous",
     ),
-    "hidden_subject": Kind(
-        "Photos whose subject is hidden",
+    "occluded": Kind(
+        "Occluded photos",
         "photo",
-        "All sketches of the photo miss it by far: its subject is small, covered, dark or drawn as it is not seen.",
+        "All sketches of the photo miss it by far: its subject is occluded, small or dark, or sketched differently.",
         "context",
     ),
     "cropped": Kind(
         "Cropped",
         "sketch",
-        "Ink runs off the sheet in two places or more. Where the photo cuts its subject off, so do faithful sketches.",
+        "Ink touches the image border in two places or more. If the photo crops its subject, so do faithful sketches.",
     ),
 }
 
-PAIRS = ("same_picture", "near_twins", "across_parts")
-"""Kinds whose findings are two photos each."""
+PAIRS = ("exact_duplicate", "near_duplicate", "cross_split_duplicate")
+"""Kinds whose findings are pairs of photos."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that may be wrong.
+    """One suspected problem.
 
     Attributes:
         kind: One of ``KINDS``.
-        key: Of the sketch or photo.
-        category: Of it.
-        score: How sure; larger is surer, comparable within the kind only.
-        facts: Figures and names that say why.
-        others: Keys of photos to look at beside it, nearest first.
+        key: Key of the sketch or photo.
+        category: Its category.
+        score: Confidence; comparable only within one kind.
+        facts: Numbers and names that give the reason, ready for JSON.
+        others: Keys of photos to compare with, nearest first. For an occluded photo: keys of its sketches.
     """
 
     kind: str
@@ -113,7 +114,7 @@ class Finding:
 
 
 def varied(findings: Sequence[Finding], count: int) -> list[Finding]:
-    """The surest of each category, then the second surest of each, and so on: a page of guitars shows nothing."""
+    """The ``count`` best findings, spread over categories: the best of each, then the second best, and so on."""
     by_category: dict[str, list[Finding]] = defaultdict(list)
     for finding in sorted(findings, key=lambda f: (-f.score, f.key)):
         by_category[finding.category].append(finding)

@@ -1,4 +1,4 @@
-"""How much ink a sketch has, and whether it runs off the sheet."""
+"""Measures how much ink a sketch has, and whether it touches the image border."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sketchseek.sketches import LINE, rasterize_sketch
 from sketchseek.sketches.bitmap import find_ink
 
 SIDE = 128
-"""Side of the raster in which the length of the lines is measured."""
+"""Side length of the raster in which the lines are measured."""
 
 Progress = Callable[[str, int, int], None]
 
@@ -29,10 +29,11 @@ class Ink:
     """The ink of one sketch.
 
     Attributes:
-        length: Length of its lines in sides of the raster, which the sketch fills; 0 without ink, 0.9 for one line.
-        contacts: In how many places ink touches the sheet's border; 0 for strokes and SVG, which have no sheet.
-        contact: Share of the border that is ink.
-        problem: Why it could not be read; empty if it could.
+        length: Length of its lines, in side lengths of the raster, which the sketch fills; 0 without ink, 0.9 for one
+            line.
+        contacts: Number of places where ink touches the image border; 0 for strokes and SVG, which have no border.
+        contact: Fraction of the border that is ink.
+        problem: Why the sketch could not be read; empty if it could.
     """
 
     length: float
@@ -42,7 +43,7 @@ class Ink:
 
 
 def measure_ink(sketch: Sketch) -> Ink:
-    """Measure one sketch; what cannot be read has a ``problem``."""
+    """Measure one sketch. An unreadable one gets a ``problem``."""
     try:
         raster = rasterize_sketch(sketch.source, SIDE)
     except EmptySketchError:
@@ -58,7 +59,7 @@ def measure_ink(sketch: Sketch) -> Ink:
 
 
 def measure_all(sketches: Sequence[Sketch], progress: Progress | None = None) -> list[Ink]:
-    """Measure sketches on several threads, in order."""
+    """Measure sketches on several threads; results are in their order."""
     found: list[Ink] = []
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
         for ink in pool.map(measure_ink, sketches, chunksize=1):
@@ -69,14 +70,14 @@ def measure_all(sketches: Sequence[Sketch], progress: Progress | None = None) ->
 
 
 def _border(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """The outermost two pixels of a sheet, as one run around it; true where either has ink."""
+    """The image border, two pixels wide, as one run around it; true where either pixel has ink."""
     top, bottom = mask[0] | mask[1], (mask[-1] | mask[-2])[::-1]
     left, right = (mask[:, 0] | mask[:, 1])[::-1], mask[:, -1] | mask[:, -2]
     return np.concatenate([top, right, bottom, left])
 
 
 def sheet(sketch: Sketch, side: int) -> Image.Image:
-    """The sketch as its author saw it, to show: the whole sheet of a picture, else the raster."""
+    """The sketch as an image to show: the whole image of a file, else the raster."""
     if isinstance(sketch.source, Path) and sketch.source.suffix.lower() in SUFFIXES:
         try:
             image = open_image(sketch.source, keep_alpha=True, at_least=side)

@@ -1,4 +1,4 @@
-"""Which photos and sketches of a data set an audit is of."""
+"""Chooses the photos and sketches that an audit is about."""
 
 from __future__ import annotations
 
@@ -8,36 +8,30 @@ from pathlib import Path
 from typing import Literal
 
 from sketchseek.datasets.exclusions import read_keys
-from sketchseek.datasets.image_folders import load_categories, load_pairs
-from sketchseek.datasets.qmul import QmulName, load_qmul
 from sketchseek.datasets.records import SketchDataset
+from sketchseek.datasets.registry import dataset_spec
 from sketchseek.datasets.releases import coverage
-from sketchseek.datasets.sketchy import load_sketchy, sketchy_split
 from sketchseek.datasets.splits import Split, checksum
 from sketchseek.errors import ConfigError, DatasetError
 
-AuditKind = Literal["sketchy", "chairv2", "shoev2", "pairs", "categories"]
-PartName = Literal["train", "test"]
-
-KINDS_OF_SETS: tuple[AuditKind, ...] = ("sketchy", "chairv2", "shoev2", "pairs", "categories")
-_QMUL: dict[str, QmulName] = {"chairv2": "chairv2", "shoev2": "shoev2"}
+SplitName = Literal["train", "test"]
 
 
 @dataclass(frozen=True)
 class AuditInput:
-    """One part of a data set.
+    """One subset of a data set.
 
     Attributes:
-        kind: Of the data set.
+        kind: Name of the data set in the registry.
         name: ``train``, ``test``, or ``all`` where the data set has no split.
-        dataset: Its photos, all of them the gallery, and the sketches of them.
-        other: Photos of the other part, to find duplicates across: the training part's where ``name`` is ``test``, else
-            none, so that an audit of the training part reads nothing of the test part.
+        dataset: The subset. All its photos are the gallery.
+        other: The training subset where ``name`` is ``test``, to find duplicates across the split; else empty, so that
+            an audit of the training subset reads no test photo.
         split, split_sha256: Name and checksum of the split.
-        notes: Sentences on what the data are.
+        notes: Sentences about the data.
     """
 
-    kind: AuditKind
+    kind: str
     name: Literal["train", "test", "all"]
     dataset: SketchDataset
     other: SketchDataset
@@ -47,48 +41,52 @@ class AuditInput:
 
 
 def load_input(
-    kind: AuditKind, root: str | os.PathLike[str], part: PartName = "train", *, only: Path | None = None
+    kind: str,
+    root: str | os.PathLike[str],
+    split: SplitName = "train",
+    *,
+    variant: str = "",
+    only: Path | None = None,
 ) -> AuditInput:
-    """Read a data set and take the part.
+    """Read a data set and choose a subset.
 
     Args:
-        kind: Of the data set.
-        root: Where it is.
-        part: ``train`` or ``test``; a data set without a split has only the first, which is all of it.
-        only: A list (``sketchseek.datasets.exclusions``) of photos or sketches: sketches of other photos are left out,
-            all photos stay.
+        kind: Name of the data set in the registry.
+        root: Its folder.
+        split: ``train`` or ``test``. A data set without a split is audited as a whole, with ``train``.
+        variant: One of the data set's variants; empty for the default.
+        only: An exclusion list (``sketchseek.datasets.exclusions``) of photos or sketches. Only these sketches, and the
+            sketches of these photos, are audited; the gallery stays whole.
 
     Raises:
-        ConfigError: The test part of a data set that has none is asked for.
-        DatasetError: The data are not there, or are broken, or none of the sketches is on the list.
+        ConfigError: The data set is unknown or cannot be audited, or has no test split.
+        DatasetError: The data set is missing or broken, or none of its sketches is on the list.
     """
-    whole = _load(kind, Path(root), part)
+    whole = _load(kind, Path(root), split, variant)
     if only is None:
         return whole
     keys = read_keys(only)
     sketches = tuple(d for d in whole.dataset.sketches if d.key in keys or d.photo in keys)
     if not sketches:
         raise DatasetError(
-            f"{only}: none of its {len(keys):,} entries is drawn in the {whole.name} part of {root}.",
-            remedy="A list belongs to the data set and the part that it was made of.",
+            f"{only}: none of its {len(keys):,} entries has a sketch in the {whole.name} subset of {root}.",
+            remedy="Use a list that was made for this data set and subset.",
         )
     note = f"Only the {len(sketches):,} of {len(whole.dataset.sketches):,} sketches that {only.name} names."
     return replace(whole, dataset=replace(whole.dataset, sketches=sketches), notes=(*whole.notes, note))
 
 
-def _load(kind: AuditKind, root: Path, part: PartName) -> AuditInput:
-    if kind in ("pairs", "categories"):
-        if part == "test":
-            raise ConfigError(f"{kind}: such a data set has no test part.", remedy="Leave --part out.")
-        whole = load_pairs(root, allow_missing=True) if kind == "pairs" else load_categories(root)
+def _load(kind: str, root: Path, name: SplitName, variant: str) -> AuditInput:
+    loaded = dataset_spec(kind, "audit").read(root, variant=variant, allow_missing=True)
+    whole, split = loaded.dataset, loaded.split
+    nothing = replace(whole, photos=(), sketches=(), missing=())
+    if not isinstance(split, Split):
+        if name == "test":
+            raise ConfigError(
+                f"The data set {kind!r} has no test split.", remedy="Audit it with the train split, which is all of it."
+            )
         keys = [photo.key for photo in whole.photos] + [sketch.key for sketch in whole.sketches]
-        return AuditInput(kind, "all", whole, whole.subset(photos=()), "all", checksum((), keys), ())
-    split: Split
-    if kind == "sketchy":
-        whole = load_sketchy(root, allow_missing=True)
-        split = sketchy_split(whole)
-    else:
-        whole, split = load_qmul(root, _QMUL[kind], allow_missing=True)
-    training, test = whole.subset(photos=split.train_photo_keys), whole.subset(photos=split.test_photo_keys)
-    dataset, other = (test, training) if part == "test" else (training, whole.subset(photos=()))
-    return AuditInput(kind, part, dataset, other, split.name, split.sha256, coverage(whole).notes)
+        return AuditInput(kind, "all", whole, nothing, "all", checksum((), keys), ())
+    training, test = loaded.training, whole.subset(photos=split.test_photo_keys)
+    dataset, other = (test, training) if name == "test" else (training, nothing)
+    return AuditInput(kind, name, dataset, other, split.name, split.sha256, coverage(whole).notes)

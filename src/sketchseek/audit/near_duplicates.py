@@ -1,4 +1,4 @@
-"""Photos that show the same: one picture encoded twice (by pixels), and near duplicates (by a model's embeddings)."""
+"""Finds exact duplicates of photos by their pixels, and near-duplicates by a model's embeddings."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from sketchseek.datasets.same_pictures import (
 )
 
 NEAR = 0.94
-"""Cosine of two photos' embeddings from which on they are near duplicates. Chosen by eye on Sketchy's training
-split with the model ``small`` (docs/audit.md); another model needs another."""
+"""Minimum cosine of two photos' embeddings for a near-duplicate. Chosen by eye on Sketchy's training split with the
+model ``small`` (docs/audit.md). Other models need other values."""
 
 _BLOCK = 512
 
@@ -28,13 +28,13 @@ DuplicateKind = Literal["same", "mirrored", "near"]
 
 @dataclass(frozen=True)
 class NearDuplicates:
-    """Two photos that show the same.
+    """A pair of photos that are duplicates.
 
     Attributes:
         first, second: Numbers of the photos, the smaller first.
-        kind: ``same`` picture encoded twice, ``mirrored`` one, or ``near`` by embeddings alone.
-        cosine: Of the embeddings; NaN where there is none.
-        correlation: Of the small pictures, the one mirrored where ``kind`` says so.
+        kind: ``same`` or ``mirrored`` pixels, or ``near`` by embeddings alone.
+        cosine: Of the embeddings.
+        correlation: Of the thumbnails; of one and the other's mirror image if ``kind`` is ``mirrored``.
     """
 
     first: int
@@ -51,19 +51,19 @@ def find_near_duplicates(
     near: float = NEAR,
     progress: Progress | None = None,
 ) -> list[NearDuplicates]:
-    """Every pair of photos that show the same, in the order of their numbers.
+    """All pairs of duplicates, in the order of their numbers.
 
     Args:
-        small: What ``small_pictures`` gave.
-        embeddings: (photos, d); a row of zeros is no embedding.
-        near: Cosine from which on two photos are near duplicates.
-        progress: Told how far it is.
+        small: What ``small_pictures`` returned.
+        embeddings: (photos, d); zeros for photos without an embedding.
+        near: Minimum cosine for a near-duplicate.
+        progress: Called with what is being done, the number done and the total.
     """
     lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
     unit = embeddings / np.maximum(lengths, 1e-12)
     found: list[NearDuplicates] = []
     count = len(unit)
-    for start in range(0, count, _BLOCK):  # block by block: all pairs at once would be photos² numbers
+    for start in range(0, count, _BLOCK):  # in blocks: all pairs at once need photos² numbers
         rows = slice(start, min(start + _BLOCK, count))
         cosine = unit[rows] @ unit[start:].T
         hits = cosine >= near

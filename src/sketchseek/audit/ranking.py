@@ -1,7 +1,7 @@
-"""Where each sketch's own photo stands among all photos, block by block.
+"""Ranks all photos for each sketch, in blocks.
 
-Scores are in standard deviations of the sketch's similarities to all photos, above their mean: thus a margin means the
-same for a sketch that is near everything and for one that is near nothing, and for either distance.
+Scores are z-scores: similarities minus their mean over all photos, in standard deviations. So a margin means the same
+for all sketches and for either distance.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from sketchseek.evaluation.metrics import similarity
 from sketchseek.models.package import Distance
 
 HELD = 8_000_000
-"""How many similarities are held at once."""
+"""Maximum number of similarities in memory."""
 
 FIRST = 5
-"""How many of the nearest photos are kept."""
+"""Number of nearest photos that are kept."""
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -26,18 +26,18 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Ranking:
-    """What each sketch finds; every array has one row a sketch.
+    """Results of all sketches; every array has one row per sketch.
 
     Attributes:
-        rank: From 1, of its own photo, ties against it; 0 where it has none.
-        own: Score of its own photo; NaN where it has none.
-        first: (sketches, ≤ FIRST) numbers of the nearest photos other than its own, nearest first.
+        rank: Rank of its own photo, from 1, ties against it; 0 if it has none.
+        own: Score of its own photo; NaN if it has none.
+        first: (sketches, ≤ FIRST) numbers of the nearest photos apart from its own, nearest first.
         scores: Their scores.
-        category_margin: How far the best photo of another category is before the best of its own; −inf where there is
-            no other, +inf where its own has none.
+        category_margin: Score of the best photo of another category minus the best of its own; −inf if there is no
+            other category, +inf if its own has no photos.
         rival: Number of that other category.
-        near_categories: How many categories have a photo within ``near`` of the nearest photo.
-        near_photos: How many photos are that near.
+        near_categories: Number of categories with a photo within ``near`` of the best score.
+        near_photos: Number of photos within ``near`` of the best score.
     """
 
     rank: Ints
@@ -64,10 +64,10 @@ def rank(
 
     Args:
         sketches, photos: (n, d) and (m, d); m is at least 1.
-        own: (n,) number of each sketch's photo, −1 where it has none.
+        own: (n,) number of each sketch's photo, −1 if it has none.
         sketch_category, photo_category: (n,) and (m,) numbers of categories.
-        near: In standard deviations.
-        distance: How embeddings are compared.
+        near: Maximum distance to the best score, in standard deviations.
+        distance: Of the embeddings.
     """
     count, gallery = len(sketches), len(photos)
     order = np.argsort(photo_category, kind="stable")

@@ -1,8 +1,8 @@
-"""One audit: embed, rank, compare, and gather the findings."""
+"""Runs an audit: encodes, ranks and compares photos and sketches, and collects the findings."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,38 +18,39 @@ from sketchseek.audit.findings import KINDS, Finding
 from sketchseek.audit.ink import measure_all
 from sketchseek.audit.inputs import AuditInput
 from sketchseek.audit.near_duplicates import find_near_duplicates
-from sketchseek.audit.ranking import rank
+from sketchseek.audit.ranking import Ranking, rank
 from sketchseek.datasets.records import Photo, Sketch
 from sketchseek.datasets.same_pictures import small_pictures
 from sketchseek.encoder import Encoder
 from sketchseek.errors import DatasetError
 from sketchseek.evaluation.encode_dataset import Embedded, Problem, encode_photo_set, encode_sketch_set
+from sketchseek.models.package import Distance
 
 Progress = Callable[[str, int, int], None]
 
 OPTIMISM = (
-    "Where the model was trained on these very sketches it finds their photos more often than it would find a fresh "
-    "sketch's: much of what is wrong there stays unfound. Findings are suspicions, to be looked at."
+    "Where the model was trained on these very sketches, it finds their photos more often than for new sketches, so "
+    "the audit misses problems. Findings are suspicions. Check them by eye."
 )
 TEST_ONLY = (
-    "This is an audit of a test part. Nothing in it may feed training, the choice of a model or tuning, in any form."
+    "This is an audit of a test split. Do not use any of it for training, model selection or tuning, in any form."
 )
 
 
 @dataclass(frozen=True)
 class Audit:
-    """What an audit found.
+    """Result of an audit.
 
     Attributes:
-        part: What was audited.
-        model, fingerprint: Name and identity of the model.
-        limits: When something was a finding.
-        findings: By kind, in the order of ``KINDS``, the surest first.
-        categories: Names, by the rows of ``matrix``.
+        part: The subset that was audited.
+        model, fingerprint: Name and fingerprint of the model.
+        limits: Thresholds.
+        findings: By kind, in the order of ``KINDS``, the highest score first.
+        categories: Names of the rows of ``matrix``.
         matrix: See ``confusion_matrix``.
         negatives: See ``FalseNegatives``.
-        own_first: Share of sketches that find their own photo first; NaN where none has one.
-        problems: What could not be read.
+        own_first: Fraction of sketches that find their own photo first; NaN if no sketch has a photo.
+        problems: Photos and sketches that could not be read.
     """
 
     part: AuditInput
@@ -65,12 +66,12 @@ class Audit:
 
     @cached_property
     def confusions(self) -> tuple[Confusion, ...]:
-        """Which category is taken for which, the largest share first."""
+        """Which category is taken for which, the largest fraction first."""
         return tuple(confusions(self.matrix, self.categories))
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """Sentences that whoever reads the findings must know."""
+        """Sentences that readers of the findings need."""
         return (*self.part.notes, *((TEST_ONLY,) if self.part.name == "test" else (OPTIMISM,)))
 
     def to_dict(self) -> dict[str, Any]:
@@ -78,7 +79,7 @@ class Audit:
         part = self.part
         return {
             "kind": part.kind,
-            "part": part.name,
+            "subset": part.name,
             "split": part.split,
             "split_sha256": part.split_sha256,
             "model": self.model,
@@ -104,37 +105,106 @@ def audit(
     cache: Path | None = None,
     progress: Progress | None = None,
 ) -> Audit:
-    """Audit one part of a data set with a model.
+    """Audit one subset of a data set with a model.
 
     Args:
-        part: What ``load_input`` gave.
+        part: What ``load_input`` returned.
         encoder: The model.
-        limits: When something is a finding; the defaults where None.
-        cache: Folder in which embeddings are kept, so that an audit that was interrupted goes on; None for none.
-        progress: Called with what is under way, how many are done and how many there are.
+        limits: Thresholds; None for the defaults.
+        cache: Folder for embeddings, so that an interrupted audit continues; None for no cache.
+        progress: Called with what is being done, the number done and the total.
 
     Raises:
-        DatasetError: There are no photos or sketches, or none can be read.
+        DatasetError: There are no photos or sketches, or none of the photos can be read.
     """
     limits = limits or Thresholds()
     dataset = part.dataset
     if not dataset.photos or not dataset.sketches:
         lacking = "photos" if dataset.sketches else "sketches"
-        raise DatasetError(f"{dataset.source}: no {lacking} in the {part.name} part.", remedy="Unpack it again.")
-    fingerprint = encoder.manifest.fingerprint
+        raise DatasetError(f"{dataset.source}: no {lacking} in the {part.name} subset.", remedy="Unpack it again.")
     everything = (*dataset.photos, *part.other.photos)
-    kept = (lambda name: None) if cache is None else (lambda name: cache / f"{part.name}-{name}.npz")
-    shelved = stored(
-        kept("photos"), fingerprint, everything, lambda: encode_photo_set(encoder, everything, progress=progress)
+    shelved, drawn = _encode(part, everything, encoder, cache, progress)
+    ranked = _rank(part, everything, shelved, drawn, limits.near, encoder.manifest.distance)
+    occluded = check_photos(ranked.sketches, ranked.photos, ranked.ranking, limits)
+    keys = frozenset(finding.key for finding in occluded)
+    duplicates = find_near_duplicates(
+        small_pictures(everything, progress),
+        _all_rows(shelved, len(everything)),
+        near=limits.duplicate_cosine,
+        progress=progress,
     )
-    drawn = stored(
-        kept("sketches"),
-        fingerprint,
-        dataset.sketches,
-        lambda: encode_sketch_set(encoder, dataset.sketches, progress=progress),
+    test = frozenset(photo.key for photo in dataset.photos) if part.name == "test" else None
+    found = [
+        *check_ink(dataset.sketches, measure_all(dataset.sketches, progress), limits),
+        *check_sketches(ranked.sketches, ranked.photos, ranked.ranking, dataset.categories, keys, limits),
+        *occluded,
+        *check_near_duplicates(everything, duplicates, test),
+    ]
+    within = [pair for pair in duplicates if pair.second < len(dataset.photos)]
+    return Audit(
+        part,
+        encoder.manifest.name,
+        encoder.manifest.fingerprint,
+        limits,
+        _by_kind(found, part),
+        dataset.categories,
+        ranked.confusion_matrix(len(dataset.categories)),
+        tuple(false_negatives(dataset.photos, within)),
+        ranked.own_first,
+        shelved.problems + drawn.problems,
     )
-    categories = dataset.categories
-    number = {name: i for i, name in enumerate(categories)}
+
+
+@dataclass(frozen=True)
+class _Ranked:
+    """The photos and sketches that could be read, their categories by number, and the ranking."""
+
+    photos: list[Photo]
+    sketches: list[Sketch]
+    photo_category: npt.NDArray[np.int64]
+    sketch_category: npt.NDArray[np.int64]
+    ranking: Ranking
+
+    @property
+    def own_first(self) -> float:
+        """Fraction of sketches that find their own photo first; NaN if no sketch has a photo."""
+        has_own = self.ranking.rank > 0
+        return float((self.ranking.rank[has_own] == 1).mean()) if has_own.any() else float("nan")
+
+    def confusion_matrix(self, count: int) -> npt.NDArray[np.int64]:
+        """See ``confusion_matrix``; ``count`` is the number of categories."""
+        first = self.ranking.first
+        found = self.photo_category[first[:, 0]] if first.shape[1] else np.zeros(len(first), dtype=np.int64)
+        return confusion_matrix(self.sketch_category, found, count)
+
+
+def _encode(
+    part: AuditInput, photos: Sequence[Photo], encoder: Encoder, cache: Path | None, progress: Progress | None
+) -> tuple[Embedded, Embedded]:
+    """Embeddings of photos and sketches, from the cache if it has them."""
+
+    def file(name: str) -> Path | None:
+        return None if cache is None else cache / f"{part.name}-{name}.npz"
+
+    fingerprint, sketches = encoder.manifest.fingerprint, part.dataset.sketches
+    return (
+        stored(file("photos"), fingerprint, photos, lambda: encode_photo_set(encoder, photos, progress=progress)),
+        stored(
+            file("sketches"), fingerprint, sketches, lambda: encode_sketch_set(encoder, sketches, progress=progress)
+        ),
+    )
+
+
+def _rank(
+    part: AuditInput,
+    everything: Sequence[Photo],
+    shelved: Embedded,
+    drawn: Embedded,
+    near: float,
+    distance: Distance,
+) -> _Ranked:
+    """Rank the subset's photos for each of its sketches."""
+    dataset = part.dataset
     photos = [everything[i] for i in shelved.read if i < len(dataset.photos)]
     sketches = [dataset.sketches[i] for i in drawn.read]
     if not photos:
@@ -143,62 +213,37 @@ def audit(
             remedy="Unpack the photos again.",
         )
     vectors = shelved.vectors[: len(photos)]
+    number = {name: i for i, name in enumerate(dataset.categories)}
     place = {photo.key: i for i, photo in enumerate(photos)}
     photo_category = np.array([number[photo.category] for photo in photos], dtype=np.int64)
     sketch_category = np.array([number[sketch.category] for sketch in sketches], dtype=np.int64)
     ranking = rank(
-        drawn.vectors if len(sketches) else np.zeros((0, vectors.shape[1]), dtype=np.float32),
+        drawn.vectors if sketches else np.zeros((0, vectors.shape[1]), dtype=np.float32),
         vectors,
         np.array([place.get(sketch.photo or "", -1) for sketch in sketches], dtype=np.int64),
         sketch_category,
         photo_category,
-        near=limits.near,
-        distance=encoder.manifest.distance,
+        near=near,
+        distance=distance,
     )
-    hidden = check_photos(sketches, photos, ranking, limits)
-    found = [
-        *check_ink(dataset.sketches, measure_all(dataset.sketches, progress), limits),
-        *check_sketches(sketches, photos, ranking, categories, frozenset(f.key for f in hidden), limits),
-        *hidden,
-    ]
-    duplicates = find_near_duplicates(
-        small_pictures(everything, progress), _all_rows(shelved, len(everything)), near=limits.duplicate_cosine,
-        progress=progress,
-    )  # fmt: skip
-    test = frozenset(photo.key for photo in dataset.photos) if part.name == "test" else None
-    found += check_near_duplicates(everything, duplicates, test)
-    within = [pair for pair in duplicates if pair.second < len(dataset.photos)]
-    has_own = ranking.rank > 0
-    first = photo_category[ranking.first[:, 0]] if ranking.first.shape[1] else np.zeros(len(sketches), dtype=np.int64)
-    return Audit(
-        part,
-        encoder.manifest.name,
-        fingerprint,
-        limits,
-        _by_kind(found, part),
-        categories,
-        confusion_matrix(sketch_category, first, len(categories)),
-        tuple(false_negatives(dataset.photos, within)),
-        float((ranking.rank[has_own] == 1).mean()) if has_own.any() else float("nan"),
-        shelved.problems + drawn.problems,
-    )
+    return _Ranked(photos, sketches, photo_category, sketch_category, ranking)
 
 
 def _by_kind(found: list[Finding], part: AuditInput) -> dict[str, tuple[Finding, ...]]:
-    kinds = [kind for kind in KINDS if kind != "across_parts" or part.name == "test"]
+    kinds = [kind for kind in KINDS if kind != "cross_split_duplicate" or part.name == "test"]
     return {
         kind: tuple(sorted((f for f in found if f.kind == kind), key=lambda f: (-f.score, f.key))) for kind in kinds
     }
 
 
 def _all_rows(embedded: Embedded, count: int) -> npt.NDArray[np.float32]:
-    """Embeddings in the places of the photos; zeros where one could not be read."""
+    """One row per photo; zeros for photos that could not be read."""
     rows = np.zeros((count, embedded.vectors.shape[1] if embedded.vectors.size else 1), dtype=np.float32)
     rows[embedded.read] = embedded.vectors
     return rows
 
 
 def shown(audit: Audit) -> tuple[dict[str, Photo], dict[str, Sketch]]:
-    """Photos and sketches of an audit by their keys, to show."""
+    """All photos and sketches of an audit, by key."""
     photos = (*audit.part.other.photos, *audit.part.dataset.photos)
     return {photo.key: photo for photo in photos}, {sketch.key: sketch for sketch in audit.part.dataset.sketches}

@@ -1,10 +1,10 @@
-"""``sketchseek audit``: what is wrong with a set of sketches and photos."""
+"""``sketchseek audit``: find quality problems of a data set."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,37 +13,69 @@ from sketchseek.models.package import DEFAULT_MODEL
 if TYPE_CHECKING:
     from sketchseek.audit.run import Audit
 
+    _Text = click.ParamType[str]
+else:
+    _Text = click.ParamType
+
 _FOLDER = click.Path(path_type=Path)
 
 
+class _DatasetName(_Text):
+    """Name of a data set that can be audited. The registry is imported only when a name is checked or listed."""
+
+    name = "dataset"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        from sketchseek.datasets.registry import dataset_specs
+
+        return f"[{'|'.join(spec.name for spec in dataset_specs('audit'))}]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from sketchseek.datasets.registry import dataset_specs
+
+        names = [spec.name for spec in dataset_specs("audit")]
+        if value not in names:
+            self.fail(f"{value!r} is not one of {', '.join(names)}.", param, ctx)
+        return str(value)
+
+
 @click.command("audit")
-@click.argument("kind", type=click.Choice(["sketchy", "chairv2", "shoev2", "pairs", "categories"]))
+@click.argument("dataset", type=_DatasetName())
 @click.argument("folder", type=_FOLDER)
-@click.option("--model", default=DEFAULT_MODEL, show_default=True, help="Bundled model's name or package's path.")
-@click.option("--out", type=_FOLDER, help="Folder for the report and the lists.  [default: audit-KIND]")
 @click.option(
-    "--part",
+    "--model", default=DEFAULT_MODEL, show_default=True, help="Name of a bundled model, or path of a model package."
+)
+@click.option("--out", type=_FOLDER, help="Folder for the report and the lists.  [default: audit-DATASET]")
+@click.option(
+    "--split",
     type=click.Choice(["train", "test"]),
     default="train",
     show_default=True,
-    help="Which part; the test part's audit is written apart, into <out>/test-part, and must never feed training.",
+    help="Split to audit. The audit of the test split goes to <out>/test-split; nothing of it may be used in training.",
 )
-@click.option(
-    "--only",
-    type=_FOLDER,
-    help="Audit only sketches of the photos on this list, such as half-1.txt of an earlier audit.",
-)
+@click.option("--variant", default="", help="Variant of the data set, such as tx_000100000000 of Sketchy.")
+@click.option("--only", type=_FOLDER, help="Audit only sketches of the photos on this list, such as half-1.txt.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
-@click.option("--threads", default=0, show_default="all cores", help="Threads that the encoders may use.")
+@click.option("--threads", default=0, show_default="all cores", help="Number of threads for the encoders.")
 def audit_command(
-    kind: str, folder: Path, model: str, out: Path | None, part: str, only: Path | None, as_json: bool, threads: int
+    dataset: str,
+    folder: Path,
+    model: str,
+    out: Path | None,
+    split: str,
+    variant: str,
+    only: Path | None,
+    as_json: bool,
+    threads: int,
 ) -> None:
-    """Find what is wrong with the data set of this KIND in FOLDER, and show it.
+    """Find quality problems of a data set in FOLDER.
 
-    Near-duplicate photos, sketches of wrong objects, nearer to another photo than to their own, ambiguous, blank or cropped
-    ones, photos whose subject is hidden, which category is taken for which, and how many negatives are in truth
-    positives. Writes report.html, findings.json and lists that a source of an experiment can name under "exclude".
-    Started again, it goes on where it was.
+    Finds near-duplicate photos, mislabeled sketches, mispaired sketches (nearer to another photo than to their own),
+    ambiguous, blank and cropped sketches, and photos whose subject is occluded. Also counts which category is mistaken
+    for which, and how many negatives are false negatives.
+
+    Writes report.html, findings.json and lists that a source of an experiment can name under "exclude". If an audit is
+    interrupted, the same command continues it.
 
     \b
     Example:
@@ -56,11 +88,11 @@ def audit_command(
     from sketchseek.cli.progress import stage_bars
     from sketchseek.encoder import load_encoder
 
-    out = out or Path(f"audit-{kind}")
-    if part == "test":
-        out = out / "test-part"
+    out = out or Path(f"audit-{dataset}")
+    if split == "test":
+        out = out / "test-split"
     with stage_bars() as progress:
-        chosen = load_input(kind, folder, part, only=only)  # type: ignore[arg-type]  # click has checked both
+        chosen = load_input(dataset, folder, split, variant=variant, only=only)  # type: ignore[arg-type]  # click checks it
         found = audit(chosen, load_encoder(model, threads=threads), cache=out / "cache", progress=progress)
         lists = write_lists(out / "lists", found)
         write_page(out / "report.html", found, lists)
@@ -84,7 +116,7 @@ def _show(found: Audit, out: Path) -> None:
     title = f"{part.kind}, {part.name}: {len(part.dataset.sketches):,} sketches, {len(part.dataset.photos):,} photos"
     table = Table(title=Text(title))
     table.add_column("finding")
-    table.add_column("how many", justify="right")
+    table.add_column("count", justify="right")
     for kind, findings in found.findings.items():
         table.add_row(KINDS[kind].title, f"{len(findings):,}")
     console = Console()
@@ -92,5 +124,5 @@ def _show(found: Audit, out: Path) -> None:
     for remark in found.remarks:
         console.print(remark, markup=False, highlight=False)
     if found.problems:
-        console.print(f"Files that could not be read: {len(found.problems):,}.", highlight=False)
+        console.print(f"Unreadable files: {len(found.problems):,}.", highlight=False)
     console.print(f"Report: {out / 'report.html'}  Lists: {out / 'lists'}", markup=False, highlight=False)

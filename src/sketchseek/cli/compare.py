@@ -11,8 +11,8 @@ import click
 from sketchseek.cli.training_progress import TrainingBars, need_torch, training_bars
 
 if TYPE_CHECKING:
-    from sketchseek.ablations.run import Job, Watching
-    from sketchseek.ablations.stored import StoredAblation
+    from sketchseek.ablations.results import AblationResults
+    from sketchseek.ablations.run import Job, RunCallbacks
 
 _PATH = click.Path(path_type=Path)
 
@@ -22,18 +22,21 @@ _PATH = click.Path(path_type=Path)
     epilog="Example: sketchseek compare experiments/ablations/losses.yaml --data ~/data --out runs/losses",
 )
 @click.argument("ablation", type=_PATH)
-@click.option("--data", type=_PATH, default=Path(), help="Folder that the paths in the ablation start from.")
+@click.option(
+    "--data", type=_PATH, default=Path(), help="Base folder of the paths in the ablation.  [default: current folder]"
+)
 @click.option(
     "--out",
     type=_PATH,
-    help="Folder of the ablation: runs under way, report.html, report.md.  [default: runs/compare/<ablation>]",
+    help="Folder for report.html, report.md and unfinished runs.  [default: runs/compare/<ablation>]",
 )
-@click.option("--store", type=_PATH, help="Folder for small results, one JSON file a run.  [default: <out>/results]")
+@click.option("--store", type=_PATH, help="Folder of the table of results, <name>.jsonl.  [default: <out>]")
+@click.option("--cache", type=_PATH, help="Folder for decoded pixels and frozen features.  [default: <out>/cache]")
 @click.option(
-    "--cache", type=_PATH, help="Folder for decoded pixels and frozen stages' outputs.  [default: <out>/cache]"
+    "--max-runs", type=click.IntRange(min=0), help="Maximum number of runs; 0 only writes the report.  [default: all]"
 )
-@click.option("--most", type=click.IntRange(min=0), help="Do at most so many runs, then report; 0 only reports.")
-@click.option("--threads", type=int, default=0, help="Threads of torch; 0 for its own choice.")
+@click.option("--prune", is_flag=True, help="Delete stored runs whose settings the ablation no longer asks for.")
+@click.option("--threads", type=int, default=0, help="Number of torch threads; 0 lets torch choose.")
 @click.option("--json", "as_json", is_flag=True, help="Print the metrics as JSON.")
 def compare_command(
     ablation: Path,
@@ -41,55 +44,56 @@ def compare_command(
     out: Path | None,
     store: Path | None,
     cache: Path | None,
-    most: int | None,
+    max_runs: int | None,
+    prune: bool,
     threads: int,
     as_json: bool,
 ) -> None:
-    """Run every configuration of a STUDY (a YAML file) with its seeds, and write one report.
+    """Run every configuration of ABLATION (a YAML file) with all seeds and write one report.
 
-    Runs that are finished are not repeated, and an interrupted one is continued: the same command goes on. Settings
-    are tuned on the validation part only; the test part is read once by each final run.
+    Run the same command again to continue: finished runs are skipped, an interrupted run resumes. Settings are tuned
+    on the validation split only. Each final run reads the test split once.
     """
     need_torch()
     import torch
 
     from sketchseek.ablations.config import load_ablation
-    from sketchseek.ablations.html_report import write_compared_page
+    from sketchseek.ablations.html_report import write_ablation_report
+    from sketchseek.ablations.results import load_results, markdown
     from sketchseek.ablations.run import Folders, count_jobs, run_ablation
-    from sketchseek.ablations.stored import load_stored, markdown
 
     if threads:
         torch.set_num_threads(threads)
     loaded = load_ablation(ablation)
     out = out or Path("runs/compare") / ablation.stem
-    folders = Folders(data, out / "runs", store or out / "results", cache or out / "cache")
+    folders = Folders(data, out / "runs", store or out, cache or out / "cache")
     with training_bars() as bars:
         try:
-            run_ablation(loaded, folders, most=most, watching=_watching(bars))
+            table = run_ablation(loaded, folders, max_runs=max_runs, prune=prune, callbacks=_callbacks(bars))
         except KeyboardInterrupt:
-            bars.console.print("Interrupted; the same command continues.")
+            bars.console.print("Interrupted. Run the same command again to continue.")
             raise SystemExit(130) from None
-    stored = load_stored(folders.store)
+    stored = load_results(table.path)
     out.mkdir(parents=True, exist_ok=True)
     (out / "report.md").write_text(markdown(stored), encoding="utf-8")
-    write_compared_page(out / "report.html", stored, data)
-    done, total = count_jobs(loaded, folders.store)
+    write_ablation_report(out / "report.html", stored, data)
+    done, total = count_jobs(loaded, table)
     if as_json:
         click.echo(json.dumps(_summary(stored, done, total, out), ensure_ascii=False))
     else:
-        click.echo(f"{done} of {total} runs done; {out / 'report.html'} and {out / 'report.md'} say what they found.")
+        click.echo(f"{done} of {total} runs done. Reports: {out / 'report.html'}, {out / 'report.md'}")
 
 
-def _watching(bars: TrainingBars) -> Watching:
-    from sketchseek.ablations.run import Watching
+def _callbacks(bars: TrainingBars) -> RunCallbacks:
+    from sketchseek.ablations.run import RunCallbacks
 
-    def began(job: Job, number: int, total: int) -> None:
+    def started(job: Job, number: int, total: int) -> None:
         choice = ", ".join(f"{path.split('.')[-1]} {value}" for path, value in job.choice.items())
         label = f"{job.configuration}, {job.purpose}, seed {job.config.seed}{', ' if choice else ''}{choice}"
         bars.console.rule(f"run {number} of {total}: {label}", align="left")
         bars.show("runs", number - 1, total)
 
-    def ended(job: Job, result: dict[str, Any]) -> None:
+    def finished(job: Job, result: dict[str, Any]) -> None:
         if "failed" in result:
             bars.console.print(f"failed: {result['failed']}", markup=False)
         if "test" in result:
@@ -97,16 +101,16 @@ def _watching(bars: TrainingBars) -> Watching:
                 {f"test {name}": result["test"]["metrics"][name] for name in ("recall@1", "recall@5", "recall@10")}
             )
 
-    return Watching(
-        began, lambda job: bars.events(job.config.steps), lambda w, d, t: bars.show(f"test {w}", d, t), ended
+    return RunCallbacks(
+        started, lambda job: bars.events(job.config.steps), lambda w, d, t: bars.show(f"test {w}", d, t), finished
     )
 
 
-def _summary(stored: StoredAblation, done: int, total: int, out: Path) -> dict[str, Any]:
-    from sketchseek.ablations.stored import FIGURES
+def _summary(stored: AblationResults, done: int, total: int, out: Path) -> dict[str, Any]:
+    from sketchseek.ablations.results import METRICS
 
     def metrics(configuration: str, part: str) -> dict[str, Any]:
-        found = {name: stored.spread(configuration, name, part) for name in FIGURES}
+        found = {name: stored.spread(configuration, name, part) for name in METRICS}
         return {
             name: {"mean": spread.mean, "deviation": spread.deviation, "values": list(spread.values)}
             for name, spread in found.items()
@@ -125,7 +129,7 @@ def _summary(stored: StoredAblation, done: int, total: int, out: Path) -> dict[s
         "hypotheses": [
             {
                 "hypothesis": verdict.hypothesis,
-                "figure": verdict.metric,
+                "metric": verdict.metric,
                 "difference": verdict.difference,
                 "interval": list(verdict.interval),
                 "verdict": verdict.word,

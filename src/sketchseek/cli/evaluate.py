@@ -1,4 +1,4 @@
-"""``sketchseek evaluate``: measure a model by a protocol, on the user's own copy of the data."""
+"""``sketchseek evaluate``: measure a model on a data set or by another protocol."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import click
 from sketchseek.models.package import DEFAULT_MODEL
 
 if TYPE_CHECKING:
+    from sketchseek.datasets.registry import DatasetSpec
     from sketchseek.encoder import Encoder
     from sketchseek.evaluation.encode_dataset import Progress
     from sketchseek.evaluation.protocols import Evaluation
@@ -26,15 +27,18 @@ def _options(command: Command) -> Command:
         click.option(
             "--drawn",
             metavar="HOW",
-            help="Change every sketch first: thick, thin, small, corner, inverted, colored, photographed; "
-            "strokes also first-30, first-50, first-70 (per cent of their lines), wobbly.",
+            help="Corrupt every sketch first: thick, thin, small, corner, inverted, colored, photographed. For strokes "
+            "also first-30, first-50, first-70 (percent of the ink) and wobbly.",
         ),
-        click.option("--threads", default=0, show_default="all cores", help="Threads that the encoders may use."),
-        click.option("--report", "page", type=_FOLDER, help="Write a page (HTML) with pictures of what was found."),
-        click.option("--out", type=_FOLDER, help="Write the report (JSON) to a file, too."),
+        click.option("--threads", default=0, show_default="all cores", help="Number of threads for the encoders."),
+        click.option("--report", "page", type=_FOLDER, help="Write an HTML page that shows results."),
+        click.option("--out", type=_FOLDER, help="Also write the report (JSON) to a file."),
         click.option("--json", "as_json", is_flag=True, help="Print the report as JSON."),
         click.option(
-            "--model", default=DEFAULT_MODEL, show_default=True, help="Bundled model's name or package's path."
+            "--model",
+            default=DEFAULT_MODEL,
+            show_default=True,
+            help="Name of a bundled model, or path of a model package.",
         ),
     ):
         command = option(command)
@@ -44,11 +48,78 @@ def _options(command: Command) -> Command:
 _mirrored = click.option(
     "--mirrored",
     is_flag=True,
-    help="Measure also whether sketches prefer their photo to its mirror image, and recall among both.",
+    help="Also measure whether sketches are nearer to their photo than to its mirror image, and recall among both.",
 )
 
 
-@click.group("evaluate")
+class _DatasetGroup(click.Group):
+    """A group with one command for each data set of the registry that can be evaluated, beside its other commands."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        from sketchseek.datasets.registry import dataset_specs
+
+        return sorted({*self.commands, *(spec.name for spec in dataset_specs("evaluate"))})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        from sketchseek.datasets.registry import dataset_specs
+
+        if cmd_name in self.commands:
+            return self.commands[cmd_name]
+        spec = next((spec for spec in dataset_specs("evaluate") if spec.name == cmd_name), None)
+        return None if spec is None else _dataset_command(spec)
+
+
+def _dataset_command(spec: DatasetSpec) -> click.Command:
+    """The command that evaluates on one data set."""
+    name = spec.name
+
+    def callback(folder: Path, exclude: tuple[str, ...] = (), variant: str = "", **options: Any) -> None:
+        from sketchseek.evaluation.protocols import evaluate_dataset
+
+        _run(
+            lambda encoder, progress: evaluate_dataset(
+                name, folder, encoder, variant=variant, exclude=exclude, progress=progress
+            ),
+            **options,
+        )
+
+    callback.__doc__ = _dataset_help(spec)
+    callback = _options(callback)
+    if spec.relevance == "photo":
+        callback = _mirrored(callback)
+    if spec.variants:
+        callback = click.option(
+            "--variant",
+            type=click.Choice(spec.variants),
+            default=spec.variants[0],
+            show_default=True,
+            help="Which rendition of photos and sketches to read.",
+        )(callback)
+    if spec.exclusion_lists:
+        callback = click.option(
+            "--exclude",
+            multiple=True,
+            type=click.Choice(spec.exclusion_lists),
+            help="Exclude the sketches on this list of invalid sketches. Can be repeated.",
+        )(callback)
+    callback = click.argument("folder", type=_FOLDER)(callback)
+    return click.command(name)(callback)
+
+
+def _dataset_help(spec: DatasetSpec) -> str:
+    which = f"test split ({spec.splits[0]})" if spec.splits else "all photos and sketches"
+    must = {
+        "photo": "Each sketch must find its own photo among all photos of the gallery.",
+        "category": "Each sketch must find photos of its category. Adds mAP and P@k.",
+    }
+    accuracy = " Adds acc@1, acc@5 and acc@10." if spec.accuracy else ""
+    return (
+        f"{spec.title}: {which}.\n\n{must[spec.relevance or 'photo']}{accuracy} {spec.layout}\n\n\b\n"
+        f"Example:\n  sketchseek evaluate {spec.name} ~/data/{spec.name} --json"
+    )
+
+
+@click.group("evaluate", cls=_DatasetGroup)
 def evaluate_command() -> None:
     """Measure how well a model finds photos with sketches.
 
@@ -56,72 +127,14 @@ def evaluate_command() -> None:
     """
 
 
-@evaluate_command.command("sketchy")
-@click.argument("folder", type=_FOLDER)
-@click.option(
-    "--exclude",
-    multiple=True,
-    type=click.Choice(["ambiguous", "context", "error", "pose"]),
-    help="Leave out the sketches on this list of invalid ones; may be given again.",
-)
-@_mirrored
-@_options
-def sketchy_command(folder: Path, exclude: tuple[str, ...], **options: Any) -> None:
-    """The Sketchy Database's official protocol.
-
-    Each sketch of a photo on info/testset.txt must find that very photo among all of them.
-
-    \b
-    Example:
-      sketchseek evaluate sketchy ~/data/sketchy --model small --json
-    """
-    from sketchseek.evaluation.protocols import evaluate_sketchy
-
-    _run(lambda encoder, progress: evaluate_sketchy(folder, encoder, exclude=exclude, progress=progress), **options)
-
-
-@evaluate_command.command("chairv2")
-@click.argument("folder", type=_FOLDER)
-@_mirrored
-@_options
-def chairv2_command(folder: Path, **options: Any) -> None:
-    """QMUL-Chair-V2's test part by its own split: acc@1, acc@5, acc@10.
-
-    The folder holds photo/ and sketches.ndjson, or pictures: photo/train, sketch/train …, trainA, trainB …, or photo,
-    sketch and photo_train.txt ….
-
-    \b
-    Example:
-      sketchseek evaluate chairv2 ~/data/chairv2
-    """
-    from sketchseek.evaluation.protocols import evaluate_qmul
-
-    _run(lambda encoder, progress: evaluate_qmul(folder, "chairv2", encoder, progress=progress), **options)
-
-
-@evaluate_command.command("shoev2")
-@click.argument("folder", type=_FOLDER)
-@_options
-def shoev2_command(folder: Path, **options: Any) -> None:
-    """QMUL-Shoe-V2's test part by its own split, in the same layouts as ChairV2.
-
-    \b
-    Example:
-      sketchseek evaluate shoev2 ~/data/ShoeV2
-    """
-    from sketchseek.evaluation.protocols import evaluate_qmul
-
-    _run(lambda encoder, progress: evaluate_qmul(folder, "shoev2", encoder, progress=progress), **options)
-
-
 @evaluate_command.command("sketchy-zero-shot")
 @click.argument("folder", type=_FOLDER)
-@click.option("--photos", type=_FOLDER, help="Further photos, <category>/*.jpg, such as Sketchy Extended's.")
+@click.option("--photos", type=_FOLDER, help="Folder of further photos, <category>/*.jpg, such as Sketchy Extended's.")
 @_options
 def sketchy_zero_shot_command(folder: Path, photos: Path | None, **options: Any) -> None:
     """The Sketchy Database's 21 unseen categories (104/21): mAP, mAP@200, P@100, P@200.
 
-    Zero-shot only for a model that was not trained on these categories.
+    Zero-shot only if the model was not trained on these categories.
 
     \b
     Example:
@@ -143,9 +156,9 @@ def sketchy_zero_shot_command(folder: Path, photos: Path | None, **options: Any)
     type=click.Choice(["all", "zero-shot"]),
     default="zero-shot",
     show_default=True,
-    help="Which categories: all, or the 30 unseen ones of the split 220/30.",
+    help="Evaluate all categories, or the 30 unseen ones of the 220/30 split.",
 )
-@click.option("--seed", type=int, help="Draw the 30 unseen categories anew by this seed instead of the published draw.")
+@click.option("--seed", type=int, help="Choose the 30 unseen categories by this seed, instead of the published choice.")
 @_options
 def tuberlin_command(folder: Path, photos: Path, split: str, seed: int | None, **options: Any) -> None:
     """TU-Berlin's sketches against PHOTOS, <category>/*.jpg: mAP, mAP@200, P@100, P@200.
@@ -164,51 +177,20 @@ def tuberlin_command(folder: Path, photos: Path, split: str, seed: int | None, *
     )
 
 
-@evaluate_command.command("pairs")
-@click.argument("folder", type=_FOLDER)
-@_mirrored
-@_options
-def pairs_command(folder: Path, **options: Any) -> None:
-    """Your own pairs: photo/<name>.jpg and sketch/<name>-<n>.png.
-
-    \b
-    Example:
-      sketchseek evaluate pairs ~/my-pairs --report pairs.html
-    """
-    from sketchseek.evaluation.protocols import evaluate_pairs
-
-    _run(lambda encoder, progress: evaluate_pairs(folder, encoder, progress=progress), **options)
-
-
-@evaluate_command.command("categories")
-@click.argument("folder", type=_FOLDER)
-@_options
-def categories_command(folder: Path, **options: Any) -> None:
-    """Your own categories: photo/<category>/* and sketch/<category>/*; adds mAP and P@k.
-
-    \b
-    Example:
-      sketchseek evaluate categories ~/my-categories --json
-    """
-    from sketchseek.evaluation.protocols import evaluate_categories
-
-    _run(lambda encoder, progress: evaluate_categories(folder, encoder, progress=progress), **options)
-
-
 @evaluate_command.command("words")
 @click.argument("sketches", type=_FOLDER)
 @click.argument("photos", type=_FOLDER)
 @click.option(
-    "--part",
+    "--split",
     type=click.Choice(["test", "all"]),
     default="test",
     show_default=True,
-    help="Which sketches: those that our split keeps from training, or all.",
+    help="Evaluate the test split, or all sketches.",
 )
-@click.option("--limit", type=click.IntRange(min=1), help="Read at most so many sketches of a word.")
+@click.option("--limit", type=click.IntRange(min=1), help="Maximum number of sketches per word.")
 @_options
-def words_command(sketches: Path, photos: Path, part: str, limit: int | None, **options: Any) -> None:
-    """Quick, Draw! sketches against folders of photos that their words name.
+def words_command(sketches: Path, photos: Path, split: str, limit: int | None, **options: Any) -> None:
+    """Quick, Draw! sketches against photos of the categories that their words name.
 
     \b
     Example:
@@ -217,7 +199,9 @@ def words_command(sketches: Path, photos: Path, part: str, limit: int | None, **
     from sketchseek.evaluation.protocols import evaluate_words
 
     _run(
-        lambda encoder, progress: evaluate_words(sketches, photos, encoder, part=part, limit=limit, progress=progress),
+        lambda encoder, progress: evaluate_words(
+            sketches, photos, encoder, split=split, limit=limit, progress=progress
+        ),
         **options,
     )
 
@@ -246,9 +230,9 @@ def _run(
     with stage_bars("embedding") as progress:
         result = evaluate(encoder, progress)
         if mirrored:
-            from sketchseek.evaluation.mirroring import add_mirror_figures
+            from sketchseek.evaluation.mirroring import add_mirror_metrics
 
-            add_mirror_figures(result, encoder, progress=lambda what, *done: progress(f"mirrored {what}", *done))
+            add_mirror_metrics(result, encoder, progress=lambda what, *done: progress(f"mirrored {what}", *done))
     if drawn is not None:
         details = {**result.report.details, "drawn": drawn}
         result = dataclasses.replace(result, report=dataclasses.replace(result.report, details=details))

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -51,6 +52,14 @@ def json_option(command: _Command) -> _Command:
 
 
 _FOLDERS = click.Path(path_type=Path)
+
+
+def iso_time(value: str) -> datetime:
+    """Parse a date or time in ISO 8601."""
+    try:
+        return datetime.fromisoformat(value)
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r} is not a date or time in ISO 8601, such as 2024-05-01.") from error
 
 
 @click.command("index")
@@ -107,39 +116,67 @@ def sync_command(library: Path, as_json: bool) -> None:
 @click.argument("sketch", type=click.Path(path_type=Path, allow_dash=True))
 @library_option
 @click.option("-k", "k", type=click.IntRange(min=1), default=10, show_default=True, help="How many photos to find.")
-@click.option("--folder", type=_FOLDERS, help="Only find photos in this folder and below it.")
+@click.option("--offset", type=click.IntRange(min=0), default=0, show_default=True, help="Skip this many best results.")
+@click.option("--folder", type=_FOLDERS, help="Only search photos in this folder and its subfolders.")
+@click.option(
+    "--after", type=iso_time, metavar="TIME", help="Only search photos modified at this time or later (ISO 8601)."
+)
+@click.option(
+    "--before", type=iso_time, metavar="TIME", help="Only search photos modified before this time (ISO 8601)."
+)
 @click.option("--photo", is_flag=True, help="SKETCH is a photo: find photos that look like it.")
 @click.option("--model", metavar="MODEL", help="Refuse a library that was built with another model.")
 @json_option
 def search_command(
-    sketch: Path, library: Path, k: int, folder: Path | None, photo: bool, model: str | None, as_json: bool
+    sketch: Path,
+    library: Path,
+    k: int,
+    offset: int,
+    folder: Path | None,
+    after: datetime | None,
+    before: datetime | None,
+    photo: bool,
+    model: str | None,
+    as_json: bool,
 ) -> None:
     """Find the photos that look like a sketch.
 
-    SKETCH is a picture of a sketch (PNG, JPEG, ...), an SVG file, or strokes as JSON; - reads it from standard input.
+    SKETCH is an image of a sketch (PNG, JPEG, ...), an SVG file, or strokes as JSON; - reads standard input. Times are
+    ISO 8601, such as 2024-05-01 or 2024-05-01T18:30+02:00; without a time zone they are local times.
 
     \b
     Examples:
       sketchseek search cat.svg
       sketchseek search cat.png --library photos.library -k 3 --folder photos/2024 --json
+      sketchseek search cat.svg --after 2024-01-01 --before 2025-01-01 --offset 10
       sketchseek search --photo holiday.jpg
       echo '[[[0,50,100,0],[100,0,100,100]]]' | sketchseek search -
     """
     from sketchseek.search.library import Library
+    from sketchseek.search.params import Filter
 
     with errors_in_words(as_json), Library.open(library, model) as opened:
+        allowed = Filter(folder, after, before)
         source = sys.stdin.buffer.read() if str(sketch) == "-" else sketch
         if photo:
-            results = opened.search_photo(source, k=k, folder=folder)
+            results = opened.search_photo(source, k, offset=offset, filter=allowed)
         else:
-            results = opened.search(source, k=k, folder=folder)
+            results = opened.search(source, k, offset=offset, filter=allowed)
     if as_json:
-        _print_json([{"rank": r.rank, "path": str(r.path), "score": r.score} for r in results])
+        _print_json([{"rank": r.rank, "id": r.id, "path": str(r.path), "score": r.score} for r in results])
         return
     if not results:
-        click.echo("There are no photos" + (" in this folder." if folder else " in the library."), err=True)
+        click.echo(_no_results(offset, folder, dated=(after, before) != (None, None)), err=True)
     for result in results:
         click.echo(f"{result.rank:3d}  {result.score:+.4f}  {_shown(result.path)}")
+
+
+def _no_results(offset: int, folder: Path | None, *, dated: bool) -> str:
+    if offset:
+        return f"There are no results after rank {offset:,}."
+    if dated:
+        return "There are no photos that match the filter."
+    return "There are no photos in this folder." if folder else "There are no photos in the library."
 
 
 @click.command("status")

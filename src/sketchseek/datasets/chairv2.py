@@ -1,6 +1,7 @@
-"""QMUL-Chair-V2 (Yu et al.) with its sketches as strokes: ``photo/*.jpg`` and ``sketches.ndjson``.
+"""QMUL-ChairV2 (Yu et al.) with sketches as strokes: ``photo/*.jpg`` and ``sketches.ndjson``.
 
-Each line of ``sketches.ndjson`` holds ``key``, ``split`` (``train`` or ``test``), ``photo`` (a file name), ``sketch``.
+Each line of ``sketches.ndjson`` holds ``key``, ``split`` (``train`` or ``test``), ``photo`` (a file name) and
+``drawing`` (strokes). The registry reads this layout through ``sketchseek.datasets.qmul``.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ _LAYOUT = "Point at the folder that holds photo/ and sketches.ndjson."
 def load_chairv2(
     root: str | os.PathLike[str], *, category: str = CATEGORY, allow_missing: bool = False
 ) -> SketchDataset:
-    """Read ChairV2, or another data set in the same form.
+    """Read ChairV2, or another data set in the same layout.
 
     Args:
         root: The folder that holds ``photo`` and ``sketches.ndjson``.
-        category: What the photos show; the data set is named ``<category>v2``.
-        allow_missing: Keep sketches whose photo is not there, and name those photos in ``missing``.
+        category: Category of all photos. The data set is named ``<category>v2``.
+        allow_missing: Keep sketches whose photo is missing, and list these photos in ``missing``.
 
     Raises:
         DatasetError: A file or folder is missing or broken, or a sketch's photo is missing.
@@ -58,10 +59,10 @@ def load_chairv2(
 
 
 def chairv2_split(dataset: SketchDataset) -> Split:
-    """The data set's own split, as its lines say.
+    """The data set's own train / test split, as ``sketches.ndjson`` gives it.
 
     Raises:
-        DatasetError: A photo has sketches on both sides.
+        DatasetError: A photo has sketches in both train and test.
     """
     sides: dict[str, str] = {}
     category = dataset.name.removesuffix("v2")
@@ -70,7 +71,7 @@ def chairv2_split(dataset: SketchDataset) -> Split:
         if side not in ("train", "test"):
             raise broken_line(path, number, f"its split is {side!r}, neither train nor test")
         if sides.setdefault(photo, side) != side:
-            raise broken_line(path, number, f"its photo {line['photo']} is in both splits")
+            raise broken_line(path, number, f"its photo {line['photo']} is in both train and test")
     known = dataset.photo_by_key
     return Split(
         f"{dataset.name}-own",

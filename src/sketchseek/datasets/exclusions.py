@@ -1,7 +1,7 @@
-"""Lists of what to leave out, in the form of Sketchy's ``invalid-*.txt``: one ``<category>/<sketch or photo>`` a line.
+"""Exclusion lists: text files in the format of Sketchy's ``invalid-*.txt``.
 
-``sketchseek audit`` writes such lists, the official release comes with some, and a source of an experiment names those
-that it leaves out of training.
+Each line is ``<category>/<sketch or photo>``. ``sketchseek audit`` writes such lists, and the Sketchy release has some.
+A source of an experiment names the lists that it excludes from training.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from sketchseek.errors import DatasetError
 
 
 def read_keys(path: Path) -> frozenset[str]:
-    """Keys on a list; endings such as ``.png`` do not count, and an empty list names nothing.
+    """Keys on a list, without suffixes such as ``.png``. An empty list has no keys.
 
     Raises:
-        DatasetError: It is missing or not text.
+        DatasetError: The list is missing or not text.
     """
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except FileNotFoundError as error:
         raise DatasetError(
-            f"{path}: no such file (a list of what to leave out).", remedy="sketchseek audit writes such lists."
+            f"{path}: no such file (an exclusion list).", remedy='Run "sketchseek audit" to write such lists.'
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"{path}: cannot be read as text ({error}).", remedy="Write the list again.") from error
@@ -33,34 +33,46 @@ def read_keys(path: Path) -> frozenset[str]:
 
 
 def key_of(line: str) -> str:
-    """``category/stem`` of a line, which ends in ``.jpg`` or ``.png`` or in nothing."""
+    """``category/stem`` of a line, which can end in ``.jpg`` or ``.png``."""
     return re.sub(r"\.(jpe?g|png)$", "", line.strip().replace("\\", "/"), flags=re.IGNORECASE)
 
 
 def exclude(dataset: SketchDataset, lists: Sequence[Path], *, keep: Collection[str] = ()) -> SketchDataset:
-    """A data set without the sketches, and without the photos and their sketches, that are on any of the lists.
+    """Remove the sketches and photos on the lists, and all sketches of these photos.
 
     Args:
-        dataset: A training part, so that no list of a test part fits it.
+        dataset: A training subset.
         lists: Files, as for ``read_keys``.
-        keep: Keys of photos that stay, with all their sketches: those held out to choose by, so that training with and
-            without a list is judged by the same.
+        keep: As for ``exclude_keys``.
 
     Raises:
-        DatasetError: A list is missing, or it names nothing that is in the data set.
+        DatasetError: A list is missing, or none of its entries is in the data set, as for a list of test photos.
     """
-    dropped: set[str] = set()
+    excluded: set[str] = set()
     known = {photo.key for photo in dataset.photos} | {sketch.key for sketch in dataset.sketches}
     for path in lists:
         keys = read_keys(path)
         if keys and not keys & known:
             raise DatasetError(
-                f"{path}: none of its {len(keys):,} entries is in the training part of {dataset.source}.",
-                remedy="A list belongs to the data set and the part that it was made of.",
+                f"{path}: none of its {len(keys):,} entries is in the training subset of {dataset.source}.",
+                remedy="Use a list that was made for this data set and subset.",
             )
-        dropped |= keys
-    if not dropped:
+        excluded |= keys
+    return exclude_keys(dataset, excluded, keep=keep)
+
+
+def exclude_keys(dataset: SketchDataset, keys: Collection[str], *, keep: Collection[str] = ()) -> SketchDataset:
+    """Remove sketches and photos by key, and all sketches of these photos.
+
+    Args:
+        dataset: Any data set.
+        keys: Keys of sketches or photos; unknown keys are ignored.
+        keep: Keys of photos that stay with all their sketches. Training passes the validation photos, so that runs with
+            and without a list have the same validation data.
+    """
+    if not keys:
         return dataset
+    dropped = frozenset(keys)
     return replace(
         dataset,
         photos=tuple(photo for photo in dataset.photos if photo.key in keep or photo.key not in dropped),

@@ -1,4 +1,4 @@
-"""Anybody's own data in folders: pairs, categories, or photos by category alone (the form of Caltech-101)."""
+"""Your own data in folders: pairs, categories, or photos by category (the layout of Caltech-101)."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from sketchseek.datasets.files import (
     subfolders,
 )
 from sketchseek.datasets.records import Photo, Sketch, SketchDataset, normalize_word
+from sketchseek.datasets.registry import DatasetSpec, LoadedDataset
 from sketchseek.errors import DatasetError
 
-_SYNSET = re.compile(r"^n\d{8}_")  # what ImageNet puts before a word
+_SYNSET = re.compile(r"^n\d{8}_")  # ImageNet's prefix
 _PAIRS = "Pairs are photo/<name>.jpg and sketch/<name>-<n>.png."
 _CATEGORIES = "Categories are photo/<category>/* and sketch/<category>/*."
 
@@ -30,13 +31,13 @@ def load_pairs(root: str | os.PathLike[str], *, allow_missing: bool = False) -> 
 
     Args:
         root: The folder that holds ``photo`` and ``sketch``.
-        allow_missing: Keep sketches whose photo is not there, and name those photos in ``missing``.
+        allow_missing: Keep sketches whose photo is missing, and list these photos in ``missing``.
 
     Returns:
-        Photos with the category "" and their stem as key; sketches may also be SVG or JSON strokes.
+        Photos with the category "" and their stem as key. Sketches can also be SVG or JSON strokes.
 
     Raises:
-        DatasetError: A folder is missing or empty, two photos have one name, or a sketch's photo is missing.
+        DatasetError: A folder is missing or empty, two photos have the same name, or a sketch's photo is missing.
     """
     root = Path(root)
     photos = _photos(require_folder(root / "photo", "the photos", _PAIRS), category="")
@@ -58,15 +59,15 @@ def load_pairs(root: str | os.PathLike[str], *, allow_missing: bool = False) -> 
 
 
 def load_categories(root: str | os.PathLike[str]) -> SketchDataset:
-    """Read ``photo/<category>/*`` and ``sketch/<category>/*``; a folder of sketches may also hold ``.ndjson`` strokes.
+    """Read ``photo/<category>/*`` and ``sketch/<category>/*``. Sketch folders can also hold ``.ndjson`` strokes.
 
     Raises:
         DatasetError: A folder is missing, or there are no photos or no sketches.
     """
     root = Path(root)
-    photos = _by_category(require_folder(root / "photo", "a folder of photos a category", _CATEGORIES))
+    photos = _by_category(require_folder(root / "photo", "one folder of photos per category", _CATEGORIES))
     sketches: list[Sketch] = []
-    for folder in subfolders(require_folder(root / "sketch", "a folder of sketches a category", _CATEGORIES)):
+    for folder in subfolders(require_folder(root / "sketch", "one folder of sketches per category", _CATEGORIES)):
         name = folder.name
         sketches += [Sketch(name, f"{name}/{file.name}", path=file) for file in pictures(folder, SKETCH_SUFFIXES)]
         for file in pictures(folder, {".ndjson"}):
@@ -79,16 +80,16 @@ def load_categories(root: str | os.PathLike[str]) -> SketchDataset:
 
 
 def load_photo_folders(root: str | os.PathLike[str]) -> SketchDataset:
-    """Read photos without sketches: ``<category>/*``, or pictures whose file name is a word (``load_named_photos``).
+    """Read photos without sketches: ``<category>/*``, or images named by a word (``load_named_photos``).
 
-    A folder that holds only such a folder is looked into, so both ``caltech101`` and
-    ``caltech101/101_ObjectCategories`` will do.
+    If the folder holds only one folder, that one is read: ``caltech101`` and ``caltech101/101_ObjectCategories`` both
+    work.
 
     Raises:
         DatasetError: There are no photos.
     """
     source = Path(root)
-    folder = require_folder(source, "a folder of photos a category", "Photos are <category>/*.jpg.")
+    folder = require_folder(source, "one folder of photos per category", "Photos are <category>/*.jpg.")
     photos = _by_category(folder)
     inner = subfolders(folder)
     if not photos and len(inner) == 1:
@@ -99,12 +100,12 @@ def load_photo_folders(root: str | os.PathLike[str]) -> SketchDataset:
 
 
 def photos_of(root: str | os.PathLike[str], categories: Collection[str]) -> tuple[Photo, ...]:
-    """Photos of these categories out of a folder of photos a category, under the categories' own names.
+    """Photos of the given categories, from one folder of photos per category.
 
-    Spaces, ``_``, ``-`` and case of the folders' names do not count.
+    Folder names are matched without regard to spaces, ``_``, ``-`` and case. Photos get the given category's spelling.
 
     Raises:
-        DatasetError: No photo shows any of them.
+        DatasetError: No folder matches a category.
     """
     by_word = {normalize_word(category): category for category in categories}
     shown = tuple(
@@ -114,23 +115,25 @@ def photos_of(root: str | os.PathLike[str], categories: Collection[str]) -> tupl
     )
     if not shown:
         raise DatasetError(
-            f"{root}: no folder in it is named as a category of the sketches is.",
+            f"{root}: no folder in it has the name of a sketch category.",
             remedy="Photos are <category>/*.jpg, such as alarm clock/1.jpg.",
         )
     return shown
 
 
 def load_named_photos(root: str | os.PathLike[str]) -> SketchDataset:
-    """Read pictures whose file name is the word for what they show.
+    """Read images whose file name is their category.
 
-    ``hot-dog.webp`` shows a hot dog, ``cat-face.webp`` a cat, ``n07697537_hotdog.jpg`` (an ImageNet synset) a hotdog.
+    ``hot-dog.webp`` is a hot dog, ``cat-face.webp`` a cat, ``n07697537_hotdog.jpg`` (an ImageNet synset) a hotdog.
 
     Raises:
-        DatasetError: There are no pictures.
+        DatasetError: There are no images.
     """
     source = Path(root)
     photos = []
-    for file in pictures(require_folder(source, "a folder of pictures named by what they show", "Such as cat.jpg.")):
+    for file in pictures(
+        require_folder(source, "images named by their category", "Name files by category, such as cat.jpg.")
+    ):
         word = normalize_word(_SYNSET.sub("", file.stem)).removesuffix(" face")
         photos.append(Photo(file, word, f"{word}/{file.name}"))
     if not photos:
@@ -143,7 +146,7 @@ def _by_category(folder: Path) -> list[Photo]:
 
 
 def _photos(folder: Path, category: str) -> list[Photo]:
-    """Photos in one folder; where the category is given their keys have the ending, so that none can clash."""
+    """Photos in one folder. With a category, keys include the file's suffix, so that no two are equal."""
     if category:
         return [Photo(file, category, f"{category}/{file.name}") for file in pictures(folder)]
     photos = sorted((Photo(file, "", file.stem) for file in pictures(folder)), key=lambda photo: photo.key)
@@ -153,3 +156,35 @@ def _photos(folder: Path, category: str) -> list[Photo]:
     if not photos:
         raise DatasetError(f"{folder}: no photos.", remedy=_PAIRS)
     return photos
+
+
+def _load_pairs(root: Path, *, variant: str, allow_missing: bool) -> LoadedDataset:
+    return LoadedDataset(load_pairs(root, allow_missing=allow_missing))
+
+
+def _load_categories(root: Path, *, variant: str, allow_missing: bool) -> LoadedDataset:
+    return LoadedDataset(load_categories(root))
+
+
+def _load_photos(root: Path, *, variant: str, allow_missing: bool) -> LoadedDataset:
+    return LoadedDataset(load_photo_folders(root))
+
+
+def _load_named(root: Path, *, variant: str, allow_missing: bool) -> LoadedDataset:
+    return LoadedDataset(load_named_photos(root))
+
+
+SPECS = (
+    DatasetSpec("pairs", "Your own pairs", _PAIRS, _load_pairs, relevance="photo", audits=True, strokes=True),
+    DatasetSpec(
+        "categories",
+        "Your own categories",
+        _CATEGORIES,
+        _load_categories,
+        relevance="category",
+        audits=True,
+        strokes=True,
+    ),
+    DatasetSpec("photos", "Photos by category, without sketches", "Photos are <category>/*.", _load_photos),
+    DatasetSpec("named", "Photos named by their category, without sketches", "Photos are <word>.jpg.", _load_named),
+)

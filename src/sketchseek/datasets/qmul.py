@@ -1,16 +1,16 @@
-"""QMUL-Shoe-V2 and QMUL-Chair-V2 (Yu et al., IJCV 2021) as pictures, in the layouts in which they are handed on.
+"""QMUL-ShoeV2 and QMUL-ChairV2 (Yu et al., IJCV 2021), in the layouts in which copies of them are found.
 
-A sketch ``<photo>_<n>.png`` belongs to the photo ``<photo>.png``. The train and test parts are either folders::
+A sketch ``<photo>_<n>.png`` belongs to the photo ``<photo>.png``. The train / test split is given by folders::
 
     photo/train   sketch/train   photo/test   sketch/test
     train/photo   train/sketch   test/photo   test/sketch
     trainB        trainA         testB        testA          (photos are B, sketches A)
 
-or lists beside one folder of photos and one of sketches, both with or without a prefix such as ``ShoeV2_``::
+or by lists beside one folder of photos and one of sketches, both with or without a prefix such as ``ShoeV2_``::
 
     photo   sketch   photo_train.txt   photo_test.txt
 
-ChairV2 as strokes is ``sketchseek.datasets.chairv2``; ``load_qmul`` reads either.
+``load_qmul`` also reads ChairV2 as strokes (``sketchseek.datasets.chairv2``).
 """
 
 from __future__ import annotations
@@ -24,19 +24,22 @@ from typing import Literal
 from sketchseek.datasets.chairv2 import STROKES, chairv2_split, load_chairv2
 from sketchseek.datasets.files import broken_line, pictures, read_lines, require_folder, subfolders
 from sketchseek.datasets.records import Photo, Sketch, SketchDataset
+from sketchseek.datasets.registry import DatasetSpec, LoadedDataset, Loader
 from sketchseek.datasets.splits import Split
 from sketchseek.errors import DatasetError
 
 QmulName = Literal["chairv2", "shoev2"]
 
-_LAYOUT = "Layouts that are known: photo/train and sketch/train; trainA and trainB; photo, sketch and photo_train.txt."
+_TITLES: dict[QmulName, str] = {"chairv2": "QMUL-ChairV2", "shoev2": "QMUL-ShoeV2"}
+
+_LAYOUT = "Known layouts: photo/train and sketch/train; trainA and trainB; photo, sketch and photo_train.txt."
 _SKETCH_NAME = re.compile(r"(?P<photo>.+)_\d+")
 _SIDES: tuple[Literal["train", "test"], ...] = ("train", "test")
 
 
 @dataclass(frozen=True)
 class _Places:
-    """Folders of photos and sketches; ``side`` is empty where lists tell the parts."""
+    """Folders of photos and sketches; ``side`` is ``train`` or ``test``, or empty where lists give the split."""
 
     photo: Path
     sketch: Path
@@ -46,18 +49,19 @@ class _Places:
 def load_qmul(
     root: str | os.PathLike[str], name: QmulName, *, allow_missing: bool = False
 ) -> tuple[SketchDataset, Split]:
-    """Read ShoeV2 or ChairV2 with its own split, from pictures or, where there is ``sketches.ndjson``, from strokes.
+    """Read ShoeV2 or ChairV2 with its own split, from strokes if there is a ``sketches.ndjson``, else from images.
 
     Args:
-        root: The folder that holds one of the layouts.
+        root: The folder, in one of the layouts.
         name: ``chairv2`` or ``shoev2``.
-        allow_missing: Keep sketches whose photo is not there, and name those photos in ``missing``.
+        allow_missing: Keep sketches whose photo is missing, and list these photos in ``missing``.
 
     Returns:
         The whole data set, with keys ``shoe/<photo>`` or ``chair/<photo>``, and the split ``<name>-own``.
 
     Raises:
-        DatasetError: A folder, list or photo is missing, a sketch's name tells no photo, or a photo is in both parts.
+        DatasetError: A folder, list or photo is missing, a sketch's file name does not name its photo, or a photo is in
+            both train and test.
     """
     root = Path(root)
     category = name.removesuffix("v2")
@@ -72,19 +76,19 @@ def load_qmul(
         for file in pictures(place.photo):
             key = f"{category}/{file.stem}"
             if key in photos:
-                raise DatasetError(f"{file}: {photos[key].path} has the same name.", remedy="Take one of the two out.")
+                raise DatasetError(f"{file}: {photos[key].path} has the same name.", remedy="Remove one of the two.")
             photos[key] = Photo(file, category, key)
             sides[key] = place.side
         for file in pictures(place.sketch):
             match = _SKETCH_NAME.fullmatch(file.stem)
             if match is None:
                 raise DatasetError(
-                    f"{file}: its name is not <photo>_<n>.png, so that its photo is unknown.",
-                    remedy="Rename it, or take it out of the folder.",
+                    f"{file}: its name is not <photo>_<n>.png, so its photo is unknown.",
+                    remedy="Rename the file, or remove it from the folder.",
                 )
             photo = f"{category}/{match['photo']}"
             if place.side and sides.setdefault(photo, place.side) != place.side:
-                raise DatasetError(f"{file}: its photo {photo} is in the {sides[photo]} part.", remedy=_LAYOUT)
+                raise DatasetError(f"{file}: its photo {photo} is in the {sides[photo]} split.", remedy=_LAYOUT)
             sketches.append(Sketch(category, f"{category}/{file.stem}", photo, path=file))
     if not photos or not sketches:
         raise DatasetError(f"{root}: no {'sketches' if photos else 'photos'} in it.", remedy=_LAYOUT)
@@ -105,15 +109,15 @@ def load_qmul(
 
 def _split(dataset: SketchDataset, sides: dict[str, str]) -> Split:
     known = dataset.photo_by_key
-    parts = {side: sorted(key for key, of in sides.items() if of == side) for side in _SIDES}
-    for side, keys in parts.items():
+    keys_of = {side: sorted(key for key, of in sides.items() if of == side) for side in _SIDES}
+    for side, keys in keys_of.items():
         if not keys:
-            raise DatasetError(f"{dataset.source}: no photo is in the {side} part.", remedy=_LAYOUT)
+            raise DatasetError(f"{dataset.source}: no photo is in the {side} split.", remedy=_LAYOUT)
     return Split(
         f"{dataset.name}-own",
-        tuple(key for key in parts["train"] if key in known),
-        tuple(key for key in parts["test"] if key in known),
-        missing=tuple(key for key in parts["test"] if key not in known),
+        tuple(key for key in keys_of["train"] if key in known),
+        tuple(key for key in keys_of["test"] if key in known),
+        missing=tuple(key for key in keys_of["test"] if key not in known),
     )
 
 
@@ -121,10 +125,10 @@ def _listed(root: Path, category: str) -> dict[str, str]:
     sides: dict[str, str] = {}
     for side in _SIDES:
         path = root / f"photo_{side}.txt"
-        for number, line in enumerate(read_lines(path, f"names of the photos of the {side} part", _LAYOUT), 1):
+        for number, line in enumerate(read_lines(path, f"names of the {side} photos", _LAYOUT), 1):
             key = f"{category}/{re.sub(r'[.](png|jpe?g)$', '', Path(line).name, flags=re.IGNORECASE)}"
             if sides.setdefault(key, side) != side:
-                raise broken_line(path, number, f"its photo {line} is in both parts")
+                raise broken_line(path, number, f"its photo {line} is in both train and test")
     return sides
 
 
@@ -145,3 +149,28 @@ def _places(root: Path) -> list[_Places]:
     if flat["photo"] is None or flat["sketch"] is None:
         raise DatasetError(f"{root}: no folder of photos and of sketches in it.", remedy=_LAYOUT)
     return [_Places(flat["photo"], flat["sketch"], "")]
+
+
+def _loader(name: QmulName) -> Loader:
+    def load(root: Path, *, variant: str, allow_missing: bool) -> LoadedDataset:
+        return LoadedDataset(*load_qmul(root, name, allow_missing=allow_missing))
+
+    return load
+
+
+SPECS = tuple(
+    DatasetSpec(
+        name,
+        title,
+        "The folder holds photo and sketches.ndjson (strokes), or images: photo/train, sketch/train …, or "
+        "trainA, trainB …, or photo, sketch and photo_train.txt ….",
+        _loader(name),
+        terms="research use",
+        relevance="photo",
+        audits=True,
+        strokes=True,
+        splits=(f"{name}-own",),
+        accuracy=True,
+    )
+    for name, title in _TITLES.items()
+)

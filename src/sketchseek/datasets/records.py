@@ -40,7 +40,8 @@ class Sketch:
         photo: Key of the photo that it was drawn from, or None.
         path: Its file, or None where it is strokes.
         strokes: Its strokes, y growing downwards, or None where it is a file.
-        traced: Nobody drew it: it is to be extracted from the photo at ``path`` (``sketchseek.training.pseudo_sketches``).
+        traced: A pseudo-sketch: it is extracted from the photo at ``path``
+            (``sketchseek.training.pseudo_sketches``).
     """
 
     category: str

@@ -1,7 +1,7 @@
 """Photos that are one picture: encoded twice, rescaled or mirrored.
 
-Photos of an evaluation set must not be trained on under another name. Difference hashes find candidates, and small
-pictures decide. A photo that was cropped from another is not found.
+Photos of an evaluation set must not be trained on under another name. Difference hashes find candidates, and
+thumbnails decide. A photo that was cropped from another is not found.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from sketchseek.errors import DatasetError, InputError
 from sketchseek.images import read_photo
 
 HASH_BITS = 10
-"""Bits of 64 in which the difference hashes of two encodings of one picture may differ before pixels are compared."""
+"""Maximum number of differing bits, of 64, between two difference hashes for pixels to be compared."""
 
 SAME_PIXELS = 0.97
-"""Correlation of two small pictures from which on they are one picture; another encoding of it reaches 0.99."""
+"""Minimum correlation of two thumbnails for an exact duplicate; re-encoded copies reach 0.99."""
 
 _SMALL = 32
 _BLOCK = 512
@@ -50,12 +50,12 @@ class SamePicture:
 
 @dataclass(frozen=True)
 class SmallPictures:
-    """Small versions of photos.
+    """Thumbnails of photos.
 
     Attributes:
         pixels: (photos, 32, 32, 3) uint8.
         hashes, mirrored: (photos, 8) uint8, difference hashes of the photos and of their mirror images.
-        read: (photos,) false where a photo cannot be read.
+        read: (photos,) false for unreadable photos.
     """
 
     pixels: npt.NDArray[np.uint8]
@@ -65,7 +65,7 @@ class SmallPictures:
 
 
 def small_pictures(photos: Sequence[Photo], progress: Progress | None = None) -> SmallPictures:
-    """Read every photo small, on several threads."""
+    """Read thumbnails of all photos, on several threads."""
     pixels = np.zeros((len(photos), _SMALL, _SMALL, 3), dtype=np.uint8)
     read = np.ones(len(photos), dtype=np.bool_)
 
@@ -85,7 +85,7 @@ def small_pictures(photos: Sequence[Photo], progress: Progress | None = None) ->
 
 
 def difference_hash(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """(8,) uint8: one bit for each of 8 × 8 cells, whether it is lighter than the one to its right (dHash)."""
+    """(8,) uint8 difference hash (dHash): for each of 8 × 8 cells, whether it is lighter than its right neighbor."""
     gray = Image.fromarray(picture).convert("L").resize((9, 8), Image.Resampling.BOX)
     cells = np.asarray(gray, dtype=np.int16)
     return np.packbits((cells[:, :-1] > cells[:, 1:]).reshape(-1))
@@ -100,7 +100,7 @@ def find_same_pictures(
 
     Args:
         training, evaluation: The photos.
-        progress: Told how far it is.
+        progress: Called with what is being done, the number done and the total.
     """
     ours, theirs = small_pictures(training, progress), small_pictures(evaluation, progress)
     found: list[SamePicture] = []
@@ -138,7 +138,7 @@ def require_no_same_pictures(
 
 
 def correlation(first: npt.NDArray[np.uint8], second: npt.NDArray[np.uint8]) -> float:
-    """Correlation of all values of two pictures; 0 where one has no contrast and so is like any of its brightness."""
+    """Correlation of two thumbnails; 0 if one has no contrast, since it matches any other of its brightness."""
     a, b = first.astype(np.float64).reshape(-1), second.astype(np.float64).reshape(-1)
     if min(a.std(), b.std()) < 4.0:
         return 0.0
@@ -146,7 +146,7 @@ def correlation(first: npt.NDArray[np.uint8], second: npt.NDArray[np.uint8]) -> 
 
 
 def differing_bits(first: npt.NDArray[np.uint8], second: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint16]:
-    """(first, second): how many bits of two hashes differ."""
+    """(first, second) number of differing bits of two hashes."""
     total = np.zeros((len(first), len(second)), dtype=np.uint16)
     for byte in range(first.shape[1]):
         total += _BITS[first[:, byte, None] ^ second[None, :, byte]]

@@ -1,7 +1,7 @@
 """TU-Berlin (Eitz, Hays, Alexa; SIGGRAPH 2012): ``png/<category>/<n>.png`` or ``svg/<category>/<n>.svg``, no photos.
 
-Each release has a ``filelist.txt`` in its folder, one ``<category>/<n>.png`` a line. Photos of the same categories are
-the extension of Zhang et al. (SketchNet, CVPR 2016), one folder a category.
+Each release has a ``filelist.txt`` with one ``<category>/<n>.png`` per line. Photos of the same categories come with
+the extension of Zhang et al. (SketchNet, CVPR 2016), one folder per category.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Literal
 from sketchseek.datasets.files import broken_line, pictures, read_lines, require_folder, subfolders
 from sketchseek.datasets.image_folders import photos_of
 from sketchseek.datasets.records import Sketch, SketchDataset
+from sketchseek.datasets.registry import DatasetSpec, LoadedDataset
 from sketchseek.errors import DatasetError
 
 FORMS = ("png", "svg")
@@ -26,21 +27,21 @@ def load_tuberlin(
     *,
     form: Literal["png", "svg"] | None = None,
 ) -> SketchDataset:
-    """Read TU-Berlin, or any part of it in the same layout.
+    """Read TU-Berlin, or a subset of it in the same layout.
 
-    Where there is a ``filelist.txt`` it is what is read, and each file on it must be there.
+    If there is a ``filelist.txt``, exactly the files on it are read, and each of them must exist.
 
     Args:
-        root: The folder that holds ``png`` or ``svg``, or that folder itself.
-        photos: A folder of photos a category, such as the extension's ``ImageResized``; their categories are matched by
-            ``normalize_word``. None for sketches alone.
-        form: Which of the two; by default ``png`` where it is there.
+        root: The folder that holds ``png`` or ``svg``, or one of these folders itself.
+        photos: Folder with one folder of photos per category, such as the extension's ``ImageResized``. Categories are
+            matched by ``normalize_word``. None for sketches alone.
+        form: ``png`` or ``svg``. Default: ``png`` if it exists.
 
     Returns:
-        Sketches with keys ``<category>/<n>``, and the photos of their categories.
+        Sketches with keys ``<category>/<n>``, and photos of their categories.
 
     Raises:
-        DatasetError: A folder is missing or empty, a file on the list is missing, or no photo shows a category.
+        DatasetError: A folder is missing or empty, a file on the list is missing, or no photo matches a category.
     """
     root = Path(root)
     folder = _folder(require_folder(root, "TU-Berlin", _LAYOUT), form)
@@ -79,3 +80,20 @@ def _listed(folder: Path) -> list[Path]:
             raise broken_line(path, number, f"{file} is missing")
         files.append(file)
     return files
+
+
+def _load(root: Path, *, variant: str, allow_missing: bool) -> LoadedDataset:
+    return LoadedDataset(load_tuberlin(root))
+
+
+SPECS = (
+    DatasetSpec(
+        "tuberlin",
+        "TU-Berlin",
+        "The folder holds png or svg, as the official release unpacks.",
+        _load,
+        terms="CC BY 4.0",
+        splits=("tuberlin-220-30",),
+        protocols=("tuberlin",),
+    ),
+)

@@ -1,4 +1,4 @@
-"""Embedding whole data sets: pictures are read by several threads while the encoder works; what fails is recorded."""
+"""Encode whole data sets: threads read images while the encoder runs; unreadable files are recorded."""
 
 from __future__ import annotations
 
@@ -20,33 +20,33 @@ BATCH = 32
 
 Pixels = npt.NDArray[np.uint8]
 Progress = Callable[[str, int, int], None]
-"""Called with what is under way, how many are done and how many there are."""
+"""Called with the name of the step, the number of items done and their total."""
 
 T = TypeVar("T")
 
 
 class EncoderPair(Protocol):
-    """What evaluation needs of a pair of encoders: ``sketchseek.encoder.Encoder``, or a model in training.
+    """A dual encoder to evaluate: ``sketchseek.encoder.Encoder``, or a model in training.
 
-    Raises, from the reading methods: InputError.
+    The ``read_`` methods raise InputError for unreadable files.
     """
 
     def read_photo(self, source: ImageSource) -> Pixels:
-        """Pixels that ``encode_photo_pixels`` takes, of one photo."""
+        """Pixels of one photo for ``encode_photo_pixels``."""
 
     def read_sketch(self, source: SketchSource) -> Pixels:
-        """Pixels that ``encode_sketch_pixels`` takes, of one sketch."""
+        """Pixels of one sketch for ``encode_sketch_pixels``."""
 
     def encode_photo_pixels(self, pixels: Pixels) -> npt.NDArray[np.float32]:
-        """(batch, …) to (batch, d)."""
+        """Embeddings (batch, d) of pixels (batch, …)."""
 
     def encode_sketch_pixels(self, pixels: Pixels) -> npt.NDArray[np.float32]:
-        """(batch, …) to (batch, d)."""
+        """Embeddings (batch, d) of pixels (batch, …)."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """A photo or sketch that could not be read."""
+    """An unreadable photo or sketch."""
 
     key: str
     reason: str
@@ -54,12 +54,12 @@ class Problem:
 
 @dataclass(frozen=True)
 class Embedded:
-    """Embeddings of what could be read.
+    """Embeddings of all readable items.
 
     Attributes:
         vectors: (read, d) float32.
-        read: (read,) the place of each in the list that was handed in.
-        problems: What could not be read.
+        read: (read,) index of each embedding's item in the input.
+        problems: Unreadable items.
     """
 
     vectors: npt.NDArray[np.float32]
@@ -70,7 +70,7 @@ class Embedded:
 def encode_photo_set(
     encoder: EncoderPair, photos: Sequence[Photo], *, batch: int = BATCH, progress: Progress | None = None
 ) -> Embedded:
-    """Embed photos from their files."""
+    """Encode photos from their files."""
     return _embed(
         photos, lambda photo: encoder.read_photo(photo.path), encoder.encode_photo_pixels, "photos", batch, progress
     )
@@ -79,7 +79,7 @@ def encode_photo_set(
 def encode_sketch_set(
     encoder: EncoderPair, sketches: Sequence[Sketch], *, batch: int = BATCH, progress: Progress | None = None
 ) -> Embedded:
-    """Embed sketches from their files or strokes."""
+    """Encode sketches from their files or strokes."""
     return _embed(
         sketches,
         lambda sketch: encoder.read_sketch(sketch.source),
@@ -103,21 +103,21 @@ def _embed(
     problems: list[Problem] = []
     done = 0
 
-    def read_batch(part: Sequence[int]) -> list[Pixels | Problem]:
-        return [_read(items[i], read) for i in part]
+    def read_batch(indices: Sequence[int]) -> list[Pixels | Problem]:
+        return [_read(items[i], read) for i in indices]
 
-    parts = [range(start, min(start + batch, len(items))) for start in range(0, len(items), batch)]
+    batches = [range(start, min(start + batch, len(items))) for start in range(0, len(items), batch)]
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-        for part, results in _ahead(pool, read_batch, parts):
+        for indices, results in _prefetch(pool, read_batch, batches):
             pixels = [result for result in results if not isinstance(result, Problem)]
             problems += [result for result in results if isinstance(result, Problem)]
-            places += [i for i, result in zip(part, results, strict=True) if not isinstance(result, Problem)]
+            places += [i for i, result in zip(indices, results, strict=True) if not isinstance(result, Problem)]
             if pixels:
                 found = embed(np.stack(pixels))
-                if not vectors.size:  # one array for all: joining parts at the end would hold a large gallery twice
+                if not vectors.size:  # one array: concatenating batches would hold a large gallery twice
                     vectors = np.zeros((len(items), found.shape[1]), dtype=np.float32)
                 vectors[len(places) - len(pixels) : len(places)] = found
-            done += len(part)
+            done += len(indices)
             if progress is not None:
                 progress(name, done, len(items))
     return Embedded(vectors[: len(places)], np.array(places, dtype=np.int64), tuple(problems))
@@ -130,13 +130,13 @@ def _read(item: Photo | Sketch, read: Callable[..., Pixels]) -> Pixels | Problem
         return Problem(item.key, error.message)
 
 
-def _ahead(
-    pool: ThreadPoolExecutor, work: Callable[[T], list[Pixels | Problem]], parts: Sequence[T], depth: int = 4
+def _prefetch(
+    pool: ThreadPoolExecutor, work: Callable[[T], list[Pixels | Problem]], batches: Sequence[T], depth: int = 4
 ) -> Iterator[tuple[T, list[Pixels | Problem]]]:
-    """Results in order, with at most ``depth`` parts under way, so that memory stays bounded."""
-    waiting = [pool.submit(work, part) for part in parts[:depth]]
-    for i, part in enumerate(parts):
+    """Results in order, with at most ``depth`` batches in progress to bound memory."""
+    waiting = [pool.submit(work, item) for item in batches[:depth]]
+    for i, item in enumerate(batches):
         result = waiting.pop(0).result()
-        if i + depth < len(parts):
-            waiting.append(pool.submit(work, parts[i + depth]))
-        yield part, result
+        if i + depth < len(batches):
+            waiting.append(pool.submit(work, batches[i + depth]))
+        yield item, result

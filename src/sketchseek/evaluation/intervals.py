@@ -1,4 +1,4 @@
-"""How far a figure may be off by the luck of the queries: bootstrap percentile intervals (Efron 1979)."""
+"""Bootstrap percentile intervals (Efron 1979): the uncertainty of a metric due to the sample of queries."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LEVEL = 0.95
 
 
 class Interval(NamedTuple):
-    """A lower and an upper end."""
+    """Lower and upper end of an interval."""
 
     low: float
     high: float
@@ -28,16 +28,16 @@ def bootstrap_interval(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Interval:
-    """Percentile interval of a statistic of the queries' values.
+    """Bootstrap percentile interval of a statistic of the values of queries.
 
     Args:
-        values: (queries,) what each query scored.
-        statistic: From the values of a resample to a figure; the mean by default.
-        clusters: (queries,) integers: queries of one number, such as the sketches of one photo, are drawn together,
-            since they succeed and fail together; by default each stands for itself.
-        level: Share of resamples that the interval holds.
-        resamples: How many resamples are drawn.
-        seed: The same seed gives the same interval.
+        values: (queries,) value of each query.
+        statistic: Maps the values of a resample to a number; the mean by default.
+        clusters: (queries,) integers. Queries of one cluster, such as the sketches of one photo, are correlated and
+            resampled together; by default each query is its own cluster.
+        level: Fraction of resamples within the interval.
+        resamples: Number of resamples.
+        seed: Seed of the resampling.
 
     Returns:
         The interval; NaN at both ends for no queries.
@@ -54,28 +54,28 @@ def bootstrap_interval(
         return Interval(float("nan"), float("nan"))
     groups = np.arange(len(numbers)) if clusters is None else np.unique(np.asarray(clusters), return_inverse=True)[1]
     if groups.shape != numbers.shape:
-        raise ValueError(f"clusters {groups.shape} must have one entry a value")
+        raise ValueError(f"clusters {groups.shape} must have one entry for each value")
     rng = np.random.default_rng(seed)
-    metrics = (
+    statistics = (
         _means(numbers, groups, resamples, rng)
         if statistic is None
         else _statistics(numbers, groups, resamples, rng, statistic)
     )
-    low, high = np.quantile(metrics, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(statistics, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(low), float(high))
 
 
 def _means(
     values: npt.NDArray[np.float64], groups: npt.NDArray[np.int64], resamples: int, rng: np.random.Generator
 ) -> npt.NDArray[np.float64]:
-    """Means of resamples from the sums and sizes of the clusters alone."""
+    """Means of resamples, computed from the sums and sizes of the clusters."""
     sums = np.bincount(groups, weights=values)
     sizes = np.bincount(groups).astype(np.float64)
-    metrics = np.empty(resamples)
+    results = np.empty(resamples)
     for i in range(resamples):
         drawn = rng.integers(0, len(sums), len(sums))
-        metrics[i] = sums[drawn].sum() / sizes[drawn].sum()
-    return metrics
+        results[i] = sums[drawn].sum() / sizes[drawn].sum()
+    return results
 
 
 def _statistics(
@@ -87,8 +87,8 @@ def _statistics(
 ) -> npt.NDArray[np.float64]:
     order = np.argsort(groups, kind="stable")
     members = np.split(values[order], np.flatnonzero(np.diff(groups[order])) + 1)
-    metrics = np.empty(resamples)
+    results = np.empty(resamples)
     for i in range(resamples):
         drawn = rng.integers(0, len(members), len(members))
-        metrics[i] = statistic(np.concatenate([members[j] for j in drawn]))
-    return metrics
+        results[i] = statistic(np.concatenate([members[j] for j in drawn]))
+    return results

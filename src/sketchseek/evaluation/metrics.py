@@ -1,9 +1,9 @@
-"""Retrieval metrics, computed block by block: memory does not grow with queries × gallery.
+"""Retrieval metrics, computed in blocks: memory does not grow with queries × gallery.
 
-Everything follows from the ranks of a query's relevant photos. **Ties are broken against the query**: a photo that is
-not relevant and scores as high as a relevant one stands before it. Scores that differ by less than ``TIE`` of their
-scale count as equal, since a matrix product gives the same two vectors different last bits in different places; so an
-encoder that maps everything to one point scores nothing, not chance.
+All metrics follow from the ranks of the relevant photos of a query. **Ties are broken against the query**: an
+irrelevant photo ranks before a relevant one with the same score, so an encoder that maps all inputs to one point scores
+0, not chance. Scores that differ by less than ``TIE`` of their scale count as equal, since matrix products round the
+same pair of vectors differently.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ import numpy.typing as npt
 from sketchseek.models.package import Distance
 
 RELEVANT = 4_000_000
-"""How many scores of relevant photos are held at once: queries with very many are ranked a few at a time."""
+"""Maximum number of scores of relevant photos in memory; it limits the number of queries that are ranked at once."""
 
 TIE = 1e-6
-"""Difference below which two scores are equal, as a share of the largest score that the vectors' lengths allow."""
+"""Scores are equal below this difference, as a fraction of the largest score that the norms of the vectors allow."""
 
 Floats = npt.NDArray[np.float64]
 Vectors = npt.NDArray[np.floating]
@@ -29,16 +29,16 @@ Labels = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class QueryScores:
-    """What each query scored; every array has shape (queries,).
+    """Scores of each query; every array has shape (queries,).
 
     Attributes:
-        rank: Rank, from 1, of the first relevant photo; infinite where none is in the gallery.
-        average_precision: Mean, over the relevant photos, of the precision at their ranks; 0 where there are none.
-        precision: By k, how many of the first k photos are relevant, over k, even where the gallery is smaller.
-        average_precision_at: By k, as ``average_precision``, over the relevant photos among the first k only,
-            divided by the number of relevant photos or k, whichever is smaller.
-        average_precision_found: By k, the same sum divided by how many were found among the first k, which is how
-            the zero-shot SBIR literature's mAP@200 is computed (torchmetrics' ``retrieval_average_precision``).
+        rank: Rank, from 1, of the first relevant photo; infinite if the gallery has none.
+        average_precision: Mean precision at the ranks of the relevant photos; 0 if there are none.
+        precision: By k, the number of relevant photos among the first k, divided by k even if the gallery is smaller.
+        average_precision_at: By k, the sum of the precisions at the relevant photos among the first k, divided by the
+            number of relevant photos or k, whichever is smaller.
+        average_precision_found: By k, the same sum divided by the number of relevant photos among the first k. The
+            zero-shot SBIR literature computes mAP@200 so (torchmetrics' ``retrieval_average_precision``).
     """
 
     rank: Floats
@@ -48,7 +48,7 @@ class QueryScores:
     average_precision_found: dict[int, Floats]
 
     def spread(self, places: npt.NDArray[np.int64], count: int) -> QueryScores:
-        """The scores of ``count`` queries of which these are at ``places``; the others found nothing."""
+        """Scores of ``count`` queries: these at ``places``, and the worst scores for all others."""
 
         def put(values: Floats, nothing: float) -> Floats:
             out = np.full(count, nothing)
@@ -77,29 +77,28 @@ def score_queries(
 ) -> QueryScores:
     """Rank the gallery for each query and score the ranking.
 
-    A photo is relevant to a query if their labels are equal. For exact-photo retrieval the gallery's labels are the
-    photos' own numbers.
+    A photo is relevant to a query if their labels are equal. In instance-level retrieval each photo has its own label.
 
     Args:
         queries: (queries, d).
-        gallery: (gallery, d); may be a memory map of any float type, of which one block at a time is read.
+        gallery: (gallery, d); may be a memory map of any float type, read one block at a time.
         query_labels: (queries,) integers.
         gallery_labels: (gallery,) integers.
-        ks: Cut-offs for the metrics that have one.
-        distance: ``cosine`` takes the inner product (embeddings have unit length), ``euclidean`` the distance.
-        query_block, gallery_block: How many of each are multiplied at once; they do not change the result.
+        ks: Cutoffs of the metrics that have one.
+        distance: ``cosine`` is the inner product (embeddings have unit norm), ``euclidean`` the Euclidean distance.
+        query_block, gallery_block: Block sizes of the matrix product; they do not change the result.
 
     Raises:
-        ValueError: Shapes do not fit, a k is below 1, or an embedding is not finite.
+        ValueError: Shapes do not match, a k is below 1, or an embedding is not finite.
     """
     labels = np.asarray(query_labels, dtype=np.int64)
-    shelf = np.asarray(gallery_labels, dtype=np.int64)
+    photo_labels = np.asarray(gallery_labels, dtype=np.int64)
     if queries.ndim != 2 or gallery.ndim != 2 or queries.shape[1] != gallery.shape[1]:
         raise ValueError(f"queries {queries.shape} and gallery {gallery.shape} must be (n, d) with one d")
-    if labels.shape != queries.shape[:1] or shelf.shape != gallery.shape[:1]:
-        raise ValueError(f"labels {labels.shape}, {shelf.shape} must have one entry an embedding")
+    if labels.shape != queries.shape[:1] or photo_labels.shape != gallery.shape[:1]:
+        raise ValueError(f"labels {labels.shape}, {photo_labels.shape} must have one entry for each embedding")
     if any(k < 1 for k in ks):
-        raise ValueError(f"cut-offs {list(ks)}: must be at least 1")
+        raise ValueError(f"cutoffs {list(ks)} must be at least 1")
     count = len(queries)
     scores = QueryScores(
         np.full(count, np.inf),
@@ -108,12 +107,12 @@ def score_queries(
         {k: np.zeros(count) for k in ks},
         {k: np.zeros(count) for k in ks},
     )
-    finder = _Finder(gallery, shelf, distance, gallery_block)
+    ranker = _Ranker(gallery, photo_labels, distance, gallery_block)
     by_label = np.argsort(labels, kind="stable")  # queries of one label share their relevant photos
-    step = max(1, min(query_block, RELEVANT // max(1, finder.most)))
+    step = max(1, min(query_block, RELEVANT // max(1, ranker.max_relevant)))
     for start in range(0, count, step):
         rows = by_label[start : start + step]
-        for row, ranks in zip(rows, finder.ranks(queries[rows], labels[rows]), strict=True):
+        for row, ranks in zip(rows, ranker.ranks(queries[rows], labels[rows]), strict=True):
             _reduce(scores, int(row), ranks)
     return scores
 
@@ -127,7 +126,7 @@ def nearest(
     query_block: int = 256,
     gallery_block: int = 16_384,
 ) -> npt.NDArray[np.int64]:
-    """Numbers of the k photos that are nearest to each query, best first; of equal ones the first in the gallery.
+    """Indices of the k nearest photos of each query, best first; ties go to the first in the gallery.
 
     Args:
         queries: (queries, d).
@@ -153,8 +152,8 @@ def nearest(
     return out
 
 
-class _Finder:
-    """Ranks of relevant photos, for one block of queries after another."""
+class _Ranker:
+    """Ranks the relevant photos of one block of queries at a time."""
 
     def __init__(self, gallery: Vectors, labels: Labels, distance: Distance, block: int) -> None:
         self._gallery = gallery
@@ -162,8 +161,8 @@ class _Finder:
         self._block = block
         self._order = np.argsort(labels, kind="stable")
         self._sorted = labels[self._order]
-        self.most = int(np.unique(labels, return_counts=True)[1].max(initial=0))
-        """The largest number of photos of one label."""
+        self.max_relevant = int(np.unique(labels, return_counts=True)[1].max(initial=0))
+        """Largest number of photos with one label."""
         self._longest = max((float(_squares(shelf).max()) for _, shelf in _blocks(gallery, block)), default=0.0)
 
     def ranks(self, queries: Vectors, labels: Labels) -> list[Floats]:
@@ -171,24 +170,26 @@ class _Finder:
         block = _finite(queries)
         groups = [(np.flatnonzero(labels == label), self._relevant(label)) for label in np.unique(labels)]
         tie = (TIE * self._scale(block)).astype(np.float32)
-        # The lowest score with which another photo stands before a relevant one, ascending for searchsorted.
-        bars = [np.zeros(0, dtype=np.float32)] * len(block)
+        # Lowest score with which another photo ranks before a relevant one, ascending for searchsorted.
+        thresholds = [np.zeros(0, dtype=np.float32)] * len(block)
         for rows, where in groups:
             if len(where):
                 found = np.sort(self._scores(block[rows], where), axis=1) - tie[rows, None]
-                for row, bar in zip(rows.tolist(), found, strict=True):
-                    bars[row] = bar
-        before = [np.zeros(len(bar), dtype=np.int64) for bar in bars]
+                for row, threshold in zip(rows.tolist(), found, strict=True):
+                    thresholds[row] = threshold
+        before = [np.zeros(len(threshold), dtype=np.int64) for threshold in thresholds]
         for first, shelf in _blocks(self._gallery, self._block):
             scores = similarity(block, shelf, self._distance)
             for rows, where in groups:
                 here = where[np.searchsorted(where, first) : np.searchsorted(where, first + len(shelf))] - first
                 scores[np.ix_(rows, here)] = -np.inf
-            for row, bar in enumerate(bars):
-                if len(bar) == 1:
-                    before[row] += int((scores[row] >= bar[0]).sum())
-                elif len(bar):
-                    passed = np.bincount(np.searchsorted(bar, scores[row], side="right"), minlength=len(bar) + 1)
+            for row, threshold in enumerate(thresholds):
+                if len(threshold) == 1:
+                    before[row] += int((scores[row] >= threshold[0]).sum())
+                elif len(threshold):
+                    passed = np.bincount(
+                        np.searchsorted(threshold, scores[row], side="right"), minlength=len(threshold) + 1
+                    )
                     before[row] += passed[::-1].cumsum()[-2::-1]
         return [count[::-1] + np.arange(1.0, len(count) + 1) for count in before]
 
@@ -224,7 +225,7 @@ def _reduce(scores: QueryScores, row: int, ranks: Floats) -> None:
 def similarity(
     queries: npt.NDArray[np.float32], gallery: npt.NDArray[np.float32], distance: Distance
 ) -> npt.NDArray[np.float32]:
-    """(queries, gallery), larger is nearer: inner products, or negative squared distances."""
+    """(queries, gallery) inner products, or negative squared distances: larger is nearer."""
     product: npt.NDArray[np.float32] = queries @ gallery.T
     if distance == "euclidean":
         product *= 2.0
@@ -244,6 +245,6 @@ def _blocks(gallery: Vectors, size: int) -> Iterator[tuple[int, npt.NDArray[np.f
 
 def _finite(vectors: Vectors) -> npt.NDArray[np.float32]:
     block = np.asarray(vectors, dtype=np.float32)
-    if not np.isfinite(block).all():  # every comparison with NaN is false: it would rank first
+    if not np.isfinite(block).all():  # comparisons with NaN are false: it would rank first
         raise ValueError("an embedding is not finite")
     return block

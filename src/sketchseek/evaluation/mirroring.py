@@ -1,7 +1,7 @@
-"""Whether a model knows left from right: a sketch that faces left should prefer the photo that faces left.
+"""Confusion of photos with their mirror images: a sketch that faces left should prefer the photo that faces left.
 
-Models trained by triplets tend to take a photo and its mirror image for the same (Seddati et al. 2022, arXiv
-2209.06629), which harms exact-photo retrieval.
+Models trained with a triplet loss tend to embed a photo and its mirror image alike (Seddati et al. 2022, arXiv
+2209.06629), which harms instance-level retrieval.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from sketchseek.ablations.stored import PREFERENCE
 from sketchseek.evaluation.encode_dataset import EncoderPair, Pixels, Progress, encode_photo_set
 from sketchseek.evaluation.metrics import TIE, Vectors, score_queries
 from sketchseek.evaluation.protocols import Evaluation
@@ -17,25 +16,26 @@ from sketchseek.evaluation.summary import RECALLS, MetricValue, intervals_of, va
 from sketchseek.images import ImageSource
 from sketchseek.models.package import Distance
 
-_NOBODY = -2  # the label of mirror images: no sketch looks for them
+OWN_OVER_MIRROR = "own_over_mirror"
+_NO_SKETCH = -2  # label of mirror images, which no sketch has
 
 
-def add_mirror_figures(evaluation: Evaluation, encoder: EncoderPair, *, progress: Progress | None = None) -> None:
-    """Add to an exact-photo evaluation's report how the model stands mirror images.
+def add_mirror_metrics(evaluation: Evaluation, encoder: EncoderPair, *, progress: Progress | None = None) -> None:
+    """Add metrics of the confusion with mirror images to the report of an instance-level evaluation.
 
-    - ``own_over_mirror``: share of sketches that are nearer to their photo than to its mirror image; equally near ones
-      count half, so that a model that cannot tell them apart has 50 %.
-    - ``mirrored_recall@1``, ``@5``, ``@10``: recall with every photo's mirror image in the gallery, too, which is
-      never right.
+    - ``own_over_mirror``: fraction of sketches that are nearer to their photo than to its mirror image. Ties count
+      half: a model that cannot distinguish them has 50 %.
+    - ``mirrored_recall@1``, ``@5``, ``@10``: recall with the mirror image of every photo in the gallery as a
+      distractor.
 
     Args:
-        evaluation: Of exact-photo retrieval; its report is changed.
+        evaluation: An instance-level evaluation; its report is changed.
         encoder: The model that was evaluated.
-        progress: Told how far it is.
+        progress: Called with the progress of encoding.
     """
     images = encode_photo_set(_Mirrored(encoder), evaluation.photos, progress=progress)
     gallery = np.concatenate([evaluation.shelved.vectors, images.vectors])
-    gallery_labels = np.concatenate([evaluation.photo_labels, np.full(len(images.vectors), _NOBODY)])
+    gallery_labels = np.concatenate([evaluation.photo_labels, np.full(len(images.vectors), _NO_SKETCH)])
     read, drawn = evaluation.drawn.read, evaluation.drawn.vectors
     scores = score_queries(drawn, gallery, evaluation.labels[read], gallery_labels, distance=evaluation.distance)
     rank = scores.spread(read, len(evaluation.sketches)).rank
@@ -54,7 +54,7 @@ def add_mirror_figures(evaluation: Evaluation, encoder: EncoderPair, *, progress
         values = preference(
             drawn[queries], evaluation.shelved.vectors[own], images.vectors[mirrored], evaluation.distance
         )
-        preferred = [MetricValue(PREFERENCE, values)]
+        preferred = [MetricValue(OWN_OVER_MIRROR, values)]
         report.metrics.update(values_of(preferred))
         report.intervals.update(intervals_of(preferred, clusters[read[queries]]))
     report.metrics.update(values_of(metrics))
@@ -74,7 +74,7 @@ def preference(sketches: Vectors, own: Vectors, mirrored: Vectors, distance: Dis
 
 
 class _Mirrored:
-    """An encoder that sees photos mirrored."""
+    """An encoder that mirrors photos."""
 
     def __init__(self, encoder: EncoderPair) -> None:
         self.encode_photo_pixels = encoder.encode_photo_pixels

@@ -13,19 +13,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from sketchseek.datasets.image_folders import load_categories, load_pairs, load_photo_folders
-from sketchseek.datasets.qmul import QmulName, load_qmul
+from sketchseek.datasets.exclusions import read_keys
+from sketchseek.datasets.image_folders import load_photo_folders
+from sketchseek.datasets.qmul import QmulName
 from sketchseek.datasets.quickdraw import load_quickdraw, quickdraw_split, quickdraw_words
 from sketchseek.datasets.records import Photo, Sketch, SketchDataset, normalize_word
+from sketchseek.datasets.registry import DatasetSpec, dataset_spec
 from sketchseek.datasets.releases import coverage
-from sketchseek.datasets.sketchy import invalid_sketches, load_sketchy, sketchy_split
-from sketchseek.datasets.splits import checksum
+from sketchseek.datasets.splits import Split, checksum
 from sketchseek.encoder import Encoder
 from sketchseek.errors import ConfigError, DatasetError, ModelPackageError
 from sketchseek.evaluation.encode_dataset import (
@@ -96,6 +98,65 @@ class Evaluation:
     distance: Distance
 
 
+def evaluate_dataset(
+    name: str,
+    root: str | os.PathLike[str],
+    encoder: EncoderPair,
+    *,
+    variant: str = "",
+    exclude: Sequence[str] = (),
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Evaluate on a data set of the registry.
+
+    The gallery is every photo of the data set's test subset, all categories together; each sketch of the test subset is a
+    query. A data set without a split is tested as a whole. What counts as found is the spec's ``relevance``.
+
+    Args:
+        name: Of the data set (``sketchseek.datasets.registry``).
+        root: Its folder.
+        encoder: The model.
+        variant: One of the data set's variants; empty for the default.
+        exclude: Names of the data set's own exclusion lists; their sketches are no queries.
+        progress: Called with what is encoded, the number done and the total.
+
+    Raises:
+        ConfigError: The data set is unknown, has no such variant or list, or cannot be evaluated on its own.
+        DatasetError: A file or folder is missing or broken.
+    """
+    spec = dataset_spec(name, "evaluate")
+    invalid = [_exclusion_list(spec, Path(root), each) for each in exclude]
+    loaded = spec.read(Path(root), variant=variant, allow_missing=True)
+    whole, split = loaded.dataset, loaded.split
+    details: dict[str, Any] = {}
+    if isinstance(split, Split):
+        keys, missing = split.test_photo_keys, split.missing
+        setting = Setting(name, split.name, split.sha256, missing)
+        details["release"] = coverage(whole).to_dict()
+    else:
+        keys, missing = tuple(photo.key for photo in whole.photos), whole.missing
+        tested = [*keys, *(sketch.key for sketch in whole.sketches if spec.relevance == "category")]
+        setting = Setting(name, "all", checksum((), tested), missing)
+    listed = whole.subset(photos=keys + missing)
+    kept = listed.subset(without_sketches=frozenset().union(*invalid))
+    test = kept.subset(photos=keys)
+    if spec.exclusion_lists:
+        details["excluded"] = {"lists": sorted(exclude), "sketches": len(listed.sketches) - len(kept.sketches)}
+    setting = replace(setting, left_out=len(kept.sketches) - len(test.sketches), details=details)
+    evaluate = evaluate_exact if spec.relevance == "photo" else evaluate_by_category
+    result = evaluate(test, encoder, setting, progress=progress)
+    for k in RECALLS if spec.accuracy else ():
+        result.report.metrics[f"acc@{k}"] = result.report.metrics[f"recall@{k}"]
+        result.report.intervals[f"acc@{k}"] = result.report.intervals[f"recall@{k}"]
+    return result
+
+
+def _exclusion_list(spec: DatasetSpec, root: Path, name: str) -> frozenset[str]:
+    if spec.find_list is None:
+        raise ConfigError(f"{spec.name} has no exclusion lists.", remedy="Remove the name of the list.")
+    return read_keys(spec.find_list(root, name))
+
+
 def evaluate_sketchy(
     root: str | os.PathLike[str],
     encoder: EncoderPair,
@@ -103,80 +164,29 @@ def evaluate_sketchy(
     exclude: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Evaluation:
-    """The official protocol of The Sketchy Database.
-
-    The gallery is every photo on ``info/testset.txt``, all categories together; each sketch of such a photo is a query.
-
-    Args:
-        root: As for ``sketchseek.datasets.sketchy.load_sketchy``.
-        encoder: The model.
-        exclude: Names of the lists of invalid sketches that are left out of the queries; none by default.
-        progress: Told how far it is.
-
-    Raises:
-        DatasetError: The data are not there, or are broken.
-    """
-    whole = load_sketchy(root, allow_missing=True)
-    split = sketchy_split(whole)
-    invalid = invalid_sketches(root, tuple(exclude), required=True)
-    listed = whole.subset(photos=split.test_photo_keys + split.missing)
-    kept = listed.subset(without_sketches=frozenset().union(*invalid.values()))
-    test = kept.subset(photos=split.test_photo_keys)
-    setting = Setting(
-        "sketchy",
-        split.name,
-        split.sha256,
-        split.missing,
-        len(kept.sketches) - len(test.sketches),
-        {
-            "excluded": {"lists": sorted(exclude), "sketches": len(listed.sketches) - len(kept.sketches)},
-            "release": coverage(whole).to_dict(),
-        },
-    )
-    return evaluate_exact(test, encoder, setting, progress=progress)
+    """Evaluate by the Sketchy Database's official protocol; see ``evaluate_dataset``."""
+    return evaluate_dataset("sketchy", root, encoder, exclude=exclude, progress=progress)
 
 
 def evaluate_qmul(
     root: str | os.PathLike[str], name: QmulName, encoder: EncoderPair, *, progress: Progress | None = None
 ) -> Evaluation:
-    """ShoeV2's or ChairV2's test part by its own split, from pictures or strokes.
-
-    Adds ``acc@k``, which is what its literature calls ``recall@k``.
-
-    Raises:
-        DatasetError: The data are not there, or are broken.
-    """
-    whole, split = load_qmul(root, name, allow_missing=True)
-    test = whole.subset(photos=split.test_photo_keys)
-    left_out = len(whole.subset(photos=split.missing).sketches)
-    details = {"release": coverage(whole).to_dict()}
-    setting = Setting(name, split.name, split.sha256, split.missing, left_out, details)
-    result = evaluate_exact(test, encoder, setting, progress=progress)
-    for k in RECALLS:
-        result.report.metrics[f"acc@{k}"] = result.report.metrics[f"recall@{k}"]
-        result.report.intervals[f"acc@{k}"] = result.report.intervals[f"recall@{k}"]
-    return result
+    """Evaluate on ShoeV2's or ChairV2's own test split; see ``evaluate_dataset``. Adds ``acc@k``."""
+    return evaluate_dataset(name, root, encoder, progress=progress)
 
 
 def evaluate_pairs(
     root: str | os.PathLike[str], encoder: EncoderPair, *, progress: Progress | None = None
 ) -> Evaluation:
-    """Pairs in folders: every photo is the gallery, every sketch a query that looks for its own photo."""
-    whole = load_pairs(root, allow_missing=True)
-    keys = [photo.key for photo in whole.photos]
-    test = whole.subset(photos=keys)
-    left_out = len(whole.sketches) - len(test.sketches)
-    setting = Setting("pairs", "all", checksum((), keys), whole.missing, left_out)
-    return evaluate_exact(test, encoder, setting, progress=progress)
+    """Evaluate on pairs in folders; see ``evaluate_dataset``."""
+    return evaluate_dataset("pairs", root, encoder, progress=progress)
 
 
 def evaluate_categories(
     root: str | os.PathLike[str], encoder: EncoderPair, *, progress: Progress | None = None
 ) -> Evaluation:
-    """Categories in folders: every photo is the gallery, every sketch a query that looks for its category."""
-    whole = load_categories(root)
-    keys = [photo.key for photo in whole.photos] + [sketch.key for sketch in whole.sketches]
-    return evaluate_by_category(whole, encoder, Setting("categories", "all", checksum((), keys)), progress=progress)
+    """Evaluate on categories in folders; see ``evaluate_dataset``."""
+    return evaluate_dataset("categories", root, encoder, progress=progress)
 
 
 def evaluate_words(
@@ -184,7 +194,7 @@ def evaluate_words(
     photos: str | os.PathLike[str],
     encoder: EncoderPair,
     *,
-    part: str = "test",
+    split: str = "test",
     limit: int | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
@@ -194,7 +204,7 @@ def evaluate_words(
         sketches: As for ``sketchseek.datasets.quickdraw.load_quickdraw``.
         photos: A folder of photos a category, such as Caltech-101.
         encoder: The model.
-        part: ``test`` for the sketches that our split keeps from training, ``all`` for all.
+        split: ``test`` for the test split of ``quickdraw_split``, ``all`` for all sketches.
         limit: Read at most so many sketches of a word.
         progress: Told how far it is.
 
@@ -202,11 +212,11 @@ def evaluate_words(
         A report whose ``words`` map each word to the category that it names.
 
     Raises:
-        ConfigError: ``part`` is neither.
+        ConfigError: ``split`` is neither.
         DatasetError: The data are not there or broken, or no word names a category.
     """
-    if part not in ("test", "all"):
-        raise ConfigError(f"part {part!r} of the sketches: there is none.", remedy="Use test or all.")
+    if split not in ("test", "all"):
+        raise ConfigError(f"There is no split {split!r}.", remedy="Use test or all.")
     gallery = load_photo_folders(photos)
     known = quickdraw_words(sketches)
     words = matching_words(known, gallery.categories)
@@ -216,11 +226,11 @@ def evaluate_words(
             remedy="Folders must be named as words are, such as cup or ceiling_fan.",
         )
     drawn = load_quickdraw(sketches, words=words, limit=limit)
-    split = quickdraw_split(drawn)
-    chosen = set(split.test_sketch_keys) if part == "test" else {d.key for d in drawn.sketches}
+    own = quickdraw_split(drawn)
+    chosen = set(own.test_sketch_keys) if split == "test" else {d.key for d in drawn.sketches}
     queries = tuple(Sketch(words[d.category], d.key, strokes=d.strokes) for d in drawn.sketches if d.key in chosen)
     keys = [photo.key for photo in gallery.photos] + [sketch.key for sketch in queries]
-    setting = Setting("words", f"{split.name}:{part}", checksum((), keys), details={"words": words})
+    setting = Setting("words", f"{own.name}:{split}", checksum((), keys), details={"words": words})
     test = SketchDataset("words", gallery.photos, queries, gallery.source)
     return evaluate_by_category(test, encoder, setting, progress=progress)
 

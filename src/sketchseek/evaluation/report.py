@@ -1,4 +1,4 @@
-"""What an evaluation found: one form for programs, one for people."""
+"""The report of an evaluation, as JSON and as a table for terminals."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 SHOWN = 5
-"""How many missing or unreadable files are listed to people; programs get them all."""
+"""Maximum number of missing or unreadable files in the notes; the JSON has all."""
 
 
 @dataclass(frozen=True)
@@ -24,17 +24,17 @@ class Report:
 
     Attributes:
         protocol: Name of the protocol, such as ``sketchy``.
-        model, fingerprint: Name of the model and identity of its embedding space.
-        split, split_sha256: Name and checksum of the split, or of the whole set where there is none.
-        queries: Number of sketches that were asked with; those that cannot be read are among them, as misses.
-        gallery: Number of photos that were searched.
-        metrics: Figures by name: shares between 0 and 1, ranks from 1.
-        intervals: 95 % bootstrap interval of each figure.
-        resampled: What the bootstrap draws: ``photos`` (with all their sketches) or ``queries``.
-        missing: Photos that the data set's lists name and that are not there; never part of the gallery.
-        left_out: Number of sketches that were no queries since their photo is missing.
-        problems: Photos and sketches that are there and cannot be read.
-        details: What only this protocol has to say.
+        model, fingerprint: Name of the model and fingerprint of its embedding space.
+        split, split_sha256: Name and checksum of the split, or of the whole data set if there is no split.
+        queries: Number of queries. Unreadable sketches are included and count as misses.
+        gallery: Number of photos in the gallery.
+        metrics: Metrics by name: fractions between 0 and 1, ranks from 1.
+        intervals: 95 % bootstrap interval of each metric.
+        resampled: Unit of the bootstrap: ``photos`` (with all their sketches) or ``queries``.
+        missing: Photos on the data set's lists that do not exist; they are not in the gallery.
+        left_out: Number of sketches that are no queries because their photo is missing.
+        problems: Unreadable photos and sketches.
+        details: Further entries of this protocol.
     """
 
     protocol: str
@@ -53,7 +53,7 @@ class Report:
     details: Mapping[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """The report with its fixed names, ready for JSON."""
+        """The report as a dict for JSON; its keys are stable."""
         return {
             "protocol": self.protocol,
             "model": self.model,
@@ -72,21 +72,21 @@ class Report:
         }
 
     def to_json(self) -> str:
-        """``to_dict`` as text; every number in it is finite."""
+        """``to_dict`` as JSON text; every number in it is finite."""
         return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
 
     def write(self, path: Path) -> None:
-        """Write ``to_json`` to a file, making its folder."""
+        """Write ``to_json`` to a file; its folder is created."""
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(self.to_json() + "\n", encoding="utf-8")
 
     def table(self) -> Table:
         """The metrics as a table for a terminal."""
-        from rich.table import Table  # takes 0.05 s: only who prints pays for it
+        from rich.table import Table  # slow to import, and only needed here
         from rich.text import Text
 
         table = Table(title=Text(f"{self.protocol}: {self.queries:,} sketches → {self.gallery:,} photos"))
-        table.add_column("figure")
+        table.add_column("metric")
         table.add_column(self.model or "model", justify="right")
         table.add_column("95 % interval", justify="right")
         for row in self.rows():
@@ -94,7 +94,7 @@ class Report:
         return table
 
     def rows(self) -> list[tuple[str, str, str]]:
-        """Name, value and interval of each figure, as text."""
+        """Name, value and interval of each metric, as text."""
         rows = []
         for name, value in self.metrics.items():
             low, high = self.intervals[name]
@@ -102,20 +102,20 @@ class Report:
         return rows
 
     def notes(self) -> list[str]:
-        """Sentences that belong under the table: what the metrics are of, and what was not there or not readable."""
-        notes = [f"Split {self.split}, SHA-256 {self.split_sha256[:16]}; the bootstrap draws {self.resampled}."]
+        """Notes below the table: the split, and missing or unreadable files."""
+        notes = [f"Split {self.split}, SHA-256 {self.split_sha256[:16]}; the bootstrap resamples {self.resampled}."]
         notes += self.details.get("release", {}).get("notes", ())
         if "remark" in self.details:
             notes.append(str(self.details["remark"]))
         if self.missing:
             notes.append(
-                f"Photos that are missing, and so not in the gallery: {len(self.missing):,} "
-                f"(with them, sketches left out: {self.left_out:,}). {_list(self.missing)}."
+                f"Missing photos, not in the gallery: {len(self.missing):,} "
+                f"(sketches left out with them: {self.left_out:,}). {_list(self.missing)}."
             )
         if self.problems:
             notes.append(
-                f"Files that could not be read: {len(self.problems):,}. Sketches among them, and sketches of photos "
-                f"among them, count as misses. {_list([problem.reason for problem in self.problems])}"
+                f"Files that could not be read: {len(self.problems):,}. Unreadable sketches, and sketches "
+                f"of unreadable photos, count as misses. {_list([problem.reason for problem in self.problems])}"
             )
         return notes
 

@@ -1,4 +1,4 @@
-"""From what each query scored to the named metrics of a report, each with its interval."""
+"""The named metrics of a report, computed from the scores of each query, each with its interval."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ PRECISIONS = (10, 100, 200)
 
 @dataclass(frozen=True)
 class MetricValue:
-    """A figure over queries.
+    """A metric over queries.
 
     Attributes:
-        name: As in reports.
-        values: (queries,) what each query adds.
-        statistic: From values to the figure; the mean by default.
+        name: Name in reports.
+        values: (queries,) value of each query.
+        statistic: Maps the values to the metric; the mean by default.
     """
 
     name: str
@@ -32,27 +32,28 @@ class MetricValue:
 
     @property
     def value(self) -> float:
-        """The figure; 0 for no queries."""
+        """The metric; 0 without queries."""
         if not len(self.values):
             return 0.0
         return float(np.mean(self.values)) if self.statistic is None else self.statistic(self.values)
 
     def interval(self, clusters: npt.NDArray[np.int64] | None = None) -> Interval:
-        """Its 95 % bootstrap interval."""
+        """The metric's 95 % bootstrap interval."""
         return bootstrap_interval(self.values, statistic=self.statistic, clusters=clusters)
 
 
 def exact_metrics(scores: QueryScores, gallery: int) -> list[MetricValue]:
-    """``recall@1``, ``@5``, ``@10`` and ``median_rank``, where one photo is relevant to a query."""
-    # A query whose photo is nowhere ranks just behind the whole gallery.
+    """Metrics of instance-level retrieval: ``recall@1``, ``@5``, ``@10`` and ``median_rank``."""
+    # A photo that is not in the gallery ranks right after all photos.
     ranks = np.minimum(scores.rank, gallery + 1)
     return [*_recalls(scores), MetricValue("median_rank", ranks, _median)]
 
 
 def category_metrics(scores: QueryScores) -> list[MetricValue]:
-    """``recall@k`` (any relevant photo), ``mAP``, ``mAP@200``, ``P@10``, ``P@100``, ``P@200``.
+    """Metrics of category-level retrieval: ``recall@k`` (any relevant photo), ``mAP``, ``mAP@200`` and ``P@k``.
 
-    ``scores`` must have the cut-offs in ``PRECISIONS``. ``mAP@200`` is the literature's, over what was found.
+    ``scores`` must have the cutoffs in ``PRECISIONS``. ``mAP@200`` is the literature's, which divides by the number of
+    relevant photos among the first 200.
     """
     return [
         *_recalls(scores),
@@ -63,7 +64,7 @@ def category_metrics(scores: QueryScores) -> list[MetricValue]:
 
 
 def branch_metrics(scores: QueryScores) -> list[MetricValue]:
-    """How well the rankings of exact-photo retrieval find the category; ``scores`` are by category, at 1 and 10."""
+    """Category-level metrics of instance-level rankings; ``scores`` are by category, with cutoffs 1 and 10."""
     return [
         MetricValue("category_P@1", scores.precision[1]),
         MetricValue("category_P@10", scores.precision[10]),
@@ -72,28 +73,28 @@ def branch_metrics(scores: QueryScores) -> list[MetricValue]:
 
 
 def exact_recall(
-    sketches: Vectors, photos: Vectors, params: npt.ArrayLike, *, distance: Distance = "cosine"
+    sketches: Vectors, photos: Vectors, own_photos: npt.ArrayLike, *, distance: Distance = "cosine"
 ) -> dict[str, float]:
-    """Figures of exact-photo retrieval from embeddings alone, for use while a model trains.
+    """Metrics of instance-level retrieval from embeddings, for validation during training.
 
     Args:
         sketches: (queries, d).
         photos: (gallery, d).
-        params: (queries,) the row in ``photos`` of each sketch's own photo.
-        distance: How embeddings are compared.
+        own_photos: (queries,) row in ``photos`` of each sketch's own photo.
+        distance: Distance between embeddings.
     """
-    scores = score_queries(sketches, photos, params, np.arange(len(photos)), distance=distance)
+    scores = score_queries(sketches, photos, own_photos, np.arange(len(photos)), distance=distance)
     return values_of(exact_metrics(scores, len(photos)))
 
 
 def values_of(metrics: Sequence[MetricValue]) -> dict[str, float]:
-    """Figures by name."""
-    return {figure.name: figure.value for figure in metrics}
+    """Values by name."""
+    return {metric.name: metric.value for metric in metrics}
 
 
 def intervals_of(metrics: Sequence[MetricValue], clusters: npt.NDArray[np.int64] | None) -> dict[str, Interval]:
     """Intervals by name."""
-    return {figure.name: figure.interval(clusters) for figure in metrics}
+    return {metric.name: metric.interval(clusters) for metric in metrics}
 
 
 def _recalls(scores: QueryScores) -> list[MetricValue]:

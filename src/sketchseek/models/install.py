@@ -5,7 +5,6 @@ Nothing is downloaded unless the user names an address and a checksum. Only the 
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import tempfile
 import urllib.error
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from sketchseek.errors import ModelPackageError
+from sketchseek.file_digest import file_digest
 from sketchseek.models.package import MANIFEST, ModelPackage, installed_models_dir, load_model_package
 
 MAX_BYTES = 4_000_000_000
@@ -48,8 +48,7 @@ def install_model(
     with tempfile.TemporaryDirectory(dir=folder, prefix=".installing-") as aside:
         archive, unpacked = Path(aside) / "archive.zip", Path(aside) / "package"
         _fetch(source, archive, progress)
-        with archive.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
+        found = file_digest(archive)
         if found != sha256.strip().lower():
             raise ModelPackageError(
                 f"{source}: its SHA-256 is {found}, not the one asked for.",

@@ -22,7 +22,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
+from sketchseek.atomic_write import atomic_write
 from sketchseek.errors import ModelPackageError
+from sketchseek.file_digest import file_digest
 from sketchseek.user_dirs import user_data_dir
 
 FORMAT = 1
@@ -124,8 +126,7 @@ class ModelPackage:
 
 def sha256_of(path: Path) -> str:
     """SHA-256 of a file, as hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return file_digest(path)
 
 
 def installed_models_dir() -> Path:
@@ -180,7 +181,7 @@ def installed_models() -> list[str]:
 
 def write_manifest(path: Path, manifest: Manifest) -> ModelPackage:
     """Write the manifest into a model package's folder."""
-    (path / MANIFEST).write_text(json.dumps(asdict(manifest), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    atomic_write(path / MANIFEST, json.dumps(asdict(manifest), indent=2, ensure_ascii=False) + "\n")
     return ModelPackage(path, manifest)
 
 

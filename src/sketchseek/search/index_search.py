@@ -11,7 +11,7 @@ from sketchseek.search.catalog import Catalog
 from sketchseek.search.index.protocol import Ids, Scores, VectorIndex
 
 MORE = 400
-"""At most this many more than are params are scored again."""
+"""Maximum number of candidates beyond ``k`` that are scored again."""
 
 
 def nearest(
@@ -30,12 +30,6 @@ def nearest(
     exact: Scores = vectors @ query if index.distance == "cosine" else -np.linalg.norm(vectors - query, axis=1)
     order = np.argsort(-exact, kind="stable")[:k]
     return found[0][order], exact[order]
-
-
-def check_k(k: int) -> None:
-    """Raise InputError unless a number of results can be asked for."""
-    if k < 1:
-        raise InputError(f"k is {k}; it must be at least 1.")
 
 
 def check_vector(vector: npt.NDArray[np.float32], dimension: int, distance: Distance) -> npt.NDArray[np.float32]:

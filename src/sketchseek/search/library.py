@@ -1,4 +1,4 @@
-"""A library: photos indexed for finding them with a sketch.
+"""A library: photos indexed for sketch-based retrieval.
 
 ::
 
@@ -12,9 +12,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 
@@ -26,16 +25,16 @@ from sketchseek.errors import InputError, LibraryError, LibraryNotFoundError
 from sketchseek.images import ImageSource
 from sketchseek.models.package import DEFAULT_MODEL, ModelPackage, load_model_package
 from sketchseek.search.catalog import Catalog
-from sketchseek.search.filters import Filter
 from sketchseek.search.index_mirror import IndexMirror
-from sketchseek.search.library_model import facts_of, mismatch
+from sketchseek.search.library_model import metadata_of, mismatch
 from sketchseek.search.lock import WriterLock
-from sketchseek.search.query import QueryEngine, SearchParams
+from sketchseek.search.params import Filter, SearchParams
+from sketchseek.search.query import QueryEngine
 from sketchseek.search.results import (
     Failure,
-    IndexProgress,
     IndexReport,
-    Photo,
+    LibraryPhoto,
+    ProgressCallback,
     SearchResult,
     Status,
     Verification,
@@ -45,14 +44,13 @@ from sketchseek.search.status import status_of
 from sketchseek.sketches import SketchSource
 
 PathLike = str | os.PathLike[str]
-Progress = Callable[[IndexProgress], object]
 
 
 class Library:
-    """A folder that holds a catalog of photos and an index of their vectors.
+    """A folder that holds a catalog of photos and an index of their embeddings.
 
-    Any number of processes may search a library while one writes to it; searches see new photos as they are committed.
-    One ``Library`` may be used from several threads.
+    Any number of processes may search a library while one writes to it; searches find new photos once they are
+    committed. Several threads may use one ``Library``.
     """
 
     def __init__(self, path: Path, package: ModelPackage | None, *, readonly: bool) -> None:
@@ -61,11 +59,11 @@ class Library:
         self._readonly = readonly
         self._catalog = Catalog(path)
         self._lock = threading.RLock()
-        facts = self._catalog.meta()
-        if package is not None and package.manifest.fingerprint != facts["fingerprint"]:
+        metadata = self._catalog.metadata()
+        if package is not None and package.manifest.fingerprint != metadata.fingerprint:
             self._catalog.close()
-            raise mismatch(path, facts, package)
-        self._finder = QueryEngine(path, self._catalog, self._lock, package)
+            raise mismatch(path, metadata, package)
+        self._engine = QueryEngine(path, self._catalog, self._lock, package)
 
     @classmethod
     def open(
@@ -75,13 +73,14 @@ class Library:
 
         Args:
             path: The library's folder.
-            model: Name of a bundled package or path of one; by default the one that the library was built with.
-            create: Make the library where there is none.
-            readonly: Refuse to write; works in folders that cannot be written to.
+            model: Name of a bundled model, or path of a model package; by default the model that the library was built
+                with.
+            create: Create the library if there is none.
+            readonly: Refuse to write. Works in folders without write access.
 
         Raises:
             LibraryNotFoundError: There is no library.
-            ModelMismatchError: It was built with another package.
+            ModelMismatchError: It was built with another model.
             LibraryCorruptError: Its catalog is damaged.
         """
         folder = _folder(path)
@@ -94,22 +93,22 @@ class Library:
 
     @classmethod
     def create(cls, path: PathLike, model: PathLike | None = None) -> Library:
-        """Make an empty library, or open the one that is there. See ``open``."""
+        """Create an empty library, or open the existing one. See ``open``."""
         folder = _folder(path)
         package = load_model_package(DEFAULT_MODEL if model is None else model)
         try:
             folder.mkdir(parents=True, exist_ok=True)
-        except (OSError, ValueError) as error:  # ValueError where there is a NUL in the name
+        except (OSError, ValueError) as error:  # ValueError: a NUL in the name
             reason = getattr(error, "strerror", error)
             raise LibraryError(
-                f"{folder}: cannot be made ({reason}).", remedy="Choose another folder for the library."
+                f"cannot be made ({reason}).", subject=folder, remedy="Choose another folder for the library."
             ) from error
         with WriterLock(folder):
-            Catalog(folder, create=facts_of(package)).close()
+            Catalog(folder, create=metadata_of(package)).close()
         return cls(folder, package, readonly=False)
 
     def close(self) -> None:
-        """Close the catalog. The library cannot be used afterwards."""
+        """Close the library. It cannot be used afterwards."""
         with self._lock:
             self._catalog.close()
 
@@ -122,55 +121,55 @@ class Library:
         self.close()
 
     def __len__(self) -> int:
-        """How many photos are in the library."""
+        """Return the number of photos in the library."""
         with self._lock:
             return self._catalog.count()
 
     # --- writing ----------
 
-    def add(self, folders: Iterable[PathLike] | PathLike, progress: Progress | None = None) -> IndexReport:
-        """Index folders with all folders below them, and keep them for ``sync``.
+    def add(self, folders: Iterable[PathLike] | PathLike, progress: ProgressCallback | None = None) -> IndexReport:
+        """Index folders with their subfolders, and remember the folders for ``sync``.
 
-        Photos that are in the library already are not embedded again; those whose files are gone from the folders are
-        removed. An interrupt (KeyboardInterrupt) leaves what is done committed, and calling again goes on from there.
+        Photos that are already in the library are not embedded again. Deleted photos are removed. After an interrupt
+        (KeyboardInterrupt), committed work is kept, and the next call continues from there.
 
         Args:
             folders: Folders or single files.
-            progress: Called about every two seconds, after what it reports was committed.
+            progress: Called about every two seconds, after each commit.
 
         Raises:
             InputError: One of the folders does not exist.
             LibraryLockedError: Another process is writing.
-            ModelMismatchError: The package is not the one that the library was built with.
+            ModelMismatchError: The model is not the one that the library was built with.
         """
         paths = _absolute(folders)
         for path in paths:
             if not os.path.exists(path):  # noqa: PTH110  on bytes
-                raise InputError(f"{os.fsdecode(path)}: no such folder.", remedy="Check the spelling of the path.")
+                raise InputError("no such folder.", subject=os.fsdecode(path), remedy="Check the spelling of the path.")
         with self._writing() as catalog:
-            # What was removed once comes back when it, or a folder in it, is named.
+            # A path that was removed comes back if it, or a folder in it, is named.
             named = set(paths).union(*map(parents, paths))
             excluded = [path for path in catalog.excluded() if path not in named]
             with catalog.transaction():
                 catalog.set_roots(without_nested(catalog.roots() + paths), excluded)
             return self._update(catalog, without_nested(paths), progress)
 
-    def sync(self, progress: Progress | None = None) -> IndexReport:
+    def sync(self, progress: ProgressCallback | None = None) -> IndexReport:
         """Bring the library up to date with every folder that was added. See ``add``.
 
-        The photos of a folder that is not there (a drive that is not connected) stay, and the folder is among the
-        failures.
+        If a folder is not there (a drive that is not connected, for example), its photos stay, and the folder is
+        reported as a failure.
         """
         with self._writing() as catalog:
             return self._update(catalog, catalog.roots(), progress)
 
     def remove(self, paths: Iterable[PathLike] | PathLike) -> int:
-        """Take photos and folders out of the library; files are not touched.
+        """Remove photos and folders from the library. Files are not touched.
 
-        ``sync`` leaves out what was removed from a folder that it visits, until it is added again by name.
+        ``sync`` skips removed paths until they are added again by name.
 
         Returns:
-            How many photos were removed.
+            Number of photos removed.
         """
         gone = _absolute(paths)
         with self._writing() as catalog:
@@ -184,42 +183,44 @@ class Library:
                     if any(lies_in(path, root) for root in roots):
                         excluded.append(path)
                 catalog.set_roots(roots, excluded)
-            IndexMirror.of(self.path, catalog.meta()).save(catalog)
+            IndexMirror.of(self.path, catalog.metadata()).save(catalog)
         return removed
 
-    def re_embed(self, model: PathLike | None = None, progress: Progress | None = None) -> IndexReport:
-        """Embed every photo anew with another package.
+    def re_embed(self, model: PathLike | None = None, progress: ProgressCallback | None = None) -> IndexReport:
+        """Embed every photo again, with another model.
 
-        The new vectors are gathered beside the old ones, which answer until the last one is ready; then all change in
-        one transaction. After an interrupt, calling again goes on from there.
+        Searches use the old embeddings until all new ones are ready; one transaction replaces them. After an interrupt,
+        the next call continues from there.
 
         Args:
-            model: Name of a bundled package or path of one; by default the library's own name, as it is now.
+            model: Name of a bundled model, or path of a model package; by default the library's model as it is now.
             progress: See ``add``.
 
         Raises:
-            LibraryError: One of the library's folders is not there.
+            LibraryError: One of the library's folders is missing.
         """
         from sketchseek.search.re_embed import re_embed
 
         with self._writing() as catalog:
-            chosen = catalog.meta()["model"] if model is None else model
+            chosen = catalog.metadata().model if model is None else model
             package = load_model_package(chosen)
-            report = re_embed(catalog, Encoder(package, threads=1), facts_of(package), progress)
-            IndexMirror.of(self.path, catalog.meta()).save(catalog)
-        self._finder.use(package)
+            report = re_embed(catalog, Encoder(package, threads=1), metadata_of(package), progress)
+            IndexMirror.of(self.path, catalog.metadata()).save(catalog)
+        self._engine.use(package)
         return report
 
-    def _update(self, catalog: Catalog, folders: Sequence[bytes], progress: Progress | None) -> IndexReport:
+    def _update(self, catalog: Catalog, folders: Sequence[bytes], progress: ProgressCallback | None) -> IndexReport:
         from sketchseek.search.update import update
 
-        encoder = Encoder(self._finder.package(catalog.meta()), threads=1)
+        encoder = Encoder(self._engine.package(catalog.metadata()), threads=1)
         return update(self.path, catalog, encoder, folders, progress)
 
     @contextmanager
     def _writing(self) -> Iterator[Catalog]:
         if self._readonly:
-            raise LibraryError(f"{self.path}: opened with readonly=True.", remedy="Open it without, to write to it.")
+            raise LibraryError(
+                "opened with readonly=True.", subject=self.path, remedy="Open it without readonly to write to it."
+            )
         with WriterLock(self.path):
             catalog = Catalog(self.path, write=True)
             try:
@@ -230,75 +231,53 @@ class Library:
     # --- searching ----------
 
     def search(
-        self,
-        sketch: SketchSource,
-        k: int = 10,
-        folder: PathLike | None = None,
-        *,
-        after: datetime | None = None,
-        before: datetime | None = None,
-        offset: int = 0,
+        self, sketch: SketchSource, k: int = 10, *, offset: int = 0, filter: Filter | None = None
     ) -> list[SearchResult]:
-        """Find the photos that look most like a sketch.
+        """Find the photos that match a sketch best.
 
         Args:
-            sketch: Strokes, SVG, a picture; see ``sketchseek.sketches.rasterize_sketch``.
-            k: How many to find.
-            folder: Only look in this folder and below it.
-            after, before: Only find photos whose file time is ``after`` or later, and earlier than ``before``; without
-                a time zone they are local times.
-            offset: Leave out this many of the best, to go on where another search ended.
+            sketch: Strokes, SVG or an image; see ``sketchseek.sketches.rasterize_sketch``.
+            k: Maximum number of results.
+            offset: Number of best results to skip, for paging.
+            filter: Which photos may be returned; by default every photo.
 
         Returns:
-            Best first; fewer than ``k`` where there are no more photos.
+            Results, best first; fewer than ``k`` if there are no more photos.
 
         Raises:
-            SketchError: The sketch cannot be read; EmptySketchError where it has no ink.
+            SketchError: The sketch cannot be read; EmptySketchError if it has no ink.
+            InputError: ``k``, ``offset`` or ``filter`` is invalid.
         """
-        return self._finder.by_sketch(sketch, SearchParams.of(k, folder, after, before, offset))
+        return self._engine.search_sketch(sketch, _params(k, offset, filter))
 
     def search_photo(
-        self,
-        photo: ImageSource | int,
-        k: int = 10,
-        folder: PathLike | None = None,
-        *,
-        after: datetime | None = None,
-        before: datetime | None = None,
-        offset: int = 0,
+        self, photo: ImageSource | int, k: int = 10, *, offset: int = 0, filter: Filter | None = None
     ) -> list[SearchResult]:
-        """Find the photos that look most like a photo, itself left out where it is in the library.
+        """Find the photos that look most like a photo. A photo of the library is not among its own results.
 
         Args:
-            photo: The id of a photo in the library, a path, a picture's bytes, or a PIL image.
-            k, folder, after, before, offset: See ``search``.
+            photo: Id of a photo in the library, or a path, an image's bytes or a PIL image.
+            k, offset, filter: See ``search``.
 
         Raises:
             ImageError: The photo cannot be read.
             InputError: There is no photo with this id.
         """
-        return self._finder.by_photo(photo, SearchParams.of(k, folder, after, before, offset))
+        return self._engine.search_photo(photo, _params(k, offset, filter))
 
     def search_vector(
-        self,
-        vector: npt.ArrayLike,
-        k: int = 10,
-        folder: PathLike | None = None,
-        *,
-        after: datetime | None = None,
-        before: datetime | None = None,
-        offset: int = 0,
+        self, vector: npt.ArrayLike, k: int = 10, *, offset: int = 0, filter: Filter | None = None
     ) -> list[SearchResult]:
-        """Find the photos whose vectors are nearest to a vector, (d,).
+        """Find the photos whose embeddings are nearest to a query embedding.
 
         Args:
-            vector: An embedding by the library's package; of any length where the distance is ``cosine``.
-            k, folder, after, before, offset: See ``search``.
+            vector: Embedding by the library's model, (d,); need not have unit length.
+            k, offset, filter: See ``search``.
 
         Raises:
             InputError: It has another shape, is not finite, or is zero.
         """
-        return self._finder.by_vector(vector, SearchParams.of(k, folder, after, before, offset))
+        return self._engine.search_vector(vector, _params(k, offset, filter))
 
     def refine(
         self,
@@ -309,101 +288,95 @@ class Library:
         right: Sequence[int] = (),
         wrong: Sequence[int] = (),
         k: int = 10,
-        folder: PathLike | None = None,
-        after: datetime | None = None,
-        before: datetime | None = None,
         offset: int = 0,
+        filter: Filter | None = None,
     ) -> list[SearchResult]:
-        """Search again with feedback; see ``sketchseek.search.feedback``.
+        """Search again with relevance feedback; see ``sketchseek.search.feedback``.
 
         Args:
-            sketch, vector, photo: The query as it was, one of the three; see ``search``, ``search_vector`` and
+            sketch, vector, photo: The original query; give exactly one. See ``search``, ``search_vector`` and
                 ``search_photo``.
-            right, wrong: Ids of photos that answered it well, or badly; the latter are not found again.
-            k, folder, after, before, offset: See ``search``.
+            right: Ids of photos with positive feedback.
+            wrong: Ids of photos with negative feedback; they are not returned again.
+            k, offset, filter: See ``search``.
 
         Raises:
-            InputError: There is not one query, or no photo with one of the ids; or a photo is right and wrong.
+            InputError: There is not exactly one query, an id is unknown, or an id has both kinds of feedback.
         """
-        params = SearchParams.of(k, folder, after, before, offset)
-        return self._finder.refined(sketch, vector, photo, right, wrong, params)
+        return self._engine.refine(sketch, vector, photo, right, wrong, _params(k, offset, filter))
 
-    # --- looking ----------
+    # --- reading ----------
 
-    def count(
-        self,
-        folder: PathLike | None = None,
-        after: datetime | None = None,
-        before: datetime | None = None,
-    ) -> int:
-        """How many photos a search within these bounds can find; see ``search``. Counted once after each change.
-
-        Raises:
-            InputError: ``after`` is not before ``before``.
-        """
-        return self._finder.count(Filter.of(folder, after, before))
+    def count(self, filter: Filter | None = None) -> int:
+        """Return how many photos a search with this filter can find. The number is cached until the library changes."""
+        return self._engine.count(filter or Filter())
 
     @property
     def encoder(self) -> Encoder:
-        """The library's encoders.
+        """The encoder of the library's model.
 
         Raises:
-            ModelMismatchError: The library was meanwhile embedded with another package than the one asked for, or
-                its own package has changed.
+            ModelMismatchError: The library now has another model than the one asked for, or its model package has
+                changed.
         """
-        return self._finder.encoder
+        return self._engine.encoder
 
     def is_built_with(self, model: PathLike | None = None) -> bool:
-        """Whether the library's vectors are by this package; by default its own, which an update may have changed.
+        """Return whether the library's embeddings are from this model.
 
         Args:
-            model: Name of a bundled package or path of one.
+            model: Name of a bundled model, or path of a model package; by default the library's own, which an update
+                may have changed.
 
         Raises:
-            ModelPackageError: There is no such package.
+            ModelPackageError: There is no such model package.
         """
         with self._lock:
-            facts = self._catalog.meta()
-        package = load_model_package(facts["model"] if model is None else model)
-        return package.manifest.fingerprint == facts["fingerprint"]
+            metadata = self._catalog.metadata()
+        package = load_model_package(metadata.model if model is None else model)
+        return package.manifest.fingerprint == metadata.fingerprint
 
-    def photo(self, photo: int) -> Photo | None:
-        """What the catalog knows of a photo; ``None`` where there is none with this id."""
+    def photo(self, photo: int) -> LibraryPhoto | None:
+        """Return a photo by its id, or None if there is none."""
         with self._lock:
             return self._catalog.photo(photo)
 
     def vector(self, photo: int) -> npt.NDArray[np.float32]:
-        """A photo's vector, (d,) float32.
+        """Return a photo's embedding, (d,) float32.
 
         Raises:
             InputError: There is no photo with this id.
         """
-        return self._finder.vector(photo)
+        return self._engine.vector(photo)
 
     def status(self) -> Status:
-        """The library at a glance."""
+        """Return the library's status."""
         with self._lock, self._catalog.snapshot():
-            return status_of(self.path, self._catalog, self._finder.mirror)
+            return status_of(self.path, self._catalog, self._engine.mirror)
 
     def failures(self) -> list[Failure]:
-        """Files that could not be indexed and folders that could not be read, each with its reason."""
+        """Return the files that could not be indexed and the folders that could not be read, with reasons."""
         with self._lock:
             return self._catalog.failures()
 
     def verify(self) -> Verification:
-        """Check the library's files: SQLite's integrity, every vector, the index on disk, and the package."""
+        """Check the catalog's integrity, every embedding, the index on disk, and the model package."""
         from sketchseek.search.verify import verify
 
         catalog = Catalog(self.path)
         try:
-            return verify(self.path, catalog, self._finder.package)
+            return verify(self.path, catalog, self._engine.package)
         finally:
             catalog.close()
 
 
 def _folder(path: PathLike) -> Path:
-    """A library's folder as the user named it."""
-    return Path(os.path.expanduser(path))  # noqa: PTH111  Path.expanduser raises where there is no such user
+    """Return a library's folder, with ``~`` expanded."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111  Path.expanduser raises if there is no such user
+
+
+def _params(k: int, offset: int, filter: Filter | None) -> SearchParams:
+    return SearchParams(k, offset, filter or Filter())
 
 
 def _absolute(paths: Iterable[PathLike] | PathLike) -> list[bytes]:

@@ -1,4 +1,4 @@
-"""Which package a library was built with."""
+"""The model that a library was built with."""
 
 from __future__ import annotations
 
@@ -6,59 +6,62 @@ from pathlib import Path
 
 from sketchseek.errors import ModelMismatchError, ModelPackageError
 from sketchseek.models.package import BUNDLED, ModelPackage, load_model_package
+from sketchseek.search.catalog import LibraryMetadata
 
 
-def package_of(path: Path, facts: dict[str, str], chosen: ModelPackage | None = None) -> ModelPackage:
-    """The package that a library was built with.
+def package_of(path: Path, metadata: LibraryMetadata, chosen: ModelPackage | None = None) -> ModelPackage:
+    """Return the model package that a library was built with.
 
     Args:
         path: The library's folder.
-        facts: What its catalog remembers.
-        chosen: The one that was asked for, if any.
+        metadata: The library's metadata.
+        chosen: The package that the user asked for, if any.
 
     Raises:
-        ModelPackageError: It is not there any more.
-        ModelMismatchError: The one there, or asked for, is another one.
+        ModelPackageError: The package is not there any more.
+        ModelMismatchError: The package, or the one asked for, is not the one that the library was built with.
     """
     try:
-        package = chosen or load_model_package(facts["model"])
+        package = chosen or load_model_package(metadata.model)
     except ModelPackageError as error:
         raise ModelPackageError(
-            f"{path}: its model {facts['model']} is not there any more.",
-            remedy=f"{error.remedy}\nTo use another one: sketchseek index --library {path} --model NAME --re-embed",
+            f"its model {metadata.model} is not there any more.",
+            subject=path,
+            remedy=f"{error.remedy}\nTo use another model: sketchseek index --library {path} --model NAME --re-embed",
         ) from error
-    if package.manifest.fingerprint != facts["fingerprint"]:
-        raise mismatch(path, facts, package)
+    if package.manifest.fingerprint != metadata.fingerprint:
+        raise mismatch(path, metadata, package)
     return package
 
 
-def mismatch(path: Path, facts: dict[str, str], package: ModelPackage) -> ModelMismatchError:
-    """The error for an package that is not the one that a library was built with."""
+def mismatch(path: Path, metadata: LibraryMetadata, package: ModelPackage) -> ModelMismatchError:
+    """Return the error for a package that is not the one that a library was built with."""
     manifest = package.manifest
     return ModelMismatchError(
-        f"{path}: built with model {facts['name']} ({facts['fingerprint']}), "
+        f"built with model {metadata.name} ({metadata.fingerprint}), "
         f"not with {manifest.name} ({manifest.fingerprint}).",
-        remedy=f"To embed its photos anew: sketchseek index --library {path} --model {_model_of(package)} --re-embed",
+        subject=path,
+        remedy=f"To embed its photos again: sketchseek index --library {path} --model {_model_of(package)} --re-embed",
+    )
+
+
+def metadata_of(package: ModelPackage) -> LibraryMetadata:
+    """Return what a catalog records about a model package."""
+    manifest = package.manifest
+    return LibraryMetadata(
+        model=_model_of(package),
+        name=manifest.name,
+        fingerprint=manifest.fingerprint,
+        embedding=manifest.embedding,
+        distance=manifest.distance,
     )
 
 
 def _model_of(package: ModelPackage) -> str:
-    """What to find an package by later: the name of a bundled one, else its absolute path."""
+    """Return what finds a package again: the name of a bundled model, else an absolute path."""
     path = package.path.absolute()
     try:
         str(path).encode()
     except UnicodeEncodeError as error:
-        raise ModelPackageError(f"{path}: a library cannot remember a path that is no valid text.") from error
+        raise ModelPackageError("a library cannot record a path that is not valid text.", subject=path) from error
     return path.name if path.parent == BUNDLED.absolute() else str(path)
-
-
-def facts_of(package: ModelPackage) -> dict[str, str]:
-    """What a catalog remembers of an package, in its ``meta``."""
-    manifest = package.manifest
-    return {
-        "model": _model_of(package),
-        "name": manifest.name,
-        "fingerprint": manifest.fingerprint,
-        "embedding": str(manifest.embedding),
-        "distance": manifest.distance,
-    }

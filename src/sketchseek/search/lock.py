@@ -37,7 +37,8 @@ class WriterLock:
             file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
             raise LibraryError(
-                f"{self._folder}: cannot be written to ({error.strerror}).",
+                f"cannot be written to ({error.strerror}).",
+                subject=self._folder,
                 remedy="Choose another folder for the library, or open it with readonly=True to search only.",
             ) from error
         try:
@@ -47,11 +48,13 @@ class WriterLock:
             os.close(file)
             if error.errno not in _TAKEN:
                 raise LibraryError(
-                    f"{self._folder}: its file system cannot lock files ({error.strerror}).",
+                    f"its file system cannot lock files ({error.strerror}).",
+                    subject=self._folder,
                     remedy="Keep the library on a disk of this machine; its photos may be anywhere.",
                 ) from error
             raise LibraryLockedError(
-                f"{self._folder}: process {pid} is writing to it.",
+                f"process {pid} is writing to it.",
+                subject=self._folder,
                 remedy="Wait until it has finished, or stop it; searching works meanwhile.",
             ) from error
         self._file = file

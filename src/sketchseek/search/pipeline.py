@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sketchseek.encoder import Encoder
-from sketchseek.errors import ImageError, InputError
+from sketchseek.errors import ImageError
 from sketchseek.images import read_header
 from sketchseek.search.catalog import Row
 from sketchseek.search.index.engine import available_cores
@@ -166,17 +166,9 @@ def _read(encoder: Encoder, path: bytes, known: Callable[[bytes], bool]) -> _Dec
     except FileNotFoundError:
         return Gone(path)
     except ImageError as error:
-        return Failed(path, size, mtime_ns, _bare(error, path))
+        return Failed(path, size, mtime_ns, error.reason)
     except OSError as error:
         # The disk or the network failed, not the file: without its size and time it is tried again by the next run.
         return Failed(path, -1, -1, error.strerror or type(error).__name__)
     except MemoryError:
         return Failed(path, size, mtime_ns, "not enough memory to decode it")
-
-
-def _bare(error: InputError, path: bytes) -> str:
-    """The reason without the file's name in front, which is in the catalog beside it."""
-    message = error.message
-    for name in (os.fsdecode(path), "picture"):
-        message = message.removeprefix(f"{name}: ")
-    return message

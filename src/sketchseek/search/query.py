@@ -1,12 +1,10 @@
-"""Answering queries: embedding them, searching the index as the catalog is now, and fetching what was found."""
+"""The query engine: encodes queries, searches the current index and fetches the results."""
 
 from __future__ import annotations
 
 import os
 import threading
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import cast
 
@@ -16,13 +14,14 @@ import numpy.typing as npt
 from sketchseek.encoder import Encoder
 from sketchseek.errors import InputError
 from sketchseek.images import ImageSource
-from sketchseek.models.package import Distance, ModelPackage
-from sketchseek.search.catalog import Catalog
+from sketchseek.models.package import ModelPackage
+from sketchseek.search.catalog import Catalog, LibraryMetadata
 from sketchseek.search.feedback import rocchio
-from sketchseek.search.filters import Filter, FilterCache
+from sketchseek.search.filters import FilterCache
 from sketchseek.search.index_mirror import IndexMirror
-from sketchseek.search.index_search import check_k, check_vector, nearest
+from sketchseek.search.index_search import check_vector, nearest
 from sketchseek.search.library_model import package_of
+from sketchseek.search.params import Filter, SearchParams
 from sketchseek.search.results import SearchResult
 from sketchseek.search.scan import absolute
 from sketchseek.sketches import SketchSource
@@ -30,42 +29,14 @@ from sketchseek.sketches import SketchSource
 Vector = npt.NDArray[np.float32]
 
 
-@dataclass(frozen=True)
-class SearchParams:
-    """Which of the answers to a query are params; see ``Library.search``."""
-
-    k: int
-    offset: int
-    within: Filter
-
-    @classmethod
-    def of(
-        cls,
-        k: int,
-        folder: str | os.PathLike[str] | None,
-        after: datetime | None,
-        before: datetime | None,
-        offset: int,
-    ) -> SearchParams:
-        """From what users give.
-
-        Raises:
-            InputError: It contradicts itself.
-        """
-        check_k(k)
-        if offset < 0:
-            raise InputError(f"offset is {offset}; it must be at least 0.")
-        return cls(k, offset, Filter.of(folder, after, before))
-
-
 class QueryEngine:
-    """What a library searches with: a connection to its catalog, the index that follows it, and the encoders.
+    """Searches a library, with a connection to its catalog, an index that mirrors it, and the encoder.
 
     Args:
         path: The library's folder.
-        catalog: Held only while the lock is.
-        lock: Who else uses the connection takes it.
-        chosen: The package that was asked for, if any.
+        catalog: Used only while the lock is held.
+        lock: Guards the catalog's connection.
+        chosen: The model package that the user asked for, if any.
     """
 
     def __init__(self, path: Path, catalog: Catalog, lock: threading.RLock, chosen: ModelPackage | None) -> None:
@@ -74,53 +45,53 @@ class QueryEngine:
         self._lock = lock
         self._chosen = chosen
         self._encoder: Encoder | None = None
-        self._within = FilterCache()
-        self._counted = (-1, 0)  # the catalog's changes, and its photos then
-        self.mirror = IndexMirror.of(path, catalog.meta())
+        self._filters = FilterCache()
+        self._counted = (-1, 0)  # the catalog's change counter, and its number of photos then
+        self.mirror = IndexMirror.of(path, catalog.metadata())
 
     def use(self, package: ModelPackage) -> None:
-        """Go on with another package, by which the library was embedded anew."""
+        """Switch to the model package that the library was embedded again with."""
         with self._lock:
             self._chosen, self._encoder = package, None
-            self.mirror = IndexMirror.of(self._path, self._catalog.meta())
+            self.mirror = IndexMirror.of(self._path, self._catalog.metadata())
 
-    def package(self, facts: dict[str, str]) -> ModelPackage:
-        """The package that the library was built with, from its catalog's facts. See ``package_of``."""
-        return package_of(self._path, facts, self._chosen)
+    def package(self, metadata: LibraryMetadata) -> ModelPackage:
+        """Return the package that the library was built with. See ``package_of``."""
+        return package_of(self._path, metadata, self._chosen)
 
     @property
     def encoder(self) -> Encoder:
-        """The encoders; see ``Library.encoder``."""
+        """The encoder; see ``Library.encoder``."""
         with self._lock:
-            facts = self._catalog.meta()
-            if self._encoder is None or self._encoder.manifest.fingerprint != facts["fingerprint"]:
-                # A second thread waits for a core that the browser is busy on: slower, and much slower at times.
-                self._encoder = Encoder(self.package(facts), threads=1)
+            metadata = self._catalog.metadata()
+            if self._encoder is None or self._encoder.manifest.fingerprint != metadata.fingerprint:
+                # More threads wait for cores that the browser keeps busy: slower, at times much slower.
+                self._encoder = Encoder(self.package(metadata), threads=1)
             return self._encoder
 
     def vector(self, photo: int) -> Vector:
-        """A photo's vector; see ``Library.vector``."""
+        """Return a photo's embedding; see ``Library.vector``."""
         with self._lock:
             vector = self._catalog.vector(photo)
         if vector is None:
-            raise InputError(f"{self._path}: there is no photo with id {photo}.")
+            raise InputError(f"there is no photo with id {photo}.", subject=self._path)
         return np.frombuffer(vector, np.float16).astype(np.float32)
 
-    def count(self, within: Filter) -> int:
+    def count(self, filter: Filter) -> int:
         """See ``Library.count``."""
         with self._lock, self._catalog.snapshot():
-            changes = int(self._catalog.meta()["changes"])
-            if within:
-                return len(self._within.ids(self._catalog, within, changes))
+            changes = self._catalog.metadata().changes
+            if filter:
+                return len(self._filters.ids(self._catalog, filter.bounds(), changes))
             if self._counted[0] != changes:
                 self._counted = (changes, self._catalog.count())
             return self._counted[1]
 
-    def by_sketch(self, sketch: SketchSource, params: SearchParams) -> list[SearchResult]:
+    def search_sketch(self, sketch: SketchSource, params: SearchParams) -> list[SearchResult]:
         """See ``Library.search``."""
-        return self._by_embedding(lambda encoder: encoder.encode_sketch(sketch), params)
+        return self._search_encoded(lambda encoder: encoder.encode_sketch(sketch), params)
 
-    def by_photo(self, photo: ImageSource | int, params: SearchParams) -> list[SearchResult]:
+    def search_photo(self, photo: ImageSource | int, params: SearchParams) -> list[SearchResult]:
         """See ``Library.search_photo``."""
         known: int | None = None
         if isinstance(photo, (int, np.integer)):
@@ -130,20 +101,20 @@ class QueryEngine:
                 known = self._catalog.id_of(absolute(photo))
         if known is None:
             source = cast(ImageSource, photo)
-            return self._by_embedding(lambda encoder: encoder.encode_photo(source), params)
+            return self._search_encoded(lambda encoder: encoder.encode_photo(source), params)
         while True:
             with self._lock, self._catalog.snapshot():
-                vector, space = self.vector(known), self._catalog.meta()["fingerprint"]
+                vector, space = self.vector(known), self._catalog.metadata().fingerprint
             try:
-                return self._find(vector, params, without={known}, space=space)
-            except _EmbeddedAnewError:
+                return self._search(vector, params, without={known}, space=space)
+            except _ReEmbeddedError:
                 continue
 
-    def by_vector(self, vector: npt.ArrayLike, params: SearchParams) -> list[SearchResult]:
+    def search_vector(self, vector: npt.ArrayLike, params: SearchParams) -> list[SearchResult]:
         """See ``Library.search_vector``."""
-        return self._find(_numbers(vector), params)
+        return self._search(_numbers(vector), params)
 
-    def refined(
+    def refine(
         self,
         sketch: SketchSource | None,
         vector: npt.ArrayLike | None,
@@ -154,16 +125,16 @@ class QueryEngine:
     ) -> list[SearchResult]:
         """See ``Library.refine``."""
         if sum(one is not None for one in (sketch, vector, photo)) != 1:
-            raise InputError("a query to refine is one of sketch, vector and photo.")
+            raise InputError("the query must be exactly one of sketch, vector and photo.")
         if both := sorted({*right} & {*wrong}):
-            raise InputError(f"photo {both[0]} is marked as right and as wrong.", remedy="Mark it as one of the two.")
+            raise InputError(f"photo {both[0]} is marked as right and as wrong.", remedy="Mark it as only one of them.")
         without = {*wrong, *([int(photo)] if isinstance(photo, (int, np.integer)) else [])}
         while True:
             with self._lock, self._catalog.snapshot():
-                facts = self._catalog.meta()
+                metadata = self._catalog.metadata()
                 known = self.vector(int(photo)) if isinstance(photo, (int, np.integer)) else None
                 marked = [[self.vector(one) for one in ids] for ids in (right, wrong)]
-            dimension, distance = int(facts["embedding"]), cast(Distance, facts["distance"])
+            dimension, distance = metadata.embedding, metadata.distance
             if vector is not None:
                 query = check_vector(_numbers(vector), dimension, distance)
             elif known is not None:
@@ -175,31 +146,33 @@ class QueryEngine:
             good, bad = (np.array(vectors, np.float32).reshape(-1, dimension) for vectors in marked)
             try:
                 moved = rocchio(query, good, bad, distance=distance)
-                return self._find(moved, params, without=without, space=facts["fingerprint"])
-            except _EmbeddedAnewError:
+                return self._search(moved, params, without=without, space=metadata.fingerprint)
+            except _ReEmbeddedError:
                 continue
 
-    def _by_embedding(self, embed: Callable[[Encoder], Vector], params: SearchParams) -> list[SearchResult]:
+    def _search_encoded(self, encode: Callable[[Encoder], Vector], params: SearchParams) -> list[SearchResult]:
         while True:
             encoder = self.encoder
             try:
-                return self._find(embed(encoder), params, space=encoder.manifest.fingerprint)
-            except _EmbeddedAnewError:
+                return self._search(encode(encoder), params, space=encoder.manifest.fingerprint)
+            except _ReEmbeddedError:
                 continue
 
-    def _find(
+    def _search(
         self, vector: Vector, params: SearchParams, *, without: Collection[int] = (), space: str | None = None
     ) -> list[SearchResult]:
-        within, start, end = params.within, params.offset, params.offset + params.k
+        start, end = params.offset, params.offset + params.k
         with self._lock, self._catalog.snapshot():
-            facts = self._catalog.meta()
-            if space is not None and facts["fingerprint"] != space:
-                raise _EmbeddedAnewError
-            query = check_vector(vector, int(facts["embedding"]), cast(Distance, facts["distance"]))
-            if (self.mirror.dimension, self.mirror.distance) != (len(query), facts["distance"]):
-                self.mirror = IndexMirror.of(self._path, facts)
-            index = self.mirror.current(self._catalog, facts)
-            allowed = self._within.ids(self._catalog, within, int(facts["changes"])) if within else None
+            metadata = self._catalog.metadata()
+            if space is not None and metadata.fingerprint != space:
+                raise _ReEmbeddedError
+            query = check_vector(vector, metadata.embedding, metadata.distance)
+            if (self.mirror.dimension, self.mirror.distance) != (len(query), metadata.distance):
+                self.mirror = IndexMirror.of(self._path, metadata)
+            index = self.mirror.current(self._catalog, metadata)
+            allowed = None
+            if params.filter:
+                allowed = self._filters.ids(self._catalog, params.filter.bounds(), metadata.changes)
             ids, scores = nearest(index, self._catalog, query, end + len(without), allowed)
             pairs = [(int(i), float(s)) for i, s in zip(ids, scores, strict=True) if int(i) not in without]
             photos = self._catalog.photos([photo for photo, _ in pairs[start:end]])
@@ -209,12 +182,12 @@ class QueryEngine:
         ]
 
 
-class _EmbeddedAnewError(Exception):
-    """The library was embedded anew between embedding the query and searching."""
+class _ReEmbeddedError(Exception):
+    """The library was embedded with another model after the query was encoded."""
 
 
 def _numbers(vector: npt.ArrayLike) -> Vector:
     try:
         return np.asarray(vector, dtype=np.float32)
     except (ValueError, TypeError, OverflowError) as error:
-        raise InputError(f"a vector that is not made of numbers ({error}).") from error
+        raise InputError(f"the vector is not an array of numbers ({error}).") from error

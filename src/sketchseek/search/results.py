@@ -1,10 +1,10 @@
-"""What a library answers with."""
+"""What a library returns: results, reports and progress."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 
 @dataclass(frozen=True)
@@ -13,9 +13,9 @@ class SearchResult:
 
     Attributes:
         rank: 1 for the best.
-        path: Where the photo was when it was last seen.
-        score: Higher is better: the cosine, or minus the distance.
-        id: The photo's id in this library; never given to another photo.
+        path: Path of the photo when it was last seen.
+        score: Cosine similarity, or negative Euclidean distance; higher is better.
+        id: The photo's id in this library, which is never reused.
     """
 
     rank: int
@@ -25,8 +25,16 @@ class SearchResult:
 
 
 @dataclass(frozen=True)
-class Photo:
-    """A photo in the catalog: its size in pixels as it is seen, and its file's size and time when it was indexed."""
+class LibraryPhoto:
+    """A photo in a library.
+
+    Attributes:
+        id: Never reused in this library.
+        path: Absolute path.
+        width, height: In pixels, with the EXIF orientation applied.
+        size, mtime_ns: The file's size in bytes and modification time when it was indexed.
+        added: When it was indexed, in seconds since 1970.
+    """
 
     id: int
     path: Path
@@ -52,8 +60,8 @@ class IndexReport:
     Attributes:
         indexed: Photos added or, where their content changed, replaced.
         failed: Files and folders that could not be read in this run.
-        unchanged: Photos that were in the library already.
-        removed: Photos whose files are gone.
+        unchanged: Photos that were already in the library.
+        removed: Photos whose files were deleted.
         moved: Photos whose files were renamed or moved; they keep their ids.
         skipped: Files that failed before and have not changed since.
         seconds: Wall-clock time.
@@ -70,12 +78,12 @@ class IndexReport:
 
 @dataclass(frozen=True)
 class IndexProgress:
-    """How far an indexing run is; the counts are of what is safe on disk.
+    """Progress of an indexing run. The counts include only what was committed.
 
     Attributes:
-        stage: ``scan`` (total is not known yet: files found so far), ``embed``, or ``index``.
-        done: Files dealt with.
-        total: Files to deal with.
+        stage: ``scan`` (``done`` counts the files found so far, the total is unknown), ``embed``, or ``index``.
+        done: Number of files processed.
+        total: Number of files to process.
         indexed, failed, moved: As in ``IndexReport``.
     """
 
@@ -87,21 +95,27 @@ class IndexProgress:
     moved: int = 0
 
 
+class ProgressCallback(Protocol):
+    """Is called with the progress of an indexing run; an exception that it raises ends the run."""
+
+    def __call__(self, progress: IndexProgress, /) -> object: ...
+
+
 @dataclass(frozen=True)
 class Status:
-    """A library at a glance.
+    """Status of a library.
 
     Attributes:
         path: The library's folder.
-        photos, failures: How many.
-        folders: Those that ``sync`` visits.
-        excluded: Files and folders below them that ``remove`` took out.
-        model: Name of the package.
-        fingerprint: Identity of its embedding space.
-        embedding: Length of a vector.
+        photos, failures: Their numbers.
+        folders: Folders that ``sync`` visits.
+        excluded: Files and folders in them that ``remove`` took out.
+        model: Name of the model.
+        fingerprint: Identity of the embedding space.
+        embedding: Length of an embedding.
         distance: ``cosine`` or ``euclidean``.
-        engine: Of the index on disk; empty where there is none.
-        pending: Changes that the index on disk does not have yet; searches see them all the same.
+        engine: Engine of the index snapshot on disk; empty if there is none.
+        pending: Number of changes that the snapshot lacks; searches apply them in memory.
         bytes: Size of the library's files.
     """
 
@@ -121,11 +135,12 @@ class Status:
 
 @dataclass(frozen=True)
 class Verification:
-    """The outcome of ``Library.verify``: the checks that were made, and what is wrong, empty where nothing is."""
+    """Result of ``Library.verify``: the checks that ran, and the problems they found."""
 
     checks: list[str]
     problems: list[str]
 
     @property
     def ok(self) -> bool:
+        """Whether no problem was found."""
         return not self.problems

@@ -45,7 +45,7 @@ def absolute(path: str | bytes | os.PathLike[str]) -> bytes:
     try:
         return os.path.abspath(os.fsencode(path))  # noqa: PTH100  Path has no equal: resolve() follows links
     except UnicodeEncodeError as error:
-        raise InputError(f"{shown_name(os.fspath(path))}: not the name of a file.") from error
+        raise InputError("not the name of a file.", subject=shown_name(os.fspath(path))) from error
 
 
 def from_user(path: str | os.PathLike[str]) -> bytes:

@@ -1,4 +1,4 @@
-"""A library at a glance."""
+"""Status of a library."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from sketchseek.search.results import Status
 
 
 def status_of(path: Path, catalog: Catalog, mirror: IndexMirror) -> Status:
-    """Gather a library's status; inside a ``snapshot`` of its catalog."""
-    facts = catalog.meta()
+    """Return a library's status. Call inside a ``snapshot`` of its catalog."""
+    metadata = catalog.metadata()
     count = catalog.count()
-    snapshot = mirror.recorded(catalog, facts.get("snapshot", ""))
+    recorded = mirror.recorded(catalog, metadata.snapshot)
     return Status(
         path=path,
         photos=count,
         failures=catalog.failure_count(),
         folders=[Path(os.fsdecode(root)) for root in catalog.roots()],
         excluded=[Path(os.fsdecode(other)) for other in catalog.excluded()],
-        model=facts["name"],
-        fingerprint=facts["fingerprint"],
-        embedding=int(facts["embedding"]),
-        distance=facts["distance"],
-        engine="" if snapshot is None else snapshot[0].engine,
-        pending=count if snapshot is None else snapshot[1],
+        model=metadata.name,
+        fingerprint=metadata.fingerprint,
+        embedding=metadata.embedding,
+        distance=metadata.distance,
+        engine="" if recorded is None else recorded[0].engine,
+        pending=count if recorded is None else recorded[1],
         bytes=_size_of(path),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,14 +12,12 @@ from sketchseek.encoder import Encoder
 from sketchseek.search.catalog import Catalog
 from sketchseek.search.index_mirror import IndexMirror
 from sketchseek.search.pipeline import Failed, Gone, Known, Outcome, embed_files
-from sketchseek.search.results import IndexProgress, IndexReport
+from sketchseek.search.results import IndexProgress, IndexReport, ProgressCallback
 from sketchseek.search.scan import Found, Unreadable, scan
 from sketchseek.search.scan_diff import ScanDiff, locked
 
 COMMIT_EVERY = 2.0
-"""Seconds between commits: what a crash can cost."""
-
-Progress = Callable[[IndexProgress], object]
+"""Seconds between commits: a crash loses at most this much work."""
 
 
 @dataclass
@@ -33,16 +31,20 @@ class _Counts:
 
 
 def update(
-    library: Path, catalog: Catalog, encoder: Encoder, folders: Sequence[bytes], progress: Progress | None = None
+    library: Path,
+    catalog: Catalog,
+    encoder: Encoder,
+    folders: Sequence[bytes],
+    progress: ProgressCallback | None = None,
 ) -> IndexReport:
-    """Bring the catalog up to date with some folders. See ``Library.add``.
+    """Bring the catalog up to date with folders. See ``Library.add``.
 
     Args:
         library: The library's folder.
-        catalog: Open for writing, the writer's lock held.
+        catalog: Open for writing; the caller holds the writer's lock.
         encoder: Opened with ``threads=1``.
         folders: Absolute paths.
-        progress: Called with every stage that begins, and after each commit.
+        progress: Called when a stage begins, and after each commit.
     """
     start = time.monotonic()
     reader = Catalog(library)
@@ -52,7 +54,7 @@ def update(
         reader.close()
     if progress is not None:
         progress(IndexProgress("index", 0, 1, report.indexed, report.failed, report.moved))
-    IndexMirror.of(library, catalog.meta()).save(catalog)
+    IndexMirror.of(library, catalog.metadata()).save(catalog)
     return replace(report, seconds=time.monotonic() - start)
 
 
@@ -60,11 +62,11 @@ class Update:
     """One run over some folders.
 
     Args:
-        catalog: Open for writing, the writer's lock held.
-        reader: Another connection, for the workers' look-ups.
+        catalog: Open for writing; the caller holds the writer's lock.
+        reader: A second connection, for the workers' lookups.
         encoder: Opened with ``threads=1``.
         folders: Absolute paths.
-        progress: Called with every stage that begins, and after each commit.
+        progress: Called when a stage begins, and after each commit.
     """
 
     def __init__(
@@ -74,7 +76,7 @@ class Update:
         encoder: Encoder,
         folders: Sequence[bytes],
         *,
-        progress: Progress | None = None,
+        progress: ProgressCallback | None = None,
     ) -> None:
         self._catalog = catalog
         self._reader = reader
@@ -83,26 +85,26 @@ class Update:
         self._progress = progress or (lambda _: None)
         self._counts = _Counts()
         self._again: list[bytes] = []
-        self._tried: dict[bytes, int] = {}  # by digest: the last of several photos that a moved file was looked for in
+        self._tried: dict[bytes, int] = {}  # by digest: the last duplicate that was checked for a move
 
     def run(self) -> IndexReport:
-        """Scan, embed what is new, move what has moved, and then forget what is gone; the report has no time yet.
+        """Scan, embed new files, follow moved files, and remove deleted ones. The report has no time yet.
 
-        An exception, KeyboardInterrupt among them, leaves everything up to it committed.
+        An exception, including KeyboardInterrupt, leaves everything before it committed.
         """
-        with ScanDiff(self._catalog) as work:
-            unreadable = self._scan(work)
-            work.plan()
-            unchanged, skipped, total = work.unchanged(), work.skipped(), work.total()
+        with ScanDiff(self._catalog) as diff:
+            unreadable = self._scan(diff)
+            diff.plan()
+            unchanged, skipped, total = diff.unchanged(), diff.skipped(), diff.total()
             if total:
                 self._progress(IndexProgress("embed", 0, total, failed=self._counts.failed))
-            self._embed(work.paths(), total)
-            # Rows that a Known file was to take over went meanwhile (two files that swapped names, say).
+            self._embed(diff.paths(), total)
+            # A photo whose embedding a Known file was to reuse is gone (two files that swapped names, for example).
             while self._again:
                 again, self._again = self._again, []
-                self._embed(iter(again), total, look_up=False)
+                self._embed(iter(again), total, lookup=False)
             with self._catalog.transaction():
-                removed = work.remove_vanished(self._folders, unreadable)
+                removed = diff.remove_vanished(self._folders, unreadable)
         counts = self._counts
         return IndexReport(
             indexed=counts.indexed,
@@ -114,7 +116,7 @@ class Update:
             seconds=0.0,
         )
 
-    def _scan(self, work: ScanDiff) -> list[bytes]:
+    def _scan(self, diff: ScanDiff) -> list[bytes]:
         found = 0
         unreadable: list[Unreadable] = []
         chunk: list[Found] = []
@@ -125,26 +127,26 @@ class Update:
             chunk.append(item)
             found += 1
             if len(chunk) == 1000:
-                work.note(chunk)
+                diff.add(chunk)
                 chunk = []
                 self._progress(IndexProgress("scan", found, 0))
-        work.note(chunk)
+        diff.add(chunk)
         self._progress(IndexProgress("scan", found, found))
         kept = []
         with self._catalog.transaction():
             for folder in self._folders:
-                work.forget_unreadable(folder)
+                self._catalog.forget_unreadable(folder)
             for item in unreadable:
-                # A file that was named itself, or lies in a folder that can be read, is known to be gone or bad; of a
-                # folder that cannot be read (a drive that is not connected) nothing is known, and its photos stay.
+                # If an unreadable path is a photo, the photo is gone. If it is a folder (a drive that is not connected,
+                # for example), nothing is known about its photos, so they stay.
                 if self._catalog.id_of(item.path) is None:
                     kept.append(item.path)
                 self._catalog.fail(item.path, item.reason)
                 self._counts.failed += 1
         return kept
 
-    def _embed(self, paths: Iterator[bytes], total: int, *, look_up: bool = True) -> None:
-        known = self._reader.has_digest if look_up else lambda _: False
+    def _embed(self, paths: Iterator[bytes], total: int, *, lookup: bool = True) -> None:
+        known = self._reader.has_digest if lookup else lambda _: False
         outcomes: list[Outcome] = []
         batches = embed_files(self._encoder, paths, locked(known))
         committed = time.monotonic()
@@ -159,7 +161,7 @@ class Update:
             self._commit(outcomes, total)
 
     def _commit(self, outcomes: list[Outcome], total: int) -> None:
-        """Commit outcomes, and take them off the list once they are safe."""
+        """Commit outcomes, and clear the list once they are committed."""
         if outcomes:
             before, again = replace(self._counts), list(self._again)
             try:
@@ -177,7 +179,7 @@ class Update:
     def _apply(self, outcome: Outcome) -> None:
         counts = self._counts
         if isinstance(outcome, Known):
-            if not self._take_over(outcome):
+            if not self._reuse(outcome):
                 self._again.append(outcome.path)
                 return
         elif isinstance(outcome, Failed):
@@ -190,8 +192,8 @@ class Update:
             counts.indexed += 1
         counts.done += 1
 
-    def _take_over(self, file: Known) -> bool:
-        """Use the vector of a photo with the same bytes: as it is, moved, or as a copy."""
+    def _reuse(self, file: Known) -> bool:
+        """Reuse the embedding of a photo with the same bytes: touched, moved or copied. Return whether there is one."""
         catalog, counts, digest = self._catalog, self._counts, file.digest
         first = catalog.paths_with_digest(digest, limit=1)
         if not first:
@@ -201,7 +203,7 @@ class Update:
             catalog.move(same, file.path, file.size, file.mtime_ns)
             counts.touched += 1
             return True
-        # Of thousands of copies of one file each is looked for once, not once for each copy.
+        # With thousands of copies of one file, each is checked once, not once for each copy.
         tried = self._tried.get(digest, 0)
         while duplicates := catalog.paths_with_digest(digest, tried):
             for photo, path in duplicates:

@@ -1,4 +1,4 @@
-"""The application: REST under ``/api``, the sketch page everywhere else."""
+"""The application: the REST API below ``/api/v1``, the web page everywhere else."""
 
 from __future__ import annotations
 
@@ -14,26 +14,40 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
 import sketchseek
+from sketchseek.server import API_PREFIX
 from sketchseek.server.background_indexing import Indexer
-from sketchseek.server.dependencies import ServerState, named, picture_threads
+from sketchseek.server.dependencies import ServerState, name_libraries, thumbnail_threads
 from sketchseek.server.errors import add_error_handlers
-from sketchseek.server.routers.libraries import library_routes
-from sketchseek.server.routers.model import model_routes
-from sketchseek.server.routers.photos import photo_routes
-from sketchseek.server.routers.search import search_routes
+from sketchseek.server.routers import indexing, model, photos, search
+from sketchseek.server.routers import library as library_router
 from sketchseek.server.security import LOOPBACK, BodyLimit, HostCheck, Limits, SecurityHeaders
 from sketchseek.server.thumbnails import ThumbnailCache
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
+    from fastapi.routing import APIRoute
     from starlette.types import Scope
 
     from sketchseek.search.library import Library
 
 PAGE = Path(__file__).parents[1] / "web"
 WASM = "vendor/ort-wasm-simd-threaded.wasm"
-"""The one file of the page that is kept, and sent, compressed: a quarter of its size."""
+"""The only file of the page that is stored and sent compressed: it shrinks to a quarter."""
+
+_TAGS = [
+    {"name": "search", "description": "Find photos with a sketch, a picture, an embedding or another photo."},
+    {"name": "photos", "description": "Details, thumbnails and files of photos."},
+    {"name": "library", "description": "The libraries, their state, and files that could not be indexed."},
+    {"name": "indexing", "description": "Add folders and sync, in the background."},
+    {"name": "model", "description": "The model's manifest, sketch encoder and embeddings."},
+]
+
+
+def operation_id(route: APIRoute) -> str:
+    """Return the operation id of a route: its function's name in camel case, so that a moved path keeps it."""
+    first, *others = route.name.split("_")
+    return first + "".join(word.capitalize() for word in others)
 
 
 def create_app(
@@ -45,31 +59,31 @@ def create_app(
     hosts: Collection[str] = LOOPBACK,
     any_address: bool = False,
 ) -> FastAPI:
-    """An ASGI application that searches libraries.
+    """Return an ASGI application that searches libraries.
 
     Args:
         library: An open library; the caller closes it.
-        others: Further ones, which requests name.
-        thumbnails: Where thumbnails are kept.
-        roots: Folders below which folders may be added to the libraries, which must then be open for writing.
-        limits: Caps on requests.
-        hosts: Names and addresses that the server answers to, IPv6 in brackets, without ports.
-        any_address: Answer to any literal IP address too.
-
-    Returns:
-        The application, for uvicorn or a test client.
+        others: More libraries, which requests select by name.
+        thumbnails: The cache of thumbnails.
+        roots: Folders whose subfolders can be added. The libraries must then be open for writing. Without roots the
+            server is read-only.
+        limits: Limits on requests.
+        hosts: Host names and addresses that the server answers to, without ports; IPv6 in brackets.
+        any_address: Whether to answer to any literal IP address too.
     """
     limits = limits or Limits()
     app = FastAPI(
         title="sketchseek",
         version=sketchseek.__version__,
         description="Find photos with a sketch.",
-        # The usual pages of documentation load their scripts from the internet; this server's page never does.
+        # The usual documentation pages load scripts from the internet; this server's pages never do.
         docs_url=None,
         redoc_url=None,
-        openapi_url="/api/v1/openapi.json",
+        openapi_url=f"{API_PREFIX}/openapi.json",
+        openapi_tags=_TAGS,
+        generate_unique_id_function=operation_id,
     )
-    libraries = named([library, *others])
+    libraries = name_libraries([library, *others])
     app.state.server = ServerState(
         libraries=libraries,
         name=next(iter(libraries)),
@@ -79,15 +93,13 @@ def create_app(
         thumbnails=thumbnails,
         limits=limits,
         search_slots=CapacityLimiter(limits.searches),
-        picture_threads=picture_threads(limits.thumbnails),
+        thumbnail_threads=thumbnail_threads(limits.thumbnails),
     )
     add_error_handlers(app)
-    app.include_router(search_routes, prefix="/api/v1")
-    app.include_router(photo_routes, prefix="/api/v1")
-    app.include_router(model_routes, prefix="/api/v1")
-    app.include_router(library_routes, prefix="/api/v1")
+    for module in (search, photos, library_router, indexing, model):
+        app.include_router(module.router, prefix=API_PREFIX)
     app.mount("/", _Page(directory=PAGE, html=True), name="page")
-    # The last one added sees a request first.
+    # The middleware added last sees a request first.
     app.add_middleware(BodyLimit, limit=limits.body)
     app.add_middleware(HostCheck, hosts=hosts, any_address=any_address)
     app.add_middleware(SecurityHeaders)
@@ -95,20 +107,20 @@ def create_app(
 
 
 class _Page(StaticFiles):
-    """The page's files, asked about anew on each load: a new version must not meet old scripts."""
+    """The page's files. Browsers revalidate them on each load, so that a new page never runs old scripts."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
-        if scope["path"].startswith("/api/v1/"):
-            raise HTTPException(404, "There is no such address; /api/v1/openapi.json lists them.")
-        packed = PAGE / f"{path}.gz" if path == WASM else None
-        if packed is not None and "gzip" in Headers(scope=scope).get("accept-encoding", ""):
+        if scope["path"].startswith(f"{API_PREFIX}/"):
+            raise HTTPException(404, f"There is no such route; {API_PREFIX}/openapi.json lists all.")
+        compressed = PAGE / f"{path}.gz" if path == WASM else None
+        if compressed is not None and "gzip" in Headers(scope=scope).get("accept-encoding", ""):
             response = await super().get_response(f"{path}.gz", scope)
             response.headers["Content-Encoding"] = "gzip"
-        elif packed is not None:
-            response = Response(await to_thread.run_sync(lambda: gzip.decompress(packed.read_bytes())))
+        elif compressed is not None:
+            response = Response(await to_thread.run_sync(lambda: gzip.decompress(compressed.read_bytes())))
         else:
             response = await super().get_response(path, scope)
-        if packed is not None:
+        if compressed is not None:
             response.headers["Content-Type"] = "application/wasm"
             response.headers["Vary"] = "Accept-Encoding"
         response.headers["Cache-Control"] = "no-cache"

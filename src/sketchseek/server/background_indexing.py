@@ -1,4 +1,4 @@
-"""Indexing in the background of the server, told to whoever listens."""
+"""Indexing in a background thread, with a state that any number of listeners can follow."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import contextlib
 import logging
 import threading
 from collections.abc import AsyncIterator, Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from sketchseek.errors import SketchseekError
 from sketchseek.server.errors import ApiError
-from sketchseek.server.schemas import Json
+from sketchseek.server.schemas.errors import ErrorDetail
+from sketchseek.server.schemas.indexing import IndexingProgress, IndexingReport, IndexingState
 
 if TYPE_CHECKING:
     from sketchseek.search.results import IndexProgress, IndexReport
@@ -20,81 +21,68 @@ _log = logging.getLogger(__name__)
 
 Work = Callable[[Callable[["IndexProgress"], object]], "IndexReport"]
 
-_IDLE: Json = {
-    "running": False,
-    "library": None,
-    "what": None,
-    "folder": None,
-    "progress": None,
-    "report": None,
-    "stopped": False,
-    "error": None,
-}
-
 
 class _StoppedError(KeyboardInterrupt):
-    """Ends a run as Ctrl-C does: what is done stays."""
+    """Ends a run the way Ctrl+C does: finished work is kept."""
 
 
 class Indexer:
-    """Runs one indexing at a time in a thread, and keeps the latest state of it.
+    """Runs one indexing task at a time in a thread and keeps its latest state.
 
-    Who is slow to listen misses steps, never the latest.
+    A slow listener may miss intermediate states but always receives the latest.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._state = dict(_IDLE)
+        self._state = IndexingState()
         self._stopping = threading.Event()
         self._closed = False
         self._thread: threading.Thread | None = None
         self._listeners: dict[asyncio.Event, asyncio.AbstractEventLoop] = {}
 
-    def start(self, library: str, what: str, folder: str | None, work: Work) -> Json:
-        """Begin a run.
+    def start(self, library: str, what: Literal["add", "sync"], folder: str | None, work: Work) -> IndexingState:
+        """Start a run and return the new state.
 
         Args:
-            library, what, folder: For those who listen: the library's name, ``add`` or ``sync``, the folder added.
-            work: Called in a thread with a function that takes its progress.
-
-        Returns:
-            The state now.
+            library: Name of the library.
+            what: What the run does.
+            folder: The folder that is added, if any.
+            work: Called in a thread with a callback for progress.
 
         Raises:
-            ApiError: 409, where one is running.
+            ApiError: 409, a run is active.
         """
         with self._lock:
-            if self._state["running"] or self._closed:
+            if self._state.running or self._closed:
                 raise ApiError(
                     409, "IndexingRuns", "Indexing is running already.", "Wait until it is done, or stop it."
                 )
             self._stopping.clear()
-            self._state = {**_IDLE, "running": True, "library": library, "what": what, "folder": folder}
+            self._state = IndexingState(running=True, library=library, what=what, folder=folder)
             self._thread = threading.Thread(target=self._run, args=(work,), name="indexing", daemon=True)
             self._thread.start()
-        self._tell()
+        self._notify()
         return self.state()
 
-    def state(self) -> Json:
-        """The latest state: ``running``, which ``library``, ``what`` (add or sync), ``folder``, ``progress`` while it
-        runs, then ``report``, ``stopped`` or ``error``."""
+    def state(self) -> IndexingState:
+        """Return the latest state."""
         with self._lock:
-            return dict(self._state)
+            return self._state
 
     def stop(self) -> None:
-        """End the run at the next step; what is done stays."""
+        """Stop the run at its next progress report. Finished work is kept."""
         self._stopping.set()
 
     def close(self) -> None:
-        """End the run and every stream of events."""
+        """Stop the run and end every stream of states."""
         self._closed = True
         self.stop()
-        self._tell()
+        self._notify()
         if self._thread is not None:
             self._thread.join(10)
 
-    async def states(self) -> AsyncIterator[Json]:
-        """The state now and after every change, until the server ends."""
+    async def states(self) -> AsyncIterator[IndexingState]:
+        """Yield the current state, then the state after every change, until the indexer is closed."""
         changed = asyncio.Event()
         self._listeners[changed] = asyncio.get_running_loop()
         try:
@@ -107,37 +95,30 @@ class Indexer:
 
     def _run(self, work: Work) -> None:
         try:
-            report = work(self._progress)
-            self._change(running=False, report=vars(report))
+            report = work(self._on_progress)
+            self._change(running=False, report=IndexingReport.model_validate(report))
         except _StoppedError:
             self._change(running=False, stopped=True)
         except SketchseekError as error:
-            self._change(
-                running=False,
-                error={"type": type(error).__name__, "message": error.message, "remedy": error.remedy},
-            )
+            self._fail(type(error).__name__, error.message, error.remedy)
         except Exception:
             _log.exception("Indexing failed")
-            self._change(
-                running=False,
-                error={
-                    "type": "InternalError",
-                    "message": "Indexing failed.",
-                    "remedy": "The server's terminal shows the reason.",
-                },
-            )
+            self._fail("InternalError", "Indexing failed.", "See the server's terminal for the reason.")
 
-    def _progress(self, progress: IndexProgress) -> None:
-        self._change(progress=vars(progress))
+    def _fail(self, kind: str, message: str, remedy: str) -> None:
+        self._change(running=False, error=ErrorDetail(type=kind, message=message, remedy=remedy))
+
+    def _on_progress(self, progress: IndexProgress) -> None:
+        self._change(progress=IndexingProgress.model_validate(progress))
         if self._stopping.is_set():
             raise _StoppedError
 
-    def _change(self, **values: object) -> None:
+    def _change(self, **values: Any) -> None:
         with self._lock:
-            self._state = {**self._state, **values}
-        self._tell()
+            self._state = self._state.model_copy(update=values)
+        self._notify()
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         for changed, loop in list(self._listeners.items()):
-            with contextlib.suppress(RuntimeError):  # its loop has ended
+            with contextlib.suppress(RuntimeError):  # the listener's loop has ended
                 loop.call_soon_threadsafe(changed.set)

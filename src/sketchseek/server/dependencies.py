@@ -1,4 +1,4 @@
-"""What every request needs, and the threads in which the work is done."""
+"""What routes need to answer a request: the server's state, its libraries, and threads for blocking work."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Query
+from fastapi import Path as PathParameter
 from starlette.requests import Request
 
+from sketchseek.server import API_PREFIX
 from sketchseek.server.background_indexing import Indexer
 from sketchseek.server.errors import ApiError
 from sketchseek.server.security import Limits
@@ -24,21 +26,31 @@ from sketchseek.server.thumbnails import ThumbnailCache
 
 if TYPE_CHECKING:
     from sketchseek.search.library import Library
+    from sketchseek.search.results import LibraryPhoto
 
 T = TypeVar("T")
+
+PhotoId = Annotated[
+    int, PathParameter(ge=1, le=2**63 - 1, description="Id of a photo, from a search result.", examples=[3])
+]
 
 
 @dataclass(frozen=True)
 class ServerState:
-    """The server's parts, as one request sees them.
+    """State of the server for one request.
 
-    Searches and thumbnails have threads of their own, so that a page full of thumbnails cannot hold up a search.
+    Searches and thumbnails have separate threads, so that a page full of thumbnails cannot delay a search.
 
     Attributes:
-        libraries: Every library by name; the first is searched where none is named.
-        name, library: The one that the request is about.
-        roots: Folders below which folders may be added; where there are none, libraries are only read.
+        libraries: Every library by name; the first is the default.
+        name: Name of the library that the request is about.
+        library: That library.
+        roots: Folders whose subfolders can be added; without roots the server is read-only.
         indexer: Runs indexing in the background.
+        thumbnails: The cache of thumbnails.
+        limits: Limits on requests.
+        search_slots: Limits the number of concurrent searches.
+        thumbnail_threads: Threads for work on picture files.
     """
 
     libraries: dict[str, Library]
@@ -49,45 +61,48 @@ class ServerState:
     thumbnails: ThumbnailCache
     limits: Limits
     search_slots: CapacityLimiter
-    picture_threads: ThreadPoolExecutor
+    thumbnail_threads: ThreadPoolExecutor
 
     @property
     def writable(self) -> bool:
-        """Whether libraries may be changed."""
+        """Whether libraries can be changed."""
         return bool(self.roots)
 
     async def in_search_thread(self, work: Callable[[], T]) -> T:
-        """Run a search or another read of the library beside the event loop."""
+        """Run a search, or another read of the library, outside the event loop."""
         return await to_thread.run_sync(work, limiter=self.search_slots)
 
     async def in_thumbnail_thread(self, work: Callable[[], T]) -> T:
-        """Run work on picture files beside the event loop, in threads that give way to searches."""
-        return await asyncio.get_running_loop().run_in_executor(self.picture_threads, work)
+        """Run work on picture files outside the event loop, at a lower priority than searches."""
+        return await asyncio.get_running_loop().run_in_executor(self.thumbnail_threads, work)
 
 
-def picture_threads(count: int) -> ThreadPoolExecutor:
-    """Threads for thumbnails: whoever draws on gets the next answer before the photos of the last one are made."""
-    return ThreadPoolExecutor(count, thread_name_prefix="pictures", initializer=_give_way)
+def thumbnail_threads(count: int) -> ThreadPoolExecutor:
+    """Return threads of low priority, so that a new search runs before the thumbnails of the last one."""
+    return ThreadPoolExecutor(count, thread_name_prefix="thumbnails", initializer=_lower_priority)
 
 
-def _give_way() -> None:
-    if sys.platform == "linux":  # elsewhere the whole process would give way
-        mine = threading.get_native_id()
+def _lower_priority() -> None:
+    if sys.platform == "linux":  # elsewhere this would lower the priority of the whole process
+        thread = threading.get_native_id()
         with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, mine, max(10, os.getpriority(os.PRIO_PROCESS, mine)))
+            os.setpriority(os.PRIO_PROCESS, thread, max(10, os.getpriority(os.PRIO_PROCESS, thread)))
 
 
 def server_state(
     request: Request,
-    library: Annotated[str | None, Query(description="Name of the library; by default the first.")] = None,
+    library: Annotated[str | None, Query(description="Name of the library; by default, the first.")] = None,
 ) -> ServerState:
-    """The state of the server that a request came to, with the library that it names."""
+    """Return the server's state with the library that a request names."""
     state: ServerState = request.app.state.server
     if not library or library == state.name:
         return state
     if library not in state.libraries:
         raise ApiError(
-            404, "LibraryNotServed", "This server has no library of that name.", "/api/v1/libraries lists them."
+            404,
+            "LibraryNotServed",
+            "The server has no library with this name.",
+            f"Choose one from {API_PREFIX}/libraries.",
         )
     return replace(state, name=library, library=state.libraries[library])
 
@@ -95,8 +110,28 @@ def server_state(
 State = Annotated[ServerState, Depends(server_state)]
 
 
-def named(libraries: Sequence[Library]) -> dict[str, Library]:
-    """Libraries by the names of their folders; equal names are numbered."""
+def require_photo(state: ServerState, photo_id: int) -> LibraryPhoto:
+    """Return a photo of the library.
+
+    Raises:
+        ApiError: 404, the library has no photo with this id.
+    """
+    photo = state.library.photo(photo_id)
+    if photo is None:
+        raise ApiError(404, "PhotoNotFound", f"The library has no photo {photo_id}.", "Search again.")
+    return photo
+
+
+def match_threshold(state: ServerState) -> float | None:
+    """Return the score from which a result of a sketch is likely a match; None if the model does not define it."""
+    value = state.library.encoder.manifest.scores.get("fit")
+    if isinstance(value, dict):
+        value = value.get("threshold")
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def name_libraries(libraries: Sequence[Library]) -> dict[str, Library]:
+    """Return libraries by the names of their folders; duplicate names are numbered."""
     names: dict[str, Library] = {}
     for library in libraries:
         stem = library.path.resolve().name.encode("utf-8", "replace").decode().removesuffix(".library") or "library"

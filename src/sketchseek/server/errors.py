@@ -1,4 +1,4 @@
-"""Errors as JSON: ``{"error": {"type", "message", "remedy"}}`` with a fitting status code."""
+"""Errors as JSON: ``{"error": {"type", "message", "remedy"}}`` with a matching status code."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from sketchseek.errors import (
     ModelMismatchError,
     SketchseekError,
 )
+from sketchseek.server import API_PREFIX
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -27,16 +28,16 @@ _STATUS: tuple[tuple[type[SketchseekError], int], ...] = (
     (LibraryLockedError, 503),
     (SketchseekError, 500),
 )
-"""Status by class of error: the first that fits."""
+"""Status code by error class; the first match counts."""
 
 
 class ApiError(HTTPException):
-    """A request that cannot be answered, for a reason that only the server knows of.
+    """A request that the server cannot answer.
 
     Args:
         status: HTTP status code.
         kind: Short name of the error, for programs.
-        message: What is wrong.
+        message: What went wrong.
         remedy: What the user can do.
     """
 
@@ -47,14 +48,14 @@ class ApiError(HTTPException):
 
 
 def error_response(error: HTTPException) -> JSONResponse:
-    """An HTTP error as JSON."""
+    """Return an HTTP error as a JSON response."""
     kind = error.kind if isinstance(error, ApiError) else f"Http{error.status_code}"
     remedy = error.remedy if isinstance(error, ApiError) else ""
     return _json(error.status_code, kind, str(error.detail), remedy, dict(error.headers or {}))
 
 
 def add_error_handlers(app: FastAPI) -> None:
-    """Answer every error, foreseen or not, as JSON without a traceback."""
+    """Make an application answer every error, expected or not, as JSON without a traceback."""
 
     @app.exception_handler(HTTPException)
     async def http_error(request: Request, error: HTTPException) -> JSONResponse:
@@ -69,16 +70,16 @@ def add_error_handlers(app: FastAPI) -> None:
     async def validation_error(request: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
         where = " → ".join(str(part) for part in first["loc"])
-        return _json(422, "RequestInvalid", f"{where}: {first['msg']}.", "See /api/v1/openapi.json.")
+        return _json(422, "RequestInvalid", f"{where}: {first['msg']}.", f"See {API_PREFIX}/openapi.json.")
 
     @app.exception_handler(Exception)
-    async def unforeseen(request: Request, error: Exception) -> JSONResponse:
-        # The traceback is logged by the server below, to which starlette passes the error on after this answer.
-        return _json(500, "InternalError", "The server failed.", "Its terminal shows the reason.")
+    async def unexpected_error(request: Request, error: Exception) -> JSONResponse:
+        # Starlette re-raises the error after this response, and the server logs its traceback.
+        return _json(500, "InternalError", "The server failed.", "See the server's terminal for the reason.")
 
 
 def _json(status: int, kind: str, message: str, remedy: str, headers: dict[str, str] | None = None) -> JSONResponse:
-    # Paths on Linux may hold bytes that are no UTF-8; JSON cannot.
+    # Paths on Linux may contain bytes that are not UTF-8, which JSON cannot hold.
     message, remedy = (text.encode("utf-8", "replace").decode() for text in (message, remedy))
     body = {"error": {"type": kind, "message": message, "remedy": remedy}}
     return JSONResponse(body, status, {"Cache-Control": "no-store", **(headers or {})})

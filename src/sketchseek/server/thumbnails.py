@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 
+from sketchseek.atomic_write import atomic_write
 from sketchseek.errors import ImageError
 from sketchseek.images import open_image
 
@@ -79,7 +78,8 @@ class ThumbnailCache:
                 return Thumbnail(data, tag)
         data = make_thumbnail(path, size)
         with contextlib.suppress(OSError):
-            _write(file, data)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            atomic_write(file, data, durable=False)
         return Thumbnail(data, tag)
 
     def prune(self) -> int:
@@ -115,16 +115,3 @@ def make_thumbnail(path: Path, size: int) -> bytes:
     except (OSError, ValueError) as error:
         raise ImageError(f"{path}: no thumbnail can be made of it ({error}).") from error
     return out.getvalue()
-
-
-def _write(file: Path, data: bytes) -> None:
-    """Write aside and rename, so that no reader meets half a file."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=file.parent, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as out:
-            out.write(data)
-        Path(name).replace(file)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -32,9 +32,9 @@ def check_upload(data: bytes, limits: Limits, *, sketch: bool) -> None:
     try:
         header = read_header(data)
     except ImageTooLargeError as error:
-        raise ImageTooLargeError(f"the upload: {error.message}", remedy=error.remedy) from error
-    except ImageError as error:  # whose messages go on from "picture: "
-        raise ImageError(f"the upload is {error.message.removeprefix('picture: ')}", remedy=error.remedy) from error
+        raise ImageTooLargeError(error.reason, subject="the upload", remedy=error.remedy) from error
+    except ImageError as error:
+        raise ImageError(f"the upload is {error.reason}", remedy=error.remedy) from error
     if header.width * header.height > limits.pixels:
         raise ImageTooLargeError(
             f"the upload has {header.width} × {header.height} pixels, more than the cap of {limits.pixels:,}.",

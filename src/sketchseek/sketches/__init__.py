@@ -80,9 +80,9 @@ def rasterize_sketch(source: SketchSource, size: int) -> Raster:
             return rasterize_svg(text, size)
         return rasterize_strokes(parse_strokes(text), size)
     except SketchError as error:
-        raise type(error)(f"{name}: {error.message}", remedy=error.remedy) from error
-    except ImageError as error:  # has the name already
-        raise SketchError(error.message, remedy=error.remedy) from error
+        raise type(error)(error.reason, subject=name, remedy=error.remedy) from error
+    except ImageError as error:
+        raise SketchError(error.reason, subject=error.subject, remedy=error.remedy) from error
 
 
 def _open_sketch(source: ImageSource) -> Image.Image:

@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from sketchseek.atomic_write import atomic_path, atomic_write
 from sketchseek.errors import ConfigError
 
 BEST = "best.safetensors"
@@ -119,18 +120,15 @@ def best_weights(run: Path, part: str = "") -> dict[str, Tensor]:
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
-    """Write a safetensors file aside, then rename it into place."""
-    aside = path.with_suffix(".tmp")
-    # Shared weights have two names but may be stored only once each: copies.
-    save_file({key: value.detach().clone().contiguous() for key, value in tensors.items()}, aside)
-    aside.replace(path)
+    """Write a safetensors file atomically."""
+    with atomic_path(path) as aside:
+        # Shared weights have two names but may be stored only once each: copies.
+        save_file({key: value.detach().clone().contiguous() for key, value in tensors.items()}, aside)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file aside, then rename it into place."""
-    aside = path.with_suffix(".tmp")
-    aside.write_text(text, encoding="utf-8")
-    aside.replace(path)
+    """Write a text file atomically."""
+    atomic_write(path, text)
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

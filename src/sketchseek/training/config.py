@@ -27,14 +27,14 @@ class LossConfig:
         name: See ``sketchseek.training.losses.LOSSES``.
         pairs: What makes a sketch and a photo a pair: the very ``photo`` that was drawn, or the ``category``.
         weight: Factor in the sum.
-        memory: Remembered photos of earlier batches (``TrainConfig.memory``) are references, too.
+        cross_batch_memory: Remembered photos of earlier batches (``TrainConfig.cross_batch_memory``) are references, too.
         options: The loss's own options, such as ``margin``.
     """
 
     name: str
     pairs: Literal["photo", "category"] = "photo"
     weight: float = 1.0
-    memory: bool = False
+    cross_batch_memory: bool = False
     options: dict[str, Any] = field(default_factory=dict)
 
 
@@ -43,26 +43,27 @@ class SourceConfig:
     """One data set.
 
     Attributes:
-        kind: ``sketchy`` and ``chairv2`` (official layouts, without their test parts), ``pairs``, ``categories``,
-            ``quickdraw`` (sketches of words; its training part), ``photos`` (folders of photos, one a category), or
-            ``named`` (pictures whose file name is a word).
+        kind: Name of a data set in ``sketchseek.datasets.registry``, such as ``sketchy``. Only its training subset is
+            read.
         path: Its folder, relative to the experiment's ``data`` folder or absolute.
-        lines: A line sketch is extracted from each of its photos, too (``sketchseek.training.pseudo_sketches``).
-        share: Share of its drawn photos that train, the others being left out with their sketches: for learning curves.
-        unfinished: Each of its sketches that is strokes also comes as its first part, for search while one draws.
+        pseudo_sketches: A line sketch is extracted from each of its photos, too (``sketchseek.training.pseudo_sketches``).
+        fraction: Share of its drawn photos that train, the others being left out with their sketches: for learning curves.
+        partial_sketches: Each of its sketches that is strokes also comes as its first part, for search while one draws.
         terms: Its license or terms, for the model card.
-        exclude: Lists of what to leave out of training, such as ``sketchseek audit`` writes, relative to the ``data``
-            folder or, where it has none of that name, to the current folder.
+        variant: Which rendition of its photos, such as Sketchy's ``tx_000100000000``; empty for the default.
+        exclude: Exclusion lists: names of the data set's own, such as Sketchy's ``error``, or files, such as
+            ``sketchseek audit`` writes, relative to the ``data`` folder or else to the current folder.
         zero_shot: Name of a zero-shot split whose unseen categories are left out, validation included, such as
             ``sketchy-104-21`` (``sketchseek.datasets.zero_shot``); every source of the experiment should say so.
     """
 
-    kind: Literal["sketchy", "chairv2", "pairs", "categories", "quickdraw", "photos", "named"]
+    kind: str
     path: str
-    lines: bool = False
-    unfinished: bool = False
-    share: float = 1.0
+    pseudo_sketches: bool = False
+    partial_sketches: bool = False
+    fraction: float = 1.0
     terms: str = ""
+    variant: str = ""
     exclude: list[str] = field(default_factory=list)
     zero_shot: str = ""
 
@@ -75,18 +76,18 @@ class BatchConfig:
         categories: Different categories.
         photos: Photos of each category.
         sketches: Sketches of each drawn photo.
-        loose: Sketches of each category that belong to no photo.
+        unpaired_sketches: Sketches of each category that belong to no photo.
         distractors: Photos of categories that have no sketches: negatives for every sketch.
-        lines: Line sketches extracted from photos of any category, with those photos.
+        pseudo_sketches: Line sketches extracted from photos of any category, with those photos.
         balance: Categories are drawn with probability ∝ (number of drawn photos) ** balance; 0 treats them alike.
     """
 
     categories: int = 8
     photos: int = 8
     sketches: int = 2
-    loose: int = 2
+    unpaired_sketches: int = 2
     distractors: int = 0
-    lines: int = 0
+    pseudo_sketches: int = 0
     balance: float = 0.5
 
 
@@ -158,13 +159,13 @@ class TrainConfig:
         sources: What it trains on.
         losses: The terms of the objective.
         distil: What it learns from teachers, besides the losses; null for nothing.
-        start: Folder of a run whose best weights this one starts from, relative to the current folder, or the name or
+        init_from: Folder of a run whose best weights this one starts from, relative to the current folder, or the name or
             folder of a model package; empty for none.
-        average: Instead of one, folders of runs of the same encoders, from the mean of whose best weights it starts
+        model_soup: Instead of one, folders of runs of the same encoders, from the mean of whose best weights it starts
             (a model soup, Wortsman et al. 2022, arXiv 2203.05482).
         embedding: Length of the embedding; null for the backbones' pooled features.
         norm, dropout: See ``EmbeddingHead``.
-        shared: One set of weights for both sides.
+        shared_weights: One set of weights for both sides.
         distance: ``euclidean`` or ``cosine``: of the losses, and the exported package's distance.
         validation: Share of photos, by category, kept out of training to choose by.
         validation_seed: Which photos these are; not ``seed``, so that runs with other seeds can be compared.
@@ -172,8 +173,8 @@ class TrainConfig:
         evaluate_every: Steps between checkpoints, each with recall on the validation part.
         warmup: Steps over which the learning rate rises; it then falls along a cosine.
         learning_rate: Of the heads (AdamW).
-        backbone_rate: Factor on it for the backbones.
-        memory: Photo embeddings of earlier batches that are remembered (XBM, Wang et al. 2020, arXiv 1912.06798).
+        learning_rate_multiplier: Factor on it for the backbones.
+        cross_batch_memory: Photo embeddings of earlier batches that are remembered (XBM, Wang et al. 2020, arXiv 1912.06798).
         ema: Decay of the exponential moving average of the weights that is evaluated and exported; 0 for none.
         precision: ``fp32`` or ``bf16`` (autocast).
     """
@@ -184,12 +185,12 @@ class TrainConfig:
     sources: list[SourceConfig]
     losses: list[LossConfig] = field(default_factory=lambda: [LossConfig("triplet")])
     distil: DistilConfig | None = None
-    start: str = ""
-    average: list[str] = field(default_factory=list)
+    init_from: str = ""
+    model_soup: list[str] = field(default_factory=list)
     embedding: int | None = 256
     norm: HeadNorm = "batch"
     dropout: float = 0.0
-    shared: bool = False
+    shared_weights: bool = False
     distance: Literal["euclidean", "cosine"] = "euclidean"
     batch: BatchConfig = field(default_factory=BatchConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
@@ -199,10 +200,10 @@ class TrainConfig:
     evaluate_every: int = 100
     warmup: int = 50
     learning_rate: float = 1e-3
-    backbone_rate: float = 0.3
+    learning_rate_multiplier: float = 0.3
     weight_decay: float = 0.05
-    clip: float = 5.0
-    memory: int = 0
+    gradient_clip_norm: float = 5.0
+    cross_batch_memory: int = 0
     ema: float = 0.0
     precision: Literal["fp32", "bf16"] = "fp32"
     seed: int = 0
@@ -226,7 +227,14 @@ class TrainConfig:
 def _said(part: Any) -> dict[str, Any]:
     """A part's settings, for the fingerprint: what older runs could not say is not said where it is empty."""
     said = dataclasses.asdict(part).items()
-    unsaid: dict[str, Any] = {"exclude": [], "zero_shot": "", "lines": False, "unfinished": False, "share": 1.0}
+    unsaid: dict[str, Any] = {
+        "variant": "",
+        "exclude": [],
+        "zero_shot": "",
+        "pseudo_sketches": False,
+        "partial_sketches": False,
+        "fraction": 1.0,
+    }
     unsaid |= dict.fromkeys(("deform", "thickness", "drop", "partial"), 0.0)
     return {name: value for name, value in said if name not in unsaid or value != unsaid[name]}
 
@@ -270,16 +278,16 @@ def parse_config(data: Any) -> TrainConfig:
     for name in ("steps", "warmup"):
         if getattr(config, name) < 0:
             raise ConfigError(f"{name} is negative.")
-    if config.start and config.average:
+    if config.init_from and config.model_soup:
         raise ConfigError(
-            "start and average are both given.", remedy="Start from one run, or from the mean of several."
+            "init_from and model_soup are both given.", remedy="Start from one run, or from the mean of several."
         )
     if config.evaluate_every < 1:
         raise ConfigError("evaluate_every must be at least 1.")
     if not 0 <= config.validation < 1:
         raise ConfigError("validation must be between 0 and 1.")
-    if any(not 0 < source.share <= 1 for source in config.sources):
-        raise ConfigError("a source's share must be above 0 and at most 1.")
+    if any(not 0 < source.fraction <= 1 for source in config.sources):
+        raise ConfigError("a source's fraction must be above 0 and at most 1.")
     return config
 
 

@@ -1,4 +1,4 @@
-"""From the sources of an experiment to one training set in memory, and a part of it to choose by."""
+"""Loads the sources of an experiment: training and validation data, and their pixels in memory."""
 
 from __future__ import annotations
 
@@ -12,12 +12,10 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from sketchseek.datasets.chairv2 import chairv2_split, load_chairv2
-from sketchseek.datasets.exclusions import exclude
-from sketchseek.datasets.image_folders import load_categories, load_named_photos, load_pairs, load_photo_folders
-from sketchseek.datasets.quickdraw import load_quickdraw, quickdraw_split
+from sketchseek.atomic_write import atomic_path
+from sketchseek.datasets.exclusions import exclude, exclude_keys, read_keys
 from sketchseek.datasets.records import Photo, Sketch, SketchDataset, normalize_word
-from sketchseek.datasets.sketchy import load_sketchy, sketchy_split
+from sketchseek.datasets.registry import DatasetSpec, check_training_photos, dataset_spec
 from sketchseek.datasets.splits import validation_split
 from sketchseek.datasets.zero_shot import published_split
 from sketchseek.errors import ConfigError, DatasetError, InputError
@@ -39,7 +37,7 @@ _SAME = {
     "shoes": "shoe",
     "outwear": "jacket",
 }
-"""Words for one thing in The Sketchy Database and in Quick, Draw!"""
+"""Words of other data sets, mapped to the word that is used here."""
 
 
 @dataclass(frozen=True)
@@ -47,15 +45,15 @@ class TrainingSet:
     """Photos and sketches of all sources, as pixels.
 
     Attributes:
-        photos, sketches: What was read, in order.
+        photos, sketches: All that could be read, in order.
         photo_pixels: (photos, size, size, 3) uint8.
         sketch_pixels: (sketches, size, size) uint8.
         photo_category, sketch_category: (n,) index into ``categories``.
-        photo_source: (photos,) number of the source that each photo came from.
-        sketch_photo: (sketches,) position of each sketch's photo, −1 where it belongs to none.
-        sketch_traced: (sketches,) true where a line sketch was extracted from the photo.
-        categories: Names.
-        skipped: What could not be read, with the reason.
+        photo_source: (photos,) number of each photo's source.
+        sketch_photo: (sketches,) index of each sketch's photo, −1 for sketches without a photo.
+        sketch_traced: (sketches,) true for pseudo-sketches, which are extracted from the photo.
+        categories: Names, sorted.
+        skipped: Keys of photos and sketches that could not be read, with the reason.
     """
 
     photos: list[Photo]
@@ -73,66 +71,129 @@ class TrainingSet:
 
 @dataclass(frozen=True)
 class Parts:
-    """What an experiment trains on and what it chooses by."""
+    """Training and validation data of an experiment."""
 
     training: SketchDataset
     validation: SketchDataset
 
 
 def load_sources(sources: list[SourceConfig], root: Path, validation: float, seed: int) -> Parts:
-    """Read the lists of all sources and part them.
+    """Read all sources and split them into training and validation data.
 
-    Nothing on a test list is read. Photos of validation, with their sketches, are a share of each category of the
-    sources that
-    have pairs; everything else trains.
+    Only training subsets are read. Of each source with pairs, a fraction of each category's photos is held out for
+    validation, with their sketches. Everything else is for training.
+
+    Args:
+        sources: Of the experiment.
+        root: Folder that the sources' paths start from.
+        validation: Fraction of photos to hold out.
+        seed: Chooses the photos to hold out.
 
     Raises:
-        ConfigError: There are no sources.
-        DatasetError: A source is missing or broken.
+        ConfigError: There are no sources, or one names an unknown data set, variant or zero-shot split.
+        DatasetError: A source is missing or broken, or has photos that are on a test list.
     """
     if not sources:
-        raise ConfigError("the experiment has no sources.")
-    photos: list[Photo] = []
-    sketches: list[Sketch] = []
-    held_photos: list[Photo] = []
-    held_sketches: list[Sketch] = []
-    lines: list[Sketch] = []
-    for number, source in enumerate(sources):
-        dataset = _load(source, root)
-        if source.zero_shot:
-            dataset = published_split(source.zero_shot, dataset.categories).training(dataset)
-        held: frozenset[str] = frozenset()
-        if any(sketch.photo for sketch in dataset.sketches):
-            drawn = {sketch.photo for sketch in dataset.sketches}
-            # Photos without sketches are split too: they make the gallery as large as its share.
-            for of in ([p for p in dataset.photos if (p.key in drawn) is part] for part in (True, False)):
-                held |= frozenset(validation_split(of, validation, seed).test_photo_keys if of and validation else ())
-            if source.share < 1:
-                pool = [p for p in dataset.photos if p.key in drawn - held]
-                kept = frozenset(validation_split(pool, source.share, seed).test_photo_keys)
-                dataset = dataset.subset(photos={p.key for p in dataset.photos} - (drawn - held - kept))
-        dataset = exclude(dataset, [_list(root, name) for name in source.exclude], keep=held)
-        for photo in dataset.photos:
-            (held_photos if photo.key in held else photos).append(_named_photo(photo, number))
-            if source.lines and photo.key not in held:
-                lines.append(_line_sketch_of(photos[-1]))
-        for sketch in dataset.sketches:
-            (held_sketches if sketch.photo in held else sketches).append(_named_sketch(sketch, number))
-            if source.unfinished and sketch.strokes and sketch.photo not in held:
-                sketches.append(_unfinished(sketches[-1]))
-    # Photos that nobody drew stay as negatives, unless their name shares a word with a drawn one: a "grinning cat face"
-    # is a cat, though its category is another.
-    sketched = {sketch.category for sketch in sketches}
-    parts_of_words = {part for word in sketched for part in word.split()}
-    photos = [p for p in photos if p.category in sketched or not parts_of_words.intersection(p.category.split())]
-    shown = {photo.category for photo in photos}
-    sketches = [sketch for sketch in sketches if sketch.category in shown]
-    there = {photo.key for photo in photos}
-    sketches += [sketch for sketch in lines if sketch.photo in there]
-    return Parts(
-        SketchDataset("training", tuple(photos), tuple(sketches), root),
-        SketchDataset("validation", tuple(held_photos), tuple(held_sketches), root),
-    )
+        raise ConfigError("The experiment has no sources.", remedy="Add at least one to sources.")
+    read = [_read_source(source, root, validation, seed) for source in sources]
+    check_training_photos([photo for one in read for photo in one.dataset.photos])
+    read = [_without_other_variants(one, read) for one in read]
+    collected = _Collected()
+    for number, one in enumerate(read):
+        collected.add(one, number)
+    return collected.parts(root)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """One source's training subset, and the keys of the photos that are held out of it for validation."""
+
+    config: SourceConfig
+    dataset: SketchDataset
+    held: frozenset[str]
+
+
+def _read_source(source: SourceConfig, root: Path, validation: float, seed: int) -> _Source:
+    spec = dataset_spec(source.kind, "train")
+    path = root / source.path
+    dataset = spec.read(path, variant=source.variant).training
+    if source.zero_shot:
+        dataset = published_split(source.zero_shot, dataset.categories).training(dataset)
+    held: frozenset[str] = frozenset()
+    drawn = {sketch.photo for sketch in dataset.sketches if sketch.photo}
+    if drawn:
+        # Photos without sketches are split as well, so that the validation gallery has its fraction of them.
+        for of in ([p for p in dataset.photos if (p.key in drawn) is having] for having in (True, False)):
+            held |= frozenset(validation_split(of, validation, seed).test_photo_keys if of and validation else ())
+        if source.fraction < 1:
+            pool = [p for p in dataset.photos if p.key in drawn - held]
+            kept = frozenset(validation_split(pool, source.fraction, seed).test_photo_keys)
+            dataset = dataset.subset(photos={p.key for p in dataset.photos} - (drawn - held - kept))
+    return _Source(source, _exclude(spec, dataset, source, root, held), held)
+
+
+def _exclude(
+    spec: DatasetSpec, dataset: SketchDataset, source: SourceConfig, root: Path, held: frozenset[str]
+) -> SketchDataset:
+    """Apply the source's exclusion lists: names of the release's own lists, or files.
+
+    A file is looked for in the data folder, then in the current folder.
+    """
+    files = []
+    for name in source.exclude:
+        if spec.find_list is not None and name in spec.exclusion_lists:
+            dataset = exclude_keys(dataset, read_keys(spec.find_list(root / source.path, name)), keep=held)
+        else:
+            files.append(root / name if (root / name).is_file() else Path(name))
+    return exclude(dataset, files, keep=held)
+
+
+def _without_other_variants(one: _Source, read: Sequence[_Source]) -> _Source:
+    """Remove photos that another variant of the same data set holds out, and their sketches."""
+    if not dataset_spec(one.config.kind).variants:
+        return one
+    others = [other.held for other in read if other is not one and other.config.kind == one.config.kind]
+    return replace(one, dataset=exclude_keys(one.dataset, frozenset().union(*others) - one.held))
+
+
+class _Collected:
+    """Photos and sketches of all sources, with the source's number before each key."""
+
+    def __init__(self) -> None:
+        self.photos: list[Photo] = []
+        self.sketches: list[Sketch] = []
+        self.held_photos: list[Photo] = []
+        self.held_sketches: list[Sketch] = []
+        self.extracted: list[Sketch] = []
+
+    def add(self, one: _Source, number: int) -> None:
+        """Add a source; photos that are held out, and their sketches, are for validation."""
+        for photo in one.dataset.photos:
+            held = photo.key in one.held
+            (self.held_photos if held else self.photos).append(_named_photo(photo, number))
+            if one.config.pseudo_sketches and not held:
+                self.extracted.append(_line_sketch_of(self.photos[-1]))
+        for sketch in one.dataset.sketches:
+            held = sketch.photo in one.held
+            (self.held_sketches if held else self.sketches).append(_named_sketch(sketch, number))
+            if one.config.partial_sketches and sketch.strokes and not held:
+                self.sketches.append(_unfinished(self.sketches[-1]))
+
+    def parts(self, root: Path) -> Parts:
+        """Training and validation data, without sketches of categories that have no photo."""
+        # Photos of undrawn categories are negatives, unless their category shares a word with a drawn one: a "grinning
+        # cat face" is a cat.
+        sketched = {sketch.category for sketch in self.sketches}
+        words = {word for category in sketched for word in category.split()}
+        photos = [p for p in self.photos if p.category in sketched or not words.intersection(p.category.split())]
+        shown = {photo.category for photo in photos}
+        keys = {photo.key for photo in photos}
+        sketches = [sketch for sketch in self.sketches if sketch.category in shown]
+        sketches += [sketch for sketch in self.extracted if sketch.photo in keys]
+        return Parts(
+            SketchDataset("training", tuple(photos), tuple(sketches), root),
+            SketchDataset("validation", tuple(self.held_photos), tuple(self.held_sketches), root),
+        )
 
 
 def read_pixels(
@@ -142,16 +203,16 @@ def read_pixels(
     cache: Path | None,
     progress: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> TrainingSet:
-    """Decode everything once.
+    """Decode all photos and sketches.
 
     Args:
-        dataset: What to read.
-        photo_size, sketch_size: Sides in pixels.
+        dataset: Training or validation data.
+        photo_size, sketch_size: Side lengths in pixels.
         cache: Folder in which decoded pixels are kept for the next run; None for no cache.
-        progress: Called with what is read, how many are done, and of how many.
+        progress: Called with ``photos`` or ``sketches``, the number done and the total.
 
     Raises:
-        DatasetError: Nothing could be read.
+        DatasetError: No photo or no sketch could be read.
     """
     skipped: list[str] = []
     photos, photo_pixels = _read(
@@ -192,31 +253,6 @@ def read_pixels(
     )
 
 
-def _load(source: SourceConfig, root: Path) -> SketchDataset:
-    path = root / source.path
-    if source.kind == "sketchy":
-        dataset = load_sketchy(path)
-        return dataset.subset(photos=sketchy_split(dataset, path).train_photo_keys)
-    if source.kind == "quickdraw":
-        dataset = load_quickdraw(path)
-        return dataset.subset(sketches=quickdraw_split(dataset).train_sketch_keys)
-    if source.kind == "chairv2":
-        dataset = load_chairv2(path)
-        return dataset.subset(photos=chairv2_split(dataset).train_photo_keys)
-    if source.kind == "photos":
-        return load_photo_folders(path)
-    if source.kind == "pairs":
-        return load_pairs(path)
-    if source.kind == "categories":
-        return load_categories(path)
-    return load_named_photos(path)
-
-
-def _list(root: Path, name: str) -> Path:
-    """Where a list to exclude is: in the data folder, as the official ones are, or else from the current folder on."""
-    return root / name if (root / name).is_file() else Path(name)
-
-
 def _named_photo(photo: Photo, source: int) -> Photo:
     return Photo(photo.path, _word(photo.category), f"{source}/{photo.key}")
 
@@ -227,7 +263,7 @@ def _named_sketch(sketch: Sketch, source: int) -> Sketch:
 
 
 def _unfinished(sketch: Sketch) -> Sketch:
-    """The first 30 to 80 % of a sketch's lines; how much is settled by its key."""
+    """The partial sketch of the first 30 to 80 % of the ink; a hash of the key decides how much."""
     share = 0.3 + 0.5 * zlib.crc32(sketch.key.encode()) / 2**32
     strokes = first_strokes(sketch.strokes or (), share)
     frozen = tuple(tuple(tuple(values) for values in stroke) for stroke in strokes)
@@ -252,7 +288,7 @@ def _read(
     progress: Callable[[str, int, int], None],
     skipped: list[str],
 ) -> tuple[list[T], Pixels]:
-    """Read every item, or take all from the cache; what cannot be read is noted and left out."""
+    """Read every item, or all from the cache. Unreadable items are left out and added to ``skipped``."""
     file = None if cache is None else cache / f"{what}-{_checksum(items, shape)}.npz"
     if file is not None and file.is_file():
         with np.load(file) as kept:
@@ -273,9 +309,10 @@ def _read(
     skipped.extend(reasons)
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
-        aside = file.with_suffix(".tmp.npz")
-        np.savez(aside, pixels=pixels, good=np.array(good_list, dtype=np.int64), skipped=np.array(reasons, dtype=str))
-        aside.replace(file)
+        with atomic_path(file, durable=False) as aside, aside.open("wb") as opened:
+            np.savez(
+                opened, pixels=pixels, good=np.array(good_list, dtype=np.int64), skipped=np.array(reasons, dtype=str)
+            )
     return [items[i] for i in good_list], pixels
 
 

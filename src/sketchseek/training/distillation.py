@@ -27,6 +27,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sketchseek.atomic_write import atomic_path
 from sketchseek.encoder import Encoder, load_encoder
 from sketchseek.errors import ConfigError
 from sketchseek.training.config import DistilConfig
@@ -191,7 +192,6 @@ def _photo_bank(
     bank: npt.NDArray[np.float16] = np.concatenate(parts, axis=1)
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
-        aside = file.with_suffix(".tmp.npy")
-        np.save(aside, bank)
-        aside.replace(file)
+        with atomic_path(file, durable=False) as aside, aside.open("wb") as opened:
+            np.save(opened, bank)
     return bank

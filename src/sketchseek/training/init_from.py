@@ -19,11 +19,12 @@ EXPERIMENT = "experiment.json"
 """The settings of a run, beside its weights."""
 
 
-def load_start(model: DualEncoder, config: TrainConfig) -> list[BranchName]:
+def load_init_from(model: DualEncoder, config: TrainConfig) -> list[BranchName]:
     """Load what an experiment says that it starts from, wholly or by side.
 
     Returns:
-        The sides that come from a model package: where they are trained further, ``nn.exported.settle`` comes first.
+        The branches that come from a model package. Before one trains further, call
+        ``nn.from_package.recalibrate_batch_norm``.
 
     Raises:
         ModelPackageError: A model package is damaged.
@@ -31,12 +32,12 @@ def load_start(model: DualEncoder, config: TrainConfig) -> list[BranchName]:
             trained on what this experiment chooses by.
     """
     exported: list[BranchName] = []
-    if config.average:
-        load_best(model, [Path(name) for name in config.average])
-        for name in config.average:
+    if config.model_soup:
+        load_best(model, [Path(name) for name in config.model_soup])
+        for name in config.model_soup:
             _check_held_out(name, _read(Path(name)), config)
     for side in SIDES:
-        start = model.side(side).config.start or config.start
+        start = model.side(side).config.init_from or config.init_from
         if not start:
             continue
         package = _package(start)

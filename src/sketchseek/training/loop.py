@@ -36,8 +36,8 @@ from sketchseek.training.config import TrainConfig
 from sketchseek.training.cross_batch_memory import CrossBatchMemory
 from sketchseek.training.data import Parts, TrainingSet, read_pixels
 from sketchseek.training.distributed import ProcessGroup
-from sketchseek.training.init_from import EXPERIMENT, load_best, load_start, read_experiment
-from sketchseek.training.nn.from_package import settle
+from sketchseek.training.init_from import EXPERIMENT, load_best, load_init_from, read_experiment
+from sketchseek.training.nn.from_package import recalibrate_batch_norm
 from sketchseek.training.nn.model import BranchName, DualEncoder
 from sketchseek.training.objective import Objective
 
@@ -66,7 +66,7 @@ def build_model(config: TrainConfig) -> DualEncoder:
         embedding=config.embedding,
         norm=config.norm,
         dropout=config.dropout,
-        shared=config.shared,
+        shared_weights=config.shared_weights,
     )
 
 
@@ -128,16 +128,21 @@ def train(
     """
     events = events or Events()
     workers = workers or ProcessGroup()
-    if config.memory and workers.count > 1:
-        raise ConfigError("memory: not with several devices.", remedy="Set memory to 0, or train on one device.")
+    if config.cross_batch_memory and workers.count > 1:
+        raise ConfigError(
+            "cross_batch_memory: not with several devices.",
+            remedy="Set cross_batch_memory to 0, or train on one device.",
+        )
     folder.mkdir(parents=True, exist_ok=True)
     device = workers.device
     model = build_model(config)
-    exported = load_start(model, config)
+    exported = load_init_from(model, config)
     model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = copy.deepcopy(model).requires_grad_(False).eval() if config.ema else None
     optimizer = torch.optim.AdamW(_groups(model, config), lr=config.learning_rate)
-    memory = CrossBatchMemory(config.memory, model.embedding).to(device) if config.memory else None
+    memory = (
+        CrossBatchMemory(config.cross_batch_memory, model.embedding).to(device) if config.cross_batch_memory else None
+    )
     stateful = {"model": model, "average": average, "memory": memory}
     kept = {name: module for name, module in stateful.items() if module is not None}
     progress = load_checkpoint(folder, config.fingerprint, kept, optimizer)
@@ -151,7 +156,7 @@ def train(
         data = read_pixels(parts.training, config.photo.size, config.sketch.size, cache, events.reading)
         if progress.step == 0:
             for encoders in [module for module in (model, average) if module is not None]:
-                _settle(encoders, exported, data)
+                _recalibrate(encoders, exported, data)
         objective = Objective(config, model, data, memory, cache, events.reading)
         held, held_sides = None, None
         if parts.validation.sketches:
@@ -172,7 +177,7 @@ def train(
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         mean = workers.average_gradients(model, loss)
-        nn.utils.clip_grad_norm_(model.parameters(), config.clip)
+        nn.utils.clip_grad_norm_(model.parameters(), config.gradient_clip_norm)
         optimizer.step()
         workers.average_statistics(model)
         if average is not None:
@@ -180,7 +185,8 @@ def train(
         recent.append(float(mean))
         if not math.isfinite(recent[-1]):
             raise TrainingError(
-                f"{config.name}: the loss is {recent[-1]} at step {number + 1}.", remedy="Lower learning_rate, or clip."
+                f"{config.name}: the loss is {recent[-1]} at step {number + 1}.",
+                remedy="Lower learning_rate, or gradient_clip_norm.",
             )
         progress.step += 1
         events.step(progress.step, recent[-1])
@@ -203,12 +209,12 @@ def train(
     return progress
 
 
-def _settle(model: DualEncoder, exported: list[BranchName], data: TrainingSet) -> None:
+def _recalibrate(model: DualEncoder, exported: list[BranchName], data: TrainingSet) -> None:
     """Measure the statistics of encoders that come from a model package, if any of their stages train on."""
     for side in exported:
         if any(parameter.requires_grad for parameter in model.side(side).parameters()):
             pixels = data.sketch_pixels if side == "sketch" else data.photo_pixels
-            settle(model.side(side), torch.from_numpy(pixels[:: max(1, len(pixels) // 128)]))
+            recalibrate_batch_norm(model.side(side), torch.from_numpy(pixels[:: max(1, len(pixels) // 128)]))
 
 
 @torch.no_grad()
@@ -281,7 +287,7 @@ def _groups(model: DualEncoder, config: TrainConfig) -> list[dict[str, Any]]:
     return [
         {
             "params": parameters,
-            "peak": config.learning_rate * (config.backbone_rate if backbone else 1.0),
+            "peak": config.learning_rate * (config.learning_rate_multiplier if backbone else 1.0),
             "weight_decay": config.weight_decay if matrix else 0.0,
         }
         for (backbone, matrix), parameters in sorted(groups.items())

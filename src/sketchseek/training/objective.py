@@ -112,7 +112,7 @@ class Objective:
     ) -> Tensor:
         """One term: pairs are a sketch and its own photo, or a sketch and every photo of its category."""
         data, positions = self._data, batch.photos
-        if term.memory and self._memory is not None:
+        if term.cross_batch_memory and self._memory is not None:
             remembered, others = self._memory.others(positions)
             photos, positions = torch.cat([photos, remembered]), np.concatenate([positions, others])
         if term.pairs == "photo":

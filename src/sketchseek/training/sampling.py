@@ -96,7 +96,7 @@ class CategorySampler:
         config = self.config
         count = min(config.categories, len(self._categories))
         photos: list[Indices] = [_some(random, self._distractors, config.distractors)]
-        traced = _some(random, self._traced, config.lines)
+        traced = _some(random, self._traced, config.pseudo_sketches)
         photos.append(self._sketch_photo[traced])
         sketches: list[Indices] = [traced]
         for category in random.choice(self._categories, count, replace=False, p=self._probability).tolist():
@@ -105,7 +105,7 @@ class CategorySampler:
             drawn = drawn[: config.photos - min(len(self._plain[category]), config.photos // 4)]
             photos += [drawn, _some(random, self._plain[category], config.photos - len(drawn), self._even[category])]
             sketches += [_some(random, self._own[int(photo)], config.sketches) for photo in drawn]
-            loose = config.loose if len(drawn) else max(config.loose, config.photos)
+            loose = config.unpaired_sketches if len(drawn) else max(config.unpaired_sketches, config.photos)
             sketches.append(_some(random, self._loose[category], loose))
         return Batch(
             np.array(list(dict.fromkeys(np.concatenate(photos).tolist())), dtype=np.int64), np.concatenate(sketches)

@@ -1,7 +1,16 @@
-// The REST API, and the two ways in which it can fail.
+// The REST API, and the two ways in which a request can fail.
 
-// The server answered that it cannot do this; the message is for people.
+/**
+ * @import { ErrorBody, Failures, Feedback, Filter, Folders, IndexingState, Libraries, Page, PhotoInfo, SearchAnswer,
+ *   Status } from "./types.d.ts"
+ */
+
+// The server answered with an error; its message is for people.
 export class ApiError extends Error {
+  /**
+   * @param {number} status
+   * @param {ErrorBody} body
+   */
   constructor(status, { type, message, remedy }) {
     super(message);
     this.status = status;
@@ -10,36 +19,54 @@ export class ApiError extends Error {
   }
 }
 
-// No answer came at all.
+// No answer came.
 export class ServerGone extends Error {}
 
-let library = ""; // name of the library that is searched; none is the server's first
+let library = ""; // name of the searched library; "" is the server's first
 
+/** @param {string} name */
 export const useLibrary = (name) => (library = name);
 
-// An address below api/, about the library that is searched.
+/**
+ * The address of a route, for the searched library.
+ *
+ * @param {string} path
+ */
 function address(path) {
   if (!library) return `api/v1/${path}`;
   return `api/v1/${path}${path.includes("?") ? "&" : "?"}library=${encodeURIComponent(library)}`;
 }
 
+/**
+ * The JSON body of an answer.
+ *
+ * @param {string} path
+ * @param {RequestInit} [options]
+ * @returns {Promise<any>}
+ */
 async function request(path, options = {}) {
   let response;
   let body;
   try {
-    response = await fetch(address(path), options);
-    body = await response.json().catch((error) => {
-      if (response.ok) throw error;
+    const answer = await fetch(address(path), options);
+    response = answer;
+    body = await answer.json().catch((error) => {
+      if (answer.ok) throw error;
       return null;
     });
   } catch (error) {
-    if (error.name === "AbortError") throw error;
-    throw new ServerGone(error.message);
+    if (error instanceof Error && error.name === "AbortError") throw error;
+    throw new ServerGone(error instanceof Error ? error.message : String(error));
   }
   if (response.ok) return body;
   throw new ApiError(response.status, body?.error ?? { type: "Unknown", message: response.statusText, remedy: "" });
 }
 
+/**
+ * @param {string} path
+ * @param {object} value
+ * @param {AbortSignal} [signal]
+ */
 const post = (path, value, signal) =>
   request(path, {
     method: "POST",
@@ -48,22 +75,37 @@ const post = (path, value, signal) =>
     signal,
   });
 
+/** @param {string} path */
 const fresh = (path) => request(path, { cache: "no-store" });
 
-// JSON from below /api: asked for, or answered to a value.
+/**
+ * JSON from a route: by GET, or by POST where there is a value.
+ *
+ * @param {string} path
+ * @param {object} [value]
+ */
 export const ask = (path, value) => (value === undefined ? request(path) : post(path, value));
 
+/** @param {string} sha256 */
 export const encoderUrl = (sha256) => address(`model/sketch.onnx?sha256=${sha256}`);
 
-// Searches: each body is the query with { k, offset, folder, after, before }.
+// Searches. Each body is the query with k, offset, folder, after and before.
+
+/** @typedef {Page & Filter} SearchBody */
+
+/** @type {(body: SearchBody & { vector?: number[] }, signal: AbortSignal) => Promise<SearchAnswer>} */
 export const searchVector = (body, signal) => post("search/vector", body, signal);
 
-export const searchDrawing = (body, signal) => post("search/sketch", body, signal);
+/** @type {(body: SearchBody & { strokes?: unknown }, signal: AbortSignal) => Promise<SearchAnswer>} */
+export const searchSketch = (body, signal) => post("search/sketch", body, signal);
 
+/** @type {(id: number, body: SearchBody, signal: AbortSignal) => Promise<SearchAnswer>} */
 export const searchPhoto = (id, body, signal) => post(`search/photo/${id}`, body, signal);
 
+/** @type {(body: SearchBody & Feedback & { photo_id?: number }, signal: AbortSignal) => Promise<SearchAnswer>} */
 export const refine = (body, signal) => post("search/refine", body, signal);
 
+/** @type {(file: File, fields: SearchBody & { kind?: string }, signal: AbortSignal) => Promise<SearchAnswer>} */
 export function searchImage(file, fields, signal) {
   const form = new FormData();
   form.append("image", file, file.name || "picture");
@@ -73,27 +115,39 @@ export function searchImage(file, fields, signal) {
   return request("search/image", { method: "POST", body: form, signal });
 }
 
+/** @type {(id: number, signal: AbortSignal) => Promise<PhotoInfo>} */
 export const photo = (id, signal) => request(`photos/${id}`, { signal });
 
+/** @param {number} id */
 export const openFolder = (id) => post(`photos/${id}/open`, {});
 
+/** @type {(id: number, size: number) => string} */
 export const thumbnailUrl = (id, size) => address(`photos/${id}/thumbnail?size=${size}`);
 
-export const fileUrl = (id, { download = false } = {}) => address(`photos/${id}/file${download ? "?download=true" : ""}`);
+/** @type {(id: number, options?: { download?: boolean }) => string} */
+export const fileUrl = (id, { download = false } = {}) =>
+  address(`photos/${id}/file${download ? "?download=true" : ""}`);
 
 // The library.
+
+/** @type {() => Promise<Status>} */
 export const status = () => fresh("status");
 
+/** @type {() => Promise<Libraries>} */
 export const libraries = () => fresh("libraries");
 
+/** @type {() => Promise<Failures>} */
 export const failures = () => fresh("failures?limit=500");
 
+/** @type {(below?: string) => Promise<Folders>} */
 export const folders = (below) => fresh(below ? `folders?below=${encodeURIComponent(below)}` : "folders");
 
+/** @param {string} folder */
 export const addFolder = (folder) => post("folders", { folder });
 
 export const sync = () => post("sync", {});
 
+/** @type {() => Promise<IndexingState>} */
 export const indexing = () => fresh("indexing");
 
 export const stopIndexing = () => post("indexing/stop", {});

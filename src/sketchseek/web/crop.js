@@ -1,23 +1,41 @@
-// A part of a picture, chosen by dragging over it or with the keyboard.
+// Selects a part of a picture, by dragging over it or with the keyboard.
 
-const LEAST = 0.03; // of the picture: a smaller drag is a click, which chooses all of it
-const STEP = 0.02; // that an arrow moves or, with Shift, resizes the part
+import { context2d } from "./elements.js";
 
+/** @import { Box } from "./types.d.ts" */
+
+const LEAST = 0.03; // fraction of the picture: a smaller drag is a click, which selects all of it
+const STEP = 0.02; // fraction of the picture that an arrow key moves or, with Shift, resizes the part
+
+/** @type {Record<string, [number, number]>} */
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 export class Crop extends EventTarget {
-  // Event: "change", when the part is another for good. layer: lies over the picture and gets the pointer; frame: shows
-  // the part; picture: a canvas that fills the layer as `object-fit: contain` does.
+  /**
+   * Event: "change", when another part has been selected.
+   *
+   * @param {object} elements
+   * @param {HTMLElement} elements.layer lies over the picture and receives the pointer
+   * @param {HTMLElement} elements.frame shows the part
+   * @param {HTMLCanvasElement} elements.picture fills the layer as `object-fit: contain` does
+   */
   constructor({ layer, frame, picture }) {
     super();
     this.layer = layer;
     this.frame = frame;
     this.picture = picture;
-    this.part = null; // [left, top, right, bottom] as fractions of the picture, or null for all of it
-    this.start = null;
+    /** @type {Box | null} */
+    this.part = null; // fractions of the picture; null for all of it
+    /** @type {Box | null} */
+    this.before = null; // the part before dragging
+    /** @type {[number, number] | null} */
+    this.start = null; // of dragging
+    /** @type {number | undefined} */
+    this.rest = undefined;
     layer.addEventListener("pointerdown", (event) => this.#down(event));
     layer.addEventListener("pointermove", (event) => this.#move(event));
-    for (const end of ["pointerup", "pointercancel"]) layer.addEventListener(end, () => this.#up());
+    for (const end of /** @type {const} */ (["pointerup", "pointercancel"]))
+      layer.addEventListener(end, () => this.#up());
     layer.addEventListener("keydown", (event) => this.#key(event));
     new ResizeObserver(() => this.#show()).observe(layer);
   }
@@ -26,13 +44,18 @@ export class Crop extends EventTarget {
     return !this.layer.hidden;
   }
 
+  /** @param {boolean} on */
   turn(on) {
     this.layer.hidden = !on;
     this.part = null;
     this.#show();
   }
 
-  // The part of the picture, as a file.
+  /**
+   * The part of the picture, as a file.
+   *
+   * @param {string} name
+   */
   async file(name) {
     const { width, height } = this.picture;
     const [left, top, right, bottom] = this.part ?? [0, 0, 1, 1];
@@ -40,23 +63,31 @@ export class Crop extends EventTarget {
     canvas.width = Math.max(1, Math.round((right - left) * width));
     canvas.height = Math.max(1, Math.round((bottom - top) * height));
     const [x, y] = [left * width, top * height];
-    canvas.getContext("2d").drawImage(this.picture, x, y, canvas.width, canvas.height, 0, 0, canvas.width, canvas.height);
+    context2d(canvas).drawImage(this.picture, x, y, canvas.width, canvas.height, 0, 0, canvas.width, canvas.height);
+    /** @type {Blob | null} */
     const blob = await new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
+    if (!blob) throw new Error("the browser cannot write this part as PNG");
     return new File([blob], name, { type: "image/png" });
   }
 
-  // Where the picture lies in the layer, in pixels.
+  // Position and size of the picture in the layer, in pixels.
   #box() {
     const layer = this.layer.getBoundingClientRect();
     return { left: layer.left, top: layer.top, ...contained(this.picture, layer) };
   }
 
+  /**
+   * @param {PointerEvent} event
+   * @returns {[number, number]}
+   */
   #place(event) {
     const { left, top, x, y, width, height } = this.#box();
+    /** @param {number} value */
     const within = (value) => Math.min(1, Math.max(0, value));
     return [within((event.clientX - left - x) / width), within((event.clientY - top - y) / height)];
   }
 
+  /** @param {PointerEvent} event */
   #down(event) {
     if (event.button !== 0 || !event.isPrimary) return;
     this.layer.setPointerCapture(event.pointerId);
@@ -64,6 +95,7 @@ export class Crop extends EventTarget {
     this.before = this.part;
   }
 
+  /** @param {PointerEvent} event */
   #move(event) {
     if (!this.start) return;
     const [[ax, ay], [bx, by]] = [this.start, this.#place(event)];
@@ -80,6 +112,7 @@ export class Crop extends EventTarget {
     if (this.part || this.before) this.dispatchEvent(new Event("change"));
   }
 
+  /** @param {KeyboardEvent} event */
   #key(event) {
     const way = ARROWS[event.key];
     if (!way || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -102,16 +135,31 @@ export class Crop extends EventTarget {
   }
 }
 
-// Where `object-fit: contain` puts a picture in a box: { x, y, width, height }.
+/** @typedef {{ width: number, height: number }} Size */
+
+/**
+ * Where `object-fit: contain` puts a picture in a box.
+ *
+ * @param {Size} picture
+ * @param {Size} box
+ */
 export function contained(picture, box) {
   const scale = Math.min(box.width / picture.width, box.height / picture.height);
   const [width, height] = [picture.width * scale, picture.height * scale];
   return { x: (box.width - width) / 2, y: (box.height - height) / 2, width, height };
 }
 
-// A part a step further in a direction, or with its right and lower edges there: never beyond the picture, never nothing.
+/**
+ * A part moved by a step, or resized at its right and lower edges. It stays within the picture and is never empty.
+ *
+ * @param {Box} part
+ * @param {[number, number]} direction
+ * @param {boolean} resize
+ * @returns {Box}
+ */
 export function moved([left, top, right, bottom], [dx, dy], resize) {
   const [x, y] = [dx * STEP, dy * STEP];
+  /** @type {(value: number, low: number, high: number) => number} */
   const limit = (value, low, high) => Math.min(high, Math.max(low, value));
   if (resize) return [left, top, limit(right + x, left + LEAST, 1), limit(bottom + y, top + LEAST, 1)];
   const [byX, byY] = [limit(x, -left, 1 - right), limit(y, -top, 1 - bottom)];

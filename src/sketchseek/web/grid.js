@@ -1,23 +1,44 @@
-// The grid of results: places stay where they are, and a new photo fades in over the old one once it is decoded. Only
-// the tiles near the window exist, so that a hundred thousand results scroll like a hundred.
+// The grid of results. Tiles keep their places, and a new photo fades in over the old one when it is decoded. Only tiles near
+// the window exist, so that a hundred thousand results scroll as smoothly as a hundred.
 
 import { thumbnailUrl } from "./api.js";
 import { heightOf, layoutOf, placeOf, rangeOf, sizeFor } from "./layout.js";
 import { texts } from "./texts.js";
 import { ThumbnailQueue } from "./thumbnails.js";
 
-const FADED = 200; // milliseconds after which a photo that was faded over can go
+/** @import { Result } from "./types.d.ts" */
+
+const FADED = 200; // milliseconds after which a covered photo can be removed
+
+/**
+ * A tile and its parts.
+ *
+ * @typedef {object} Tile
+ * @property {HTMLLIElement} item
+ * @property {HTMLButtonElement} photo
+ * @property {HTMLElement} caption
+ * @property {HTMLButtonElement[]} marks
+ * @property {(() => void) | null} stopLoading
+ */
 
 export class Grid {
-  // results.at(index), results.total: what there is; onOpen(index): one is chosen; onMark(result, right): one is marked;
-  // onNeed(from, to): these can be seen; markOf(id): true, false or undefined.
+  /**
+   * @param {HTMLElement} list
+   * @param {object} options
+   * @param {{ at: (index: number) => Result | undefined, total: number }} options.results
+   * @param {(index: number) => void} options.onOpen a result was chosen
+   * @param {(result: Result, right: boolean) => void} options.onMark a result was marked
+   * @param {(from: number, to: number) => void} options.onNeed these results are visible
+   * @param {(id: number) => boolean | undefined} options.markOf
+   */
   constructor(list, { results, onOpen, onMark, onNeed, markOf }) {
     this.list = list;
     this.results = results;
     this.handlers = { onOpen, onMark, onNeed, markOf };
     this.queue = new ThumbnailQueue();
-    this.tiles = new Map(); // index to its element
-    this.stop = 0; // the tile that Tab reaches; arrows move it
+    /** @type {Map<number, Tile>} */
+    this.tiles = new Map(); // by index
+    this.stop = 0; // the tile that Tab reaches; arrow keys move it
     this.layout = layoutOf(1, 1);
     list.addEventListener("click", (event) => this.#click(event));
     list.addEventListener("keydown", (event) => this.#key(event));
@@ -36,19 +57,20 @@ export class Grid {
     new ResizeObserver(() => this.#arrange()).observe(list);
   }
 
-  // How many tiles the window has room for.
+  // How many tiles fit into the window.
   get room() {
     const [from, to] = rangeOf(this.layout, Infinity, 0, innerHeight);
     return to - from;
   }
 
-  // There are other results, or more: show them where they belong.
+  // Shows the results after they changed.
   show() {
     this.stop = Math.max(0, Math.min(this.stop, this.results.total - 1));
     this.list.style.blockSize = `${heightOf(this.layout, this.results.total)}px`;
     this.#render(true);
   }
 
+  /** @param {number} index */
   focus(index) {
     if (index >= this.results.total) return;
     this.#moveStop(index);
@@ -57,10 +79,10 @@ export class Grid {
     if (top < 0) scrollBy(0, top - this.layout.gap);
     else if (top + this.layout.row > innerHeight) scrollBy(0, top + this.layout.row - innerHeight);
     this.#render();
-    this.tiles.get(index)?.firstElementChild.focus({ preventScroll: true });
+    this.tiles.get(index)?.photo.focus({ preventScroll: true });
   }
 
-  // The size of the window changed: every tile has another place.
+  // Moves every tile after the window's size changed.
   #arrange() {
     this.layout = layoutOf(this.list.clientWidth, innerWidth);
     for (const [index, tile] of this.tiles) this.#put(tile, index);
@@ -73,50 +95,52 @@ export class Grid {
     const [from, to] = rangeOf(layout, results.total, top, innerHeight);
     for (const [index, tile] of tiles) {
       const seen = index >= from && index < to;
-      if (seen || (index < results.total && tile.contains(document.activeElement))) continue;
+      if (seen || (index < results.total && tile.item.contains(document.activeElement))) continue;
       tile.stopLoading?.();
-      tile.remove();
+      tile.item.remove();
       tiles.delete(index);
     }
-    let after = null; // reading goes by rank, so elements are in that order
+    /** @type {HTMLElement | null} */
+    let after = null; // elements are in the order of ranks, for screen readers
     for (let index = to - 1; index >= from; index--) {
-      let tile = tiles.get(index);
-      const made = !tile;
-      if (made) {
-        tile = newTile();
+      const known = tiles.get(index);
+      const tile = known ?? newTile();
+      if (!known) {
         tiles.set(index, tile);
         this.#put(tile, index);
-        this.list.insertBefore(tile, after);
+        this.list.insertBefore(tile.item, after);
       }
-      after = tile;
-      if (made || anew || tile.dataset.id === "") this.#fill(tile, index);
+      after = tile.item;
+      if (!known || anew || tile.item.dataset.id === "") this.#fill(tile, index);
     }
     if (to > from) this.handlers.onNeed(from, to);
   }
 
-  #put(tile, index) {
+  /** @type {(tile: Tile, index: number) => void} */
+  #put({ item }, index) {
     const [x, y] = placeOf(this.layout, index);
-    tile.dataset.index = index;
-    tile.style.insetInlineStart = `${x}px`;
-    tile.style.insetBlockStart = `${y}px`;
-    tile.style.inlineSize = tile.style.blockSize = `${this.layout.tile}px`;
+    item.dataset.index = String(index);
+    item.style.insetInlineStart = `${x}px`;
+    item.style.insetBlockStart = `${y}px`;
+    item.style.inlineSize = item.style.blockSize = `${this.layout.tile}px`;
   }
 
+  /** @type {(tile: Tile, index: number) => void} */
   #fill(tile, index) {
     const result = this.results.at(index);
-    const [photo, caption] = [tile.firstElementChild, tile.querySelector(".caption")];
-    tile.ariaPosInSet = String(index + 1);
-    tile.ariaSetSize = String(this.results.total);
+    const { item, photo, caption } = tile;
+    item.ariaPosInSet = String(index + 1);
+    item.ariaSetSize = String(this.results.total);
     photo.tabIndex = index === this.stop ? 0 : -1;
-    photo.ariaDisabled = String(!result); // not disabled: the arrows may come before the result does
+    photo.ariaDisabled = String(!result); // not disabled: the focus may come before the result
     photo.ariaLabel = result ? texts.result(index + 1, result.name, this.handlers.markOf(result.id)) : texts.coming;
     photo.title = result?.path ?? "";
     caption.textContent = result?.name ?? "";
     this.#mark(tile, result);
     const id = result ? String(result.id) : "";
-    if (tile.dataset.id === id) return;
-    tile.dataset.id = id;
-    tile.stopLoading?.(); // what was overtaken
+    if (item.dataset.id === id) return;
+    item.dataset.id = id;
+    tile.stopLoading?.();
     tile.stopLoading = null;
     if (!result) {
       for (const old of photo.querySelectorAll("img, .missing")) old.remove();
@@ -129,28 +153,31 @@ export class Grid {
     });
   }
 
+  /** @type {(tile: Tile, result: Result | undefined) => void} */
   #mark(tile, result) {
     const mark = result && this.handlers.markOf(result.id);
-    tile.classList.toggle("right", mark === true);
-    for (const button of tile.querySelectorAll(".mark")) {
+    tile.item.classList.toggle("right", mark === true);
+    for (const button of tile.marks) {
       const right = button.dataset.right === "true";
       button.hidden = !result;
-      button.tabIndex = tile.firstElementChild.tabIndex;
+      button.tabIndex = tile.photo.tabIndex;
       button.ariaPressed = String(mark === right);
       button.ariaLabel = button.title = result ? texts.mark(result.name, right) : "";
     }
   }
 
+  /** @param {number} index */
   #moveStop(index) {
     if (Number.isNaN(index) || index === this.stop) return;
     for (const [at, tile] of this.tiles) {
-      for (const button of tile.querySelectorAll("button")) button.tabIndex = at === index ? 0 : -1;
+      for (const button of [tile.photo, ...tile.marks]) button.tabIndex = at === index ? 0 : -1;
     }
     this.stop = index;
   }
 
+  /** @param {MouseEvent} event */
   #click(event) {
-    const button = event.target.closest("button");
+    const button = event.target instanceof Element ? event.target.closest("button") : null;
     const index = indexOf(event.target);
     const result = this.results.at(index);
     if (!button || !result) return;
@@ -158,6 +185,7 @@ export class Grid {
     else this.handlers.onOpen(index);
   }
 
+  /** @param {KeyboardEvent} event */
   #key(event) {
     const at = indexOf(event.target);
     const result = this.results.at(at);
@@ -165,7 +193,15 @@ export class Grid {
     const { columns, row } = this.layout;
     const start = getComputedStyle(this.list).direction === "rtl" ? -1 : 1;
     const page = columns * Math.max(1, Math.floor(innerHeight / row) - 1);
-    const steps = { ArrowRight: start, ArrowLeft: -start, ArrowDown: columns, ArrowUp: -columns, PageDown: page, PageUp: -page };
+    /** @type {Record<string, number>} */
+    const steps = {
+      ArrowRight: start,
+      ArrowLeft: -start,
+      ArrowDown: columns,
+      ArrowUp: -columns,
+      PageDown: page,
+      PageUp: -page,
+    };
     const last = this.results.total - 1;
     if (event.key === "+" || event.key === "-") {
       if (result) this.handlers.onMark(result, event.key === "+");
@@ -184,10 +220,12 @@ export class Grid {
   }
 }
 
-const indexOf = (element) => Number(element.closest("li")?.dataset.index ?? NaN);
+/** @param {EventTarget | null} target */
+const indexOf = (target) => Number((target instanceof Element && target.closest("li")?.dataset.index) || NaN);
 
+/** @returns {Tile} */
 function newTile() {
-  const tile = document.createElement("li");
+  const item = document.createElement("li");
   const photo = document.createElement("button");
   photo.type = "button";
   photo.className = "photo";
@@ -195,10 +233,12 @@ function newTile() {
   caption.className = "caption";
   caption.setAttribute("aria-hidden", "true");
   photo.append(caption);
-  tile.append(photo, markButton(true), markButton(false));
-  return tile;
+  const marks = [markButton(true), markButton(false)];
+  item.append(photo, ...marks);
+  return { item, photo, caption, marks, stopLoading: null };
 }
 
+/** @param {boolean} right */
 function markButton(right) {
   const button = document.createElement("button");
   button.type = "button";
@@ -208,6 +248,7 @@ function markButton(right) {
   return button;
 }
 
+/** @type {(photo: HTMLElement, shown: HTMLElement) => void} */
 function fadeIn(photo, shown) {
   const old = [...photo.querySelectorAll("img, .missing")];
   shown.classList.add("coming");

@@ -1,18 +1,27 @@
-// Drawing with the keyboard: arrows move a pen over the sheet, Space puts it down and lifts it.
+// Sketching with the keyboard: arrow keys move a pen over the sheet, Space puts it down and lifts it.
 
 import { UNITS } from "./strokes.js";
 
-const STEP = 25; // units that an arrow moves the pen
-const SMALL = 5; // and with Shift
+/** @import { Paper } from "./paper.js" */
+
+const STEP = 25; // units that an arrow key moves the pen
+const SMALL = 5; // with Shift
+
+/** @type {Record<string, [number, number]>} */
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 export class KeyPen {
-  // cursor: an element over the sheet that shows where the pen is; onLift(down) hears whether the pen is on the paper.
+  /**
+   * @param {Paper} paper
+   * @param {HTMLElement} cursor over the sheet, shows where the pen is
+   * @param {(down: boolean) => void} onLift the pen was put down or lifted
+   */
   constructor(paper, cursor, onLift) {
     this.paper = paper;
     this.cursor = cursor;
     this.onLift = onLift;
-    this.place = [UNITS / 2, UNITS / 2];
+    this.x = UNITS / 2;
+    this.y = UNITS / 2;
     this.down = false;
     paper.canvas.addEventListener("keydown", (event) => this.#key(event));
     paper.canvas.addEventListener("blur", () => this.#lift());
@@ -20,18 +29,20 @@ export class KeyPen {
     this.#show();
   }
 
+  /** @param {KeyboardEvent} event */
   #key(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const way = ARROWS[event.key];
     if (way) {
       const step = event.shiftKey ? SMALL : STEP;
-      this.place = this.place.map((value, axis) => Math.min(UNITS, Math.max(0, value + way[axis] * step)));
-      if (this.down) this.paper.extend([...this.place, 0.5]);
+      this.x = Math.min(UNITS, Math.max(0, this.x + way[0] * step));
+      this.y = Math.min(UNITS, Math.max(0, this.y + way[1] * step));
+      if (this.down) this.paper.extend([this.x, this.y, 0.5]);
     } else if (event.key === " " || event.key === "Enter") {
       if (this.down) this.#lift();
       else if (!this.paper.busy) {
         this.down = true;
-        this.paper.begin([...this.place, 0.5]);
+        this.paper.begin([this.x, this.y, 0.5]);
         this.onLift(true);
       }
     } else if (event.key === "Escape" && this.down) {
@@ -52,8 +63,8 @@ export class KeyPen {
   }
 
   #show() {
-    this.cursor.style.left = `${(100 * this.place[0]) / UNITS}%`;
-    this.cursor.style.top = `${(100 * this.place[1]) / UNITS}%`;
+    this.cursor.style.left = `${(100 * this.x) / UNITS}%`;
+    this.cursor.style.top = `${(100 * this.y) / UNITS}%`;
     this.cursor.classList.toggle("down", this.down);
   }
 }

@@ -1,9 +1,17 @@
-// Where the tiles of the grid lie, and which of them can be seen: arithmetic alone.
+// Positions of the grid's tiles, and which of them are visible. Only arithmetic, no elements.
 
-const PHONE = 800; // pixels of the window below which tiles are small
-const BEYOND = 1.5; // rows above and below the window that are there too, so that scrolling meets them
+const PHONE = 800; // width of the window in pixels up to which tiles are small
+const BEYOND = 1.5; // rows above and below the window that exist too, so that scrolling meets them
 
-// A grid of `width` pixels in a window of `viewport` pixels: { columns, tile, gap, row }.
+/** @typedef {{ columns: number, tile: number, gap: number, row: number }} Layout lengths in pixels */
+
+/**
+ * The layout of a grid of `width` pixels in a window of `viewport` pixels.
+ *
+ * @param {number} width
+ * @param {number} viewport
+ * @returns {Layout}
+ */
 export function layoutOf(width, viewport) {
   const phone = viewport <= PHONE;
   const gap = phone ? 8 : 12;
@@ -13,16 +21,31 @@ export function layoutOf(width, viewport) {
   return { columns, tile, gap, row: tile + gap };
 }
 
+/** @type {(layout: Layout, total: number) => number} */
 export const heightOf = ({ columns, row, gap }, total) => Math.max(0, Math.ceil(total / columns) * row - gap);
 
-// The indexes [from, to) of tiles that may be seen; top: the grid's upper edge in the window, negative when scrolled.
+/**
+ * The indexes [from, to) of tiles in or near the window. `top` is the grid's upper edge in the window, negative when
+ * scrolled.
+ *
+ * @param {Layout} layout
+ * @param {number} total
+ * @param {number} top
+ * @param {number} height
+ * @returns {[number, number]}
+ */
 export function rangeOf({ columns, row }, total, top, height) {
   const first = Math.max(0, Math.floor(-top / row - BEYOND));
   const last = Math.ceil((height - top) / row + BEYOND);
   return [Math.min(total, first * columns), Math.min(total, Math.max(0, last) * columns)];
 }
 
+/** @type {(layout: Layout, index: number) => [number, number]} */
 export const placeOf = ({ columns, row }, index) => [(index % columns) * row, Math.floor(index / columns) * row];
 
-// The smallest thumbnail that is sharp at so many pixels of the screen.
+/**
+ * The smallest thumbnail that is sharp at this many pixels of the screen.
+ *
+ * @param {number} pixels
+ */
 export const sizeFor = (pixels) => [160, 320, 640].find((size) => size >= 0.94 * pixels) ?? 640;

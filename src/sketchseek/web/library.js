@@ -1,44 +1,47 @@
-// The library: what is indexed, how far indexing is, what failed, and adding folders.
+// The library panel: what is indexed, the progress of indexing, failures, and adding folders.
 
 import * as api from "./api.js";
+import { button, byId, messageOf } from "./elements.js";
 import { texts } from "./texts.js";
 
-/** @type {(id: string) => any} */
-const byId = (id) => document.getElementById(id);
+/** @import { Failures, IndexingState, Status } from "./types.d.ts" */
 
-// The state of indexing, as the server pushes it. A connection is kept only while somebody looks or something runs:
-// browsers have few to each server.
+// The state of indexing, pushed by the server. The connection is open only while the panel is open or indexing runs, because
+// browsers allow few connections to a server.
 export class Progress {
-  // onState({ running, library, progress, report, stopped, error }) hears every change.
+  /** @param {(state: IndexingState) => void} onState */
   constructor(onState) {
     this.onState = onState;
+    /** @type {EventSource | null} */
     this.source = null;
     this.watched = false;
     this.running = false;
     document.addEventListener("visibilitychange", () => this.#settle());
   }
 
-  // Look whether something runs, once; follow it if so.
+  // Asks once whether indexing runs, and follows it if so.
   async look() {
     this.#take(await api.indexing());
   }
 
+  /** @param {boolean} watched */
   watch(watched) {
     this.watched = watched;
     this.#settle();
   }
 
   #settle() {
-    const wanted = (this.watched || this.running) && !document.hidden;
-    if (wanted && !this.source) {
-      this.source = new EventSource(api.progressUrl()); // connects again by itself
+    const needed = (this.watched || this.running) && !document.hidden;
+    if (needed && !this.source) {
+      this.source = new EventSource(api.progressUrl()); // reconnects by itself
       this.source.addEventListener("message", ({ data }) => this.#take(JSON.parse(data)));
-    } else if (!wanted && this.source) {
+    } else if (!needed && this.source) {
       this.source.close();
       this.source = null;
     }
   }
 
+  /** @param {IndexingState} state */
   #take(state) {
     this.running = state.running;
     this.onState(state);
@@ -46,7 +49,12 @@ export class Progress {
   }
 }
 
-// What a state of indexing says, and how much is done, from 0 to 1, where that is known.
+/**
+ * The text for a state of indexing, and the finished fraction where it is known.
+ *
+ * @param {IndexingState} state
+ * @returns {{ text: string, fraction?: number, wrong?: boolean }}
+ */
 export function describe({ running, progress, report, stopped, error }) {
   if (!running) {
     if (error) return { text: error.message, wrong: true };
@@ -55,26 +63,37 @@ export function describe({ running, progress, report, stopped, error }) {
   }
   if (!progress) return { text: texts.starting };
   if (progress.stage === "scan") return { text: texts.scanning(progress.done) };
-  if (progress.stage === "index") return { text: texts.building, part: 1 };
-  const part = progress.total ? progress.done / progress.total : 0;
-  return { text: texts.embedding(progress.done, progress.total), part };
+  if (progress.stage === "index") return { text: texts.building, fraction: 1 };
+  const fraction = progress.total ? progress.done / progress.total : 0;
+  return { text: texts.embedding(progress.done, progress.total), fraction };
 }
 
 export class LibraryPanel {
-  // onChanged(status): the library holds other photos now; onStatus(status): as it is.
+  /**
+   * @param {object} handlers
+   * @param {(status: Status) => void} handlers.onChanged photos were added or removed
+   * @param {(status: Status) => void} handlers.onStatus
+   */
   constructor({ onChanged, onStatus }) {
-    this.dialog = byId("panel");
+    this.dialog = byId("panel", HTMLDialogElement);
     this.handlers = { onChanged, onStatus };
     this.progress = new Progress((state) => this.#showProgress(state));
+    /** @type {IndexingState | null} */
     this.state = null;
     this.turn = 0;
+    this.browsing = 0;
+    this.refreshing = false;
+    /** @type {string | null} */
+    this.folder = null; // whose subfolders are listed; null for the roots
+    /** @type {(string | undefined)[]} */
+    this.above = []; // for "Up"
     byId("library").addEventListener("click", () => this.show());
     byId("panel-close").addEventListener("click", () => this.dialog.close());
     this.dialog.addEventListener("click", (event) => event.target === this.dialog && this.dialog.close());
     this.dialog.addEventListener("close", () => this.progress.watch(false));
     byId("sync").addEventListener("click", () => this.#do(api.sync()));
     byId("stop").addEventListener("click", () => this.#do(api.stopIndexing()));
-    byId("add").addEventListener("click", () => this.#do(api.addFolder(this.folder)));
+    byId("add").addEventListener("click", () => this.#do(api.addFolder(this.folder ?? "")));
     byId("up").addEventListener("click", () => this.#browse(this.above.pop()));
   }
 
@@ -94,7 +113,7 @@ export class LibraryPanel {
     const turn = ++this.turn;
     try {
       const [status, failures] = await Promise.all([api.status(), api.failures()]);
-      if (turn !== this.turn) return; // of another library, or older
+      if (turn !== this.turn) return; // of another library, or outdated
       const { library } = status;
       byId("panel-name").textContent = status.name;
       byId("panel-path").textContent = library.path;
@@ -107,10 +126,11 @@ export class LibraryPanel {
       this.#showFailures(failures);
       this.handlers.onStatus(status);
     } catch (error) {
-      this.#wrong(error);
+      this.#showError(error);
     }
   }
 
+  /** @param {Failures} answer */
   #showFailures({ total, failures }) {
     byId("failures").hidden = total === 0;
     byId("failures-summary").textContent = texts.failures(total);
@@ -126,24 +146,27 @@ export class LibraryPanel {
     byId("failures-list").replaceChildren(...items);
   }
 
+  /** @param {IndexingState} state */
   #showProgress(state) {
     const before = this.state;
     this.state = state;
-    const { text, part, wrong } = describe(state);
+    const { text, fraction, wrong } = describe(state);
     byId("progress").hidden = text === "";
     byId("progress-text").textContent = text;
     byId("progress-text").classList.toggle("wrong", Boolean(wrong));
     byId("progress-remedy").textContent = state.error?.remedy ?? "";
     byId("progress-library").textContent = state.library ?? "";
     byId("progress-bar").hidden = !state.running;
-    if (part === undefined) byId("progress-bar").removeAttribute("value");
-    else byId("progress-bar").value = part;
+    const bar = byId("progress-bar", HTMLProgressElement);
+    if (fraction === undefined) bar.removeAttribute("value");
+    else bar.value = fraction;
     byId("stop").hidden = !state.running;
-    byId("sync").disabled = byId("add").disabled = state.running;
+    button("sync").disabled = button("add").disabled = state.running;
     byId("running").hidden = !state.running;
-    byId("running").textContent = texts.progress(Math.round(100 * (part ?? 0)));
+    byId("running").textContent = texts.progress(Math.round(100 * (fraction ?? 0)));
+    /** @param {IndexingState | null} one */
     const saved = (one) => one?.progress?.indexed ?? 0;
-    if (state.running && !before?.running) byId("progress").scrollIntoView({ block: "nearest" }); // above a long list
+    if (state.running && !before?.running) byId("progress").scrollIntoView({ block: "nearest" }); // it is above a long list
     if (before?.running && !state.running) this.#changed();
     else if (state.running && saved(state) !== saved(before)) this.#refresh();
   }
@@ -153,25 +176,29 @@ export class LibraryPanel {
     try {
       this.handlers.onChanged(await api.status());
     } catch {
-      // The next search says so.
+      // The next search shows the error.
     }
   }
 
   async #refresh() {
-    if (this.refreshing) return; // the next step tells
+    if (this.refreshing) return; // the next step updates it
     this.refreshing = true;
     try {
       this.handlers.onStatus(await api.status());
     } catch {
-      // As above.
+      // As in #changed.
     } finally {
       this.refreshing = false;
     }
   }
 
-  // List the folders in one, or the roots.
+  /**
+   * Lists the folders in one, or the roots.
+   *
+   * @param {string} [path]
+   */
   async #browse(path) {
-    const turn = (this.browsing = (this.browsing ?? 0) + 1);
+    const turn = ++this.browsing;
     const focused = byId("adding").contains(document.activeElement);
     try {
       const answer = await api.folders(path);
@@ -196,29 +223,37 @@ export class LibraryPanel {
         return one;
       });
       byId("folder-list").replaceChildren(...items);
-      if (focused) (items[0]?.firstElementChild ?? byId("add")).focus(); // what had it is gone
+      if (focused) (items[0]?.querySelector("button") ?? byId("add")).focus(); // the focused button is gone
     } catch (error) {
-      this.#wrong(error);
+      this.#showError(error);
     }
   }
 
+  /**
+   * Shows an action's error, if any.
+   *
+   * @param {Promise<unknown>} asked
+   */
   async #do(asked) {
     byId("panel-error").hidden = true;
     try {
       await asked;
     } catch (error) {
-      this.#wrong(error);
+      this.#showError(error);
     }
   }
 
-  #wrong(error) {
+  /** @param {unknown} error */
+  #showError(error) {
     const gone = error instanceof api.ServerGone;
-    const text = gone ? texts.serverGone : [error.message, error.remedy].filter(Boolean).join(" ");
+    const remedy = error instanceof api.ApiError ? error.remedy : "";
+    const text = gone ? texts.serverGone : [messageOf(error), remedy].filter(Boolean).join(" ");
     byId("panel-error").textContent = text || texts.serverFailed;
     byId("panel-error").hidden = false;
   }
 }
 
+/** @type {(kind: string, text: string) => HTMLLIElement} */
 function item(kind, text) {
   const one = document.createElement("li");
   const inner = document.createElement(kind);

@@ -1,38 +1,55 @@
-// Results that were marked as right or wrong, and the strip that shows them.
+// Feedback on results, positive (right) or negative (wrong), and the strip of photos that shows it.
 
 import { thumbnailUrl } from "./api.js";
 import { texts } from "./texts.js";
+
+/** @import { Feedback, Result } from "./types.d.ts" */
 
 export class Marks extends EventTarget {
   // Event: "change".
   constructor() {
     super();
-    this.marked = new Map(); // id to { result, right }
+    /** @type {Map<number, { result: Result, right: boolean }>} */
+    this.marked = new Map(); // by id
   }
 
   get size() {
     return this.marked.size;
   }
 
-  // For the API.
+  /**
+   * The feedback as the API takes it.
+   *
+   * @returns {Feedback}
+   */
   ids() {
+    /** @param {boolean} right */
     const of = (right) => [...this.marked].filter(([, one]) => one.right === right).map(([id]) => id);
-    return { right: of(true), wrong: of(false) };
+    return { positive: of(true), negative: of(false) };
   }
 
-  // true: right, false: wrong, undefined: not marked.
+  /**
+   * true for right, false for wrong, undefined without a mark.
+   *
+   * @param {number} id
+   */
   of(id) {
     return this.marked.get(id)?.right;
   }
 
-  // Marking again as it is marked takes the mark away.
+  /**
+   * Marks a result; the same mark again removes it.
+   *
+   * @param {Result} result
+   * @param {boolean} right
+   */
   toggle(result, right) {
     if (this.of(result.id) === right) this.marked.delete(result.id);
     else this.marked.set(result.id, { result, right });
     this.dispatchEvent(new Event("change"));
   }
 
-  // Forget them; a new query begins with none.
+  // Removes all marks; a new query starts without any.
   clear({ quietly = false } = {}) {
     if (this.size === 0) return;
     this.marked.clear();
@@ -40,7 +57,12 @@ export class Marks extends EventTarget {
   }
 }
 
-// The marked photos as buttons that take their marks away.
+/**
+ * Shows the marked photos as buttons that remove their marks.
+ *
+ * @param {HTMLElement} list
+ * @param {Marks} marks
+ */
 export function showMarks(list, marks) {
   const items = [...marks.marked.values()].map(({ result, right }) => {
     const item = document.createElement("li");

@@ -1,47 +1,60 @@
-// The sheet of paper: strokes from mouse, pen and finger, drawn as they come.
+// The sheet of paper: turns mouse, pen and touch into strokes and draws them.
 
-import { Drawing, toApi, UNITS } from "./strokes.js";
+import { context2d } from "./elements.js";
+import { Sketch, toApi, UNITS } from "./strokes.js";
 
-const NEAR = 1.5; // points closer than this to the last are left out
+/** @import { Point, Stroke } from "./types.d.ts" */
+
+const NEAR = 1.5; // points closer than this to the last one are left out, in units
 const ERASER = 12; // radius, in units
-const PEN_ERASER = 32; // in event.buttons: a pen that is held the other way round
+const PEN_ERASER = 32; // in event.buttons: the eraser end of a pen
+
+/** @typedef {"pen" | "eraser"} Tool */
 
 export class Paper extends EventTarget {
-  // Events: "progress" while a stroke grows or the eraser goes on, "change" when the drawing changed for good.
+  /**
+   * Events: "progress" while a stroke grows or the eraser moves, "change" when the sketch has changed.
+   *
+   * @param {HTMLCanvasElement} canvas
+   */
   constructor(canvas) {
     super();
     this.canvas = canvas;
-    this.context = canvas.getContext("2d", { desynchronized: true }) ?? canvas.getContext("2d");
-    this.drawing = new Drawing();
-    this.revision = 0; // grows with every change, of the growing stroke too
-    this.tool = "pen"; // or "eraser"
+    this.context = context2d(canvas, { desynchronized: true });
+    this.sketch = new Sketch();
+    this.revision = 0; // grows with every change, also of an unfinished stroke
+    /** @type {Tool} */
+    this.tool = "pen";
     this.width = 7; // of lines, in units
-    this.current = null; // the stroke that grows
-    this.last = null; // where the eraser is
+    /** @type {Stroke | null} */
+    this.current = null; // the unfinished stroke
+    /** @type {Point | null} */
+    this.last = null; // position of the eraser
+    /** @type {number | null} */
     this.pointer = null;
     this.penSeen = 0;
     canvas.addEventListener("pointerdown", (event) => this.#down(event));
     canvas.addEventListener("pointermove", (event) => this.#move(event));
-    for (const end of ["pointerup", "pointercancel", "lostpointercapture"]) {
+    for (const end of /** @type {const} */ (["pointerup", "pointercancel", "lostpointercapture"])) {
       canvas.addEventListener(end, (event) => event.pointerId === this.pointer && this.end());
     }
-    canvas.addEventListener("contextmenu", (event) => this.busy && event.preventDefault()); // a long press draws
+    canvas.addEventListener("contextmenu", (event) => this.busy && event.preventDefault()); // a long press draws, and opens no menu
     new ResizeObserver(() => this.#resize()).observe(canvas);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.redraw());
   }
 
   get empty() {
-    return this.drawing.empty && this.current === null;
+    return this.sketch.empty && this.current === null;
   }
 
-  // A stroke or the eraser is on its way.
+  // Whether a stroke or the eraser is unfinished.
   get busy() {
     return this.current !== null || this.last !== null;
   }
 
-  // The drawing as the API takes it, the growing stroke too.
+  // The sketch as the API takes it, with the unfinished stroke.
   toStrokes() {
-    return toApi(this.current ? [...this.drawing.strokes, this.current] : this.drawing.strokes);
+    return toApi(this.current ? [...this.sketch.strokes, this.current] : this.sketch.strokes);
   }
 
   undo() {
@@ -60,11 +73,15 @@ export class Paper extends EventTarget {
     this.#edit("fit");
   }
 
-  // Put the pen, or the eraser, down at [x, y, pressure].
+  /**
+   * Puts the pen or the eraser down.
+   *
+   * @param {Point} place
+   */
   begin(place, tool = this.tool) {
     if (this.busy) return;
     if (tool === "eraser") {
-      this.drawing.beginErasing();
+      this.sketch.beginErasing();
       this.last = place;
       this.extend(place);
     } else {
@@ -74,12 +91,16 @@ export class Paper extends EventTarget {
     }
   }
 
-  // Go on to another place.
+  /**
+   * Moves the pen or the eraser on.
+   *
+   * @param {...Point} places
+   */
   extend(...places) {
     if (this.last) {
       let some = false;
       for (const place of places) {
-        some = this.drawing.erase(this.last, place, ERASER) || some;
+        some = this.sketch.erase(this.last, place, ERASER) || some;
         this.last = place;
       }
       if (some) {
@@ -90,7 +111,7 @@ export class Paper extends EventTarget {
       const { points } = this.current;
       const from = points.length;
       for (const place of places) {
-        const before = points.at(-1);
+        const before = points[points.length - 1];
         if (Math.hypot(place[0] - before[0], place[1] - before[1]) >= NEAR) points.push(place);
       }
       if (points.length === from) return;
@@ -103,12 +124,12 @@ export class Paper extends EventTarget {
     this.pointer = null;
     if (this.last) {
       this.last = null;
-      if (this.drawing.endErasing()) this.dispatchEvent(new Event("change"));
+      if (this.sketch.endErasing()) this.dispatchEvent(new Event("change"));
     } else if (this.current) {
-      this.drawing.add(this.current);
+      this.sketch.add(this.current);
       this.current = null;
       this.redraw();
-      this.dispatchEvent(new Event("change")); // of the same revision: the last "progress" knew all of it
+      this.dispatchEvent(new Event("change")); // same revision: the last "progress" had the whole stroke
     }
   }
 
@@ -116,43 +137,51 @@ export class Paper extends EventTarget {
     const { context, canvas } = this;
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.clearRect(0, 0, canvas.width, canvas.height);
-    for (const stroke of this.drawing.strokes) this.#ink(stroke, 0);
+    for (const stroke of this.sketch.strokes) this.#ink(stroke, 0);
     if (this.current) this.#ink(this.current, 0);
   }
 
+  /** @param {"undo" | "redo" | "clear" | "fit"} what */
   #edit(what) {
-    if (this.busy || !this.drawing[what]()) return;
+    if (this.busy || !this.sketch[what]()) return;
     this.redraw();
     this.#tell("change");
   }
 
+  /** @param {"progress" | "change"} what */
   #tell(what) {
     this.revision++;
     this.dispatchEvent(new Event(what));
   }
 
+  /** @param {PointerEvent} event */
   #down(event) {
     const turned = event.pointerType === "pen" && (event.buttons & PEN_ERASER) !== 0;
     if (this.busy || !(event.button === 0 || turned) || !event.isPrimary) return;
-    // A hand that rests on the screen while a pen draws is not a finger that draws.
+    // While a pen is in use, touch is a resting hand.
     if (event.pointerType === "touch" && event.timeStamp - this.penSeen < 1000 && this.penSeen > 0) return;
     event.preventDefault();
     try {
-      this.canvas.setPointerCapture(event.pointerId); // a line goes on beyond the sheet's edge
+      this.canvas.setPointerCapture(event.pointerId); // a line may leave the sheet and come back
     } catch {
-      // The pointer left before this was run: its stroke is a dot.
+      // The pointer is already gone: its stroke is a dot.
     }
     this.pointer = event.pointerId;
     this.begin(this.#place(event), turned ? "eraser" : this.tool);
   }
 
+  /** @param {PointerEvent} event */
   #move(event) {
     if (event.pointerType === "pen") this.penSeen = event.timeStamp;
     if (!this.busy || event.pointerId !== this.pointer) return;
-    const parts = event.getCoalescedEvents?.() ?? [];
-    this.extend(...(parts.length ? parts : [event]).map((part) => this.#place(part)));
+    const events = event.getCoalescedEvents?.() ?? [];
+    this.extend(...(events.length ? events : [event]).map((one) => this.#place(one)));
   }
 
+  /**
+   * @param {PointerEvent} event
+   * @returns {Point}
+   */
   #place(event) {
     const box = this.canvas.getBoundingClientRect();
     const x = ((event.clientX - box.left) / box.width) * UNITS;
@@ -160,7 +189,12 @@ export class Paper extends EventTarget {
     return [x, y, event.pointerType === "pen" ? event.pressure : 0.5];
   }
 
-  // Draw a stroke from its point `from` on, smooth through the middles between points.
+  /**
+   * Draws a stroke from its point `from` on, as a smooth curve through the midpoints between its points.
+   *
+   * @param {Stroke} stroke
+   * @param {number} from
+   */
   #ink({ points, width }, from) {
     const { context, canvas } = this;
     const scale = canvas.width / UNITS;

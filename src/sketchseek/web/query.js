@@ -1,37 +1,53 @@
-// What is looked for, as a question to the server: a drawing, a picture or a photo of the library, with what narrows it
-// down and what was marked as right or wrong.
+// Turns the current query, with its filter and feedback, into requests to the server.
 
 import * as server from "./api.js";
 
-// Gives a function of (signal, { k, offset }) to the answer. What it asks stays as it is now, for every page of results:
-// query: { paper: true }, { file, kind } or { like: result }; strokes: the paper's, as the API takes them;
-// encoder: makes their vector, or null where the server is to, and hears where that failed; bounds: { folder, after, before }; marks: { right, wrong }, ids.
+/** @import { ApiStrokes, AskPage, Feedback, Filter, Page, Query } from "./types.d.ts" */
+
+/**
+ * Makes a function that asks for pages of results. The query stays as it is now for every page.
+ *
+ * @param {object} options
+ * @param {Query} options.query
+ * @param {ApiStrokes | null} [options.strokes] those on the paper, for a query by sketch
+ * @param {{ encode: (strokes: ApiStrokes) => Promise<number[] | null>, serverFailed: (reason: string) => boolean }}
+ *   [options.encoder] encodes strokes, or gives null where the server encodes them; it is told when the server fails
+ * @param {Filter} options.bounds
+ * @param {Feedback} options.marks
+ * @param {Pick<typeof server, "refine" | "searchPhoto" | "searchImage" | "searchVector" | "searchSketch">} [options.api]
+ * @returns {AskPage}
+ */
 export function asker({ query, strokes, encoder, bounds, marks, api = server }) {
-  const feedback = marks.right.length + marks.wrong.length > 0 ? marks : null;
-  if (query.like) {
+  const feedback = marks.positive.length + marks.negative.length > 0 ? marks : null;
+  const { like, file } = query;
+  if (like) {
     return (signal, page) =>
       feedback
-        ? api.refine({ photo_id: query.like.id, ...feedback, ...bounds, ...page }, signal)
-        : api.searchPhoto(query.like.id, { ...bounds, ...page }, signal);
+        ? api.refine({ photo_id: like.id, ...feedback, ...bounds, ...page }, signal)
+        : api.searchPhoto(like.id, { ...bounds, ...page }, signal);
   }
-  if (query.file) {
-    return (signal, page) => api.searchImage(query.file, { kind: query.kind, ...feedback, ...bounds, ...page }, signal);
+  if (file) {
+    return (signal, page) => api.searchImage(file, { kind: query.kind, ...feedback, ...bounds, ...page }, signal);
   }
+  if (!strokes || !encoder) throw new TypeError("a query by sketch needs strokes and an encoder");
+  /** @type {Promise<number[] | null> | null} */
   let made = null;
+  /** @type {(signal: AbortSignal, page: Page) => ReturnType<AskPage>} */
   const send = async (signal, page) => {
     made ??= encoder.encode(strokes); // once for all pages
     const vector = await made;
-    signal.throwIfAborted(); // overtaken meanwhile
+    signal.throwIfAborted(); // a newer query may have come meanwhile
     const body = { ...(vector ? { vector } : { strokes }), ...bounds, ...page };
     if (feedback) return api.refine({ ...body, ...feedback }, signal);
-    return vector ? api.searchVector(body, signal) : api.searchDrawing(body, signal);
+    return vector ? api.searchVector(body, signal) : api.searchSketch(body, signal);
   };
   return async (signal, page) => {
     try {
       return await send(signal, page);
     } catch (error) {
       const here = made && (await made) !== null;
-      if (here || error.status !== 500 || !encoder.serverFailed(error.message)) throw error;
+      const failure = /** @type {server.ApiError} */ (error);
+      if (here || failure.status !== 500 || !encoder.serverFailed(failure.message)) throw error;
       made = null;
       return send(signal, page);
     }

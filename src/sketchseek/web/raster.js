@@ -1,17 +1,25 @@
-// Strokes to the raster that sketch encoders take: sketchseek/drawings/strokes.py in JavaScript, drawn by the same
-// integer scan lines as Pillow, so that the browser and the server see the same picture. A canvas would not do: its
-// edges are smoothed in another way on every machine.
+// Strokes to the raster that sketch encoders take: sketchseek/sketches/strokes.py in JavaScript. It uses the same integer
+// scan lines as Pillow, so that browser and server get the same picture. A canvas would not do: its antialiasing differs
+// between machines.
+
+/** @import { ApiStrokes, RasterSettings } from "./types.d.ts" */
+/** @typedef {[number, number]} XY */
 
 const SCALE = 4; // drawn this much larger, then averaged
 const DENSE = 10_000; // points; see strokes.py
 
-export class EmptyDrawing extends Error {}
+export class EmptySketch extends Error {}
 
-// strokes: [[[x…], [y…]], …], as the REST API takes them; raster: { fill, line_width } of /api/v1/model.
-// Gives size × size bytes, 255 paper and 0 ink.
+/**
+ * Draws strokes. Returns size × size bytes: 255 is paper, 0 is ink.
+ *
+ * @param {ApiStrokes} strokes
+ * @param {number} size
+ * @param {RasterSettings} settings from /api/v1/model
+ */
 export function rasterStrokes(strokes, size, { fill, line_width: line }) {
   const lines = strokes.filter(([x]) => x.length > 0);
-  if (lines.length === 0) throw new EmptyDrawing("the drawing has no ink");
+  if (lines.length === 0) throw new EmptySketch("the sketch has no ink");
   let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
   let count = 0;
   for (const [xs, ys] of lines) {
@@ -29,7 +37,7 @@ export function rasterStrokes(strokes, size, { fill, line_width: line }) {
   const width = Math.max(1, roundHalfEven(line * side));
   const sheet = new Sheet(side);
   for (const [xs, ys] of lines) {
-    /** @type {[number, number][]} */
+    /** @type {XY[]} */
     const points = [];
     for (let i = 0; i < xs.length; i++) {
       const x = (xs[i] - (left + right) / 2) * factor + side / 2;
@@ -42,12 +50,13 @@ export function rasterStrokes(strokes, size, { fill, line_width: line }) {
     if (count <= DENSE && width > 4) {
       for (let i = 1; i < points.length - 1; i++) sheet.joint(points[i - 1], points[i], points[i + 1], width);
     }
-    for (const [x, y] of [points[0], points.at(-1)]) sheet.disc(x, y, width / 2); // round ends
+    for (const [x, y] of [points[0], points[points.length - 1]]) sheet.disc(x, y, width / 2); // round ends
   }
   return sheet.reduced();
 }
 
 // Python's round.
+/** @param {number} value */
 function roundHalfEven(value) {
   const low = Math.floor(value);
   if (value - low !== 0.5) return Math.round(value);
@@ -55,16 +64,20 @@ function roundHalfEven(value) {
 }
 
 // Pillow's ROUND_UP and ROUND_DOWN: to the nearest, halves away from zero and towards it.
+/** @param {number} f */
 const roundUp = (f) => (f >= 0 ? Math.floor(f + 0.5) : -Math.floor(Math.abs(f) + 0.5));
+/** @param {number} f */
 const roundDown = (f) => (f >= 0 ? Math.ceil(f - 0.5) : -Math.ceil(Math.abs(f) - 0.5));
 
 class Sheet {
+  /** @param {number} side */
   constructor(side) {
     this.side = side;
     this.ink = new Uint8Array(side * side);
   }
 
-  // A row's pixels from x0 to x1, both inside.
+  // Inks a row's pixels from x0 to x1, both included.
+  /** @type {(x0: number, y: number, x1: number) => void} */
   row(x0, y, x1) {
     if (y < 0 || y >= this.side) return;
     const from = Math.max(0, x0);
@@ -72,7 +85,8 @@ class Sheet {
     if (from <= to) this.ink.fill(1, y * this.side + from, y * this.side + to + 1);
   }
 
-  // Pillow's ImagingDrawWideLine: a parallelogram with whole corners.
+  // Pillow's ImagingDrawWideLine: a parallelogram with integer corners.
+  /** @type {(a: XY, b: XY, width: number) => void} */
   line([ax, ay], [bx, by], width) {
     const [x0, y0, x1, y1] = [Math.trunc(ax), Math.trunc(ay), Math.trunc(bx), Math.trunc(by)];
     const [dx, dy] = [x1 - x0, y1 - y0];
@@ -94,7 +108,8 @@ class Sheet {
     ]);
   }
 
-  // Fills a convex polygon with whole corners, its edges inside.
+  // Fills a convex polygon with integer corners, edges included.
+  /** @param {XY[]} corners */
   polygon(corners) {
     const ys = corners.map(([, y]) => y);
     for (let y = Math.max(0, Math.min(...ys)); y <= Math.min(this.side - 1, Math.max(...ys)); y++) {
@@ -113,7 +128,8 @@ class Sheet {
     }
   }
 
-  // A turn's outer side, round: Pillow's slice of a disc, between the normals of the lines that meet.
+  // Rounds the outer side of a turn: Pillow's slice of a disc, between the normals of the two lines.
+  /** @type {(a: XY, at: XY, b: XY, width: number) => void} */
   joint([ax, ay], [x, y], [bx, by], width) {
     const turn = (x - ax) * (by - y) - (y - ay) * (bx - x);
     if (Math.atan2(x - ax, ay - y) === Math.atan2(bx - x, y - by)) return;
@@ -136,7 +152,8 @@ class Sheet {
     }
   }
 
-  // Pillow's ellipse in the box from the center less r to the center plus r, its corners cut to whole numbers.
+  // Pillow's ellipse in the box of center ± r, with corners truncated to integers.
+  /** @type {(x: number, y: number, r: number) => void} */
   disc(x, y, r) {
     const [x0, y0] = [Math.trunc(x - r), Math.trunc(y - r)];
     const [x1, y1] = [Math.trunc(x + r), Math.trunc(y + r)];
@@ -166,19 +183,29 @@ class Sheet {
   }
 }
 
+/** @type {Map<number, Map<number, number>>} */
 const quarters = new Map();
 
-// Half widths of an ellipse's rows, by their distance from its middle, both doubled: Pillow's way along the quarter,
-// which takes of three next pixels the one that is nearest to the curve.
+/**
+ * Half widths of an ellipse's rows by their distance from its center, both doubled. As Pillow does, it walks along a
+ * quarter and takes the nearest to the curve of three next pixels.
+ *
+ * @param {number} w
+ * @param {number} h
+ */
 function quarter(w, h) {
   const key = w * 65536 + h;
-  if (quarters.has(key)) return quarters.get(key);
+  const known = quarters.get(key);
+  if (known) return known;
+  /** @type {Map<number, number>} */
   const reach = new Map();
+  /** @type {(x: number, y: number) => number} */
   const off = (x, y) => Math.abs(w * w * y * y + h * h * x * x - w * w * h * h);
   let [x, y] = [w, h % 2];
   for (;;) {
     if (!reach.has(y)) reach.set(y, x);
     if (x === w % 2 && y === h) break;
+    /** @type {XY} */
     let next = [x, y + 2];
     if (x > 1) {
       if (off(...next) > off(x - 2, y + 2)) next = [x - 2, y + 2];

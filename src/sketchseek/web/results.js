@@ -1,16 +1,30 @@
-// The results of a query: the first at once, more as they are looked at, as far as there are any.
+// The results of a query. Further pages load on scroll.
 
-export const FIRST = 48; // at least as many at first
-export const MOST = 300; // and at most
+/** @import { AskPage, Result, SearchAnswer } from "./types.d.ts" */
+
+export const FIRST = 48; // minimum number of results on the first page
+export const MOST = 300; // maximum number of results on the first page
 export const PAGE = 96;
-const PAUSE = 2000; // milliseconds after a failure before the same is asked for again
+const PAUSE = 2000; // milliseconds after a failure before the next request
 
 export class Results {
-  // onMore(): further results came; onError(error): they did not.
+  /**
+   * @param {object} options
+   * @param {() => void} options.onMore further results came
+   * @param {(error: unknown) => void} options.onError they did not come
+   * @param {() => number} [options.now] milliseconds
+   */
   constructor({ onMore, onError, now = () => performance.now() }) {
     this.handlers = { onMore, onError };
     this.clock = now;
+    /** @type {AbortController | null} */
     this.paging = null;
+    /** @type {AskPage | null} */
+    this.ask = null;
+    /** @type {Result[]} */
+    this.items = []; // with holes where a page was not loaded
+    this.total = 0;
+    this.failedAt = -Infinity;
     this.clear();
   }
 
@@ -23,23 +37,41 @@ export class Results {
     this.failedAt = -Infinity;
   }
 
-  // The index of a photo among those that were fetched, or -1.
+  /**
+   * The index of a photo among the loaded ones, or -1.
+   *
+   * @param {number} id
+   */
   find(id) {
     return this.items.findIndex((item) => item?.id === id);
   }
 
-  // The first answer to a new query; `ask(signal, { k, offset })` gives the others.
+  /**
+   * Takes the first answer to a new query. `ask` gets further pages.
+   *
+   * @param {SearchAnswer} answer
+   * @param {AskPage | null} ask
+   */
   reset(answer, ask) {
     this.clear();
     this.ask = ask;
     this.#take(answer);
   }
 
+  /**
+   * @param {number} index
+   * @returns {Result | undefined}
+   */
   at(index) {
     return this.items[index];
   }
 
-  // Results from one index to before another are looked at: fetch what is missing, a page at a time.
+  /**
+   * Loads what is missing of the results [from, to), a page at a time.
+   *
+   * @param {number} from
+   * @param {number} to
+   */
   async need(from, to) {
     if (this.paging || !this.ask || this.clock() < this.failedAt + PAUSE) return;
     let start = from;
@@ -62,6 +94,7 @@ export class Results {
     }
   }
 
+  /** @param {SearchAnswer} answer */
   #take({ results, offset, total }) {
     results.forEach((result, place) => (this.items[offset + place] = result));
     this.total = total;

@@ -1,40 +1,67 @@
-// When to ask: at once for what is final, now and then while a line grows, never two questions at a time.
+// When to search: at once for a finished query, at intervals while a stroke grows, never twice at the same time.
 
-const WHILE_DRAWING = 150; // milliseconds between questions while a line grows
+import { isAbort } from "./elements.js";
+
+/** @import { AskPage, SearchAnswer } from "./types.d.ts" */
+
+const WHILE_SKETCHING = 150; // milliseconds between searches while a stroke grows
+
+/**
+ * @typedef {object} Question
+ * @property {(signal: AbortSignal) => Promise<SearchAnswer>} ask asks for the first page
+ * @property {AskPage} pages asks for any page
+ * @property {string} [key] questions with the same key have the same results
+ */
 
 export class Search {
-  // A query is { ask(signal), key }: ask gives its results; queries of one key, where there is one, have the same
-  // results. The handlers hear of an answer unless a newer query overtook it.
+  /**
+   * The handlers hear of an answer unless a newer question has replaced it.
+   *
+   * @param {object} handlers
+   * @param {(answer: SearchAnswer, question: Question) => void} handlers.onResults
+   * @param {(error: unknown) => void} handlers.onError
+   * @param {(busy: boolean) => void} handlers.onBusy
+   */
   constructor({ onResults, onError, onBusy }) {
     this.handlers = { onResults, onError, onBusy };
     this.latest = 0;
-    this.flight = null; // what ends the question that is on its way
-    this.key = undefined; // of the query that is on its way or was answered last
+    /** @type {AbortController | null} */
+    this.flight = null; // aborts the request in flight
+    /** @type {string | undefined} */
+    this.key = undefined; // of the question in flight, or of the last one answered
+    /** @type {Question | null} */
     this.waiting = null;
-    this.timer = null;
+    /** @type {number | undefined} */
+    this.timer = undefined;
     this.sentAt = -Infinity;
   }
 
-  // The query is as it shall be: drop what is on its way and ask now, unless just this was asked.
+  /**
+   * Searches now, for a finished query. Cancels any request in flight, unless it is for the same query.
+   *
+   * @param {Question} query
+   */
   now(query) {
     if (query.key !== undefined && query.key === this.key) {
-      clearTimeout(this.timer);
-      this.timer = this.waiting = null;
+      this.#stopWaiting();
       return;
     }
     this.cancel();
     return this.#send(query);
   }
 
-  // The query is growing: ask soon, but let a question on its way be answered, or nothing would ever appear.
+  /**
+   * Searches soon, for a query that still changes. A request in flight is not cancelled, or nothing would ever appear.
+   *
+   * @param {Question} query
+   */
   soon(query) {
     this.waiting = query;
     if (!this.flight) this.#schedule();
   }
 
   cancel() {
-    clearTimeout(this.timer);
-    this.timer = this.waiting = null;
+    this.#stopWaiting();
     this.key = undefined;
     this.latest++;
     this.flight?.abort();
@@ -42,17 +69,24 @@ export class Search {
     this.handlers.onBusy(false);
   }
 
+  #stopWaiting() {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    this.waiting = null;
+  }
+
   #schedule() {
-    if (this.timer !== null) return;
-    const wait = Math.max(0, this.sentAt + WHILE_DRAWING - performance.now());
+    if (this.timer !== undefined) return;
+    const wait = Math.max(0, this.sentAt + WHILE_SKETCHING - performance.now());
     this.timer = setTimeout(() => {
-      this.timer = null;
+      this.timer = undefined;
       const next = this.waiting;
       this.waiting = null;
       if (next) this.#send(next);
     }, wait);
   }
 
+  /** @param {Question} query */
   async #send(query) {
     const turn = ++this.latest;
     this.flight = new AbortController();
@@ -63,8 +97,8 @@ export class Search {
       const answer = await query.ask(this.flight.signal);
       if (turn === this.latest) this.handlers.onResults(answer, query);
     } catch (error) {
-      if (turn === this.latest) this.key = undefined; // it may be asked again
-      if (turn === this.latest && error.name !== "AbortError") this.handlers.onError(error, query);
+      if (turn === this.latest) this.key = undefined; // allow it again
+      if (turn === this.latest && !isAbort(error)) this.handlers.onError(error);
     } finally {
       if (turn === this.latest) {
         this.flight = null;

@@ -1,21 +1,28 @@
-// A drawing: its strokes, with undo and redo. No canvas and no pointer: those are the paper's.
+// A sketch: its strokes, with undo and redo. It knows no canvas and no pointer; those belong to paper.js.
 
-export const UNITS = 1000; // the sheet is this wide and high, whatever its size on the screen
-const FITTED = 0.84; // of the sheet that a fitted drawing fills
+/** @import { ApiStrokes, Box, Point, Stroke } from "./types.d.ts" */
 
-// A stroke is { points: [[x, y, pressure], …], width }, in units of the sheet. Strokes are never changed, only replaced.
-export class Drawing {
+export const UNITS = 1000; // width and height of the sheet, whatever its size on the screen
+const FITTED = 0.84; // fraction of the sheet that a fitted sketch fills
+
+// Strokes are never changed, only replaced.
+export class Sketch {
   constructor() {
+    /** @type {Stroke[]} */
     this.strokes = [];
-    this.past = []; // lists of strokes to which undo goes back
-    this.future = [];
-    this.erasing = null; // the strokes from before the eraser came down
+    /** @type {Stroke[][]} */
+    this.past = []; // for undo
+    /** @type {Stroke[][]} */
+    this.future = []; // for redo
+    /** @type {Stroke[] | null} */
+    this.erasing = null; // the strokes before the eraser came down
   }
 
   get empty() {
     return this.strokes.length === 0;
   }
 
+  /** @param {Stroke} stroke */
   add(stroke) {
     this.#become([...this.strokes, stroke]);
   }
@@ -25,25 +32,33 @@ export class Drawing {
   }
 
   undo() {
-    if (this.past.length === 0) return false;
+    const before = this.past.pop();
+    if (!before) return false;
     this.future.push(this.strokes);
-    this.strokes = this.past.pop();
+    this.strokes = before;
     return true;
   }
 
   redo() {
-    if (this.future.length === 0) return false;
+    const after = this.future.pop();
+    if (!after) return false;
     this.past.push(this.strokes);
-    this.strokes = this.future.pop();
+    this.strokes = after;
     return true;
   }
 
-  // The eraser takes whole strokes; what it takes between coming down and going up is taken back at once.
+  // The eraser removes whole strokes. One undo brings back all that it removed between coming down and going up.
   beginErasing() {
     this.erasing = this.strokes;
   }
 
-  // Take the strokes that come within `radius` of the way from one place to another; whether there were any.
+  /**
+   * Removes the strokes within `radius` of the line between two points. Returns whether there were any.
+   *
+   * @param {ArrayLike<number>} from
+   * @param {ArrayLike<number>} to
+   * @param {number} radius
+   */
   erase(from, to, radius) {
     const left = this.strokes.filter((stroke) => !touches(stroke, from, to, radius));
     const some = left.length < this.strokes.length;
@@ -60,7 +75,7 @@ export class Drawing {
     return this.#become(now);
   }
 
-  // Bring the drawing to the middle of the sheet, as large as fits; whether that changed anything.
+  // Centers the sketch and scales it to the sheet. Returns whether that changed anything.
   fit() {
     const [left, top, right, bottom] = boundsOf(this.strokes);
     if (!(right >= left)) return false;
@@ -68,10 +83,12 @@ export class Drawing {
     const scale = extent > 1 ? (FITTED * UNITS) / extent : 1; // a dot is only moved
     const [x0, y0] = [(left + right) / 2, (top + bottom) / 2];
     if (Math.abs(scale - 1) < 0.01 && Math.hypot(x0 - UNITS / 2, y0 - UNITS / 2) < 5) return false;
+    /** @type {(point: Point) => Point} */
     const move = ([x, y, pressure]) => [(x - x0) * scale + UNITS / 2, (y - y0) * scale + UNITS / 2, pressure];
     return this.#become(this.strokes.map((stroke) => ({ ...stroke, points: stroke.points.map(move) })));
   }
 
+  /** @param {Stroke[]} strokes */
   #become(strokes) {
     this.past.push(this.strokes);
     this.future = [];
@@ -80,13 +97,24 @@ export class Drawing {
   }
 }
 
-// Strokes as the API takes them: [[[x…], [y…]], …], to a tenth of a unit.
+/**
+ * Strokes as the API takes them, rounded to a tenth of a unit.
+ *
+ * @param {Stroke[]} strokes
+ * @returns {ApiStrokes}
+ */
 export function toApi(strokes) {
+  /** @param {number} value */
   const round = (value) => Math.round(value * 10) / 10;
   return strokes.map(({ points }) => [points.map((p) => round(p[0])), points.map((p) => round(p[1]))]);
 }
 
-// [left, top, right, bottom] of the ink.
+/**
+ * The bounding box of strokes.
+ *
+ * @param {Stroke[]} strokes
+ * @returns {Box}
+ */
 export function boundsOf(strokes) {
   let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
   for (const { points } of strokes) {
@@ -98,26 +126,32 @@ export function boundsOf(strokes) {
   return [left, top, right, bottom];
 }
 
+/** @typedef {ArrayLike<number>} Place x, y and perhaps more */
+
+/** @type {(stroke: Stroke, from: Place, to: Place, radius: number) => boolean} */
 function touches({ points, width }, from, to, radius) {
   const near = radius + width / 2;
-  if (points.length === 1) return distance(points[0], from, to) <= near;
+  if (points.length === 1) return distanceToLine(points[0], from, to) <= near;
   for (let i = 1; i < points.length; i++) {
-    if (apart(points[i - 1], points[i], from, to) <= near) return true;
+    if (distanceOfLines(points[i - 1], points[i], from, to) <= near) return true;
   }
   return false;
 }
 
-// From a point to a line from a to b.
-function distance([x, y], [ax, ay], [bx, by]) {
-  const [dx, dy] = [bx - ax, by - ay];
-  const long = dx * dx + dy * dy;
-  const t = long ? Math.min(1, Math.max(0, ((x - ax) * dx + (y - ay) * dy) / long)) : 0;
+/** @type {(point: Place, a: Place, b: Place) => number} */
+function distanceToLine(point, a, b) {
+  const [x, y, ax, ay] = [point[0], point[1], a[0], a[1]];
+  const [dx, dy] = [b[0] - ax, b[1] - ay];
+  const squared = dx * dx + dy * dy;
+  const t = squared ? Math.min(1, Math.max(0, ((x - ax) * dx + (y - ay) * dy) / squared)) : 0;
   return Math.hypot(x - ax - t * dx, y - ay - t * dy);
 }
 
-// Between two lines: none where they cross, else from an end of one to the other.
-function apart(a, b, c, d) {
-  const side = ([px, py], [qx, qy], [x, y]) => Math.sign((qx - px) * (y - py) - (qy - py) * (x - px));
+// 0 where the lines cross, else the smallest distance from an end of one to the other.
+/** @type {(a: Place, b: Place, c: Place, d: Place) => number} */
+function distanceOfLines(a, b, c, d) {
+  /** @type {(p: Place, q: Place, r: Place) => number} */
+  const side = (p, q, r) => Math.sign((q[0] - p[0]) * (r[1] - p[1]) - (q[1] - p[1]) * (r[0] - p[0]));
   if (side(a, b, c) * side(a, b, d) < 0 && side(c, d, a) * side(c, d, b) < 0) return 0;
-  return Math.min(distance(a, c, d), distance(b, c, d), distance(c, a, b), distance(d, a, b));
+  return Math.min(distanceToLine(a, c, d), distanceToLine(b, c, d), distanceToLine(c, a, b), distanceToLine(d, a, b));
 }

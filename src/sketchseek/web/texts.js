@@ -1,11 +1,15 @@
-// Every text that the page shows, in one place: a translation replaces this file. (What <noscript> says is in index.html:
-// there are no scripts then.)
+// Every text of the page, so that a translation replaces one file. Only the text of <noscript> is in index.html.
+
+/** @import { IndexingReport, LibraryStatus } from "./types.d.ts" */
 
 const number = new Intl.NumberFormat("en");
 const day = new Intl.DateTimeFormat("en", { dateStyle: "medium" });
+/** @param {number} value */
 const milliseconds = (value) => number.format(value < 10 ? Math.round(value * 10) / 10 : Math.round(value));
+/** @type {(value: number, one: string, many: string) => string} */
 const count = (value, one, many) => (value === 1 ? `1 ${one}` : `${number.format(value)} ${many}`);
 
+/** @param {number} size */
 function bytes(size) {
   const units = ["bytes", "kB", "MB", "GB", "TB"];
   let unit = 0;
@@ -17,56 +21,56 @@ export const texts = {
   language: "en",
   direction: "ltr",
 
-  // Labels and buttons, by the data-text, data-title, data-label and data-placeholder attributes of index.html.
-  query: "What to look for",
-  paper: "Drawing area",
+  // Labels and buttons, used by the data-text, data-title, data-label and data-placeholder attributes of index.html.
+  query: "Query",
+  paper: "Sketch area",
   paperHelp:
-    "Draw with mouse, pen or finger. With the keyboard: arrow keys move the pen, Space puts it down and lifts it, " +
-    "Shift makes smaller steps.",
+    "Draw with a mouse, pen or finger. With the keyboard, arrow keys move the pen, Space puts it down or lifts it, " +
+    "and Shift makes smaller steps.",
   tools: "Drawing tools",
-  results: "Photos found",
+  results: "Results",
   pen: "Pen",
   penTitle: "Pen (P)",
   eraser: "Eraser",
-  eraserTitle: "Eraser: takes whole strokes (E)",
-  width: "Width of lines",
+  eraserTitle: "Eraser: removes whole strokes (E)",
+  width: "Line width",
   undo: "Undo",
-  undoTitle: "Take back the last step (Ctrl+Z)",
+  undoTitle: "Undo (Ctrl+Z)",
   redo: "Redo",
-  redoTitle: "Bring it back (Ctrl+Shift+Z)",
-  fit: "Fit to the sheet",
-  fitTitle: "Zoom the drawing to the sheet (F)",
+  redoTitle: "Redo (Ctrl+Shift+Z)",
+  fit: "Fit to sheet",
+  fitTitle: "Scale the sketch to fill the sheet (F)",
   clear: "Clear",
-  clearTitle: "Start with a fresh sheet (Delete)",
-  choose: "Use a picture…",
-  chooseTitle: "Search with a picture file (U); pasting and dropping one works too",
-  photograph: "Photograph paper",
-  photographTitle: "Search with a drawing on paper",
-  kindLegend: "The picture is",
-  kindDrawing: "A drawing",
-  kindPhoto: "A photo: find its like",
-  crop: "Use a part of it",
-  cropArea: "Part of the picture. Drag over it; with the keyboard, arrow keys move the part and Shift resizes it.",
-  back: "Back to drawing",
+  clearTitle: "Clear the sheet (Delete)",
+  choose: "Upload picture",
+  chooseTitle: "Search with a picture file (U). You can also paste or drop one",
+  photograph: "Take a photo",
+  photographTitle: "Search with a photo of a sketch on paper",
+  kindLegend: "The picture shows",
+  kindSketch: "A sketch",
+  kindPhoto: "A photo",
+  crop: "Select a part",
+  cropArea: "Part of the picture. Drag to select it. With the keyboard, arrow keys move the part and Shift resizes it.",
+  back: "Back to sketch",
   retry: "Try again",
-  drop: "Drop the picture to search with it",
-  marks: "Photos that were marked",
-  forget: "Forget all",
+  drop: "Drop a picture to search with it",
+  marks: "Marked photos",
+  forget: "Clear marks",
   filter: "Filter",
-  folder: "In the folder",
+  folder: "Folder",
   anyFolder: "Any folder",
   after: "From",
   before: "To",
-  noFilter: "Remove the filter",
-  libraryButton: "The library: what is indexed, folders, failures",
+  noFilter: "Clear filter",
+  libraryButton: "Library: photos, folders and failures",
   libraryChoice: "Library",
 
   // The viewer.
   moreLikeThis: "More like this",
   right: "Right",
-  rightTitle: "Find more like this photo (+)",
+  rightTitle: "Find more photos like this one (+)",
   wrong: "Wrong",
-  wrongTitle: "Leave it out and find fewer like it (-)",
+  wrongTitle: "Hide this photo and find fewer like it (-)",
   usePart: "Search with a part",
   original: "Open original",
   download: "Download",
@@ -82,7 +86,7 @@ export const texts = {
 
   // The library.
   library: "Library",
-  syncNow: "Bring up to date",
+  syncNow: "Update now",
   stop: "Stop",
   indexing: "Indexing",
   failuresHeading: "Files that could not be read",
@@ -92,33 +96,49 @@ export const texts = {
 
   // Texts that the scripts set.
   invite: "Draw here",
-  hint: "Draw the shape of what you are looking for. Photos appear with your first line and follow every one after it.",
-  nothing: "No photo of the library is left to show for this.",
-  nothingFits: "No close match. These come nearest.",
-  emptyLibraryAdd: "This library holds no photos yet. Add a folder to it: click “0 photos” above.",
-  emptyLibraryIndex: "This library holds no photos yet. Index a folder: sketchseek index FOLDER --library LIBRARY",
+  hint: "Draw what you are looking for. Photos appear with your first line and update with each one after it.",
+  nothing: "No photos are left to show. Clear the filter or the marks to see more.",
+  nothingFits: "No close match. These are the nearest photos.",
+  emptyLibraryAdd: "This library has no photos yet. Click “0 photos” above to add a folder.",
+  emptyLibraryIndex:
+    "This library has no photos yet. To index a folder, run: sketchseek index FOLDER --library LIBRARY",
+  /** @param {number} total */
   photos: (total) => count(total, "photo", "photos"),
-  encodedHere: "Your drawing stays on this device",
-  encodedThere: "The server reads your drawing",
+  encodedHere: "Your sketch stays on this device",
+  encodedThere: "The server reads your sketch",
+  /** @type {(host: string, there: number, here: number) => string} */
   encodedFaster: (host, there, here) =>
-    `The server at ${host} reads your drawing (faster here: ${milliseconds(there)} ms against ${milliseconds(here)})`,
+    `The server at ${host} reads your sketch (faster here: ${milliseconds(there)} ms against ${milliseconds(here)})`,
+  /** @type {(total: number, first?: string, fits?: boolean | null) => string} */
   found: (total, first, fits) =>
     total === 0
       ? "No photos found."
       : `${fits === false ? "No close match. " : ""}${count(total, "photo", "photos")}, best first: ${first}.`,
+  /** @type {(rank: number, name: string, mark: boolean | undefined) => string} */
   result: (rank, name, mark) => `${rank}: ${name}${mark === true ? ", marked as right" : ""}`,
-  coming: "Coming",
+  coming: "Loading",
+  /** @type {(name: string, right: boolean) => string} */
   mark: (name, right) => (right ? `Right: more like ${name}` : `Wrong: fewer like ${name}`),
-  unmark: (name, right) => `${name} is ${right ? "right" : "wrong"}: take the mark away`,
-  marked: (right, wrong) => `Refined by ${[right && `${right} right`, wrong && `${wrong} wrong`].filter(Boolean).join(", ")}`,
+  /** @type {(name: string, right: boolean) => string} */
+  unmark: (name, right) => `${name} is marked as ${right ? "right" : "wrong"}: remove the mark`,
+  /** @type {(right: number, wrong: number) => string} */
+  marked: (right, wrong) =>
+    `Refined by ${[right && `${right} right`, wrong && `${wrong} wrong`].filter(Boolean).join(", ")}`,
+  /** @param {string} name */
   likeAbout: (name) => `Photos like ${name}`,
+  /** @param {string} name */
   uploadAbout: (name) => name,
+  /** @param {string} name */
   partOf: (name) => `A part of ${name}`,
   pasted: "Pasted picture",
+  /** @param {number} score */
   score: (score) => `Score ${score.toFixed(3)}`,
+  /** @type {(width: number, height: number) => string} */
   pixels: (width, height) => `${number.format(width)} × ${number.format(height)} pixels`,
   bytes,
+  /** @param {string} iso */
   date: (iso) => day.format(new Date(iso)),
+  /** @type {(rank: number, total: number) => string} */
   rank: (rank, total) => `${number.format(rank)} of ${number.format(total)}`,
   copied: "Copied",
   notCopied: "Could not copy",
@@ -126,45 +146,62 @@ export const texts = {
   penDown: "Pen down",
   penUp: "Pen up",
   noPicture: "This file is not a picture.",
-  missing: "The file is gone or cannot be read.",
+  missing: "The file is missing or cannot be read.",
   serverGone: "The server does not answer.",
-  serverGoneRemedy: "Start it again with sketchseek serve. This page goes on by itself once it is back.",
-  serverFailed: "The server could not answer.",
+  serverGoneRemedy: "Start it with sketchseek serve. This page continues by itself when the server is back.",
+  serverFailed: "The server failed. Its terminal shows the reason.",
+  /** @param {LibraryStatus} status */
   holds: (status) =>
     [count(status.photos, "photo", "photos"), bytes(status.bytes), `model ${status.model}`].join(" · "),
-  folders: (total) => (total === 0 ? "No folder is followed yet." : count(total, "folder is followed:", "folders are followed:")),
+  /** @param {number} total */
+  folders: (total) => (total === 0 ? "No folders yet." : count(total, "folder:", "folders:")),
+  /** @param {number} total */
   failures: (total) => count(total, "file could not be read", "files could not be read"),
-  moreFailures: (left) => `and ${number.format(left)} more: sketchseek failures lists them`,
-  roots: "Folders that may be added lie in these:",
-  readOnly: "This server only searches. Start it with sketchseek serve --root FOLDER to add folders in FOLDER from here.",
-  noFolders: "There are no folders in this one.",
+  /** @param {number} left */
+  moreFailures: (left) => `and ${number.format(left)} more. To list them, run: sketchseek failures`,
+  roots: "You can add folders in these:",
+  readOnly: "This server is read-only. To add folders here, start it with sketchseek serve --root FOLDER.",
+  noFolders: "This folder has no subfolders.",
+  /** @param {number} done */
   scanning: (done) => `Looking for photos: ${count(done, "file", "files")}`,
+  /** @type {(done: number, total: number) => string} */
   embedding: (done, total) => `${number.format(done)} of ${count(total, "photo", "photos")}`,
   building: "Building the index",
   starting: "Starting",
-  progress: (percent) => `Indexing ${percent} %`,
-  stopped: "Stopped. What was done stays; the next run goes on from there.",
+  /** @param {number} percent */
+  progress: (percent) => `Indexing ${percent}%`,
+  stopped: "Stopped. Photos indexed so far stay in the library, and the next run continues from there.",
+  /** @param {IndexingReport} report */
   report: ({ indexed, failed, removed, moved, unchanged }) =>
     `Done: ${[
       `${number.format(indexed)} new`,
       unchanged && `${number.format(unchanged)} unchanged`,
       moved && `${number.format(moved)} moved`,
-      removed && `${number.format(removed)} gone`,
+      removed && `${number.format(removed)} removed`,
       failed && `${number.format(failed)} not readable`,
     ]
       .filter(Boolean)
       .join(", ")}.`,
 };
 
-// Fill in the texts that index.html names.
+/**
+ * Fills in the texts that index.html names.
+ *
+ * @param {Document} root
+ */
 export function fillTexts(root) {
   root.documentElement.lang = texts.language;
   if (!root.documentElement.dir) root.documentElement.dir = texts.direction;
+  /** @type {(name: string, set: (element: HTMLElement, text: string) => void) => void} */
   const fill = (name, set) => {
-    for (const element of root.querySelectorAll(`[data-${name}]`)) set(element, texts[element.dataset[name]]);
+    for (const element of /** @type {NodeListOf<HTMLElement>} */ (root.querySelectorAll(`[data-${name}]`))) {
+      const text = Reflect.get(texts, element.dataset[name] ?? "");
+      if (typeof text !== "string") throw new TypeError(`texts.js has no text ${element.dataset[name]}`);
+      set(element, text);
+    }
   };
   fill("text", (element, text) => (element.textContent = text));
   fill("title", (element, text) => (element.title = text));
   fill("label", (element, text) => element.setAttribute("aria-label", text));
-  fill("placeholder", (element, text) => (element.placeholder = text));
+  fill("placeholder", (element, text) => element.setAttribute("placeholder", text));
 }

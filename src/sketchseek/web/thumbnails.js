@@ -1,17 +1,31 @@
-// Thumbnails on their way, few at a time: browsers keep six connections to a server, and one must be free for a search.
+// Loads a few thumbnails at a time: browsers open six connections to a server, and a search needs a free one.
 
 const AT_ONCE = 4;
 
+/** @typedef {{ element: HTMLElement, ready: Promise<void>, stop: () => void }} Loading */
+/** @typedef {(element: HTMLElement | null) => void} Done */
+/** @typedef {{ url: string, done: Done, running: Loading | null, over: boolean }} Job */
+
 export class ThumbnailQueue {
-  // start(url) gives { element, ready, stop() }, ready being a promise.
+  /**
+   * @param {(url: string) => Loading} start
+   * @param {number} atOnce
+   */
   constructor(start = startImage, atOnce = AT_ONCE) {
     this.start = start;
     this.free = atOnce;
+    /** @type {Job[]} */
     this.waiting = [];
   }
 
-  // Load a picture; done(element) is called with it, or with null where it cannot be had. Gives what gives it up.
+  /**
+   * Loads a picture and calls `done` with it, or with null where it cannot be loaded. Returns a function that cancels it.
+   *
+   * @param {string} url
+   * @param {Done} done
+   */
   load(url, done) {
+    /** @type {Job} */
     const job = { url, done, running: null, over: false };
     this.waiting.push(job);
     this.#next();
@@ -28,17 +42,22 @@ export class ThumbnailQueue {
   }
 
   #next() {
-    while (this.free > 0 && this.waiting.length > 0) {
+    while (this.free > 0) {
       const job = this.waiting.shift();
+      if (!job) return;
       this.free--;
-      job.running = this.start(job.url);
+      const running = (job.running = this.start(job.url));
+      /** @type {Done} */
       const settle = (element) => {
         if (job.over) return;
         job.over = true;
         job.done(element);
         this.#finished();
       };
-      job.running.ready.then(() => settle(job.running.element), () => settle(null));
+      running.ready.then(
+        () => settle(running.element),
+        () => settle(null),
+      );
     }
   }
 
@@ -48,10 +67,14 @@ export class ThumbnailQueue {
   }
 }
 
+/**
+ * @param {string} url
+ * @returns {Loading}
+ */
 function startImage(url) {
   const element = new Image();
   element.alt = "";
   element.decoding = "async";
   element.src = url;
-  return { element, ready: element.decode(), stop: () => (element.src = "") };
+  return { element, ready: element.decode(), stop: () => void (element.src = "") };
 }

@@ -1,14 +1,33 @@
 // Pictures as queries: chosen, pasted or dropped.
 
-// Call onFile(file, kind) for each picture that reaches the page; kind is known only for photographed paper.
+import { context2d } from "./elements.js";
+
+/** @import { Kind } from "./types.d.ts" */
+/** @typedef {(file: File, kind?: Kind) => void} OnFile */
+
+/**
+ * Calls `onFile` for each picture that the user gives the page. The kind is known only for photographed paper.
+ *
+ * @param {object} options
+ * @param {HTMLButtonElement} options.button opens the file chooser
+ * @param {HTMLInputElement} options.input
+ * @param {HTMLButtonElement} options.paperButton opens the camera
+ * @param {HTMLInputElement} options.camera
+ * @param {HTMLElement} options.drop shown while a file is dragged over the page
+ * @param {OnFile} options.onFile
+ */
 export function watchForPictures({ button, input, paperButton, camera, drop, onFile }) {
-  for (const [opener, chooser, kind] of [[button, input], [paperButton, camera, "drawing"]]) {
+  /** @type {(opener: HTMLButtonElement, chooser: HTMLInputElement, kind?: Kind) => void} */
+  const connect = (opener, chooser, kind) => {
     opener.addEventListener("click", () => chooser.click());
     chooser.addEventListener("change", () => {
-      if (chooser.files[0]) onFile(chooser.files[0], kind);
+      const file = chooser.files?.[0];
+      if (file) onFile(file, kind);
       chooser.value = "";
     });
-  }
+  };
+  connect(button, input);
+  connect(paperButton, camera, "sketch");
   addEventListener("paste", (event) => {
     const file = [...(event.clipboardData?.files ?? [])][0];
     if (file) {
@@ -17,6 +36,7 @@ export function watchForPictures({ button, input, paperButton, camera, drop, onF
     }
   });
   let depth = 0;
+  /** @param {DragEvent} event */
   const hasFiles = (event) => event.dataTransfer?.types.includes("Files");
   addEventListener("dragenter", (event) => {
     if (!hasFiles(event)) return;
@@ -32,42 +52,55 @@ export function watchForPictures({ button, input, paperButton, camera, drop, onF
     event.preventDefault();
     depth = 0;
     drop.hidden = true;
-    if (event.dataTransfer.files[0]) onFile(event.dataTransfer.files[0]);
+    const file = event.dataTransfer?.files[0];
+    if (file) onFile(file);
   });
 }
 
-// Draw a picture file into a canvas, whole, and guess whether it shows a drawing or a photo, which the user can change.
-// A file that the browser cannot read (TIFF, for one) is left to the server: the answer is null. Where wanted() says so,
-// another picture came meanwhile, and this one is left alone.
-export async function preview(file, canvas, wanted = () => true) {
+/**
+ * Draws a picture file into a canvas and guesses whether it shows a sketch or a photo. Returns null for a file that the
+ * browser cannot read, such as TIFF, which is left to the server, and where `current` says that a newer picture came.
+ *
+ * @param {File} file
+ * @param {HTMLCanvasElement} canvas
+ * @param {() => boolean} current
+ * @returns {Promise<Kind | null>}
+ */
+export async function preview(file, canvas, current = () => true) {
   let image;
   try {
     image = await decode(file);
   } catch {
     return null;
   }
-  if (!wanted()) return null;
+  if (!current()) return null;
   const scale = Math.min(1, 800 / Math.max(image.width, image.height));
   canvas.width = Math.max(1, Math.round(image.width * scale));
   canvas.height = Math.max(1, Math.round(image.height * scale));
-  const context = canvas.getContext("2d");
+  const context = context2d(canvas);
   context.fillStyle = "white";
   context.fillRect(0, 0, canvas.width, canvas.height);
   context.drawImage(image, 0, 0, canvas.width, canvas.height);
-  return looksLikeDrawing(canvas) ? "drawing" : "photo";
+  return looksLikeSketch(canvas) ? "sketch" : "photo";
 }
 
-function looksLikeDrawing(canvas) {
+/** @param {HTMLCanvasElement} canvas */
+function looksLikeSketch(canvas) {
   const small = document.createElement("canvas");
   small.width = small.height = 64;
-  const context = small.getContext("2d", { willReadFrequently: true });
+  const context = context2d(small, { willReadFrequently: true });
   context.drawImage(canvas, 0, 0, 64, 64);
   return isMostlyPaper(context.getImageData(0, 0, 64, 64).data);
 }
 
-// A drawing is mostly paper: one shade, and few pixels with much color. data: RGBA bytes.
+/**
+ * Whether a picture is mostly paper, as sketches are: one shade, and few colorful pixels.
+ *
+ * @param {Uint8ClampedArray} data RGBA bytes
+ */
 export function isMostlyPaper(data) {
   const pixels = data.length / 4;
+  /** @type {number[]} */
   const counts = new Array(10).fill(0);
   let colorful = 0;
   for (let i = 0; i < data.length; i += 4) {
@@ -79,6 +112,7 @@ export function isMostlyPaper(data) {
   return paper > 0.55 * pixels && colorful < 0.1 * pixels;
 }
 
+/** @param {File} file */
 async function decode(file) {
   if (file.type !== "image/svg+xml") return createImageBitmap(file);
   const url = URL.createObjectURL(file);

@@ -1,37 +1,51 @@
-// The viewer: one photo, large, with what is known of it and what can be done with it.
+// The viewer: one large photo, with its details and actions.
 
-import { fileUrl, openFolder, photo, thumbnailUrl } from "./api.js";
+import { ApiError, fileUrl, openFolder, photo, thumbnailUrl } from "./api.js";
+import { button, byId, isAbort } from "./elements.js";
 import { texts } from "./texts.js";
 
-/** @type {(id: string) => any} */
-const byId = (id) => document.getElementById(id);
+/** @import { Results } from "./results.js" */
+/** @import { Result } from "./types.d.ts" */
 
 export class Viewer {
-  // results.at(index), results.total: what there is. The handlers: onLike(result), onPart(result), onMark(result, right),
-  // onFolder(path), onNeed(from, to), onClosed(index); markOf(id).
+  /**
+   * @param {Pick<Results, "at" | "find" | "total">} results
+   * @param {object} handlers
+   * @param {(result: Result) => void} handlers.onLike search for similar photos
+   * @param {(result: Result) => void} handlers.onPart search with a part of the photo
+   * @param {(result: Result, right: boolean) => void} handlers.onMark
+   * @param {(path: string) => void} handlers.onFolder search only in this folder
+   * @param {(from: number, to: number) => void} handlers.onNeed these results are needed
+   * @param {(index: number) => void} handlers.onClosed
+   * @param {(id: number) => boolean | undefined} handlers.markOf
+   */
   constructor(results, handlers) {
-    this.dialog = byId("viewer");
-    this.image = byId("viewer-image");
+    this.dialog = byId("viewer", HTMLDialogElement);
+    this.image = byId("viewer-image", HTMLImageElement);
     this.results = results;
     this.handlers = handlers;
     this.index = 0;
-    this.result = null;
-    this.mayOpen = false;
+    /** @type {Result | undefined} */
+    this.result = undefined;
+    this.folder = "";
+    this.mayOpen = false; // whether the server can open folders for this browser
+    /** @type {AbortController | undefined} */
+    this.asking = undefined;
     byId("viewer-close").addEventListener("click", () => this.dialog.close());
     byId("viewer-previous").addEventListener("click", () => this.step(-1));
     byId("viewer-next").addEventListener("click", () => this.step(1));
     byId("viewer-copy").addEventListener("click", () => this.#tell("viewer-copy", this.#copy()));
     byId("viewer-open").addEventListener("click", () => this.#open());
-    byId("viewer-like").addEventListener("click", () => this.#leave("onLike"));
-    byId("viewer-part").addEventListener("click", () => this.#leave("onPart"));
-    byId("viewer-folder").addEventListener("click", () => this.#leave("onFolder", this.folder));
+    byId("viewer-like").addEventListener("click", () => this.#leave(handlers.onLike));
+    byId("viewer-part").addEventListener("click", () => this.#leave(handlers.onPart));
+    byId("viewer-folder").addEventListener("click", () => this.#leave(() => handlers.onFolder(this.folder)));
     byId("viewer-right").addEventListener("click", () => this.#mark(true));
     byId("viewer-wrong").addEventListener("click", () => this.#mark(false));
-    this.image.addEventListener("error", () => this.#wrong(texts.missing));
+    this.image.addEventListener("error", () => this.#showError(texts.missing));
     this.dialog.addEventListener("click", (event) => event.target === this.dialog && this.dialog.close());
     this.dialog.addEventListener("close", () => {
       this.asking?.abort();
-      this.image.removeAttribute("src"); // else the next photo begins as this one
+      this.image.removeAttribute("src"); // else the next photo starts as this one
       this.handlers.onClosed(this.index);
     });
     this.dialog.addEventListener("keydown", (event) => this.#key(event));
@@ -41,32 +55,36 @@ export class Viewer {
     return this.dialog.open;
   }
 
+  /** @param {number} index */
   show(index) {
     this.#fill(index);
     if (!this.dialog.open) this.dialog.showModal();
   }
 
+  /** @param {number} by */
   step(by) {
     if (this.results.at(this.index + by)) this.#fill(this.index + by);
   }
 
-  // Other results are there, after a mark for one: this photo has another place among them, or none, and then the next
-  // one is what took its place.
+  // Follows the photo to its new index after the results changed. If it is gone, the next photo is the one that took its
+  // place.
   moved() {
-    if (!this.open) return;
+    if (!this.open || !this.result) return;
     const at = this.results.find(this.result.id);
     this.index = at >= 0 ? at : this.index - 1;
     this.refresh();
   }
 
-  // More results came: what lies before and after this one may be there now.
+  // Updates the step buttons; further results may have come.
   refresh() {
-    byId("viewer-previous").disabled = !this.results.at(this.index - 1);
-    byId("viewer-next").disabled = !this.results.at(this.index + 1);
+    button("viewer-previous").disabled = !this.results.at(this.index - 1);
+    button("viewer-next").disabled = !this.results.at(this.index + 1);
   }
 
+  /** @param {number} index */
   async #fill(index) {
     const result = this.results.at(index);
+    if (!result) return;
     this.index = index;
     this.result = result;
     this.asking?.abort();
@@ -76,13 +94,13 @@ export class Viewer {
     byId("viewer-name").textContent = result.name;
     byId("viewer-path").textContent = result.path;
     byId("viewer-facts").textContent = texts.score(result.score);
-    byId("viewer-file").href = fileUrl(result.id);
-    byId("viewer-download").href = fileUrl(result.id, { download: true });
-    byId("viewer-download").download = result.name;
+    byId("viewer-file", HTMLAnchorElement).href = fileUrl(result.id);
+    byId("viewer-download", HTMLAnchorElement).href = fileUrl(result.id, { download: true });
+    byId("viewer-download", HTMLAnchorElement).download = result.name;
     byId("viewer-copy").textContent = texts.copyPath;
     byId("viewer-open").textContent = texts.openFolder;
     byId("viewer-open").hidden = !this.mayOpen;
-    byId("viewer-folder").disabled = true;
+    button("viewer-folder").disabled = true;
     this.#showMark();
     this.refresh();
     this.handlers.onNeed(index, index + 2);
@@ -96,13 +114,14 @@ export class Viewer {
       if (known.date) facts.push(texts.date(known.date));
       byId("viewer-facts").textContent = facts.join(" · ");
       this.folder = known.folder;
-      byId("viewer-folder").disabled = false;
-      if (known.missing) this.#wrong(texts.missing);
+      button("viewer-folder").disabled = false;
+      if (known.missing) this.#showError(texts.missing);
     } catch (error) {
-      if (error.name !== "AbortError") this.#wrong(error.remedy === undefined ? texts.serverGone : error.message);
+      if (!isAbort(error)) this.#showError(error instanceof ApiError ? error.message : texts.serverGone);
     }
   }
 
+  /** @param {KeyboardEvent} event */
   #key(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const start = getComputedStyle(this.dialog).direction === "rtl" ? -1 : 1;
@@ -113,25 +132,29 @@ export class Viewer {
     event.preventDefault();
   }
 
-  #leave(handler, value = this.result) {
+  // Closes the viewer and hands its photo on.
+  /** @param {(result: Result) => void} handler */
+  #leave(handler) {
     this.dialog.close();
-    this.handlers[handler](value);
+    if (this.result) handler(this.result);
   }
 
+  /** @param {boolean} right */
   #mark(right) {
+    if (!this.result) return;
     this.handlers.onMark(this.result, right);
     this.#showMark();
   }
 
   #showMark() {
-    const mark = this.handlers.markOf(this.result.id);
+    const mark = this.result && this.handlers.markOf(this.result.id);
     byId("viewer-right").ariaPressed = String(mark === true);
     byId("viewer-wrong").ariaPressed = String(mark === false);
   }
 
   async #copy() {
     try {
-      await navigator.clipboard.writeText(this.result.path);
+      await navigator.clipboard.writeText(this.result?.path ?? "");
       return texts.copied;
     } catch {
       return texts.notCopied;
@@ -139,22 +162,32 @@ export class Viewer {
   }
 
   #open() {
+    if (!this.result) return;
     const { id } = this.result;
-    const opened = openFolder(id).then(() => texts.opened, (error) => {
-      if (this.result.id === id) this.#wrong(error.remedy === undefined ? texts.serverGone : error.message);
-      return texts.openFolder;
-    });
+    const opened = openFolder(id).then(
+      () => texts.opened,
+      (error) => {
+        if (this.result?.id === id) this.#showError(error instanceof ApiError ? error.message : texts.serverGone);
+        return texts.openFolder;
+      },
+    );
     this.#tell("viewer-open", opened);
   }
 
-  // Say on a button what came of it, unless another photo is shown by then.
-  async #tell(button, outcome) {
+  /**
+   * Shows the outcome of an action on its button, unless another photo is shown by then.
+   *
+   * @param {string} id
+   * @param {Promise<string>} outcome
+   */
+  async #tell(id, outcome) {
     const { result } = this;
     const text = await outcome;
-    if (this.result === result) byId(button).textContent = text;
+    if (this.result === result) byId(id).textContent = text;
   }
 
-  #wrong(message) {
+  /** @param {string} message */
+  #showError(message) {
     const place = byId("viewer-error");
     place.textContent = message;
     place.hidden = false;

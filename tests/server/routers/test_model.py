@@ -20,8 +20,8 @@ LINES = [[[0, 9], [0, 9]]]
 
 def test_the_model_says_how_to_draw(client: TestClient) -> None:
     model = client.get("/api/v1/model").json()
-    assert model["raster"] == {"version": RASTER_VERSION, "fill": FILL, "line_width": LINE}
-    assert model["fit"] is None
+    assert model["rasterization"] == {"version": RASTER_VERSION, "fill": FILL, "line_width": LINE}
+    assert model["match_threshold"] is None
 
 
 def test_the_sketch_encoder_is_sent_as_it_is(client: TestClient, tiny_model: ModelPackage) -> None:
@@ -43,7 +43,7 @@ def test_an_address_with_the_checksum_may_be_kept(client: TestClient, tiny_model
 
 
 @pytest.mark.parametrize(
-    ("scores", "fit", "fits"),
+    ("scores", "threshold", "close"),
     [
         ({}, None, None),
         ({"fit": 2.0}, 2.0, False),
@@ -53,7 +53,9 @@ def test_an_address_with_the_checksum_may_be_kept(client: TestClient, tiny_model
         ({"fit": True}, None, None),
     ],
 )
-def test_whether_anything_fits(tmp_path: Path, scores: dict[str, object], fit: float | None, fits: bool | None) -> None:
+def test_whether_there_is_a_close_match(
+    tmp_path: Path, scores: dict[str, object], threshold: float | None, close: bool | None
+) -> None:
     made = write_tiny_package(tmp_path / "model")
     write_manifest(made.path, dataclasses.replace(made.manifest, scores=scores))
     picture(1).save(tmp_path / "1.png")
@@ -61,9 +63,12 @@ def test_whether_anything_fits(tmp_path: Path, scores: dict[str, object], fit: f
         library.add([tmp_path / "1.png"])
         app = create_app(library, thumbnails=ThumbnailCache(tmp_path / "thumbnails"))
         with TestClient(app, base_url="http://localhost") as client:
-            assert client.get("/api/v1/model").json()["fit"] == fit
+            assert client.get("/api/v1/model").json()["match_threshold"] == threshold
             answer = client.post("/api/v1/search/sketch", json={"strokes": LINES}).json()
-            assert (answer["fit"], answer["fits"]) == (fit, fits)
-            refined = client.post("/api/v1/search/refine", json={"strokes": LINES, "right": [1]}).json()
-            assert (refined["fit"], refined["fits"]) == (None, None)  # another query, another scale
-            assert client.get("/api/v1/search/photo/1").json()["fit"] is None
+            assert (answer["match_threshold"], answer["has_close_match"]) == (threshold, close)
+            refined = client.post("/api/v1/search/refine", json={"strokes": LINES, "positive": [1]}).json()
+            assert (refined["match_threshold"], refined["has_close_match"]) == (
+                None,
+                None,
+            )  # another query, another scale
+            assert client.get("/api/v1/search/photo/1").json()["match_threshold"] is None

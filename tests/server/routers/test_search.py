@@ -92,7 +92,7 @@ def test_dates_are_heeded_everywhere(dated: TestClient, dated_vector: list[float
     for answer in (
         dated.post("/api/v1/search/sketch", json={"strokes": LINES, **bounds}),
         dated.post("/api/v1/search/vector", json={"vector": dated_vector, **bounds}),
-        dated.post("/api/v1/search/refine", json={"strokes": LINES, "right": [1], **bounds}),
+        dated.post("/api/v1/search/refine", json={"strokes": LINES, "positive": [1], **bounds}),
         dated.post("/api/v1/search/photo/1", json=bounds),
         dated.get("/api/v1/search/photo/1", params=bounds),
         dated.post("/api/v1/search/image", files=image, data={"kind": "photo", **bounds}),
@@ -128,11 +128,15 @@ def test_refining_finds_what_the_library_finds(client: TestClient, library: Libr
     assert expected != drawn
     image = {"image": ("a.png", as_bytes(picture(17)))}
     for query in ({"strokes": LINES}, {"vector": vector}):
-        answer = client.post("/api/v1/search/refine", json={**query, "right": right, "wrong": wrong, "k": 20}).json()
+        answer = client.post(
+            "/api/v1/search/refine", json={**query, "positive": right, "negative": wrong, "k": 20}
+        ).json()
         assert [one["id"] for one in answer["results"]] == expected
-    like = client.post("/api/v1/search/refine", json={"photo_id": right[0], "wrong": wrong, "k": 100}).json()["results"]
+    like = client.post("/api/v1/search/refine", json={"photo_id": right[0], "negative": wrong, "k": 100}).json()[
+        "results"
+    ]
     assert len(like) == COUNT - 1
-    form = {"kind": "photo", "right": right, "wrong": wrong, "k": 20}
+    form = {"kind": "photo", "positive": right, "negative": wrong, "k": 20}
     by_image = client.post("/api/v1/search/image", files=image, data=form).json()["results"]
     refined = library.refine(photo=as_bytes(picture(17)), right=right, wrong=wrong, k=20)
     assert [one["id"] for one in by_image] == [one.id for one in refined]
@@ -199,11 +203,11 @@ ERRORS: list[tuple[str, Any, int, str]] = [
     ("sketch", {"strokes": LINES, "after": "2024-05-02", "before": "2024-05-01"}, 422, "InputError"),
     ("refine", {}, 422, "InputError"),
     ("refine", {"strokes": LINES, "photo_id": 1}, 422, "InputError"),
-    ("refine", {"strokes": LINES, "right": [1], "wrong": [1]}, 422, "InputError"),
-    ("refine", {"strokes": LINES, "right": [999999]}, 422, "InputError"),
-    ("refine", {"strokes": LINES, "right": ["x"]}, 422, "RequestInvalid"),
-    ("refine", {"strokes": LINES, "right": [0]}, 422, "RequestInvalid"),
-    ("refine", {"strokes": LINES, "right": [1] * 1001}, 422, "RequestInvalid"),
+    ("refine", {"strokes": LINES, "positive": [1], "negative": [1]}, 422, "InputError"),
+    ("refine", {"strokes": LINES, "positive": [999999]}, 422, "InputError"),
+    ("refine", {"strokes": LINES, "positive": ["x"]}, 422, "RequestInvalid"),
+    ("refine", {"strokes": LINES, "positive": [0]}, 422, "RequestInvalid"),
+    ("refine", {"strokes": LINES, "positive": [1] * 1001}, 422, "RequestInvalid"),
     ("refine", {"strokes": [[[1] * 501, [2] * 501]]}, 422, "SketchError"),
     ("refine", {"vector": [1.0]}, 422, "InputError"),
     ("refine", {"photo_id": 999999}, 404, "PhotoNotFound"),

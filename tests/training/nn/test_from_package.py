@@ -15,7 +15,7 @@ from sketchseek.models.package import ModelPackage, load_model_package
 from sketchseek.training.config import parse_config
 from sketchseek.training.export import export_model
 from sketchseek.training.loop import build_model
-from sketchseek.training.nn.from_package import load_exported, settle
+from sketchseek.training.nn.from_package import load_exported, recalibrate_batch_norm
 from sketchseek.training.nn.heads import HeadNorm
 from sketchseek.training.nn.model import SIDES, BranchConfig, BranchEncoder, BranchName, DualEncoder
 from sketchseek.training.quantization import quantize_model
@@ -82,7 +82,7 @@ def test_settling_changes_nothing_but_what_training_sees(exported: Exported, sid
         before = encoder(shown)
         unsettled = encoder.train()(shown)
         load_exported(encoder, package, side)
-        settle(encoder.eval(), shown)
+        recalibrate_batch_norm(encoder.eval(), shown)
         torch.testing.assert_close(encoder(shown), before, rtol=1e-3, atol=1e-3)
         settled = encoder.train()(shown)
     assert encoder.training

@@ -112,7 +112,7 @@ def test_heads_normalize_as_they_say(norm: str) -> None:
 
 
 def test_sides_have_statistics_of_their_own() -> None:
-    model = DualEncoder(SMALL, SMALL, embedding=8, shared=True)
+    model = DualEncoder(SMALL, SMALL, embedding=8, shared_weights=True)
     assert model.sketch.backbone is model.photo.backbone
     assert model.sketch.head.batch is not model.photo.head.batch
 
@@ -140,7 +140,7 @@ def test_models_that_cannot_be_are_named() -> None:
     with pytest.raises(ConfigError, match="embeddings differ"):
         DualEncoder(SMALL, BranchConfig("shufflenet_v2_x2_0"), embedding=None)
     with pytest.raises(ConfigError, match="same backbone"):
-        DualEncoder(SMALL, BranchConfig("shufflenet_v2_x1_0"), shared=True)
+        DualEncoder(SMALL, BranchConfig("shufflenet_v2_x1_0"), shared_weights=True)
     with pytest.raises(ConfigError, match="frozen"):
         DualEncoder(BranchConfig("shufflenet_v2_x0_5", frozen=9), SMALL)
     with pytest.raises(ConfigError, match="norm"):

@@ -58,7 +58,7 @@ class FaissIndex(VectorIndex):
         except RuntimeError as error:
             raise ValueError(f"{path}: faiss cannot read it ({error})") from error
         if inner.d != dimension or inner.metric_type != faiss_metric(distance) or not cls._is_ours(inner):
-            raise ValueError(f"{path}: not an {cls.name} index of {dimension} dimensions, {distance}")
+            raise ValueError(f"{path}: not an {cls.name} index with {dimension} dimensions and distance {distance}")
         return cls(inner, dimension, distance)
 
     @classmethod

@@ -1,8 +1,8 @@
-"""Generations of an index on disk: written aside, synced, renamed, and only then recorded.
+"""Snapshots of an index on disk.
 
-``index/<name>.faiss`` holds the vectors and ``index/<name>.json`` says what they are; the catalog records the name of
-the current snapshot with the checksum of its JSON, which holds the checksum of the index. Whatever does not agree is
-passed over, and the index is built again from the catalog.
+``index/<name>.faiss`` holds the vectors and ``index/<name>.json`` describes them. Once both are on disk, the catalog
+records the name of the current snapshot and the checksum of its JSON, which holds the checksum of the index. A snapshot
+that does not agree is ignored, and the index is rebuilt from the catalog.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from sketchseek.models.package import Distance, sha256_of
+from sketchseek.atomic_write import atomic_path, atomic_write
+from sketchseek.file_digest import file_digest
+from sketchseek.models.package import Distance
 from sketchseek.search.index.protocol import VectorIndex
 
 FOLDER = "index"
@@ -23,13 +24,13 @@ FOLDER = "index"
 
 @dataclass(frozen=True)
 class IndexSnapshot:
-    """What an index file holds.
+    """Description of an index file.
 
     Attributes:
         engine, distance, dimension: How to read it.
-        count: Vectors in it.
-        built: Vectors that the engine was built for; grown far beyond, it is built anew.
-        epoch, last_id, last_removal: The catalog's state that it agrees with.
+        count: Number of vectors.
+        built: Number of vectors that the index was built for; far beyond it, the index is rebuilt.
+        revision, last_id, last_removal: The catalog's state that the index mirrors; see ``CatalogState``.
         sha256: Checksum of the index file.
     """
 
@@ -38,7 +39,7 @@ class IndexSnapshot:
     dimension: int
     count: int
     built: int
-    epoch: int
+    revision: int
     last_id: int
     last_removal: int
     sha256: str
@@ -48,37 +49,33 @@ class StaleSnapshotError(Exception):
     """A snapshot cannot be used: it is missing, damaged or does not belong to the catalog."""
 
 
-def save(library: Path, index: VectorIndex, *, built: int, epoch: int, last_id: int, last_removal: int) -> str:
-    """Write a snapshot; returns the record for the catalog, which makes it the current one.
+def save(library: Path, index: VectorIndex, *, built: int, revision: int, last_id: int, last_removal: int) -> str:
+    """Write a snapshot and return its record; it becomes the current one when the catalog has the record.
 
     Raises:
         OSError: The folder cannot be written, or the disk is full.
     """
     folder = library / FOLDER
     folder.mkdir(exist_ok=True)
-    name = f"{epoch:04d}-{last_id:010d}-{secrets.token_hex(4)}"
-    aside = folder / f"{name}.faiss.part"
+    name = f"{revision:04d}-{last_id:010d}-{secrets.token_hex(4)}"
+    path = folder / f"{name}.faiss"
     try:
-        index.save(aside)
-        _sync(aside)
+        with atomic_path(path) as aside:
+            index.save(aside)
+            checksum = file_digest(aside)
         snapshot = IndexSnapshot(
             index.name,
             index.distance,
             index.dimension,
             len(index),
             built,
-            epoch,
+            revision,
             last_id,
             last_removal,
-            sha256_of(aside),
+            checksum,
         )
         text = json.dumps(asdict(snapshot), indent=2).encode()
-        sidecar = folder / f"{name}.json.part"
-        sidecar.write_bytes(text)
-        _sync(sidecar)
-        aside.replace(folder / f"{name}.faiss")
-        sidecar.replace(folder / f"{name}.json")
-        _sync(folder)
+        atomic_write(path.with_suffix(".json"), text)
     except OSError:
         remove(library, name)
         raise
@@ -86,14 +83,14 @@ def save(library: Path, index: VectorIndex, *, built: int, epoch: int, last_id: 
 
 
 def describe(library: Path, record: str) -> IndexSnapshot:
-    """Read what a recorded snapshot holds.
+    """Read the description of a recorded snapshot.
 
     Raises:
         StaleSnapshotError: Its JSON is missing or damaged.
     """
     name, _, checksum = record.partition(" ")
     if not name or Path(name).name != name:
-        raise StaleSnapshotError("there is none")
+        raise StaleSnapshotError("there is no snapshot")
     try:
         text = (library / FOLDER / f"{name}.json").read_bytes()
     except OSError as error:
@@ -117,7 +114,7 @@ def load(library: Path, record: str) -> tuple[IndexSnapshot, VectorIndex]:
     snapshot = describe(library, record)
     path = library / FOLDER / f"{record.partition(' ')[0]}.faiss"
     try:
-        if sha256_of(path) != snapshot.sha256:
+        if file_digest(path) != snapshot.sha256:
             raise StaleSnapshotError(f"{path.name}: its checksum differs")
         index = ENGINES[snapshot.engine].load(path, snapshot.dimension, snapshot.distance)
     except OSError as error:
@@ -130,11 +127,11 @@ def load(library: Path, record: str) -> tuple[IndexSnapshot, VectorIndex]:
 
 
 def remove_others(library: Path, record: str) -> None:
-    """Delete every file of other snapshots, those half written by a crash among them."""
+    """Delete every file of other snapshots, including files that a crash left unfinished."""
     keep = record.partition(" ")[0]
     for path in (library / FOLDER).glob("*"):
         if path.name.partition(".")[0] != keep:
-            with contextlib.suppress(OSError):  # Windows keeps a file that a reader has open; the next save deletes it
+            with contextlib.suppress(OSError):  # Windows keeps files that a reader has open; the next save deletes them
                 path.unlink()
 
 
@@ -143,13 +140,3 @@ def remove(library: Path, name: str) -> None:
     for path in (library / FOLDER).glob(f"{name}.*"):
         with contextlib.suppress(OSError):
             path.unlink()
-
-
-def _sync(path: Path) -> None:
-    if os.name == "nt" and path.is_dir():
-        return
-    file = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)

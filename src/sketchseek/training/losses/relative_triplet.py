@@ -24,8 +24,8 @@ class RelativeTripletLoss(BatchTripletLoss):
     *w* depends on how far anchor *a* is from the anchor of the other triplet, the one whose positive is *n*.
 
     **Our reconstruction.** Of the Relative Triplet Loss (Seddati et al. 2023, arXiv 2305.18988) we know only the
-    abstract: "loss weighting based on anchors similarity". The reason for ``far``: sketches that are almost duplicates make
-    each other's photos unreliable negatives. Since the sign, the space and the scale are not known, each is a setting:
+    abstract: "loss weighting based on anchors similarity". The reason for ``far``: sketches that are almost duplicates
+    make each other's photos unreliable negatives. The sign, the space and the scale are not known; each is a setting:
 
     - RTL-A, the default: from the distance between the two anchors, sketches.
     - RTL-B, ``compare="positives"``: from the distance between their photos.

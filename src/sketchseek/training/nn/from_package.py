@@ -1,8 +1,8 @@
-"""An exported encoder as one that trains: the weights of an package's graph, back in the network that they came from.
+"""Load the weights of a model package into a trainable encoder.
 
 An export folds each batch normalization into the layer before it. Here that layer gets the folded weights, and its
-normalization is set to add the bias and nothing else, which computes the same. A stage that trains on needs more:
-``settle`` gives its normalizations the statistics of what they see, and still nothing changes in what is computed.
+batch normalization only adds the bias, so the output is the same. Before such a stage trains further, call
+``recalibrate_batch_norm``: it measures the batch statistics and does not change the output.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def load_exported(encoder: BranchEncoder, package: ModelPackage, side: BranchNam
         raise _other(package, side, f"{next(iter(layers))} has no place in it")
 
 
-def settle(encoder: BranchEncoder, pixels: Tensor) -> None:
+def recalibrate_batch_norm(encoder: BranchEncoder, pixels: Tensor) -> None:
     """Give batch normalizations the statistics of these pictures, (n, …) uint8, and weights that make up for them.
 
     In evaluation mode the encoder computes what it did; in training mode, where a batch's own statistics are taken, it

@@ -26,7 +26,7 @@ class BranchConfig:
         size: Side of its square input, in pixels.
         weights: What its backbone starts from (``create_backbone``).
         frozen: Number of stages, from the input, that keep their weights and statistics; the head is the last one.
-        start: Folder of a run, or name or folder of an package, from whose encoder of the same side, head included,
+        init_from: Folder of a run, or name or folder of an package, from whose encoder of the same side, head included,
             this one starts; empty for none.
     """
 
@@ -34,7 +34,7 @@ class BranchConfig:
     size: int = 128
     weights: str = "none"
     frozen: int = 0
-    start: str = ""
+    init_from: str = ""
 
 
 class BranchEncoder(nn.Module):
@@ -118,8 +118,8 @@ class DualEncoder(nn.Module):
         sketch, photo: Settings of the two sides.
         embedding: Length of the embedding; None for the backbones' pooled features.
         norm, dropout: See ``EmbeddingHead``.
-        shared: One set of weights for both sides, except for the heads' normalization; both sides must then have the
-        same backbone.
+        shared_weights: Use one set of weights for both branches, except for the heads' normalization. Both branches
+            must have the same backbone.
     """
 
     def __init__(
@@ -130,7 +130,7 @@ class DualEncoder(nn.Module):
         embedding: int | None = 256,
         norm: HeadNorm = "batch",
         dropout: float = 0.0,
-        shared: bool = False,
+        shared_weights: bool = False,
     ) -> None:
         super().__init__()
         self.sketch = BranchEncoder(sketch, embedding, norm, dropout)
@@ -140,7 +140,7 @@ class DualEncoder(nn.Module):
                 f"the sides' embeddings differ: {self.sketch.head.embedding} and {self.photo.head.embedding}.",
                 remedy="Set `embedding`, or use one backbone on both sides.",
             )
-        if shared:
+        if shared_weights:
             if sketch.backbone != photo.backbone or sketch.frozen != photo.frozen:
                 raise ConfigError("shared weights need the same backbone and frozen stages on both sides.")
             self.photo.backbone = self.sketch.backbone

@@ -1,0 +1,16 @@
+"""The catalog: every photo, embedding and failure of a library, in one SQLite file. All SQL is in this package.
+
+Invariants that readers rely on:
+
+- An id is never reused, and ids grow with every photo that is added.
+- The embedding of an id never changes, unless ``CatalogState.revision`` grows: then every embedding was replaced.
+- Removing an id adds a row to ``removals``.
+
+So a reader that knows the last id and the last removal it has seen catches up with two range queries.
+"""
+
+from sketchseek.search.catalog.catalog import FILE, Catalog
+from sketchseek.search.catalog.metadata import CatalogState, LibraryMetadata
+from sketchseek.search.catalog.photos import Bounds, Row
+
+__all__ = ["FILE", "Bounds", "Catalog", "CatalogState", "LibraryMetadata", "Row"]

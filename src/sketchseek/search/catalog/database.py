@@ -1,0 +1,145 @@
+"""A connection to an SQLite file: opening it, transactions, and readable errors."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from sketchseek.errors import LibraryCorruptError, LibraryError
+
+_NO_PLACE_TO_SHARE = ("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_IOERR_SHM")
+
+
+class Database:
+    """A connection that one thread at a time may use.
+
+    Args:
+        path: The file.
+        write: Open for writing, and create the file if it is missing.
+
+    Raises:
+        LibraryCorruptError: It is damaged, or not a database.
+        LibraryError: It cannot be opened.
+    """
+
+    def __init__(self, path: Path, *, write: bool = False) -> None:
+        self.path = path
+        with self._guard():
+            self._connection = self._connect(write=write)
+
+    def _connect(self, *, write: bool) -> sqlite3.Connection:
+        where = "file:" + quote(os.fsencode(self.path))
+        modes = ["rwc"] if write else ["rw", "ro"]
+        for mode in modes:
+            connection = sqlite3.connect(
+                f"{where}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False, timeout=30
+            )
+            try:
+                connection.execute("PRAGMA schema_version").fetchone()
+                break
+            except sqlite3.OperationalError as error:
+                connection.close()
+                name = error.sqlite_errorname
+                if mode == modes[-1] and (write or not name.startswith(_NO_PLACE_TO_SHARE)):
+                    raise
+        else:
+            self._refuse_unfinished()
+            # SQLite cannot share memory with a writer without write access; nobody else writes here either.
+            connection = sqlite3.connect(
+                f"{where}?mode=ro&immutable=1", uri=True, isolation_level=None, check_same_thread=False
+            )
+        if write:
+            connection.execute("PRAGMA journal_mode = WAL")
+            # A photo that was reported as indexed must survive a power cut, not only a crash.
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA temp_store = FILE")
+        else:
+            connection.execute("PRAGMA query_only = ON")
+        return connection
+
+    def _refuse_unfinished(self) -> None:
+        journal = self.path.with_name(f"{self.path.name}-wal")
+        if journal.is_file() and journal.stat().st_size:
+            raise LibraryError(
+                "a writer was interrupted, and recovery needs write access.",
+                subject=self.path,
+                remedy="Free some space if the disk is full, or open the library once with permission to write: "
+                f"sketchseek status --library {self.path.parent}",
+            )
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit everything inside, or nothing; the change counter grows."""
+        with self._guard():
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._connection.execute("UPDATE meta SET value = value + 1 WHERE key = 'changes'")
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def snapshot(self, *, keep: bool = False) -> Iterator[None]:
+        """Read a consistent state; with ``keep``, writes to temporary tables are kept."""
+        with self._guard():
+            self._connection.execute("BEGIN")
+            try:
+                yield
+            finally:
+                if self._connection.in_transaction:
+                    self._connection.execute("COMMIT" if keep else "ROLLBACK")
+
+    @contextmanager
+    def _guard(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise self._error(error) from error
+
+    def _error(self, error: sqlite3.Error) -> LibraryError:
+        name = getattr(error, "sqlite_errorname", "")
+        if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+            return LibraryCorruptError(
+                f"damaged ({error}).",
+                subject=self.path,
+                remedy="Restore it from a backup, or delete the library's folder and index again; "
+                "the photos themselves are not touched.",
+            )
+        if name.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
+            return LibraryError(
+                f"cannot be written ({error}).",
+                subject=self.path,
+                remedy="Free some space on the disk and run the command again: what was committed is kept.",
+            )
+        if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
+            return LibraryError(
+                f"access denied ({error}).",
+                subject=self.path,
+                remedy="Check the permissions of the library's folder.",
+            )
+        return LibraryError(f"{error}.", subject=self.path)
+
+    def _rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        with self._guard():
+            return self._connection.execute(sql, values).fetchall()
+
+    def _one(self, sql: str, *values: Any) -> Any:
+        with self._guard():
+            row = self._connection.execute(sql, values).fetchone()
+        return None if row is None else row[0]
+
+    def _do(self, sql: str, *values: Any) -> int:
+        with self._guard():
+            return self._connection.execute(sql, values).rowcount

@@ -1,0 +1,235 @@
+"""The photos of a library, their embeddings and the record of removals."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sketchseek.errors import LibraryCorruptError
+from sketchseek.search.catalog.metadata import MetadataTable
+from sketchseek.search.catalog.schema import IN_FOLDER, folder_values, path_range
+from sketchseek.search.index.protocol import Ids, Vectors
+from sketchseek.search.results import LibraryPhoto
+
+_BLOCK = 8192
+
+
+@dataclass(frozen=True)
+class Row:
+    """A photo to add.
+
+    Attributes:
+        path: Absolute path.
+        size, mtime_ns: The file's size in bytes and its modification time.
+        digest: SHA-256 of the file's bytes.
+        width, height: In pixels.
+        vector: The embedding, as bytes of float16.
+    """
+
+    path: bytes
+    size: int
+    mtime_ns: int
+    digest: bytes
+    width: int
+    height: int
+    vector: bytes
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """A filter in the catalog's terms.
+
+    Attributes:
+        folder: Absolute path; photos in it and below it.
+        after, before: File times in nanoseconds since 1970: ``after`` is included, ``before`` is not.
+    """
+
+    folder: bytes | None = None
+    after: int | None = None
+    before: int | None = None
+
+
+class PhotoTables(MetadataTable):
+    """The tables ``photos`` and ``removals``."""
+
+    # --- photos ----------
+
+    def count(self) -> int:
+        """Return the number of photos."""
+        return int(self._one("SELECT count(*) FROM photos"))
+
+    def add(self, row: Row) -> int:
+        """Add a photo, replacing any other with its path; return its id. Call inside a ``transaction``."""
+        self.drop(row.path)
+        with self._guard():
+            cursor = self._connection.execute(
+                "INSERT INTO photos (path, size, mtime_ns, digest, width, height, vector, added)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (row.path, row.size, row.mtime_ns, row.digest, row.width, row.height, row.vector, time.time()),
+            )
+        return int(cursor.lastrowid or 0)
+
+    def fail(self, path: bytes, reason: str, size: int = -1, mtime_ns: int = -1) -> None:
+        """Record a failure, replacing any photo with its path. Call inside a ``transaction``."""
+        self.drop(path)
+        text = reason.encode(errors="replace").decode()  # a file name in it need not be valid text
+        self._do("INSERT OR REPLACE INTO failures VALUES (?, ?, ?, ?)", path, text, size, mtime_ns)
+
+    def drop(self, path: bytes) -> int:
+        """Remove the photo or failure with a path; return the number of photos. Call inside a ``transaction``."""
+        self._do("DELETE FROM failures WHERE path = ?", path)
+        return self._do("DELETE FROM photos WHERE path = ?", path)
+
+    def move(self, photo: int, path: bytes, size: int, mtime_ns: int) -> None:
+        """Change a photo's path, replacing any other there. Call inside a ``transaction``."""
+        if self._one("SELECT id FROM photos WHERE path = ?", path) != photo:
+            self.drop(path)
+        self._do("DELETE FROM failures WHERE path = ?", path)
+        self._do("UPDATE photos SET path = ?, size = ?, mtime_ns = ? WHERE id = ?", path, size, mtime_ns, photo)
+
+    def drop_below(self, folder: bytes) -> int:
+        """Remove a path and everything below it; return the number of photos. Call inside a ``transaction``."""
+        count = self.drop(folder)
+        self._do("DELETE FROM failures WHERE path >= ? AND path < ?", *path_range(folder))
+        return count + self._do("DELETE FROM photos WHERE path >= ? AND path < ?", *path_range(folder))
+
+    def has_digest(self, digest: bytes) -> bool:
+        """Return whether a photo whose file has this digest is in the library."""
+        return self._one("SELECT 1 FROM photos WHERE digest = ? LIMIT 1", digest) is not None
+
+    def paths_with_digest(self, digest: bytes, after: int = 0, limit: int = 100) -> list[tuple[int, bytes]]:
+        """Return ids and paths of photos whose files have a digest: the first ``limit`` with ids above ``after``."""
+        return [
+            (int(photo), path)
+            for photo, path in self._rows(
+                "SELECT id, path FROM photos WHERE digest = ? AND id > ? ORDER BY id LIMIT ?", digest, after, limit
+            )
+        ]
+
+    def copy(self, photo: int, path: bytes, size: int, mtime_ns: int) -> int:
+        """Add a file with the same bytes as a photo's; return its id. Call inside a ``transaction``."""
+        (found,) = self._rows("SELECT digest, width, height, vector FROM photos WHERE id = ?", photo)
+        return self.add(Row(path, size, mtime_ns, *found))
+
+    def photo(self, photo: int) -> LibraryPhoto | None:
+        """Return one photo, or None if there is none with this id."""
+        return self.photos([photo]).get(photo)
+
+    def photos(self, ids: Sequence[int]) -> dict[int, LibraryPhoto]:
+        """Return photos by id; unknown ids are left out."""
+        found: dict[int, LibraryPhoto] = {}
+        for start in range(0, len(ids), 500):
+            some = [int(i) for i in ids[start : start + 500] if int(i).bit_length() < 64]  # SQLite's range
+            rows = self._rows(
+                "SELECT id, path, width, height, size, mtime_ns, added FROM photos"
+                f" WHERE id IN ({','.join('?' * len(some))})",
+                *some,
+            )
+            for row in rows:
+                found[row[0]] = LibraryPhoto(row[0], Path(os.fsdecode(row[1])), *row[2:])
+        return found
+
+    def id_of(self, path: bytes, digest: bytes | None = None) -> int | None:
+        """Return the id of the photo with a path, if its file has this digest."""
+        found = self._one("SELECT id FROM photos WHERE path = ? AND digest = coalesce(?, digest)", path, digest)
+        return None if found is None else int(found)
+
+    def ids_within(self, bounds: Bounds) -> Ids:
+        """Return the ids of the photos within bounds, ascending."""
+        if bounds.after is None and bounds.before is None:
+            return self.ids(bounds.folder)
+        conditions: list[str] = []
+        values: list[bytes | int] = []
+        if bounds.after is not None:
+            conditions.append("mtime_ns >= ?")
+            values.append(bounds.after)
+        if bounds.before is not None:
+            conditions.append("mtime_ns < ?")
+            values.append(bounds.before)
+        if bounds.folder is not None:
+            conditions.append(IN_FOLDER)
+            values += folder_values(bounds.folder)
+        rows = self._rows(f"SELECT id FROM photos WHERE {' AND '.join(conditions)} ORDER BY id", *values)
+        return np.fromiter((row[0] for row in rows), np.int64, len(rows))
+
+    def ids(self, folder: bytes | None = None) -> Ids:
+        """Return the ids of all photos, or of those in a folder and below it, ascending."""
+        if folder is None:
+            rows = self._rows("SELECT id FROM photos")
+        else:
+            rows = self._rows(
+                "SELECT id FROM photos WHERE path >= ? AND path < ? UNION SELECT id FROM photos WHERE path = ?",
+                *path_range(folder),
+                folder,
+            )
+        ids = np.fromiter((row[0] for row in rows), np.int64, len(rows))
+        ids.sort()
+        return ids
+
+    def paths(self) -> dict[int, bytes]:
+        """Return every photo's path, by id."""
+        return dict(self._rows("SELECT id, path FROM photos"))
+
+    # --- embeddings ----------
+
+    def vector(self, photo: int) -> bytes | None:
+        """Return one photo's embedding as bytes of float16, or None."""
+        if int(photo).bit_length() > 63:  # beyond SQLite's range
+            return None
+        vector: bytes | None = self._one("SELECT vector FROM photos WHERE id = ?", photo)
+        return vector
+
+    def vectors_of(self, ids: Ids, dimension: int) -> npt.NDArray[np.float32]:
+        """Return the embeddings of known ids, in their order: (m, dimension) float32."""
+        found: dict[int, bytes] = {}
+        for start in range(0, len(ids), 500):
+            some = ids[start : start + 500].tolist()
+            found.update(self._rows(f"SELECT id, vector FROM photos WHERE id IN ({','.join('?' * len(some))})", *some))
+        data = b"".join(found[photo] for photo in ids.tolist())
+        return np.frombuffer(data, np.float16).reshape(-1, dimension).astype(np.float32)
+
+    def vectors(self, dimension: int, after: int = 0) -> Iterator[tuple[Ids, Vectors]]:
+        """Yield blocks of ids, (m,), and embeddings, (m, dimension) float16, with ids above ``after``, ascending.
+
+        Raises:
+            LibraryCorruptError: An embedding has another length.
+        """
+        while True:
+            rows = self._rows("SELECT id, vector FROM photos WHERE id > ? ORDER BY id LIMIT ?", after, _BLOCK)
+            if not rows:
+                return
+            yield self._block(rows, dimension)
+            after = rows[-1][0]
+
+    def sample(self, dimension: int, size: int) -> Vectors:
+        """Return about ``size`` embeddings, spread evenly over the ids: (m, dimension) float16."""
+        step = max(1, self.count() // max(size, 1))
+        rows = self._rows("SELECT id, vector FROM photos WHERE id % ? = 0 LIMIT ?", step, size) if size else []
+        return self._block(rows, dimension)[1]
+
+    def _block(self, rows: list[tuple[Any, ...]], dimension: int) -> tuple[Ids, Vectors]:
+        if any(len(row[1]) != 2 * dimension for row in rows):
+            raise LibraryCorruptError(
+                "an embedding has a wrong length.",
+                subject=self.path,
+                remedy="Delete the library's folder and index again.",
+            )
+        ids = np.fromiter((row[0] for row in rows), np.int64, len(rows))
+        return ids, np.frombuffer(b"".join(row[1] for row in rows), np.float16).reshape(-1, dimension)
+
+    def removed_since(self, removal: int) -> Ids:
+        """Return the ids that were removed after a removal."""
+        rows = self._rows("SELECT id FROM removals WHERE seq > ?", removal)
+        return np.fromiter((row[0] for row in rows), np.int64, len(rows))
+
+    def forget_removals(self, upto: int) -> None:
+        """Drop the record of old removals; readers that missed them rebuild. Call inside a ``transaction``."""
+        self._do("DELETE FROM removals WHERE seq <= ?", upto)
+        self._set_meta(removals_floor=upto)

@@ -1,0 +1,69 @@
+"""The tables of a catalog."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+
+from sketchseek.search.scan import SEPARATOR
+
+VERSION = 2
+APPLICATION = 0x534B5345  # "SKSE"
+
+SCHEMA = """
+CREATE TABLE photos (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    path BLOB NOT NULL UNIQUE,
+    size INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL,
+    digest BLOB NOT NULL,
+    width INTEGER NOT NULL,
+    height INTEGER NOT NULL,
+    vector BLOB NOT NULL,
+    added REAL NOT NULL
+);
+CREATE INDEX photos_by_digest ON photos (digest);
+CREATE TABLE removals (seq INTEGER PRIMARY KEY AUTOINCREMENT, id INTEGER NOT NULL);
+CREATE TRIGGER photo_removed AFTER DELETE ON photos BEGIN INSERT INTO removals (id) VALUES (old.id); END;
+CREATE TABLE failures (
+    path BLOB PRIMARY KEY, reason TEXT NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE roots (path BLOB PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE excluded (path BLOB PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE staged (
+    id INTEGER PRIMARY KEY,
+    size INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL,
+    digest BLOB,
+    width INTEGER,
+    height INTEGER,
+    vector BLOB,
+    reason TEXT
+);
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+INSERT INTO meta VALUES ('changes', '0'), ('revision', '0'), ('removals_floor', '0');
+"""
+
+IN_FOLDER = "((path >= ? AND path < ?) OR path = ?)"
+"""Condition for a folder's own path and all paths below it; its values are ``folder_values``."""
+
+
+def folder_values(folder: bytes) -> tuple[bytes, bytes, bytes]:
+    """Values for ``IN_FOLDER``."""
+    return (*path_range(folder), folder)
+
+
+def path_range(folder: bytes) -> tuple[bytes, bytes]:
+    """Bounds of the paths below a folder: from ``folder/`` up to, and without, ``folder0``, since 0 follows /."""
+    stem = folder.rstrip(SEPARATOR)
+    return stem + SEPARATOR, stem + bytes([SEPARATOR[0] + 1])
+
+
+def statements(script: str) -> Iterator[str]:
+    """Yield the statements of a script. ``executescript`` would commit the transaction around it."""
+    statement = ""
+    for line in script.splitlines():
+        statement += line + "\n"
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""

@@ -1,0 +1,98 @@
+"""Request and response bodies about the model of a library."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from sketchseek.server.schemas.base import (
+    EXAMPLE_STROKES,
+    EXAMPLE_VECTOR,
+    RequestModel,
+    ResponseModel,
+    Strokes,
+    with_example,
+)
+
+_PHOTO_ENCODER = {
+    "file": "photo.onnx",
+    "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "size": 224,
+    "backbone": "efficientnet_lite0",
+    "parameters": 3_700_000,
+}
+
+
+class EncoderInfo(ResponseModel):
+    """One branch of the dual encoder."""
+
+    file: str = Field(description="Name of the ONNX file in the model package.")
+    sha256: str = Field(description="Checksum of that file, in hexadecimal.")
+    size: int = Field(description="Side of the square input, in pixels.")
+    backbone: str = Field(description="Name of the network.")
+    parameters: int = Field(description="Number of parameters.")
+
+
+class Rasterization(ResponseModel):
+    """How strokes become the input of the sketch encoder."""
+
+    version: int = Field(description="Version of the sketch raster.")
+    fill: float = Field(description="Fraction of the side that the longer side of the sketch spans.")
+    line_width: float = Field(description="Line width as a fraction of the side.")
+
+
+class ModelManifest(ResponseModel):
+    """Manifest of the model that the library was built with."""
+
+    model_config = with_example(
+        {
+            "name": "small",
+            "embedding": 256,
+            "distance": "cosine",
+            "raster": 1,
+            "photo": _PHOTO_ENCODER,
+            "sketch": {**_PHOTO_ENCODER, "file": "sketch.onnx", "size": 128},
+            "data": ["Sketchy, CC BY 4.0"],
+            "license": "Apache-2.0",
+            "scores": {"sketchy": {"recall@1": 0.5}},
+            "training": {"epochs": 20},
+            "format": 1,
+            "fingerprint": "6e1f0c6b9d0a4c55",
+            "match_threshold": 0.55,
+            "rasterization": {"version": 1, "fill": 0.88, "line_width": 0.015625},
+        }
+    )
+
+    name: str
+    embedding: int = Field(description="Length of an embedding.")
+    distance: str = Field(description="``cosine`` or ``euclidean``.")
+    raster: int = Field(description="Version of the sketch raster that the sketch encoder was trained on.")
+    photo: EncoderInfo
+    sketch: EncoderInfo
+    data: list[str] = Field(description="Training data, one sentence per source, with its terms.")
+    license: str = Field(description="Terms of the weights.")
+    scores: dict[str, Any] = Field(description="Metrics by protocol.")
+    training: dict[str, Any] = Field(description="Settings of the training run.")
+    format: int = Field(description="Version of the manifest's format.")
+    fingerprint: str = Field(description="Identity of the embedding space.")
+    match_threshold: float | None = Field(
+        description="Score from which a result of a sketch is likely a match; null if the model does not define it."
+    )
+    rasterization: Rasterization
+
+
+class EncodeSketchRequest(RequestModel):
+    """A sketch to encode."""
+
+    model_config = with_example({"strokes": EXAMPLE_STROKES})
+
+    strokes: Strokes = Field(description="The sketch, as in a search by sketch.")
+
+
+class SketchEmbedding(ResponseModel):
+    """The embedding of a sketch."""
+
+    model_config = with_example({"vector": EXAMPLE_VECTOR})
+
+    vector: list[float]
