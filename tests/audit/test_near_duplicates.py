@@ -7,8 +7,9 @@ import pytest
 from PIL import Image
 
 from sketchseek.audit import near_duplicates
-from sketchseek.audit.near_duplicates import difference_hash, find_near_duplicates, small_pictures
+from sketchseek.audit.near_duplicates import find_near_duplicates
 from sketchseek.datasets.records import Photo
+from sketchseek.datasets.same_pictures import small_pictures
 
 
 def scene(seed: int) -> Image.Image:
@@ -63,9 +64,3 @@ def test_blocks_do_not_change_what_is_found(monkeypatch, block: int, tmp_path: P
     slow = [(i, j) for i in range(9) for j in range(i + 1, 9) if unit[i] @ unit[j] >= 0.95]
     assert sorted(found) == slow
     assert slow
-
-
-def test_a_hash_says_where_it_gets_darker() -> None:
-    ramp = np.tile(np.linspace(255, 0, 36, dtype=np.uint8)[None, :, None], (32, 1, 3))
-    assert difference_hash(ramp).tolist() == [255] * 8
-    assert difference_hash(ramp[:, ::-1]).tolist() == [0] * 8

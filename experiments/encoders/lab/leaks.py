@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from sketchseek.audit.near_duplicates import HASH_BITS, SAME_PIXELS, SmallPictures, small_pictures
 from sketchseek.datasets.chairv2 import chairv2_split, load_chairv2
 from sketchseek.datasets.image_folders import load_photo_folders
 from sketchseek.datasets.records import Photo
+from sketchseek.datasets.same_pictures import HASH_BITS, SAME_PIXELS, SmallPictures, small_pictures
 from sketchseek.datasets.sketchy import load_sketchy, sketchy_split
 
 _COUNTS = np.array([bin(byte).count("1") for byte in range(256)], dtype=np.uint8)

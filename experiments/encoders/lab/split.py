@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from lab.records import Sources
-from sketchseek.audit.near_duplicates import find_near_duplicates, small_pictures
+from sketchseek.audit.near_duplicates import find_near_duplicates
 from sketchseek.datasets.records import Photo
+from sketchseek.datasets.same_pictures import small_pictures
 from sketchseek.datasets.splits import fraction_of
 
 SALT = "validation 2026-11-27"

@@ -17,9 +17,10 @@ from sketchseek.audit.embedding_cache import stored
 from sketchseek.audit.findings import KINDS, Finding
 from sketchseek.audit.ink import measure_all
 from sketchseek.audit.inputs import AuditInput
-from sketchseek.audit.near_duplicates import find_near_duplicates, small_pictures
+from sketchseek.audit.near_duplicates import find_near_duplicates
 from sketchseek.audit.ranking import Ranking, rank
 from sketchseek.datasets.records import Photo, Sketch
+from sketchseek.datasets.same_pictures import small_pictures
 from sketchseek.encoder import Encoder
 from sketchseek.errors import DatasetError
 from sketchseek.evaluation.encode_dataset import Embedded, Problem, encode_photo_set, encode_sketch_set

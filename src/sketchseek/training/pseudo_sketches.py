@@ -4,11 +4,13 @@ A photo is flattened (bilateral filter), its edges are found in the strongest of
 with thresholds relative to the photo's own gradients), and short or marginal pieces are dropped, so that outlines of
 the subject are left more often than texture. People draw what matters and bend it; these lines do neither, so they
 teach an encoder where the parts of a photo are, not how people draw.
+
+A second method, ``hed_strokes``, takes learned edges (``sketchseek.training.hed``) in place of Canny's. It needs
+converted weights, is slower, and gives strokes, which can be corrupted like those of people.
 """
 
 from __future__ import annotations
 
-import functools
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +18,15 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from sketchseek.datasets.records import Sketch
-from sketchseek.errors import EmptySketchError, MissingExtraError
+from sketchseek.datasets.records import Sketch, StrokeTuple
+from sketchseek.errors import EmptySketchError
 from sketchseek.images import read_photo
 from sketchseek.sketches import SketchSource
+from sketchseek.training.edge_lines import edge_lines
+from sketchseek.training.hed import SIDE as HED_SIDE
+from sketchseek.training.hed import Hed, edge_maps
+from sketchseek.training.opencv import load_opencv
+from sketchseek.training.polylines import simplify_polyline
 
 SIDE = 224
 """Pixels of the square that edges are looked for in."""
@@ -31,13 +38,26 @@ _SHORTEST = 14
 """Pixels that a piece must extend over."""
 
 
-def sketch_source(sketch: Sketch) -> SketchSource:
+HED_THRESHOLD = 0.6
+"""Edge probability that a line of ``hed_strokes`` reaches at one point at least."""
+
+_TOLERANCE = 1.0
+"""Pixels of ``HED_SIDE`` by which simplified strokes of ``hed_strokes`` may leave their lines."""
+
+
+def sketch_source(sketch: Sketch, hed: Hed | None = None) -> SketchSource:
     """What ``sketchseek.sketches.rasterize_sketch`` takes of a sketch, one that is to be extracted from its photo too.
+
+    Args:
+        sketch: The sketch.
+        hed: Extract with this network (``hed_strokes``); with Canny's edges (``line_sketch``) by default.
 
     Raises:
         EmptySketchError, MissingExtraError, ImageError: As ``line_sketch``.
     """
-    return line_sketch(sketch.path) if sketch.traced and sketch.path else sketch.source
+    if not sketch.traced or sketch.path is None:
+        return sketch.source
+    return line_sketch(sketch.path) if hed is None else hed_strokes(sketch.path, hed)
 
 
 def line_sketch(photo: Path) -> Image.Image:
@@ -60,6 +80,30 @@ def line_sketch(photo: Path) -> Image.Image:
     return Image.fromarray(np.where(lines, 0, 255).astype(np.uint8))
 
 
+def hed_strokes(photo: Path, hed: Hed, threshold: float = HED_THRESHOLD) -> StrokeTuple:
+    """Extract strokes from a photo by learned edges, longest first.
+
+    Args:
+        photo: Its file.
+        hed: As ``sketchseek.training.hed.load_hed`` gives it.
+        threshold: Edge probability that a line reaches at one point at least; lower ones give more lines.
+
+    Returns:
+        Strokes ``((x…), (y…))`` in pixels of a square of ``HED_SIDE``.
+
+    Raises:
+        EmptySketchError: No line stands out.
+        MissingExtraError: OpenCV is not installed.
+        ImageError: The photo cannot be read.
+    """
+    device = str(hed.mean.device)
+    lines = edge_lines(edge_maps(hed, read_photo(photo, HED_SIDE)[None], device=device)[0], threshold)
+    if not lines:
+        raise EmptySketchError(f"{photo}: no line stands out in it.", remedy="Leave the photo out.")
+    simple = [simplify_polyline(line, _TOLERANCE) for line in lines]
+    return tuple((tuple(line[:, 0].tolist()), tuple(line[:, 1].tolist())) for line in simple)
+
+
 def trace(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
     """Find the lines of a photo.
 
@@ -69,7 +113,7 @@ def trace(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
     Returns:
         (h, w) bool, true on lines.
     """
-    cv2 = _opencv()
+    cv2 = load_opencv()
     flat = cv2.bilateralFilter(cv2.bilateralFilter(pixels, 7, 60, 7), 7, 60, 7)
     lab = cv2.GaussianBlur(cv2.cvtColor(flat, cv2.COLOR_RGB2LAB), (0, 0), 1.6).astype(np.float32)
     across, down = cv2.Sobel(lab, cv2.CV_32F, 1, 0), cv2.Sobel(lab, cv2.CV_32F, 0, 1)
@@ -92,15 +136,3 @@ def _keep_long_pieces(edges: npt.NDArray[np.uint8], cv2: Any) -> npt.NDArray[np.
     good[0] = False  # the ground
     kept: npt.NDArray[np.bool_] = good[label]
     return kept
-
-
-@functools.cache
-def _opencv() -> Any:
-    try:
-        import cv2
-    except ImportError as error:
-        raise MissingExtraError(
-            "line sketches need OpenCV.", remedy="Install it: pip install opencv-python-headless"
-        ) from error
-    cv2.setNumThreads(1)
-    return cv2
