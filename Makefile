@@ -69,7 +69,7 @@ models: $(VENV)/.all
 	done
 	for name in small tiny-sketch tiny-photo tiny; do \
 		$(BIN)/sketchseek train experiments/$$name.yaml --data runs/data --out runs/$$name || exit 1; \
-		case $$name in small | tiny) $(call export_runs,$$name,src/sketchseek/models/$$name) || exit 1;; esac; \
+		case $$name in small | tiny) $(call export_runs,$$name,src/sketchseek/models/bundled/$$name) || exit 1;; esac; \
 	done
 
 # Evaluates the models and stores what docs/results.md, docs/models.md and the cards are made of.

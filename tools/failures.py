@@ -7,7 +7,7 @@ from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.figure import MetricValue
+from matplotlib.figure import Figure
 
 from sketchseek.encoder import Encoder
 from sketchseek.evaluation.match_threshold import FIRST
@@ -47,7 +47,7 @@ def picture_failures(encoder: Encoder, evaluation: Evaluation, out: Path, count:
         count: Words.
     """
     words = [(word, share, missed[0]) for word, share, missed in hardest_words(evaluation, count) if missed]
-    figure = MetricValue(figsize=(8.4, 1.42 * len(words) + 0.4), dpi=100)
+    figure = Figure(figsize=(8.4, 1.42 * len(words) + 0.4), dpi=100)
     axes = figure.subplots(len(words), 1 + FIRST, squeeze=False)
     places = [place for _, _, place in words]
     found = nearest(evaluation.drawn.vectors[places], evaluation.shelved.vectors, FIRST, distance=evaluation.distance)

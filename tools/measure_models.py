@@ -2,7 +2,7 @@
 
 python tools/measure_models.py DATA [MODEL…]
 
-DATA is a folder as tools/link_data.py makes it; MODEL is a bundled model's name or an package's folder.
+DATA is a folder as tools/link_data.py makes it; MODEL is a bundled model's name or a package's folder.
 """
 
 from __future__ import annotations
