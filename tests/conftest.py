@@ -15,7 +15,7 @@ pytest_plugins = ("server_fixtures",)
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> ModelPackage:
-    """An package whose encoders are made of one random matrix."""
+    """A package whose encoders are made of one random matrix."""
     return write_tiny_package(tmp_path_factory.mktemp("tiny"))
 
 

@@ -16,7 +16,7 @@ SIZE, CELLS, EMBEDDING = 32, 8, 16
 
 
 def write_tiny_package(folder: Path, *, seed: int = 0, name: str = "tiny") -> ModelPackage:
-    """Write an package of two tiny encoders into ``folder``; another seed gives another embedding space."""
+    """Write a package of two tiny encoders into ``folder``; another seed gives another embedding space."""
     folder.mkdir(parents=True, exist_ok=True)
     weight = np.random.default_rng(seed).standard_normal((CELLS * CELLS, EMBEDDING)).astype(np.float32)
     sides = {}
@@ -54,8 +54,8 @@ def _graph(channels: int, weight: np.ndarray) -> onnx.ModelProto:
     ]
     if channels == 3:
         nodes += [
-            helper.make_node("ReduceMean", ["centered", "axes"], ["grey3"], keepdims=0),
-            helper.make_node("Unsqueeze", ["grey3", "one"], ["gray"]),
+            helper.make_node("ReduceMean", ["centered", "axes"], ["gray3"], keepdims=0),
+            helper.make_node("Unsqueeze", ["gray3", "one"], ["gray"]),
         ]
     else:
         nodes += [helper.make_node("Unsqueeze", ["centered", "axes"], ["gray"])]

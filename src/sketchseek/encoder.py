@@ -24,7 +24,7 @@ Embeddings = npt.NDArray[np.float32]
 
 
 class Encoder:
-    """The two encoders of an package.
+    """The two encoders of a package.
 
     Args:
         package: Where the graphs and the manifest are.
@@ -124,7 +124,7 @@ class Encoder:
 
 
 def load_encoder(model: str | os.PathLike[str] = DEFAULT_MODEL, *, threads: int = 0) -> Encoder:
-    """Open the encoders of a bundled model, by name, or of an package, by the path of its folder.
+    """Open the encoders of a bundled model, by name, or of a package, by the path of its folder.
 
     Raises:
         ModelPackageError: There is no such package, or it cannot be used.

@@ -168,7 +168,7 @@ def test_parity_fails_loudly_for_other_weights(run: Path, package: Path) -> None
 
 @pytest.mark.parametrize("lengths", [False, True])
 def test_validate_counts_a_perfect_model_as_perfect(parts: Parts, lengths: bool) -> None:
-    """Also where embeddings have other lengths: batch normalization gives those, and an package unit lengths."""
+    """Also where embeddings have other lengths: batch normalization gives those, and a package unit lengths."""
     held = read_pixels(parts.validation, 32, 32, None)
 
     class Oracle(torch.nn.Module):

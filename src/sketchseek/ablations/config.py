@@ -53,7 +53,7 @@ class HypothesisConfig:
 
     Attributes:
         hypothesis: The sentence.
-        better, than: Variants whose metrics are compared, pair by pair; the mean difference decides.
+        better, than: Configurations whose metrics are compared, pair by pair; the mean difference decides.
         metric: ``recall@1``, ``recall@5`` or ``recall@10``.
     """
 

@@ -95,7 +95,7 @@ def _claims(ablation: StoredAblation) -> str:
         return ""
     head = '<tr><th class="text">hypothesis</th><th>difference in points (95 % interval)</th><th class="text">verdict</th></tr>'
     note = "<p>The interval is a bootstrap over seeds and photos: the whole of it must be above 0 to support a hypothesis.</p>"
-    return f'<h2>Claims</h2><div class="wide"><table>{head}{"".join(rows)}</table></div>{note}'
+    return f'<h2>Hypotheses</h2><div class="wide"><table>{head}{"".join(rows)}</table></div>{note}'
 
 
 def _figures(ablation: StoredAblation) -> str:

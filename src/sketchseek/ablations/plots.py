@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _INK, _SOFT, _LINE = "#1c2024", "#545b63", "#e4e7ea"
-_COLOURS = (
+_COLORS = (
     "#2563a8",
     "#d1602f",
     "#15935a",
@@ -44,7 +44,7 @@ def plot_spread(ablation: StoredAblation) -> str:
                 continue
             values = 100 * np.array(spread.values)
             axis.plot([values.min(), values.max()], [row, row], color=_LINE, linewidth=5, solid_capstyle="round")
-            axis.plot(values, np.full(len(values), row), "o", color=_COLOURS[0], markersize=6, fillstyle="none")
+            axis.plot(values, np.full(len(values), row), "o", color=_COLORS[0], markersize=6, fillstyle="none")
             axis.plot([100 * spread.mean], [row], "|", color=_INK, markersize=15, markeredgewidth=2)
         axis.set_yticks(range(len(configurations)), configurations if place == 0 else [""] * len(configurations))
         axis.set_ylim(len(configurations) - 0.5, -0.5)
@@ -64,8 +64,8 @@ def plot_courses(ablation: StoredAblation) -> str:
         shortest = min(map(len, courses))
         steps = [row["step"] for row in courses[0][:shortest]]
         recall = 100 * np.mean([[row["recall@1"] for row in course[:shortest]] for course in courses], axis=0)
-        style = "-" if number < len(_COLOURS) else "--"
-        color = _COLOURS[number % len(_COLOURS)]
+        style = "-" if number < len(_COLORS) else "--"
+        color = _COLORS[number % len(_COLORS)]
         axis.plot(steps, recall, style, marker="o", markersize=4, color=color, linewidth=1.6, label=configuration)
     axis.set_xlabel("step")
     axis.set_ylabel("validation recall@1, %")

@@ -141,7 +141,7 @@ class StoredAblation:
         the difference may be off by the luck of both.
 
         Args:
-            pairs: Variants: the first's figure minus the second's.
+            pairs: Configurations: the first's figure minus the second's.
             figure: ``recall@k``.
 
         Returns:

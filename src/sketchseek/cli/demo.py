@@ -18,7 +18,7 @@ from sketchseek.user_dirs import user_cache_dir, user_data_dir
 @click.command("demo")
 @click.argument("photos", required=False)
 @click.option("--port", type=click.IntRange(0, 65535), help="Port; by default the first free one from 8765 on.")
-@click.option("--model", metavar="MODEL", help="Name of a bundled model or path of an package.")
+@click.option("--model", metavar="MODEL", help="Name of a bundled model or path of a package.")
 @click.option("--no-open", is_flag=True, help="Do not open the page in the browser.")
 @click.option("--prepare-only", is_flag=True, help="Fetch and index, but serve nothing.")
 @json_option

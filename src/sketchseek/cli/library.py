@@ -56,7 +56,7 @@ _FOLDERS = click.Path(path_type=Path)
 @click.command("index")
 @click.argument("folders", nargs=-1, type=_FOLDERS, metavar="DIR...")
 @library_option
-@click.option("--model", metavar="MODEL", help="Name of a bundled model or path of an package, for a new library.")
+@click.option("--model", metavar="MODEL", help="Name of a bundled model or path of a package, for a new library.")
 @click.option("--re-embed", is_flag=True, help="Embed a library's photos anew with MODEL.")
 @json_option
 def index_command(folders: tuple[Path, ...], library: Path, model: str | None, re_embed: bool, as_json: bool) -> None:

@@ -31,7 +31,7 @@ Random = np.random.Generator
 
 
 class CorruptedSketches(Encoder):
-    """An package's encoders whose sketches are changed before they are read.
+    """A package's encoders whose sketches are changed before they are read.
 
     Args:
         package: The model.
@@ -71,7 +71,7 @@ def corrupt_sketch(source: SketchSource, how: str) -> SketchSource:
 
 
 def draw(strokes: Strokes, pen: int = _PEN) -> Image.Image:
-    """Draw strokes on a sheet: greyscale, black on white, SHEET pixels a side."""
+    """Draw strokes on a sheet: grayscale, black on white, SHEET pixels a side."""
     sheet = Image.new("L", (SHEET, SHEET), 255)
     brush = ImageDraw.Draw(sheet)
     points = np.concatenate([np.asarray(stroke[:2], dtype=np.float64).T for stroke in strokes])
@@ -126,7 +126,7 @@ def _dense(line: npt.NDArray[np.float64], step: float) -> npt.NDArray[np.float64
 
 
 def _ink(picture: Image.Image) -> Image.Image:
-    """Greyscale, dark on light, SHEET pixels a side at most."""
+    """Grayscale, dark on light, SHEET pixels a side at most."""
     sheet = picture.convert("L")
     sheet.thumbnail((SHEET, SHEET))
     return sheet

@@ -65,5 +65,5 @@ def match_threshold(
 
 
 def worth_saying(threshold: float, right: float) -> float | None:
-    """The threshold as an package carries it (``scores.fit``), if the line is right often enough."""
+    """The threshold as a package carries it (``scores.fit``), if the line is right often enough."""
     return round(threshold, 4) if right >= WORTH else None

@@ -1,6 +1,6 @@
 """Installing models that are too large for the package: an archive, from a file or an address, by its checksum.
 
-Nothing is ever fetched unless somebody asks for it by address and SHA-256. An archive is a ZIP of an package's three
+Nothing is ever fetched unless somebody asks for it by address and SHA-256. An archive is a ZIP of a package's three
 files; only these are taken out of it, whatever else it holds.
 """
 
@@ -103,7 +103,7 @@ def _copy(source: str, answer: BinaryIO, file: BinaryIO, total: int, progress: P
 
 
 def _unpack(source: str, archive: Path, folder: Path) -> None:
-    """Take an package's files, and its card, out of an archive: by their plain names, wherever they lie in it."""
+    """Take a package's files, and its card, out of an archive: by their plain names, wherever they lie in it."""
     try:
         with zipfile.ZipFile(archive) as zipped:
             params = [

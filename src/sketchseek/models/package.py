@@ -1,6 +1,6 @@
-"""The model package: the door between the training wing and the search wing.
+"""The model package: what the training half writes and the search half reads.
 
-An package is a folder with three files: ``manifest.json``, ``photo.onnx`` and ``sketch.onnx``. Both graphs take raw
+A package is a folder with three files: ``manifest.json``, ``photo.onnx`` and ``sketch.onnx``. Both graphs take raw
 ``uint8`` pixels and hold their own normalization, so that Python, REST and the browser cannot disagree about it:
 
 - ``photo.onnx``: input ``pixels`` of shape (batch, size, size, 3), RGB; output ``embedding`` (batch, d) float32;
@@ -31,7 +31,7 @@ Distance = Literal["cosine", "euclidean"]
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two encoders in an package.
+    """One of the two encoders in a package.
 
     Attributes:
         file: Name of the ONNX file in the package's folder.
@@ -124,7 +124,7 @@ def installed_models_dir() -> Path:
 
 
 def load_model_package(model: str | os.PathLike[str] = DEFAULT_MODEL) -> ModelPackage:
-    """Find an package by the name of a bundled or installed one, or by the path of its folder.
+    """Find a package by the name of a bundled or installed one, or by the path of its folder.
 
     Raises:
         ModelPackageError: There is none, or its manifest cannot be used.
@@ -168,7 +168,7 @@ def installed_models() -> list[str]:
 
 
 def write_manifest(path: Path, manifest: Manifest) -> ModelPackage:
-    """Write the manifest into an package's folder."""
+    """Write the manifest into a package's folder."""
     (path / MANIFEST).write_text(json.dumps(asdict(manifest), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return ModelPackage(path, manifest)
 

@@ -1,1 +1,1 @@
-"""The search wing: catalog, vector index and library. See ``sketchseek.search.library``."""
+"""The search half: catalog, vector index and library. See ``sketchseek.search.library``."""

@@ -33,7 +33,7 @@ def package_of(path: Path, facts: dict[str, str], chosen: ModelPackage | None = 
 
 
 def mismatch(path: Path, facts: dict[str, str], package: ModelPackage) -> ModelMismatchError:
-    """The error for an package that is not the one that a library was built with."""
+    """The error for a package that is not the one that a library was built with."""
     manifest = package.manifest
     return ModelMismatchError(
         f"{path}: built with model {facts['name']} ({facts['fingerprint']}), "
@@ -43,7 +43,7 @@ def mismatch(path: Path, facts: dict[str, str], package: ModelPackage) -> ModelM
 
 
 def _model_of(package: ModelPackage) -> str:
-    """What to find an package by later: the name of a bundled one, else its absolute path."""
+    """What to find a package by later: the name of a bundled one, else its absolute path."""
     path = package.path.absolute()
     try:
         str(path).encode()
@@ -53,7 +53,7 @@ def _model_of(package: ModelPackage) -> str:
 
 
 def facts_of(package: ModelPackage) -> dict[str, str]:
-    """What a catalog remembers of an package, in its ``meta``."""
+    """What a catalog remembers of a package, in its ``meta``."""
     manifest = package.manifest
     return {
         "model": _model_of(package),

@@ -159,7 +159,7 @@ class TrainConfig:
         losses: The terms of the objective.
         distil: What it learns from teachers, besides the losses; null for nothing.
         start: Folder of a run whose best weights this one starts from, relative to the current folder, or the name or
-            folder of an package; empty for none.
+            folder of a package; empty for none.
         average: Instead of one, folders of runs of the same encoders, from the mean of whose best weights it starts
             (a model soup, Wortsman et al. 2022, arXiv 2203.05482).
         embedding: Length of the embedding; null for the backbones' pooled features.

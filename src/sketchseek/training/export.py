@@ -1,4 +1,4 @@
-"""From trained encoders to an package: two ONNX graphs and a manifest, checked against the model they come from."""
+"""From trained encoders to a package: two ONNX graphs and a manifest, checked against the model they come from."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ OPSET = 18
 
 @dataclass(frozen=True)
 class Parity:
-    """How far an package is from the model it was exported from.
+    """How far a package is from the model it was exported from.
 
     Attributes:
         difference: Largest absolute difference of an embedding's component, relative to the embeddings' spread.
@@ -64,7 +64,7 @@ def export_model(
     training: dict[str, Any] | None = None,
     license_text: str = "",
 ) -> tuple[ModelPackage, Parity]:
-    """Write an package and check it.
+    """Write a package and check it.
 
     Args:
         model: The trained encoders.
@@ -103,7 +103,7 @@ def export_model(
 
 
 def check_parity(model: DualEncoder, encoder: Encoder, *, count: int = 48, tolerance: float = 0.02) -> Parity:
-    """Compare an package's embeddings, and the rankings they give, with the model's, on random pictures and sketches.
+    """Compare a package's embeddings, and the rankings they give, with the model's, on random pictures and sketches.
 
     Args:
         model: The model that it was exported from.

@@ -23,10 +23,10 @@ def load_start(model: DualEncoder, config: TrainConfig) -> list[BranchName]:
     """Load what an experiment says that it starts from, wholly or by side.
 
     Returns:
-        The sides that come from an package: where they are trained further, ``nn.exported.settle`` comes first.
+        The sides that come from a package: where they are trained further, ``nn.exported.settle`` comes first.
 
     Raises:
-        ModelPackageError: An package is damaged.
+        ModelPackageError: A package is damaged.
         ConfigError: What it starts from is not there, has other encoders, or held out other photos: it would have been
             trained on what this experiment chooses by.
     """

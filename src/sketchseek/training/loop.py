@@ -204,7 +204,7 @@ def train(
 
 
 def _settle(model: DualEncoder, exported: list[BranchName], data: TrainingSet) -> None:
-    """Measure the statistics of encoders that come from an package, if any of their stages train on."""
+    """Measure the statistics of encoders that come from a package, if any of their stages train on."""
     for side in exported:
         if any(parameter.requires_grad for parameter in model.side(side).parameters()):
             pixels = data.sketch_pixels if side == "sketch" else data.photo_pixels
@@ -239,7 +239,7 @@ def validate(
         queries, gallery = sides[0].embed_all(model.sketch), sides[1].embed_all(model.photo)
     queries = queries[paired]
     model.train(was)
-    if distance == "cosine":  # the evaluation room takes what an package gives: unit lengths
+    if distance == "cosine":  # the evaluation room takes what a package gives: unit lengths
         queries, gallery = (rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (queries, gallery))
     first = nearest(queries, gallery, 1, distance=distance)
     hits = held.photo_category[first[:, 0]] == held.sketch_category[paired]

@@ -1,4 +1,4 @@
-"""An package in eight bits: static quantization, per channel, calibrated on what it was trained on.
+"""A package in eight bits: static quantization, per channel, calibrated on what it was trained on.
 
 Whether it pays differs by network and processor: depthwise convolutions have channels of very different range, and lose
 (onnxruntime#11415). So this makes a second package beside the first, to be measured before it is used.
@@ -30,14 +30,14 @@ from sketchseek.training.pseudo_sketches import sketch_source
 
 Pixels = npt.NDArray[np.uint8]
 Pictures = tuple[Pixels, Pixels]
-"""Photos (n, size, size, 3) and sketches (n, size, size), as an package's encoders take them."""
+"""Photos (n, size, size, 3) and sketches (n, size, size), as a package's encoders take them."""
 Calibration = Literal["minmax", "entropy", "percentile"]
 
 
 def quantize_model(
     source: ModelPackage, pictures: Pictures, folder: Path, calibration: Calibration = "minmax"
 ) -> ModelPackage:
-    """Write an package whose convolutions and linear layers compute in eight bits.
+    """Write a package whose convolutions and linear layers compute in eight bits.
 
     Args:
         source: The package.
@@ -69,7 +69,7 @@ def quantize_model(
 
 
 def calibration_set(source: ModelPackage, data: Path, count: int, seed: int = 0) -> Pictures:
-    """Photos and sketches of what an package was trained on, at most ``count`` of each, drawn at random.
+    """Photos and sketches of what a package was trained on, at most ``count`` of each, drawn at random.
 
     Args:
         source: The package.

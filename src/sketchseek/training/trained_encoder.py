@@ -56,7 +56,7 @@ class TrainedEncoder:
 
     Args:
         model: The model, in evaluation mode.
-        distance: How its embeddings are compared; where it is ``cosine`` they are given unit length, as in an package.
+        distance: How its embeddings are compared; where it is ``cosine`` they are given unit length, as in a package.
         memory: Shared with other models of one ablation.
     """
 

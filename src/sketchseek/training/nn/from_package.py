@@ -1,4 +1,4 @@
-"""An exported encoder as one that trains: the weights of an package's graph, back in the network that they came from.
+"""An exported encoder as one that trains: the weights of a package's graph, back in the network that they came from.
 
 An export folds each batch normalization into the layer before it. Here that layer gets the folded weights, and its
 normalization is set to add the bias and nothing else, which computes the same. A stage that trains on needs more:
@@ -19,7 +19,7 @@ from sketchseek.training.nn.model import BranchEncoder, BranchName
 
 
 def load_exported(encoder: BranchEncoder, package: ModelPackage, side: BranchName) -> None:
-    """Load one side of an package into an encoder of the same network.
+    """Load one side of a package into an encoder of the same network.
 
     Raises:
         ModelPackageError: A file of the package is missing or damaged.
@@ -91,7 +91,7 @@ def _layers(package: ModelPackage, side: BranchName) -> dict[str, tuple[Any, Any
         import onnx
     except ImportError as error:
         raise MissingExtraError(
-            "starting from an package needs onnx.", remedy="pip install 'sketchseek[train]'"
+            "starting from a package needs onnx.", remedy="pip install 'sketchseek[train]'"
         ) from error
 
     graph = onnx.load(str(package.file(side))).graph

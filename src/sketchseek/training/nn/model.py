@@ -26,7 +26,7 @@ class BranchConfig:
         size: Side of its square input, in pixels.
         weights: What its backbone starts from (``create_backbone``).
         frozen: Number of stages, from the input, that keep their weights and statistics; the head is the last one.
-        start: Folder of a run, or name or folder of an package, from whose encoder of the same side, head included,
+        start: Folder of a run, or name or folder of a package, from whose encoder of the same side, head included,
             this one starts; empty for none.
     """
 
