@@ -1,4 +1,4 @@
-# Two commands are all the set-up there is: `make demo` runs the main job, `make test` passes the tests.
+# `make demo` and `make test` need no other set-up.
 
 PYTHON ?= python3
 VENV := .venv
@@ -6,16 +6,20 @@ BIN := $(VENV)/bin
 DATA ?= $(firstword $(wildcard $(SKETCHSEEK_DATA) ../shared/data))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench docs models scores clean
+.PHONY: help demo test test-fast lint format bench docs docs-site release-check models scores clean
 
 help:
-	@echo "make demo [PHOTOS=folder]   index pictures and open the drawing page"
+	@echo "make demo [PHOTOS=folder]   index photos and open the drawing page"
 	@echo "make test                   install everything and run the tests"
-	@echo "make lint                   ruff, mypy, import-linter"
+	@echo "make test-fast              run the tests without real data, browser and slow ones"
+	@echo "make lint                   ruff, mypy, import-linter, words, documentation site"
+	@echo "make format                 format the code and fix what ruff can fix"
 	@echo "make bench [DATA=folder]    benchmarks, as ratios of one run"
-	@echo "make docs                   documents that are generated from the code"
-	@echo "make models [DATA=folder]   train and export the shipped models anew"
-	@echo "make scores [DATA=folder]   evaluate the shipped models and store the figures"
+	@echo "make docs                   generate documents from the code"
+	@echo "make docs-site              build the documentation site in build/site"
+	@echo "make release-check          build the packages in dist and check them"
+	@echo "make models [DATA=folder]   train and export the bundled models"
+	@echo "make scores [DATA=folder]   evaluate the bundled models and store the metrics"
 
 # pip, not python: where python3-venv is missing, an environment with a python that can install nothing is left behind.
 $(BIN)/pip:
@@ -31,21 +35,31 @@ $(VENV)/.base: pyproject.toml | $(BIN)/pip
 	@touch $@
 
 $(VENV)/.all: pyproject.toml | $(BIN)/pip
-	$(BIN)/python -m pip install --quiet --editable '.[train,dev]'
+	$(BIN)/python -m pip install --quiet --editable '.[train,dev,docs]'
 	@touch $@ $(VENV)/.base
 
 demo: $(VENV)/.base
 	$(BIN)/sketchseek demo $(if $(PHOTOS),"$(PHOTOS)")
 
-# Tests of the page run in Debian's chromium; without it they are skipped, and say so.
+# Tests of the page run in Debian's Chromium. Without it they are skipped.
 test: $(VENV)/.all lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
 
+test-fast: $(VENV)/.all
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile \
+		-m "not real_data and not browser and not slow" $(PYTEST_ARGS)
+
+format: $(VENV)/.all
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
 lint: $(VENV)/.all
+	$(BIN)/python tools/check_words.py
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
+	$(BIN)/mkdocs build --strict --quiet
 
 bench: $(VENV)/.all
 	$(BIN)/python -m benchmarks $(if $(DATA),--data "$(DATA)")
@@ -53,8 +67,18 @@ bench: $(VENV)/.all
 docs: $(VENV)/.all
 	$(BIN)/python docs/generate.py
 
-# Train and export the bundled models by experiments/pipelines/models.yaml, in stages that resume. The allocator keeps freed memory
-# and threads do not spin: without that, clearing pages and waiting took half of the time.
+docs-site: $(VENV)/.all
+	$(BIN)/mkdocs build --strict
+
+# hatchling is the build backend of pyproject.toml; twine checks the metadata and that the README renders.
+release-check: $(VENV)/.all
+	$(BIN)/python -m pip install --quiet 'hatchling>=1.27' twine
+	rm -rf dist
+	$(BIN)/python -m hatchling build -t sdist -t wheel
+	$(BIN)/twine check --strict dist/*
+
+# Train and export the bundled models by experiments/pipelines/models.yaml, in stages that resume. The allocator keeps
+# freed memory and threads do not spin: without that, clearing pages and waiting took half of the time.
 models: export GLIBC_TUNABLES := glibc.malloc.mmap_threshold=1073741824:glibc.malloc.trim_threshold=17179869184
 models: export GOMP_SPINCOUNT := 1000
 models: $(VENV)/.all
@@ -67,4 +91,4 @@ scores: $(VENV)/.all
 	$(BIN)/python -m sketchseek.release measure --data "$(DATA)"
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -1,4 +1,4 @@
-"""What the commands load: nothing slow before it is needed, and nothing of the training wing."""
+"""What the commands load: nothing slow before it is needed, and nothing of the training half."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def line_sketch(photo: Path) -> Image.Image:
         photo: Its file.
 
     Returns:
-        (SIDE, SIDE) greyscale picture, black lines one pixel wide on white.
+        (SIDE, SIDE) grayscale picture, black lines one pixel wide on white.
 
     Raises:
         EmptySketchError: No line stands out.

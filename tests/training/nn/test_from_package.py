@@ -1,4 +1,4 @@
-"""An package's encoders back in their networks, tested on one that a few steps have trained."""
+"""A package's encoders back in their networks, tested on one that a few steps have trained."""
 
 from __future__ import annotations
 

@@ -1,0 +1,59 @@
+"""The check of old words finds them, and finds none in the repository."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def words() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("check_words", REPOSITORY / "tools/check_words.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_repository_uses_the_glossary_s_words(words: ModuleType) -> None:
+    assert words.check(REPOSITORY) == []
+
+
+@pytest.mark.parametrize(
+    ("inside", "text", "word"),
+    [
+        ("docs/a.md", "one\nan artefact", "artefact"),
+        ("src/sketchseek/a.py", "CATALOGUE = 1", "CATALOGUE"),
+        ("tests/test_a.py", "normalised_rows = 1", "normalis"),
+        ("src/sketchseek/ablations/a.py", "# each study", "study"),
+        ("src/sketchseek/search/a.py", "Wanted(k=1)", "Wanted"),
+    ],
+)
+def test_an_old_word_is_found_with_its_line(
+    words: ModuleType, tmp_path: Path, inside: str, text: str, word: str
+) -> None:
+    file = tmp_path / inside
+    file.parent.mkdir(parents=True)
+    file.write_text(text)
+    messages = words.check(tmp_path)
+    assert len(messages) == 1
+    assert messages[0].startswith(f"{inside}:{len(text.splitlines())}: write ")
+    assert repr(word) in messages[0]
+
+
+def test_ordinary_words_and_skipped_files_are_not_reported(words: ModuleType, tmp_path: Path) -> None:
+    for inside, text in {
+        "docs/a.md": "A study of variants, the photo you wanted, a catalog, a license.",
+        "src/sketchseek/search/a.py": "# the photo that was wanted",
+        "docs/measured/a.txt": "normalisation",
+        "docs/picture.png": "artefact",
+    }.items():
+        (tmp_path / inside).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / inside).write_text(text)
+    assert words.check(tmp_path) == []
