@@ -66,7 +66,7 @@ LOAD = """
     method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(value),
   }).then((answer) => answer.ok ? answer.json() : Promise.reject(new Error(String(answer.status))));
   const told = [];
-  const encoder = new Encoder(ask, (...mode) => told.push(mode), { local: true, wanted: "browser" });
+  const encoder = new Encoder(ask, (...mode) => told.push(mode), { local: true, preferred: "browser" });
   const mode = await encoder.load((sha256) => `api/v1/model/sketch.onnx?sha256=${sha256}`);
 """
 

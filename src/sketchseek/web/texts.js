@@ -39,19 +39,19 @@ export const texts = {
   redo: "Redo",
   redoTitle: "Redo (Ctrl+Shift+Z)",
   fit: "Fit to sheet",
-  fitTitle: "Scale the sketch to fill the sheet (F)",
+  fitTitle: "Scale the drawing to fill the sheet (F)",
   clear: "Clear",
   clearTitle: "Clear the sheet (Delete)",
   choose: "Upload picture",
   chooseTitle: "Search with a picture file (U). You can also paste or drop one",
   photograph: "Take a photo",
-  photographTitle: "Search with a photo of a sketch on paper",
+  photographTitle: "Search with a photo of a drawing on paper",
   kindLegend: "The picture shows",
-  kindSketch: "A sketch",
+  kindSketch: "A drawing",
   kindPhoto: "A photo",
   crop: "Select a part",
   cropArea: "Part of the picture. Drag to select it. With the keyboard, arrow keys move the part and Shift resizes it.",
-  back: "Back to sketch",
+  back: "Back to drawing",
   retry: "Try again",
   drop: "Drop a picture to search with it",
   marks: "Marked photos",
@@ -104,11 +104,11 @@ export const texts = {
     "This library has no photos yet. To index a folder, run: sketchseek index FOLDER --library LIBRARY",
   /** @param {number} total */
   photos: (total) => count(total, "photo", "photos"),
-  encodedHere: "Your sketch stays on this device",
-  encodedThere: "The server reads your sketch",
+  encodedHere: "Your drawing stays on this device",
+  encodedThere: "The server reads your drawing",
   /** @type {(host: string, there: number, here: number) => string} */
   encodedFaster: (host, there, here) =>
-    `The server at ${host} reads your sketch (faster here: ${milliseconds(there)} ms against ${milliseconds(here)})`,
+    `The server at ${host} reads your drawing (faster here: ${milliseconds(there)} ms against ${milliseconds(here)})`,
   /** @type {(total: number, first?: string, fits?: boolean | null) => string} */
   found: (total, first, fits) =>
     total === 0
