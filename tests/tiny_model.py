@@ -54,8 +54,8 @@ def _graph(channels: int, weight: np.ndarray) -> onnx.ModelProto:
     ]
     if channels == 3:
         nodes += [
-            helper.make_node("ReduceMean", ["centered", "axes"], ["grey3"], keepdims=0),
-            helper.make_node("Unsqueeze", ["grey3", "one"], ["gray"]),
+            helper.make_node("ReduceMean", ["centered", "axes"], ["gray3"], keepdims=0),
+            helper.make_node("Unsqueeze", ["gray3", "one"], ["gray"]),
         ]
     else:
         nodes += [helper.make_node("Unsqueeze", ["centered", "axes"], ["gray"])]
