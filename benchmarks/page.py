@@ -43,7 +43,7 @@ from sketchseek.search.library import Library
 CHROMIUM = os.environ.get("SKETCHSEEK_CHROMIUM", "/usr/bin/chromium")
 PICTURES = 200
 ENCODE = ("auto", "browser", "server")
-SETTLED = "['', 'params', 'faster'].includes(document.getElementById('where').dataset.reason)"
+SETTLED = "['', 'preferred', 'faster'].includes(document.getElementById('where').dataset.reason)"
 PARTS = ("encode", "search", "network", "paint", "whole", "photos")
 
 WATCH = """
@@ -238,7 +238,7 @@ def main() -> None:
     if options.json:
         print(json.dumps(rows, indent=2))
         return
-    print(f"{'photos':>8}  {'params':8}" + "  ".join(f"{part + ' p50/p95':>17}" for part in PARTS) + "  encoded")
+    print(f"{'photos':>8}  {'mode':8}" + "  ".join(f"{part + ' p50/p95':>17}" for part in PARTS) + "  encoded")
     for count, ways in rows.items():
         for encode, row in ways.items():
             cells = [f"{row[part]['p50']:.1f} / {row[part]['p95']:.1f}" for part in PARTS]

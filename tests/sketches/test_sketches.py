@@ -1,4 +1,4 @@
-"""Sketches of every kind through the one door, from memory and from files, and real ones."""
+"""Sketches of every kind through one function, from memory and from files, and real ones."""
 
 from __future__ import annotations
 

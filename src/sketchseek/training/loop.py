@@ -245,7 +245,7 @@ def validate(
         queries, gallery = sides[0].embed_all(model.sketch), sides[1].embed_all(model.photo)
     queries = queries[paired]
     model.train(was)
-    if distance == "cosine":  # the evaluation room takes what a package gives: unit lengths
+    if distance == "cosine":  # evaluation expects unit length, as exported packages give it
         queries, gallery = (rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (queries, gallery))
     first = nearest(queries, gallery, 1, distance=distance)
     hits = held.photo_category[first[:, 0]] == held.sketch_category[paired]

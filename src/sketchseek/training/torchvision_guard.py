@@ -1,12 +1,9 @@
-"""Import timm where torchvision's compiled half does not fit the torch that is installed.
+"""Import timm and torchvision where torchvision's compiled operators do not fit the installed torch.
 
-timm imports torchvision. The only torchvision on the package index for Linux is the CUDA build, whose compiled
-operators do
-not load beside a CPU build of torch, and then ``import torchvision`` itself fails because it describes the operators
-``nms``
-and ``qnms``, which nothing has declared. We use neither: declaring their signatures is enough. A torchvision that
-imports
-is left alone.
+timm imports torchvision. The package index has only a CUDA build of torchvision for Linux. Its operators do not load
+beside a CPU build of torch, and ``import torchvision`` then fails because it describes the operators ``nms`` and
+``qnms``, which nothing has declared. sketchseek uses neither, so declaring their signatures is enough. A torchvision
+that imports is left alone.
 """
 
 from __future__ import annotations

