@@ -14,13 +14,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import asdict
-from dataclasses import dataclass as plain_dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter
-from pydantic.dataclasses import dataclass
+from annotated_types import Ge
 
 from sketchseek.atomic_write import atomic_write
 from sketchseek.errors import ModelPackageError
@@ -33,16 +31,11 @@ BUNDLED = Path(__file__).parent / "bundled"
 DEFAULT_MODEL = "small"
 
 Distance = Literal["cosine", "euclidean"]
-_STRICT = ConfigDict(extra="forbid", strict=True)
+_STRICT = {"extra": "forbid", "strict": True}
+"""pydantic's configuration of the classes below, which are plain so that importing this module stays fast."""
 
 
-def _plain_name(value: str) -> str:
-    if not value or Path(value).name != value:
-        raise ValueError(f"{value!r} is not a plain file name")
-    return value
-
-
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True)
 class Branch:
     """One of the two encoders of a model package.
 
@@ -54,14 +47,16 @@ class Branch:
         parameters: Number of parameters.
     """
 
-    file: Annotated[str, AfterValidator(_plain_name)]
+    __pydantic_config__: ClassVar = _STRICT
+
+    file: str
     sha256: str
-    size: Annotated[int, Field(ge=1)]
+    size: Annotated[int, Ge(1)]
     backbone: str
     parameters: int
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True)
 class Manifest:
     """What is needed to use a pair of encoders.
 
@@ -78,16 +73,18 @@ class Manifest:
         training: Settings of the run that made it.
     """
 
+    __pydantic_config__: ClassVar = _STRICT
+
     name: str
-    embedding: Annotated[int, Field(ge=1)]
+    embedding: Annotated[int, Ge(1)]
     distance: Distance
     raster: int
     photo: Branch
     sketch: Branch
-    data: list[str] = Field(default_factory=list)
+    data: list[str] = field(default_factory=list)
     license: str = ""
-    scores: dict[str, Any] = Field(default_factory=dict)
-    training: dict[str, Any] = Field(default_factory=dict)
+    scores: dict[str, Any] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
     format: int = FORMAT
 
     @property
@@ -97,7 +94,7 @@ class Manifest:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-@plain_dataclass(frozen=True)
+@dataclass(frozen=True)
 class ModelPackage:
     """A folder that holds a manifest and its two ONNX graphs."""
 
@@ -189,4 +186,10 @@ def _parse(text: str) -> Manifest:
     data = json.loads(text)
     if data.get("format") != FORMAT:
         raise ValueError(f"format {data.get('format')!r}, this version of sketchseek reads {FORMAT}")
-    return TypeAdapter(Manifest).validate_json(text)
+    from pydantic import TypeAdapter
+
+    manifest = TypeAdapter(Manifest).validate_json(text)
+    for branch in (manifest.photo, manifest.sketch):
+        if not branch.file or Path(branch.file).name != branch.file:
+            raise ValueError(f"{branch.file!r} is not a plain file name")
+    return manifest
