@@ -9,7 +9,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from sketchseek.models.package import Branch, Manifest, ModelPackage, sha256_of, write_manifest
+from sketchseek.file_digest import file_digest
+from sketchseek.models.package import Branch, Manifest, ModelPackage, write_manifest
 from sketchseek.sketches import RASTER_VERSION
 
 SIZE, CELLS, EMBEDDING = 32, 8, 16
@@ -23,7 +24,9 @@ def write_tiny_package(folder: Path, *, seed: int = 0, name: str = "tiny") -> Mo
     for side, channels in (("photo", 3), ("sketch", 1)):
         path = folder / f"{side}.onnx"
         onnx.save(_graph(channels, weight), str(path))
-        sides[side] = Branch(file=path.name, sha256=sha256_of(path), size=SIZE, backbone="tiny", parameters=weight.size)
+        sides[side] = Branch(
+            file=path.name, sha256=file_digest(path), size=SIZE, backbone="tiny", parameters=weight.size
+        )
     manifest = Manifest(
         name=name,
         embedding=EMBEDDING,

@@ -29,7 +29,7 @@ class BankConfig:
     """How many variants, and how far they go.
 
     Attributes:
-        size: Branch of the rasters.
+        size: Side of the rasters.
         variants: Rasters of each sketch, the unchanged one included.
         wobble: Probability that a line is shaken, and ``wobble_size`` the most, as a fraction of the sketch's extent.
         partial: Probability that only the first part of the ink is there; at least ``least`` of it.

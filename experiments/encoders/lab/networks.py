@@ -30,7 +30,7 @@ class BranchConfig:
 
     Attributes:
         backbone: Name in timm.
-        size: Branch of its input.
+        size: Side of its input.
         cut: Photo branch: number of blocks, from the input, that stay as ImageNet left them.
         blocks: Number of blocks that are kept; 0 for all with the network's own last convolution.
         width: Channels of a new last convolution where ``blocks`` is not 0.

@@ -21,7 +21,7 @@ from lab.vectorize import Lines, join_lines, trace_lines
 from sketchseek.sketches.thinning import thin
 
 SIDE = 320
-"""Branch at which edges are looked for."""
+"""Side at which edges are looked for."""
 _MEAN_BGR = (104.00699, 116.66877, 122.67892)
 _DEPTHS = (2, 2, 3, 3, 3)
 _WIDTHS = (64, 128, 256, 512, 512)

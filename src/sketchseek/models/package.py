@@ -115,15 +115,10 @@ class ModelPackage:
             path = self.path / branch.file
             if not path.is_file():
                 raise ModelPackageError(f"{path}: missing from the package.", remedy="Export or install it again.")
-            if sha256_of(path) != branch.sha256:
+            if file_digest(path) != branch.sha256:
                 raise ModelPackageError(
                     f"{path}: its SHA-256 differs from the manifest's.", remedy="Export or install it again."
                 )
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, as hexadecimal digits."""
-    return file_digest(path)
 
 
 def installed_models_dir() -> Path:

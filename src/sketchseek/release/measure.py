@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
+from sketchseek.atomic_write import atomic_write
 from sketchseek.encoder import Encoder
 from sketchseek.evaluation.corruptions import CORRUPTIONS, CorruptedSketches
 from sketchseek.evaluation.protocols import Evaluation, evaluate_qmul, evaluate_sketchy, evaluate_words
@@ -91,4 +92,4 @@ def _unit(rows: Any) -> Any:
 
 def _store(file: Path, values: dict[str, Any]) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+    atomic_write(file, json.dumps(values, indent=1) + "\n")

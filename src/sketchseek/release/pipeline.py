@@ -17,6 +17,7 @@ from typing import Annotated
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from sketchseek.atomic_write import atomic_write
 from sketchseek.errors import ConfigError, TrainingError
 
 STAMP = "stage.json"
@@ -114,9 +115,7 @@ def build(file: Path, data: Path, runs: Path, bundled: Path, run: Run | None = N
                     remedy="Read its message above, then build again: finished stages are skipped.",
                 )
         seconds = round(time.monotonic() - started, 1)
-        (runs / name / STAMP).write_text(
-            json.dumps({"experiment": text, "seconds": seconds}, indent=1) + "\n", encoding="utf-8"
-        )
+        atomic_write(runs / name / STAMP, json.dumps({"experiment": text, "seconds": seconds}, indent=1) + "\n")
         ran.append(name)
     return ran
 

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 
 from sketchseek.encoder import Encoder
 from sketchseek.errors import ExportError, MissingExtraError
-from sketchseek.models.package import Branch, Distance, Manifest, ModelPackage, sha256_of, write_manifest
+from sketchseek.file_digest import file_digest
+from sketchseek.models.package import Branch, Distance, Manifest, ModelPackage, write_manifest
 from sketchseek.sketches import RASTER_VERSION
 from sketchseek.training.config import TrainConfig
 from sketchseek.training.nn.model import SIDES, BranchEncoder, BranchName, DualEncoder
@@ -173,7 +174,7 @@ def _export_side(
     onnx.save(graph, str(file))
     return Branch(
         file=file.name,
-        sha256=sha256_of(file),
+        sha256=file_digest(file),
         size=size,
         backbone=encoder.config.backbone,
         parameters=sum(parameter.numel() for parameter in encoder.parameters()),

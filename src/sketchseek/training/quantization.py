@@ -22,7 +22,8 @@ import numpy.typing as npt
 
 from sketchseek.encoder import Encoder, load_encoder
 from sketchseek.errors import ConfigError, InputError, MissingExtraError
-from sketchseek.models.package import ModelPackage, load_model_package, sha256_of, write_manifest
+from sketchseek.file_digest import file_digest
+from sketchseek.models.package import ModelPackage, load_model_package, write_manifest
 from sketchseek.training.config import parse_config
 from sketchseek.training.data import load_sources
 from sketchseek.training.nn.model import SIDES
@@ -56,7 +57,7 @@ def quantize_model(
             side = manifest.photo if name == "photo" else manifest.sketch
             file = Path(aside) / f"{name}.onnx"
             _quantize(source.file(name), pixels, file, calibration)
-            sides[name] = dataclasses.replace(side, file=file.name, sha256=sha256_of(file))
+            sides[name] = dataclasses.replace(side, file=file.name, sha256=file_digest(file))
         quantized = {"from": manifest.fingerprint, "calibration": calibration, "pictures": len(pictures[0])}
         training = manifest.training | {"quantized": quantized}
         changed = dataclasses.replace(
