@@ -52,7 +52,7 @@ def save_checkpoint(
         tensors |= {f"optimizer.{number}.{key}": torch.as_tensor(value) for key, value in state.items()}
     name = f"checkpoint-{progress.step:07d}.safetensors"
     write_tensors(folder / name, tensors)
-    write_text(folder / "progress.json", json.dumps(asdict(progress) | {"checkpoint": name}, indent=1))
+    atomic_write(folder / "progress.json", json.dumps(asdict(progress) | {"checkpoint": name}, indent=1))
     for old in folder.glob("checkpoint-*.safetensors"):
         if old.name != name:
             old.unlink()
@@ -124,11 +124,6 @@ def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
     with atomic_path(path) as aside:
         # Shared weights have two names but may be stored only once each: copies.
         save_file({key: value.detach().clone().contiguous() for key, value in tensors.items()}, aside)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically."""
-    atomic_write(path, text)
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from sketchseek.atomic_write import atomic_write
 from sketchseek.errors import ConfigError, TrainingError
 from sketchseek.evaluation.match_threshold import match_threshold
 from sketchseek.evaluation.metrics import nearest
@@ -29,7 +30,6 @@ from sketchseek.training.checkpoint import (
     read_progress,
     save_checkpoint,
     write_tensors,
-    write_text,
 )
 from sketchseek.training.config import TrainConfig
 from sketchseek.training.cross_batch_memory import CrossBatchMemory
@@ -80,7 +80,7 @@ def save_experiment(folder: Path, config: TrainConfig) -> None:
     if file.is_file() and read_experiment(file).fingerprint != config.fingerprint:
         raise ConfigError(f"{folder}: holds a run with other settings.", remedy="Train into another folder (--out).")
     folder.mkdir(parents=True, exist_ok=True)
-    write_text(file, json.dumps(dataclasses.asdict(config), indent=1))
+    atomic_write(file, json.dumps(dataclasses.asdict(config), indent=1))
 
 
 def load_run(folder: Path) -> tuple[DualEncoder, TrainConfig, Progress]:
