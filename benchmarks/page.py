@@ -3,8 +3,8 @@
     python benchmarks/page.py [--model NAME_OR_PATH] [--photos 1000 10000 100000] [--strokes 30]
                               [--encode auto browser server] [--json]
 
-Vectors are random and clustered (see engines.py) and go straight into the library; the photos are generated pictures,
-few of them, each under many names. The parts of a stroke's time:
+Embeddings are random and clustered (see engines.py) and go straight into the library; the photos are generated
+pictures, few of them, each under many names. The parts of a stroke's time:
 
 - encode: pen up to the question's departure: raster and encoder where the browser encodes, else next to nothing;
 - search: what the server says it took (and encoding, where it encodes);
@@ -116,12 +116,12 @@ def fill(folder: Path, model: str, count: int) -> Path:
     made, _ = vectors(count, manifest.embedding, random)
     catalog = Catalog(path, write=True)
     with catalog.transaction():
-        for i, vector in enumerate(made.astype(np.float16)):
+        for i, embedding in enumerate(made.astype(np.float16)):
             name = photos / f"of {i:07d}.jpg"
             os.link(photos / f"{i % PICTURES}.jpg", name)
             status = name.stat()
             digest = i.to_bytes(32, "big")
-            row = Row(os.fsencode(name), status.st_size, status.st_mtime_ns, digest, 320, 240, vector.tobytes())
+            row = Row(os.fsencode(name), status.st_size, status.st_mtime_ns, digest, 320, 240, embedding.tobytes())
             catalog.add(row)
     IndexMirror(path, manifest.embedding, manifest.distance).save(catalog)
     catalog.close()
@@ -213,7 +213,7 @@ def _strokes(page: Any, count: int) -> list[dict[str, Any]]:
                     "paint": seen["painted"] - last["answered"],
                     "whole": max(0.0, seen["painted"] - seen["up"]),
                     "photos": seen["photos"] - last["answered"],
-                    "encoded": "in the browser" if "search/vector" in last["address"] else "on the server",
+                    "encoded": "in the browser" if "search/embedding" in last["address"] else "on the server",
                 }
             )
         if number % 6 == 5:

@@ -2,7 +2,7 @@
 
     python benchmarks/query.py [--model NAME_OR_PATH] [--photos 100000] [--json]
 
-The library's vectors are random and clustered (see engines.py): no photo is decoded, and the query is a real sketch.
+The library's embeddings are random and clustered (see engines.py): no photo is decoded, and the query is a real sketch.
 """
 
 from __future__ import annotations
@@ -61,14 +61,14 @@ def milliseconds(calls: dict[str, Callable[[], object]]) -> dict[str, float]:
 
 
 def fill(path: Path, library: Library, count: int) -> np.ndarray:
-    """Put photos that are not there into a library; returns unit queries like its vectors, (m, d)."""
+    """Put photos that are not there into a library; returns unit queries like its embeddings, (m, d)."""
     dimension = library.encoder.manifest.embedding
     made, queries = vectors(count, dimension, np.random.default_rng(0))
     catalog = Catalog(path, write=True)
     with catalog.transaction():
-        for i, vector in enumerate(made.astype(np.float16)):
+        for i, embedding in enumerate(made.astype(np.float16)):
             name = f"/photos/{i % 100:02d}/{i:07d}.jpg".encode()
-            catalog.add(Row(name, 1, 1, i.to_bytes(32, "big"), 640, 480, vector.tobytes()))
+            catalog.add(Row(name, 1, 1, i.to_bytes(32, "big"), 640, 480, embedding.tobytes()))
     IndexMirror(path, dimension, library.encoder.manifest.distance).save(catalog)
     catalog.close()
     return queries
@@ -78,7 +78,7 @@ def measure(model: str, count: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as place, Library.create(Path(place) / "library", model) as library:
         queries = fill(Path(place) / "library", library, count)
         start = time.perf_counter()
-        library.search_vector(queries[0], K)
+        library.search_embedding(queries[0], K)
         opening = time.perf_counter() - start
         turn = iter(np.resize(queries, (20 * REPEATS, queries.shape[1])))
         encoder = library.encoder
@@ -87,15 +87,15 @@ def measure(model: str, count: int) -> dict[str, Any]:
         assert index is not None
         asked = K * index.oversampling
         inner = index._inner  # type: ignore[attr-defined]
-        ids = [result.id for result in library.search_vector(queries[0], K)]
+        ids = [result.id for result in library.search_embedding(queries[0], K)]
         folder = Path("/photos/07")
         calls: dict[str, Callable[[], object]] = {
             "sketch_ms": lambda: encoder.read_sketch(HOUSE),
             "encoding_ms": lambda: encoder.encode_sketch_pixels(pixels[None]),
             "index_ms": lambda: index.search(next(turn)[None], asked),
             "fetching_ms": lambda: library._catalog.photos(ids),
-            "search_vector_ms": lambda: library.search_vector(next(turn), K),
-            "search_in_a_hundredth_ms": lambda: library.search_vector(next(turn), K, filter=Filter(folder)),
+            "search_embedding_ms": lambda: library.search_embedding(next(turn), K),
+            "search_in_a_hundredth_ms": lambda: library.search_embedding(next(turn), K, filter=Filter(folder)),
             "whole_query_ms": lambda: library.search(HOUSE, K),
         }
         if index.name == "exact":
@@ -103,7 +103,7 @@ def measure(model: str, count: int) -> dict[str, Any]:
         row: dict[str, Any] = {"photos": count, "model": encoder.manifest.name, "engine": index.name}
         row |= milliseconds(calls) | {"first_query_s": opening}
         if index.name == "exact":
-            row["library_over_faiss"] = row["search_vector_ms"] / row["faiss_ms"]
+            row["library_over_faiss"] = row["search_embedding_ms"] / row["faiss_ms"]
         row |= command_times(Path(place) / "library", Path(place) / "sketch.json")
         row["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         return row
@@ -146,10 +146,10 @@ def main() -> None:
         ("search in the index", "index_ms", "ms"),
         ("fetching rows", "fetching_ms", "ms"),
         ("a whole query by sketch", "whole_query_ms", "ms"),
-        ("a query by vector", "search_vector_ms", "ms"),
+        ("a query by embedding", "search_embedding_ms", "ms"),
         ("the same in 1 % of the folders", "search_in_a_hundredth_ms", "ms"),
         ("bare faiss", "faiss_ms", "ms"),
-        ("query by vector / bare faiss", "library_over_faiss", ""),
+        ("query by embedding / bare faiss", "library_over_faiss", ""),
         ("first query after opening", "first_query_s", "s"),
         ("sketchseek --help", "command_help_s", "s"),
         ("sketchseek search", "command_search_s", "s"),

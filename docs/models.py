@@ -7,7 +7,7 @@ from measured import DOCS, PROTOCOLS, evaluation_table, percent, stored, table
 from sketchseek.models.package import BUNDLED, ModelPackage
 
 _CORRUPTIONS = {
-    "as drawn": "original",
+    "original": "original",
     "thick": "thick lines",
     "thin": "thin lines",
     "small": "small, at a random place on a large sheet",
@@ -24,7 +24,7 @@ _CORRUPTIONS = {
 
 _HOW = [
     "Results on the test sketches of ChairV2, which are strokes, with each sketch corruption:",
-    "`sketchseek evaluate chairv2 DATA/chairv2 --drawn first-50`.",
+    "`sketchseek evaluate chairv2 DATA/chairv2 --corruption first-50`.",
 ]
 _MENDED = [
     "Among complete sketches, unsteady lines reduce the recall of the student most, then thicker and thinner lines.",

@@ -88,8 +88,8 @@ def test_any_protocol_can_be_run_with_sketches_changed(tmp_path: Path) -> None:
     call = ["evaluate", "chairv2", str(root), "--model", str(model), "--json"]
     plain, half = (
         json.loads(CliRunner().invoke(cli, [*call, *more], catch_exceptions=False).stdout)
-        for more in ([], ["--drawn", "first-50"])
+        for more in ([], ["--corruption", "first-50"])
     )
-    assert "drawn" not in plain
-    assert half["drawn"] == "first-50"
+    assert "corruption" not in plain
+    assert half["corruption"] == "first-50"
     assert half["queries"] == plain["queries"] > 0

@@ -191,10 +191,10 @@ def test_many_relevant_photos_are_ranked_a_few_queries_at_a_time(monkeypatch) ->
 
 @pytest.mark.parametrize("side", ["queries", "gallery"])
 def test_embeddings_that_are_not_finite_are_refused(side: str) -> None:
-    vectors = {"queries": np.eye(3), "gallery": np.eye(3)}
-    vectors[side][1, 1] = np.nan
+    embeddings = {"queries": np.eye(3), "gallery": np.eye(3)}
+    embeddings[side][1, 1] = np.nan
     with pytest.raises(ValueError, match="not finite"):
-        score_queries(**vectors, query_labels=[0, 1, 2], gallery_labels=[0, 1, 2])
+        score_queries(**embeddings, query_labels=[0, 1, 2], gallery_labels=[0, 1, 2])
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,7 @@ def test_pairs_find_their_photos(tmp_path: Path) -> None:
 
 def test_embeddings_alone_give_the_protocol_s_figures(tmp_path: Path, encoder: Encoder) -> None:
     result = evaluate_pairs(write_pairs(tmp_path), encoder)
-    metrics = exact_recall(result.drawn.vectors, result.shelved.vectors, result.labels)
+    metrics = exact_recall(result.queries.embeddings, result.gallery.embeddings, result.labels)
     assert metrics == result.report.metrics
 
 

@@ -36,7 +36,7 @@ def test_sketchy_asks_with_unseen_categories_alone(tmp_path: Path, encoder: Enco
     assert further.report.gallery == 7
     assert further.report.split_sha256 == result.report.split_sha256
     # P@k from first principles, for every query.
-    order = np.argsort(-(further.drawn.vectors @ further.shelved.vectors.T), axis=1)
+    order = np.argsort(-(further.queries.embeddings @ further.gallery.embeddings.T), axis=1)
     right = further.photo_labels[order] == further.labels[:, None]
     assert data["P@100"] == pytest.approx(3 / 100)
     assert further.report.metrics["P@10"] == pytest.approx(right[:, :10].sum(axis=1).mean() / 10)

@@ -57,10 +57,10 @@ def test_the_match_threshold_comes_from_the_training_split(tiny_model: ModelPack
     encoder = Encoder(tiny_model)
     gallery = evaluate_words(tmp_path / "quickdraw", tmp_path / "photos/photo", encoder)
     manifest = with_match_threshold(encoder, [gallery], tmp_path)
-    kept = {name: value for name, value in manifest.scores.items() if name != "fit"}
-    assert kept == {name: value for name, value in tiny_model.manifest.scores.items() if name != "fit"}
-    if "fit" in manifest.scores:  # a random model may have no threshold that is worth having
-        assert -1 <= manifest.scores["fit"] <= 1
+    kept = {name: value for name, value in manifest.scores.items() if name != "match_threshold"}
+    assert kept == {name: value for name, value in tiny_model.manifest.scores.items() if name != "match_threshold"}
+    if "match_threshold" in manifest.scores:  # a random model may have no threshold that is worth having
+        assert -1 <= manifest.scores["match_threshold"] <= 1
 
 
 def test_the_picture_of_failures_shows_the_hardest_words(
@@ -74,7 +74,7 @@ def test_the_picture_of_failures_shows_the_hardest_words(
     hardest = hardest_words(gallery, 2)
     assert [found for _, found, _ in hardest] == sorted(found for _, found, _ in hardest)
     for word, found, missed in hardest:
-        ranks = [gallery.scores.rank[q] for q in gallery.drawn.read if gallery.sketches[int(q)].category == word]
+        ranks = [gallery.scores.rank[q] for q in gallery.queries.read if gallery.sketches[int(q)].category == word]
         assert found == pytest.approx(np.mean(np.array(ranks) <= 1))
         assert len(missed) == sum(rank > 1 for rank in ranks)
     picture_failures(encoder, gallery, tmp_path / "out/failures.png", count=2)

@@ -46,8 +46,8 @@ def test_a_follower_can_catch_up(catalog: Catalog) -> None:
         new = catalog.add(row("/9", 9))
     state = catalog.state()
     assert catalog.removed_since(before.last_removal).tolist() == [old[1], old[2]]
-    ((ids, vectors),) = catalog.vectors(2, after=before.last_id)
-    assert (ids.tolist(), vectors.tolist()) == ([new], [[9.0, 9.0]])
+    ((ids, embeddings),) = catalog.embeddings(2, after=before.last_id)
+    assert (ids.tolist(), embeddings.tolist()) == ([new], [[9.0, 9.0]])
     assert state.last_id == new
     with catalog.transaction():
         catalog.forget_removals(state.last_removal)
@@ -123,8 +123,8 @@ def test_many_photos_at_once(catalog: Catalog) -> None:
     with catalog.transaction():
         ids = [catalog.add(row(f"/{i}", i % 100)) for i in range(1203)]
     assert sorted(catalog.photos(ids)) == ids
-    assert catalog.vectors_of(np.array(ids[::-1]), 2)[:, 0].tolist() == [i % 100 for i in range(1202, -1, -1)]
-    assert sum(len(some) for some, _ in catalog.vectors(2)) == 1203
+    assert catalog.embeddings_of(np.array(ids[::-1]), 2)[:, 0].tolist() == [i % 100 for i in range(1202, -1, -1)]
+    assert sum(len(some) for some, _ in catalog.embeddings(2)) == 1203
     assert 100 <= len(catalog.sample(2, 300)) <= 300
 
 
@@ -177,7 +177,7 @@ def test_damage_is_named(catalog: Catalog, tmp_path: Path) -> None:
         data[page * 4096 : page * 4096 + 200] = b"\xa5" * 200
     (tmp_path / FILE).write_bytes(data)
     with pytest.raises(LibraryCorruptError, match=r"damaged[\s\S]*backup"):
-        list(Catalog(tmp_path).vectors(2))
+        list(Catalog(tmp_path).embeddings(2))
 
 
 def test_the_check_finds_a_row_that_lost_its_index_entry(catalog: Catalog, tmp_path: Path) -> None:
@@ -191,11 +191,11 @@ def test_the_check_finds_a_row_that_lost_its_index_entry(catalog: Catalog, tmp_p
     assert Catalog(tmp_path).check() != []
 
 
-def test_a_vector_of_another_length_is_named(catalog: Catalog) -> None:
+def test_an_embedding_of_another_length_is_named(catalog: Catalog) -> None:
     with catalog.transaction():
         catalog.add(row("/a"))
     with pytest.raises(LibraryCorruptError, match="wrong length"):
-        list(catalog.vectors(3))
+        list(catalog.embeddings(3))
 
 
 def test_a_full_disk_is_named_and_what_was_committed_stays(catalog: Catalog) -> None:

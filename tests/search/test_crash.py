@@ -85,7 +85,7 @@ def check(library: Path, log: Path) -> None:
         for line in reported:
             photo, _, path = line.partition(b" ")
             assert paths.get(int(photo)) == path
-        found = [result.id for result in opened.search_vector(np.ones(16), k=10**6)]
+        found = [result.id for result in opened.search_embedding(np.ones(16), k=10**6)]
         assert sorted(found) == sorted(paths)
         assert opened.verify().problems == []
 
@@ -93,12 +93,12 @@ def check(library: Path, log: Path) -> None:
 def assert_all_are_found(folder: Path, library: Path, log: Path, count: int) -> None:
     check(library, log)
     with Library.open(library) as opened:
-        found = sorted(result.path for result in opened.search_vector(np.ones(16), k=10**6))
+        found = sorted(result.path for result in opened.search_embedding(np.ones(16), k=10**6))
         assert found == sorted(folder.rglob("*.jpg"))
         assert len(found) == count
-        # Each under its own vector: a photo finds itself.
+        # Each under its own embedding: a photo finds itself.
         for path in random.Random(0).sample(found, 50):
-            best = opened.search_vector(opened.encoder.encode_photo(path), k=1)[0]
+            best = opened.search_embedding(opened.encoder.encode_photo(path), k=1)[0]
             assert best.path == path
         assert opened.sync().unchanged == count
         assert opened.verify().ok
@@ -153,7 +153,7 @@ def test_a_crash_at_any_step_of_writing_the_index(tmp_path: Path, tiny_model: Mo
             check=False,
         )
         with Library.open(path) as library:
-            assert len(library.search_vector(np.ones(16), k=100)) == 30
+            assert len(library.search_embedding(np.ones(16), k=100)) == 30
             assert library.verify().problems == []
         if done.returncode == 0:
             break

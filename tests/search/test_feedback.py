@@ -70,11 +70,11 @@ def test_feedback_brings_what_is_like_the_right_ones_to_the_front(library: Libra
 
 
 def test_every_kind_of_query_can_be_refined(library: Library) -> None:
-    vector = library.encoder.encode_sketch(LINES)
+    embedding = library.encoder.encode_sketch(LINES)
     photo = library.search(LINES, k=1)[0].id
     marks = {"positive": [3, 4], "negative": [5]}
     drawn = library.refine(LINES, k=9, **marks)
-    assert [one.id for one in library.refine(vector=vector * 7, k=9, **marks)] == [one.id for one in drawn]
+    assert [one.id for one in library.refine(embedding=embedding * 7, k=9, **marks)] == [one.id for one in drawn]
     assert photo not in [one.id for one in library.refine(photo=photo, k=30)]
     like = library.search_photo(photo, k=9)
     assert [one.id for one in library.refine(photo=photo, k=9)] == [one.id for one in like]
@@ -94,7 +94,7 @@ def test_feedback_that_makes_no_sense_is_refused(library: Library) -> None:
         library.refine(LINES, positive=[1, 2], negative=[2])
     with pytest.raises(InputError, match="no photo with id 999"):
         library.refine(LINES, positive=[999])
-    with pytest.raises(InputError, match="one of sketch, vector and photo"):
+    with pytest.raises(InputError, match="one of sketch, embedding and photo"):
         library.refine()
-    with pytest.raises(InputError, match="one of sketch, vector and photo"):
+    with pytest.raises(InputError, match="one of sketch, embedding and photo"):
         library.refine(LINES, photo=1)

@@ -52,10 +52,10 @@ def test_bounds_hold_their_start_and_not_their_end(library: Library, tmp_path: P
 
 def test_every_search_is_narrowed(library: Library) -> None:
     bounds = {"filter": Filter(after=FIRST + timedelta(days=2), before=FIRST + timedelta(days=7)), "k": 100}
-    vector = library.encoder.encode_sketch(LINES)
+    embedding = library.encoder.encode_sketch(LINES)
     some = library.search(LINES, k=1, filter=Filter(after=FIRST + timedelta(days=2)))[0]
     for results, expected in (
-        (library.search_vector(vector, **bounds), [2, 3, 4, 5, 6]),
+        (library.search_embedding(embedding, **bounds), [2, 3, 4, 5, 6]),
         (library.search_photo(some.path.read_bytes(), **bounds), [2, 3, 4, 5, 6]),
         (library.refine(LINES, **bounds), [2, 3, 4, 5, 6]),
     ):

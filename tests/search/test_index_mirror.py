@@ -26,11 +26,11 @@ METADATA = LibraryMetadata("tiny", "tiny", "0123", DIMENSION, "cosine")
 
 
 def add(catalog: Catalog, count: int, seed: int = 0) -> None:
-    vectors = np.random.default_rng(seed).standard_normal((count, DIMENSION))
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    embeddings = np.random.default_rng(seed).standard_normal((count, DIMENSION))
+    embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
     with catalog.transaction():
-        for i, vector in enumerate(vectors.astype(np.float16)):
-            catalog.add(Row(f"/{seed}/{i}".encode(), 1, 1, b"", 1, 1, vector.tobytes()))
+        for i, embedding in enumerate(embeddings.astype(np.float16)):
+            catalog.add(Row(f"/{seed}/{i}".encode(), 1, 1, b"", 1, 1, embedding.tobytes()))
 
 
 @pytest.fixture
@@ -53,14 +53,14 @@ def json_file(folder: Path) -> Path:
 
 
 def assert_congruent(folder: Path, catalog: Catalog) -> IndexMirror:
-    """A fresh mirror holds exactly the catalog's photos, each under its own vector."""
+    """A fresh mirror holds exactly the catalog's photos, each under its own embedding."""
     fresh = IndexMirror(folder, DIMENSION, "cosine")
     with catalog.snapshot():
         index = fresh.current(catalog, catalog.metadata())
         ids = catalog.ids()
         assert len(index) == len(ids)
-        for ids_, vectors in catalog.vectors(DIMENSION):
-            found, scores = index.search(vectors.astype(np.float32), 1)
+        for ids_, embeddings in catalog.embeddings(DIMENSION):
+            found, scores = index.search(embeddings.astype(np.float32), 1)
             assert found[:, 0].tolist() == ids_.tolist()
             np.testing.assert_allclose(scores, 1.0, atol=5e-3)
     return fresh
@@ -76,9 +76,9 @@ def flip(data: bytes) -> bytes:
 
 
 def write_another_index(folder: Path) -> None:
-    vectors = np.eye(DIMENSION, dtype=np.float16)
-    index = ExactIndex.create(DIMENSION, "cosine", sample=vectors, count=len(vectors))
-    index.add(np.arange(DIMENSION, dtype=np.int64), vectors)
+    embeddings = np.eye(DIMENSION, dtype=np.float16)
+    index = ExactIndex.create(DIMENSION, "cosine", sample=embeddings, count=len(embeddings))
+    index.add(np.arange(DIMENSION, dtype=np.int64), embeddings)
     index.save(faiss_file(folder))
 
 
@@ -247,6 +247,6 @@ def test_scores_of_the_approximate_engine_are_the_true_ones(
     query = np.ones(DIMENSION, np.float32) / np.sqrt(np.float32(DIMENSION))
     with catalog.snapshot():
         ids, scores = nearest(writer.current(catalog, catalog.metadata()), catalog, query, 10)
-        everything = np.concatenate([vectors for _, vectors in catalog.vectors(DIMENSION)]).astype(np.float32)
+        everything = np.concatenate([embeddings for _, embeddings in catalog.embeddings(DIMENSION)]).astype(np.float32)
     np.testing.assert_allclose(scores, np.sort(everything @ query)[::-1][:10], atol=1e-5)
     assert len(set(ids.tolist())) == 10

@@ -119,22 +119,24 @@ def test_a_folder_s_name_is_no_prefix_of_another_s(library: Library, tmp_path: P
 def test_an_empty_library_finds_nothing(tmp_path: Path, tiny_model: ModelPackage) -> None:
     with Library.create(tmp_path / "library", tiny_model.path) as library:
         assert library.search(TRIANGLE) == []
-        assert library.search_vector(np.ones(16)) == []
+        assert library.search_embedding(np.ones(16)) == []
         assert library.verify().ok
 
 
 @pytest.mark.parametrize(
-    "vector", [np.ones(15), np.ones((1, 16)), np.zeros(16), np.full(16, np.nan), np.full(16, np.inf)]
+    "embedding", [np.ones(15), np.ones((1, 16)), np.zeros(16), np.full(16, np.nan), np.full(16, np.inf)]
 )
-def test_a_vector_that_cannot_be_searched_by_is_refused(library: Library, vector: np.ndarray) -> None:
+def test_an_embedding_that_cannot_be_searched_by_is_refused(library: Library, embedding: np.ndarray) -> None:
     with pytest.raises(InputError):
-        library.search_vector(vector)
+        library.search_embedding(embedding)
 
 
-def test_a_vector_of_any_length_has_a_direction(library: Library) -> None:
-    vector = np.random.default_rng(0).standard_normal(16)
-    assert [r.id for r in library.search_vector(1000 * vector)] == [r.id for r in library.search_vector(vector)]
-    assert all(-1.01 < result.score < 1.01 for result in library.search_vector(1000 * vector))
+def test_an_embedding_of_any_length_has_a_direction(library: Library) -> None:
+    embedding = np.random.default_rng(0).standard_normal(16)
+    assert [r.id for r in library.search_embedding(1000 * embedding)] == [
+        r.id for r in library.search_embedding(embedding)
+    ]
+    assert all(-1.01 < result.score < 1.01 for result in library.search_embedding(1000 * embedding))
 
 
 def test_questions_without_an_answer_are_refused(library: Library) -> None:
@@ -188,7 +190,7 @@ def test_a_touched_file_is_not_embedded_again(library: Library, tmp_path: Path) 
     assert (library.sync().unchanged, library.search(TRIANGLE, k=10)) == (6, before)
 
 
-def test_files_that_swap_names_swap_vectors(library: Library, tmp_path: Path) -> None:
+def test_files_that_swap_names_swap_embeddings(library: Library, tmp_path: Path) -> None:
     one, two = tmp_path / "photos" / "odd" / "1.jpg", tmp_path / "photos" / "even" / "2.jpg"
     scores = {result.path: result.score for result in library.search(TRIANGLE, k=10)}
     one.rename(tmp_path / "aside")
@@ -339,11 +341,11 @@ def test_a_query_that_was_embedded_before_and_searches_after(
     embed = Encoder.encode_sketch
 
     def slow(self: Encoder, sketch: SketchSource) -> np.ndarray:
-        vector = embed(self, sketch)
+        embedding = embed(self, sketch)
         if self.manifest.fingerprint != other.manifest.fingerprint:
             with Library.open(library.path) as writer:
                 writer.re_embed(other.path)
-        return vector
+        return embedding
 
     monkeypatch.setattr(Encoder, "encode_sketch", slow)
     with Library.open(library.path) as reader:
@@ -370,11 +372,11 @@ def test_embedding_anew_takes_a_changed_file_as_it_is(library: Library, tmp_path
     path = paint("odd/1.jpg", 111)
     library.re_embed(write_tiny_package(tmp_path / "other", seed=1).path)
     assert library.sync().unchanged == 6
-    best = library.search_vector(library.encoder.encode_photo(path), k=1)[0]
+    best = library.search_embedding(library.encoder.encode_photo(path), k=1)[0]
     assert (best.path, best.score) == (path, pytest.approx(1.0, abs=2e-3))
     paint("old.jpg", 1)  # the bytes that were there before: not to be taken for the same photo
     assert library.sync().indexed == 1
-    best = library.search_vector(library.encoder.encode_photo(tmp_path / "photos" / "old.jpg"), k=1)[0]
+    best = library.search_embedding(library.encoder.encode_photo(tmp_path / "photos" / "old.jpg"), k=1)[0]
     assert best.path.name == "old.jpg"
 
 
@@ -507,7 +509,7 @@ def test_a_photo_s_facts(library: Library, tmp_path: Path) -> None:
     photo = library.photo(photo_id)
     assert photo is not None
     assert (photo.path, photo.width, photo.height, photo.size) == (path, 20, 30, path.stat().st_size)
-    assert library.vector(photo_id).shape == (16,)
+    assert library.embedding(photo_id).shape == (16,)
     assert library.photo(10_000) is None
 
 
@@ -520,7 +522,7 @@ def test_status_counts(library: Library, tmp_path: Path) -> None:
     assert status.bytes > 0
 
 
-def test_a_faulty_vector_is_reported_not_stored(
+def test_a_faulty_embedding_is_reported_not_stored(
     library: Library, paint: Paint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
@@ -539,19 +541,19 @@ def test_a_library_that_one_may_read_but_not_write(library: Library, closed: boo
     model = write_tiny_package(place / "model")
     copy = place / "library"
     shutil.copytree(library.path, copy)
-    query = library.vector(library.search(TRIANGLE)[0].id)
+    query = library.embedding(library.search(TRIANGLE)[0].id)
     writer = None if closed else Library.open(copy)  # its connection keeps SQLite's shared memory there
     if writer is not None:
-        writer.search_vector(query)
+        writer.search_embedding(query)
     child = os.fork()
     if child == 0:
         status = 1
         try:
             os.setuid(65534)
             with Library.open(copy, readonly=True) as other:
-                assert [len(other.search_vector(query)), len(other), other.status().photos] == [6, 6, 6]
+                assert [len(other.search_embedding(query)), len(other), other.status().photos] == [6, 6, 6]
             with Library.open(copy) as other:
-                assert len(other.search_vector(query)) == 6
+                assert len(other.search_embedding(query)) == 6
                 with pytest.raises(LibraryError, match="cannot be written to"):
                     other.sync()
             with pytest.raises(LibraryError, match="cannot be created"):
@@ -633,9 +635,9 @@ def test_names_that_no_file_has_are_errors_of_ours(library: Library, tmp_path: P
 
 
 def test_numbers_that_are_none_or_too_large(library: Library) -> None:
-    for vector in (["a"] * 16, [[1], [1, 2]], None, [10**400] * 16):
-        with pytest.raises(InputError, match="vector"):
-            library.search_vector(vector)
+    for embedding in (["a"] * 16, [[1], [1, 2]], None, [10**400] * 16):
+        with pytest.raises(InputError, match="embedding"):
+            library.search_embedding(embedding)
     with pytest.raises(InputError, match="no photo with id"):
         library.search_photo(10**30)
     assert library.photo(2**63) is None

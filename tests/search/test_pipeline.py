@@ -35,7 +35,7 @@ def embed(encoder: Encoder, paths: list[bytes], workers: int = 2) -> list[Outcom
     return [outcome for batch in embed_files(encoder, paths, lambda _: False, workers=workers) for outcome in batch]
 
 
-def test_outcomes_come_in_order_each_with_its_own_vector(tmp_path: Path, encoder: Encoder) -> None:
+def test_outcomes_come_in_order_each_with_its_own_embedding(tmp_path: Path, encoder: Encoder) -> None:
     paths = draw(tmp_path, 3 * BATCH + 5)
     bad, gone = tmp_path / "bad.png", os.fsencode(tmp_path / "gone.png")
     bad.write_bytes(b"bad")
@@ -45,7 +45,7 @@ def test_outcomes_come_in_order_each_with_its_own_vector(tmp_path: Path, encoder
     for outcome in outcomes:
         if isinstance(outcome, Row):
             expected = encoder.encode_photo(os.fsdecode(outcome.path))
-            np.testing.assert_allclose(np.frombuffer(outcome.vector, np.float16), expected, atol=2e-3)
+            np.testing.assert_allclose(np.frombuffer(outcome.embedding, np.float16), expected, atol=2e-3)
             assert (outcome.width, outcome.height, outcome.size) == (
                 12,
                 9,

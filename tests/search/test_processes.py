@@ -21,9 +21,9 @@ from sketchseek.search.library import Library
 # Searches until it has found COUNT photos, and says how many it saw on the way.
 with Library.open(sys.argv[1]) as library:
     counts = [0]
-    vector = np.ones(16)
+    embedding = np.ones(16)
     while counts[-1] < int(sys.argv[2]):
-        results = library.search_vector(vector, k=10**6)
+        results = library.search_embedding(embedding, k=10**6)
         assert len({r.id for r in results}) == len({r.path for r in results}) == len(results)
         assert all(os.path.exists(r.path) for r in results)
         if len(results) != counts[-1]:
@@ -67,4 +67,4 @@ def test_readers_in_other_processes_see_photos_as_they_are_committed(tmp_path: P
         assert reader.returncode == 0, err.decode()
         assert int(out) >= 2
     with Library.open(path) as library:
-        assert len(library.search_vector(np.ones(16), k=10**6)) == count
+        assert len(library.search_embedding(np.ones(16), k=10**6)) == count

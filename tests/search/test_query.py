@@ -24,22 +24,22 @@ def params(k: int = 5, offset: int = 0, folder: str | None = None) -> SearchPara
 
 
 @pytest.fixture
-def vectors() -> np.ndarray:
-    """Vectors of unit length, (20, 16), ever farther from the first axis."""
+def embeddings() -> np.ndarray:
+    """Embeddings of unit length, (20, 16), ever farther from the first axis."""
     angles = np.linspace(0.1, 1.5, COUNT)
-    vectors = np.zeros((COUNT, 16))
-    vectors[:, 0], vectors[:, 1] = np.cos(angles), np.sin(angles)
-    return vectors
+    embeddings = np.zeros((COUNT, 16))
+    embeddings[:, 0], embeddings[:, 1] = np.cos(angles), np.sin(angles)
+    return embeddings
 
 
 @pytest.fixture
-def engine(tmp_path: Path, tiny_model: ModelPackage, vectors: np.ndarray) -> Iterator[QueryEngine]:
-    """An engine of 20 photos, photo i + 1 being the one with vector i."""
+def engine(tmp_path: Path, tiny_model: ModelPackage, embeddings: np.ndarray) -> Iterator[QueryEngine]:
+    """An engine of 20 photos, photo i + 1 being the one with embedding i."""
     with closing(Catalog(tmp_path, create=metadata_of(tiny_model))) as catalog:
         with catalog.transaction():
-            for i, vector in enumerate(vectors.astype(np.float16)):
+            for i, embedding in enumerate(embeddings.astype(np.float16)):
                 catalog.add(
-                    Row(f"/{'even' if i % 2 else 'odd'}/{i}".encode(), 1, 1, bytes([i]), 1, 1, vector.tobytes())
+                    Row(f"/{'even' if i % 2 else 'odd'}/{i}".encode(), 1, 1, bytes([i]), 1, 1, embedding.tobytes())
                 )
         yield QueryEngine(tmp_path, catalog, threading.RLock(), tiny_model)
 
@@ -48,22 +48,24 @@ AXIS = np.eye(16)[0]
 
 
 def test_pages_join(engine: QueryEngine) -> None:
-    pages = [engine.search_vector(AXIS, params(7, offset)) for offset in (0, 7, 14, 21)]
+    pages = [engine.search_embedding(AXIS, params(7, offset)) for offset in (0, 7, 14, 21)]
     assert [len(page) for page in pages] == [7, 7, 6, 0]
     assert [result.id for page in pages for result in page] == list(range(1, COUNT + 1))
     assert [result.rank for page in pages for result in page] == list(range(1, COUNT + 1))
 
 
-def test_what_is_left_out_makes_no_page_shorter(engine: QueryEngine, vectors: np.ndarray) -> None:
+def test_what_is_left_out_makes_no_page_shorter(engine: QueryEngine, embeddings: np.ndarray) -> None:
     refined = engine.refine(None, AXIS, None, [], [1, 3], params(5))
     assert [result.id for result in refined] == [2, 4, 5, 6, 7]
     alike = engine.search_photo(3, params(COUNT))
     assert len(alike) == COUNT - 1
-    np.testing.assert_allclose([r.score for r in alike], [vectors[2] @ vectors[r.id - 1] for r in alike], atol=2e-3)
+    np.testing.assert_allclose(
+        [r.score for r in alike], [embeddings[2] @ embeddings[r.id - 1] for r in alike], atol=2e-3
+    )
 
 
 def test_a_folder_s_pages_are_full_too(engine: QueryEngine) -> None:
-    assert [result.id for result in engine.search_vector(AXIS, params(4, 1, "/even"))] == [4, 6, 8, 10]
+    assert [result.id for result in engine.search_embedding(AXIS, params(4, 1, "/even"))] == [4, 6, 8, 10]
 
 
 def test_wishes_that_contradict_themselves() -> None:
@@ -78,6 +80,6 @@ def test_wishes_that_contradict_themselves() -> None:
 
 def test_one_query_at_a_time(engine: QueryEngine) -> None:
     for queries in ({}, {"sketch": [[[0, 1], [0, 1]]], "photo": 1}):
-        query = {"sketch": None, "vector": None, "photo": None} | queries
-        with pytest.raises(InputError, match="one of sketch, vector and photo"):
+        query = {"sketch": None, "embedding": None, "photo": None} | queries
+        with pytest.raises(InputError, match="one of sketch, embedding and photo"):
             engine.refine(**query, positive=[], negative=[], params=params())

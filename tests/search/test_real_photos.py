@@ -19,7 +19,7 @@ def test_real_photos_are_indexed_and_find_themselves(real_data: Path, tmp_path: 
         assert (report.indexed, report.failed) == (len(paths), 0)
         assert library.verify().ok
         for path in paths[::50]:
-            best = library.search_vector(library.encoder.encode_photo(path), k=1)[0]
+            best = library.search_embedding(library.encoder.encode_photo(path), k=1)[0]
             assert best.score == pytest.approx(1.0, abs=5e-3)
         sketch = sorted((real_data / "quickdraw" / "simplified").glob("*.ndjson"))[0]
         below = library.search(sketch, k=10_000, filter=Filter(folders[1]))

@@ -85,14 +85,14 @@ class SyncMachine(RuleBasedStateMachine):
 
     @rule()
     def sync(self) -> None:
-        before = {str(r.path): r.id for r in self.library.search_vector(np.ones(16), k=100)}
+        before = {str(r.path): r.id for r in self.library.search_embedding(np.ones(16), k=100)}
         ids = set(before.values())
         self.library.sync()
         visible = {name: seed for name, seed in self.files.items() if not self.is_excluded(name)}
         self.known = {name: seed for name, seed in visible.items() if seed != BAD}
         bad = {name for name, seed in visible.items() if seed == BAD}
         assert {str(failure.path) for failure in self.library.failures()} == {str(self.photos / name) for name in bad}
-        after = {str(r.path): r.id for r in self.library.search_vector(np.ones(16), k=100)}
+        after = {str(r.path): r.id for r in self.library.search_embedding(np.ones(16), k=100)}
         # A new id is newer than every old one.
         assert all(i > max(ids) for i in set(after.values()) - ids) if ids else True
 
@@ -121,13 +121,13 @@ class SyncMachine(RuleBasedStateMachine):
         if not hasattr(self, "home"):
             return
         for library in (self.library, self.reader):
-            found = library.search_vector(np.ones(16), k=100)
+            found = library.search_embedding(np.ones(16), k=100)
             assert sorted(str(result.path.relative_to(self.photos)) for result in found) == sorted(self.known)
             for result in found:
                 seed = self.known[str(result.path.relative_to(self.photos))]
                 expected = library.encoder.encode_photo(encoded(seed))
-                np.testing.assert_allclose(library.vector(result.id), expected, atol=2e-3)
-        below = self.library.search_vector(np.ones(16), k=100, filter=Filter(self.photos / "a"))
+                np.testing.assert_allclose(library.embedding(result.id), expected, atol=2e-3)
+        below = self.library.search_embedding(np.ones(16), k=100, filter=Filter(self.photos / "a"))
         assert len(below) == sum(name.startswith("a/") for name in self.known)
 
 

@@ -17,7 +17,7 @@ BODY = b'{"strokes": [[[1, 2], [1, 2]]]}'
 
 
 @pytest.mark.parametrize("announce", [True, False], ids=["announced", "streamed"])
-@pytest.mark.parametrize("where", ["sketch", "vector", "image"])
+@pytest.mark.parametrize("where", ["sketch", "embedding", "image"])
 def test_a_body_over_the_cap_is_refused(client: TestClient, announce: bool, where: str) -> None:
     kind = "multipart/form-data; boundary=x" if where == "image" else "application/json"
     head = b'--x\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\n' if where == "image" else b"{"

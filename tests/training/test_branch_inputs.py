@@ -39,16 +39,16 @@ def test_it_embeds_as_the_whole_encoder_does(tmp_path: Path, color: bool, frozen
 def test_frozen_stages_run_once_and_the_cache_tells_sets_apart(tmp_path: Path) -> None:
     seen: list[tuple[str, int, int]] = []
 
-    def reading(what: str, done: int, total: int) -> None:
+    def progress(what: str, done: int, total: int) -> None:
         seen.append((what, done, total))
 
     model, pixels = encoder(2), pictures(color=False)
     for _ in range(2):
-        BranchInputs(model, pixels, cache=tmp_path, mirrored=False, reading=reading)
+        BranchInputs(model, pixels, cache=tmp_path, mirrored=False, progress=progress)
     assert seen == [("frozen stages", 6, 6)]
-    BranchInputs(model, pixels, cache=tmp_path, reading=reading)  # mirror images, too
-    BranchInputs(model, 255 - pixels, cache=tmp_path, mirrored=False, reading=reading)
-    BranchInputs(encoder(2, seed=1), pixels, cache=tmp_path, mirrored=False, reading=reading)  # other weights
+    BranchInputs(model, pixels, cache=tmp_path, progress=progress)  # mirror images, too
+    BranchInputs(model, 255 - pixels, cache=tmp_path, mirrored=False, progress=progress)
+    BranchInputs(encoder(2, seed=1), pixels, cache=tmp_path, mirrored=False, progress=progress)  # other weights
     assert [row[1:] for row in seen[1:]] == [(6, 12), (12, 12), (6, 6), (6, 6)]
 
 

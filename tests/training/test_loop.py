@@ -172,7 +172,7 @@ def test_validate_counts_a_perfect_model_as_perfect(parts: Parts, lengths: bool)
     held = read_pixels(parts.validation, 32, 32, None)
 
     class Oracle(torch.nn.Module):
-        """Embeds photo i, and every sketch of it, as the unit vector i."""
+        """Embeds photo i, and every sketch of it, as the unit embedding i."""
 
         def __init__(self, rows: np.ndarray) -> None:
             super().__init__()
@@ -195,8 +195,8 @@ def test_validate_counts_a_perfect_model_as_perfect(parts: Parts, lengths: bool)
             return sides[name]
 
     scores = validate(Both(), held)  # type: ignore[arg-type]
-    assert scores.pop("fit") > 0.5
-    assert 0 <= scores.pop("fit_right") <= 1
+    assert scores.pop("match_threshold") > 0.5
+    assert 0 <= scores.pop("match_threshold_precision") <= 1
     assert scores == {f"recall@{k}": 1.0 for k in (1, 5, 10)} | {"median_rank": 1.0, "category@1": 1.0}
 
 

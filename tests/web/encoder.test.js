@@ -22,7 +22,7 @@ function pair({ here = 0, there = 0, preference = NEAR }) {
   };
   const ask = async (path, value) => {
     asked.push(path);
-    if (value) return after(there, { vector: [0.6, 0.8] });
+    if (value) return after(there, { embedding: [0.6, 0.8] });
     return { rasterization: { version: 1 }, sketch: { sha256: "ab", size: 64 } };
   };
   const encoder = new Encoder(

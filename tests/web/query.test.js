@@ -16,20 +16,20 @@ const signal = new AbortController().signal;
 
 function recording() {
   const calls = [];
-  const names = ["refine", "searchPhoto", "searchImage", "searchVector", "searchSketch"];
+  const names = ["refine", "searchPhoto", "searchImage", "searchEmbedding", "searchSketch"];
   const api = Object.fromEntries(names.map((name) => [name, async (...values) => calls.push([name, ...values])]));
   return { api, calls };
 }
 
-const encoder = (vector) => ({
+const encoder = (embedding) => ({
   made: 0,
   encode: async function () {
     this.made++;
-    return vector;
+    return embedding;
   },
 });
 
-test("only the vector is sent if the browser encodes, and it is made once for all pages", async () => {
+test("only the embedding is sent if the browser encodes, and it is made once for all pages", async () => {
   const { api, calls } = recording();
   const here = encoder([1, 0]);
   const ask = asker({
@@ -44,8 +44,8 @@ test("only the vector is sent if the browser encodes, and it is made once for al
   await ask(signal, { k: 96, offset: 48 });
   assert.equal(here.made, 1);
   assert.deepEqual(calls, [
-    ["searchVector", { vector: [1, 0], folder: "/a", k: 48, offset: 0 }, signal],
-    ["searchVector", { vector: [1, 0], folder: "/a", k: 96, offset: 48 }, signal],
+    ["searchEmbedding", { embedding: [1, 0], folder: "/a", k: 48, offset: 0 }, signal],
+    ["searchEmbedding", { embedding: [1, 0], folder: "/a", k: 96, offset: 48 }, signal],
   ]);
   assert.ok(!JSON.stringify(calls).includes("strokes"));
 });
@@ -71,10 +71,10 @@ test("the search continues in the browser if the server cannot encode", async ()
   await ask(signal, { k: 96, offset: 48 });
   assert.deepEqual(told, ["full"]);
   assert.deepEqual(
-    calls.map(([name, body]) => [name, body.vector]),
+    calls.map(([name, body]) => [name, body.embedding]),
     [
-      ["searchVector", [1, 0]],
-      ["searchVector", [1, 0]],
+      ["searchEmbedding", [1, 0]],
+      ["searchEmbedding", [1, 0]],
     ],
   );
 });
@@ -89,7 +89,7 @@ test("other errors reach the page: of the library, of the sketch, of a server th
     await assert.rejects(ask(signal, PAGE), failure);
   }
   const failure = Object.assign(new Error("no"), { status: 500 });
-  api.searchVector = async () => Promise.reject(failure);
+  api.searchEmbedding = async () => Promise.reject(failure);
   const here = { ...never, encode: async () => [1, 0] };
   const ask = asker({ query: { paper: true }, strokes: STROKES, encoder: here, bounds: {}, marks: NONE, api });
   await assert.rejects(ask(signal, PAGE), failure);
@@ -117,7 +117,7 @@ test("marks refine every kind of query", async () => {
   await asker({ query: { like: { id: 9 } }, bounds: {}, marks: NONE, api })(signal, PAGE);
   await asker({ query: { file, kind: "photo" }, bounds: {}, marks, api })(signal, PAGE);
   assert.deepEqual(calls, [
-    ["refine", { vector: [1], ...PAGE, ...marks }, signal],
+    ["refine", { embedding: [1], ...PAGE, ...marks }, signal],
     ["refine", { photo_id: 9, ...marks, ...PAGE }, signal],
     ["searchPhoto", 9, PAGE, signal],
     ["searchImage", file, { kind: "photo", ...marks, ...PAGE }, signal],

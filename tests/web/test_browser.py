@@ -63,9 +63,9 @@ def test_a_browser_that_encodes_keeps_the_sketch_to_itself(
     page.on("request", lambda request: sent.append(request) if request.method == "POST" else None)
     draw(page, (0.2, 0.2), (0.8, 0.25), (0.7, 0.8))
     found = expect_results(page)
-    assert {request.url.rsplit("/api/v1/")[1] for request in sent} == {"search/vector"}
-    vector = sent[-1].post_data_json["vector"]
-    assert found == [one.path.name for one in library.search_vector(vector, k=len(found))]
+    assert {request.url.rsplit("/api/v1/")[1] for request in sent} == {"search/embedding"}
+    embedding = sent[-1].post_data_json["embedding"]
+    assert found == [one.path.name for one in library.search_embedding(embedding, k=len(found))]
     assert len(set(found[:10]) & set(expected[:10])) >= 9  # test_encoding.py has the exact comparison
 
 
@@ -97,7 +97,7 @@ def test_the_faster_way_is_chosen_and_shown(new_page: Callable[..., Page], url: 
     draw(page, (0.3, 0.7), (0.6, 0.4))
     until(page, "document.getElementById('where').dataset.mode === 'browser'")
     until(page, "document.getElementById('found').getAttribute('aria-busy') === 'false'")
-    assert sent[-1].url.endswith("/api/v1/search/vector")
+    assert sent[-1].url.endswith("/api/v1/search/embedding")
     assert page.locator("#notice").is_hidden()
 
 

@@ -71,9 +71,9 @@ LOAD = """
 """
 
 ENCODE = f"""async (sketches) => {{ {LOAD}
-  const vectors = [];
-  for (const one of sketches) vectors.push(await encoder.encode(one));
-  return {{ mode, told, vectors, agreement: encoder.agreement ?? null }};
+  const embeddings = [];
+  for (const one of sketches) embeddings.push(await encoder.encode(one));
+  return {{ mode, told, embeddings, agreement: encoder.agreement ?? null }};
 }}"""
 
 
@@ -106,8 +106,8 @@ def test_both_ways_give_the_same_ranking(library: Library, tmp_path: Path) -> No
     assert found["mode"] == "browser", found["told"]
     assert found["told"][-1] == ["browser", "", None]
     assert found["agreement"] > 0.9999
-    for one, vector in zip(some, found["vectors"], strict=True):
-        assert_same_ranking(library, one, vector)
+    for one, embedding in zip(some, found["embeddings"], strict=True):
+        assert_same_ranking(library, one, embedding)
 
 
 @pytest.mark.browser
@@ -125,20 +125,20 @@ def test_both_ways_give_the_same_ranking_with_the_model_that_ships(real_data: Pa
         with serving(library, thumbnails=tmp_path / "thumbnails") as url:
             found = evaluate(url, ENCODE, some)
         assert found["mode"] == "browser", found["told"]
-        for one, vector in zip(some, found["vectors"], strict=True):
-            assert_same_ranking(library, one, vector)
+        for one, embedding in zip(some, found["embeddings"], strict=True):
+            assert_same_ranking(library, one, embedding)
 
 
-def assert_same_ranking(library: Library, sketch: Any, vector: list[float]) -> None:
+def assert_same_ranking(library: Library, sketch: Any, embedding: list[float]) -> None:
     """The same order, apart from photos whose scores are closer together than the two ways are."""
     mine = library.encoder.encode_sketch(sketch)
-    assert float(mine @ np.array(vector)) > 0.999
+    assert float(mine @ np.array(embedding)) > 0.999
     by_sketch = library.search(sketch, k=1000)
     score = {one.id: one.score for one in by_sketch}
-    by_vector = library.search_vector(vector, k=1000)
-    apart = max(abs(score[one.id] - one.score) for one in by_vector)
+    by_embedding = library.search_embedding(embedding, k=1000)
+    apart = max(abs(score[one.id] - one.score) for one in by_embedding)
     assert apart < 0.01
-    for one, other in zip(by_sketch, by_vector, strict=True):
+    for one, other in zip(by_sketch, by_embedding, strict=True):
         assert one.id == other.id or abs(one.score - score[other.id]) <= 2 * apart
 
 
@@ -146,10 +146,10 @@ def assert_same_ranking(library: Library, sketch: Any, vector: list[float]) -> N
 def test_where_the_browser_cannot_the_server_encodes(library: Library, tmp_path: Path) -> None:
     with serving(library, thumbnails=tmp_path) as url:
         found = evaluate(url, ENCODE, [LINES], {"**/sketch.onnx*": b"no graph"})
-        assert (found["mode"], found["vectors"]) == ("server", [None])
+        assert (found["mode"], found["embeddings"]) == ("server", [None])
         assert found["told"][-1][0] == "server"
         assert found["told"][-1][1]
-        other = json.dumps({"vector": np.random.default_rng(1).standard_normal(16).tolist()}).encode()
+        other = json.dumps({"embedding": np.random.default_rng(1).standard_normal(16).tolist()}).encode()
         found = evaluate(url, ENCODE, [LINES], {"**/api/v1/model/embedding": other})
         assert found["mode"] == "server"
         assert "agrees by" in found["told"][-1][1]
@@ -167,7 +167,7 @@ def test_where_the_browser_cannot_the_server_encodes(library: Library, tmp_path:
 
 def test_the_server_s_embedding(client: TestClient, library: Library) -> None:
     answer = client.post("/api/v1/model/embedding", json={"strokes": LINES})
-    assert answer.json()["vector"] == pytest.approx(library.encoder.encode_sketch(LINES).tolist(), abs=1e-6)
+    assert answer.json()["embedding"] == pytest.approx(library.encoder.encode_sketch(LINES).tolist(), abs=1e-6)
     assert client.post("/api/v1/model/embedding", json={"strokes": []}).status_code == 422
     many = client.post("/api/v1/model/embedding", json={"strokes": [[[1] * 501, [2] * 501]]})
     assert (many.status_code, many.json()["error"]["type"]) == (422, "SketchError")

@@ -43,10 +43,10 @@ def without_invalid(result: Evaluation, root: Path) -> dict[str, Any]:
     """Recall with the sketches on the release's lists left out; the lists name sketches without their category."""
     listed = {key.rpartition("/")[2] for keys in invalid_sketches(root).values() for key in keys}
     kept = np.array([sketch.key.rpartition("/")[2] not in listed for sketch in result.sketches])
-    scores = result.drawn.vectors @ result.shelved.vectors.T
-    wanted = result.labels[result.drawn.read]
+    scores = result.queries.embeddings @ result.gallery.embeddings.T
+    wanted = result.labels[result.queries.read]
     rank = (scores > scores[np.arange(len(wanted)), wanted][:, None]).sum(axis=1) + 1
-    kept = kept[result.drawn.read]
+    kept = kept[result.queries.read]
     return {
         "queries": int(kept.sum()),
         "left_out": int((~kept).sum()),
@@ -57,7 +57,7 @@ def without_invalid(result: Evaluation, root: Path) -> dict[str, Any]:
 
 def photo_to_photo(result: Evaluation) -> float:
     """How often the nearest other photo of the Sketchy gallery shows the same category."""
-    scores = result.shelved.vectors @ result.shelved.vectors.T
+    scores = result.gallery.embeddings @ result.gallery.embeddings.T
     np.fill_diagonal(scores, -2)
     category = np.array([photo.category for photo in result.photos])
     return float((category[scores.argmax(axis=1)] == category).mean())

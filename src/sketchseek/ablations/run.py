@@ -21,11 +21,11 @@ import torch
 from sketchseek.ablations.config import Ablation, ProtocolConfig, Settings, file_name
 from sketchseek.ablations.table import AblationTable, Run, read_table, table_path
 from sketchseek.errors import ConfigError, TrainingError
-from sketchseek.evaluation.encode_dataset import Progress as EncodingProgress
 from sketchseek.evaluation.metrics import nearest
 from sketchseek.evaluation.mirroring import add_mirror_metrics
 from sketchseek.evaluation.protocols import Evaluation, evaluate_dataset
-from sketchseek.training.checkpoint import Progress
+from sketchseek.progress import Progress, ignore_progress
+from sketchseek.training.checkpoint import TrainingState
 from sketchseek.training.config import TrainConfig, parse_config
 from sketchseek.training.data import Parts, load_sources
 from sketchseek.training.loop import Events, load_run, save_experiment, train
@@ -90,7 +90,7 @@ class RunCallbacks:
 
     started: Callable[[Job, int, int], None] = lambda job, number, total: None
     events: Callable[[Job], Events] = lambda job: Events()
-    encoding: EncodingProgress = lambda what, done, total: None
+    encoding: Progress = ignore_progress
     finished: Callable[[Job, Run], None] = lambda job, result: None
 
 
@@ -297,17 +297,17 @@ def _run(
     return result | {"made_with": made_with} | settings
 
 
-def _evaluate(protocol: ProtocolConfig, data: Path, encoder: TrainedEncoder, progress: EncodingProgress) -> Evaluation:
+def _evaluate(protocol: ProtocolConfig, data: Path, encoder: TrainedEncoder, progress: Progress) -> Evaluation:
     return evaluate_dataset(protocol.protocol, data / protocol.path, encoder, progress=progress)
 
 
-def _validation(progress: Progress) -> dict[str, Any]:
-    best = next((row for row in progress.history if row["step"] == progress.best_step), {})
+def _validation(state: TrainingState) -> dict[str, Any]:
+    best = next((row for row in state.history if row["step"] == state.best_step), {})
     return {
-        "score": progress.best,
-        "best_step": progress.best_step,
+        "score": state.best,
+        "best_step": state.best_step,
         "validation": {name: round(v, 5) for name, v in best.items() if name not in ("step", "loss", "seconds")},
-        "history": [{name: round(value, 5) for name, value in row.items()} for row in progress.history],
+        "history": [{name: round(value, 5) for name, value in row.items()} for row in state.history],
     }
 
 
@@ -316,8 +316,8 @@ def _test(evaluation: Evaluation, protocol: str) -> dict[str, Any]:
     report = evaluation.report
     finite = np.minimum(evaluation.scores.rank, report.gallery + 1)
     _, clusters = np.unique([sketch.photo or sketch.key for sketch in evaluation.sketches], return_inverse=True)
-    sample = np.random.default_rng(0).permutation(len(evaluation.drawn.read))[:EXAMPLES]
-    asked, shelf = evaluation.drawn.vectors[sample], evaluation.shelved.vectors
+    sample = np.random.default_rng(0).permutation(len(evaluation.queries.read))[:EXAMPLES]
+    asked, shelf = evaluation.queries.embeddings[sample], evaluation.gallery.embeddings
     found = nearest(asked, shelf, min(FOUND, len(shelf)), distance=evaluation.distance)
     return {
         "protocol": protocol,
@@ -330,8 +330,8 @@ def _test(evaluation: Evaluation, protocol: str) -> dict[str, Any]:
         "clusters": " ".join(map(str, clusters.tolist())),
         "examples": [
             {
-                "sketch": evaluation.sketches[int(evaluation.drawn.read[query])].key,
-                "rank": int(finite[evaluation.drawn.read[query]]),
+                "sketch": evaluation.sketches[int(evaluation.queries.read[query])].key,
+                "rank": int(finite[evaluation.queries.read[query]]),
                 "photos": [evaluation.photos[i].key for i in row],
             }
             for query, row in zip(sample.tolist(), found.tolist(), strict=True)

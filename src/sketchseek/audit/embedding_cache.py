@@ -11,13 +11,13 @@ import numpy as np
 
 from sketchseek.atomic_write import atomic_path
 from sketchseek.datasets.records import Photo, Sketch
-from sketchseek.evaluation.encode_dataset import Embedded, Problem
+from sketchseek.evaluation.encode_dataset import EncodedItems, Problem
 from sketchseek.sketches import RASTER_VERSION
 
 
 def stored(
-    file: Path | None, fingerprint: str, items: Sequence[Photo] | Sequence[Sketch], embed: Callable[[], Embedded]
-) -> Embedded:
+    file: Path | None, fingerprint: str, items: Sequence[Photo] | Sequence[Sketch], embed: Callable[[], EncodedItems]
+) -> EncodedItems:
     """The result of ``embed``, or the file's content if it was written for the same model and the same inputs.
 
     Args:
@@ -34,7 +34,9 @@ def stored(
             with file.open("rb") as opened, np.load(opened) as kept:
                 if str(kept["identity"]) == identity:
                     problems = zip(kept["problem_keys"].tolist(), kept["problem_reasons"].tolist(), strict=True)
-                    return Embedded(kept["vectors"], kept["read"], tuple(Problem(key, why) for key, why in problems))
+                    return EncodedItems(
+                        kept["embeddings"], kept["read"], tuple(Problem(key, why) for key, why in problems)
+                    )
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             pass  # treat a damaged file as a missing one
     found = embed()
@@ -43,7 +45,7 @@ def stored(
         np.savez(
             writing,
             identity=np.array(identity),
-            vectors=found.vectors,
+            embeddings=found.embeddings,
             read=found.read,
             problem_keys=np.array([problem.key for problem in found.problems], dtype=str),
             problem_reasons=np.array([problem.reason for problem in found.problems], dtype=str),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +15,12 @@ from PIL import Image
 from sketchseek.datasets.records import Sketch
 from sketchseek.errors import EmptySketchError, InputError
 from sketchseek.images import SUFFIXES, open_image
+from sketchseek.progress import Progress
 from sketchseek.sketches import LINE, rasterize_sketch
 from sketchseek.sketches.bitmap import find_ink
 
 SIDE = 128
 """Side length of the raster in which the lines are measured."""
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)

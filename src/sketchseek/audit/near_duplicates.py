@@ -11,11 +11,11 @@ import numpy.typing as npt
 from sketchseek.datasets.same_pictures import (
     HASH_BITS,
     SAME_PIXELS,
-    Progress,
     SmallPictures,
     correlation,
     differing_bits,
 )
+from sketchseek.progress import Progress
 
 NEAR = 0.94
 """Minimum cosine of two photos' embeddings for a near-duplicate. Chosen by eye on Sketchy's training split with the

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,10 +23,9 @@ from sketchseek.datasets.records import Photo, Sketch
 from sketchseek.datasets.same_pictures import small_pictures
 from sketchseek.encoder import Encoder
 from sketchseek.errors import DatasetError
-from sketchseek.evaluation.encode_dataset import Embedded, Problem, encode_photo_set, encode_sketch_set
+from sketchseek.evaluation.encode_dataset import EncodedItems, Problem, encode_photo_set, encode_sketch_set
 from sketchseek.models.package import Distance
-
-Progress = Callable[[str, int, int], None]
+from sketchseek.progress import Progress
 
 OPTIMISM = (
     "Where the model was trained on these very sketches, it finds their photos more often than for new sketches, so "
@@ -123,13 +122,13 @@ def audit(
         lacking = "photos" if dataset.sketches else "sketches"
         raise DatasetError(f"{dataset.source}: no {lacking} in the {part.name} subset.", remedy="Unpack it again.")
     everything = (*dataset.photos, *part.other.photos)
-    shelved, drawn = _encode(part, everything, encoder, cache, progress)
-    ranked = _rank(part, everything, shelved, drawn, limits.near, encoder.manifest.distance)
+    encoded_photos, encoded_sketches = _encode(part, everything, encoder, cache, progress)
+    ranked = _rank(part, everything, encoded_photos, encoded_sketches, limits.near, encoder.manifest.distance)
     occluded = check_photos(ranked.sketches, ranked.photos, ranked.ranking, limits)
     keys = frozenset(finding.key for finding in occluded)
     duplicates = find_near_duplicates(
         small_pictures(everything, progress),
-        _all_rows(shelved, len(everything)),
+        _all_rows(encoded_photos, len(everything)),
         near=limits.duplicate_cosine,
         progress=progress,
     )
@@ -151,7 +150,7 @@ def audit(
         ranked.confusion_matrix(len(dataset.categories)),
         tuple(false_negatives(dataset.photos, within)),
         ranked.own_first,
-        shelved.problems + drawn.problems,
+        encoded_photos.problems + encoded_sketches.problems,
     )
 
 
@@ -180,7 +179,7 @@ class _Ranked:
 
 def _encode(
     part: AuditInput, photos: Sequence[Photo], encoder: Encoder, cache: Path | None, progress: Progress | None
-) -> tuple[Embedded, Embedded]:
+) -> tuple[EncodedItems, EncodedItems]:
     """Embeddings of photos and sketches, from the cache if it has them."""
 
     def file(name: str) -> Path | None:
@@ -198,28 +197,29 @@ def _encode(
 def _rank(
     part: AuditInput,
     everything: Sequence[Photo],
-    shelved: Embedded,
-    drawn: Embedded,
+    encoded_photos: EncodedItems,
+    encoded_sketches: EncodedItems,
     near: float,
     distance: Distance,
 ) -> _Ranked:
     """Rank the subset's photos for each of its sketches."""
     dataset = part.dataset
-    photos = [everything[i] for i in shelved.read if i < len(dataset.photos)]
-    sketches = [dataset.sketches[i] for i in drawn.read]
+    photos = [everything[i] for i in encoded_photos.read if i < len(dataset.photos)]
+    sketches = [dataset.sketches[i] for i in encoded_sketches.read]
     if not photos:
         raise DatasetError(
-            f"{dataset.source}: none of its {len(dataset.photos):,} photos can be read. {shelved.problems[0].reason}",
+            f"{dataset.source}: none of its {len(dataset.photos):,} photos can be read. "
+            f"{encoded_photos.problems[0].reason}",
             remedy="Unpack the photos again.",
         )
-    vectors = shelved.vectors[: len(photos)]
+    embeddings = encoded_photos.embeddings[: len(photos)]
     number = {name: i for i, name in enumerate(dataset.categories)}
     place = {photo.key: i for i, photo in enumerate(photos)}
     photo_category = np.array([number[photo.category] for photo in photos], dtype=np.int64)
     sketch_category = np.array([number[sketch.category] for sketch in sketches], dtype=np.int64)
     ranking = rank(
-        drawn.vectors if sketches else np.zeros((0, vectors.shape[1]), dtype=np.float32),
-        vectors,
+        encoded_sketches.embeddings if sketches else np.zeros((0, embeddings.shape[1]), dtype=np.float32),
+        embeddings,
         np.array([place.get(sketch.photo or "", -1) for sketch in sketches], dtype=np.int64),
         sketch_category,
         photo_category,
@@ -236,10 +236,10 @@ def _by_kind(found: list[Finding], part: AuditInput) -> dict[str, tuple[Finding,
     }
 
 
-def _all_rows(embedded: Embedded, count: int) -> npt.NDArray[np.float32]:
+def _all_rows(embedded: EncodedItems, count: int) -> npt.NDArray[np.float32]:
     """One row per photo; zeros for photos that could not be read."""
-    rows = np.zeros((count, embedded.vectors.shape[1] if embedded.vectors.size else 1), dtype=np.float32)
-    rows[embedded.read] = embedded.vectors
+    rows = np.zeros((count, embedded.embeddings.shape[1] if embedded.embeddings.size else 1), dtype=np.float32)
+    rows[embedded.read] = embedded.embeddings
     return rows
 
 

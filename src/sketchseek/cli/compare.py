@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sketchseek.cli.training_progress import TrainingBars, need_torch, training_bars
+from sketchseek.cli.need_torch import need_torch
+from sketchseek.cli.progress import TrainingBars, training_bars
 
 if TYPE_CHECKING:
     from sketchseek.ablations.results import AblationResults

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import click
 
-from sketchseek.cli.library import errors_in_words, json_option, progress_bar
+from sketchseek.cli.library import errors_in_words, json_option
+from sketchseek.cli.progress import index_bar
 from sketchseek.cli.serve import run_page
 from sketchseek.user_dirs import user_cache_dir, user_data_dir
 
@@ -58,7 +59,7 @@ def demo_command(
             folder = prepare_gallery(user_cache_dir() / "gallery", say=say)
         path = library_of(folder)
         with Library.open(path, None if path.is_dir() else model, create=True) as library:
-            with progress_bar(as_json) as progress:
+            with index_bar(as_json) as progress:
                 if not library.is_built_with(model):
                     say("The model is another one now: the photos are embedded anew.")
                     library.re_embed(model, progress)

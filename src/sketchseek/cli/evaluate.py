@@ -14,8 +14,8 @@ from sketchseek.models.package import DEFAULT_MODEL
 if TYPE_CHECKING:
     from sketchseek.datasets.registry import DatasetSpec
     from sketchseek.encoder import Encoder
-    from sketchseek.evaluation.encode_dataset import Progress
     from sketchseek.evaluation.protocols import Evaluation
+    from sketchseek.progress import Progress
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -25,8 +25,8 @@ _FOLDER = click.Path(path_type=Path)
 def _options(command: Command) -> Command:
     for option in (
         click.option(
-            "--drawn",
-            metavar="HOW",
+            "--corruption",
+            metavar="NAME",
             help="Corrupt every sketch first: thick, thin, small, corner, inverted, colored, photographed. For strokes "
             "also first-30, first-50, first-70 (percent of the ink) and wobbly.",
         ),
@@ -214,7 +214,7 @@ def _run(
     out: Path | None,
     page: Path | None,
     threads: int,
-    drawn: str | None,
+    corruption: str | None,
     mirrored: bool = False,
 ) -> None:
     from rich.console import Console
@@ -223,18 +223,18 @@ def _run(
     from sketchseek.encoder import load_encoder
 
     encoder = load_encoder(model, threads=threads)
-    if drawn is not None:
+    if corruption is not None:
         from sketchseek.evaluation.corruptions import CorruptedSketches
 
-        encoder = CorruptedSketches(encoder.package, drawn, threads=threads)
+        encoder = CorruptedSketches(encoder.package, corruption, threads=threads)
     with stage_bars("embedding") as progress:
         result = evaluate(encoder, progress)
         if mirrored:
             from sketchseek.evaluation.mirroring import add_mirror_metrics
 
             add_mirror_metrics(result, encoder, progress=lambda what, *done: progress(f"mirrored {what}", *done))
-    if drawn is not None:
-        details = {**result.report.details, "drawn": drawn}
+    if corruption is not None:
+        details = {**result.report.details, "corruption": corruption}
         result = dataclasses.replace(result, report=dataclasses.replace(result.report, details=details))
     if out is not None:
         result.report.write(out)

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from sketchseek.cli import print_error
+from sketchseek.cli.progress import index_bar
 from sketchseek.errors import SketchseekError
 from sketchseek.user_dirs import user_data_dir
 
 if TYPE_CHECKING:
-    from sketchseek.search.results import IndexProgress, IndexReport
+    from sketchseek.search.results import IndexReport
 
 LIBRARY_VARIABLE = "SKETCHSEEK_LIBRARY"
 
@@ -84,7 +85,7 @@ def index_command(folders: tuple[Path, ...], library: Path, model: str | None, r
 
     if not folders and not re_embed:
         raise click.UsageError("Name a folder to index.")
-    with errors_in_words(as_json, keeps_work=True), progress_bar(as_json) as progress:
+    with errors_in_words(as_json, keeps_work=True), index_bar(as_json) as progress:
         if re_embed:
             with Library.open(library) as opened:
                 report = opened.re_embed(model, progress)
@@ -107,7 +108,7 @@ def sync_command(library: Path, as_json: bool) -> None:
     """
     from sketchseek.search.library import Library
 
-    with errors_in_words(as_json, keeps_work=True), progress_bar(as_json) as progress, Library.open(library) as opened:
+    with errors_in_words(as_json, keeps_work=True), index_bar(as_json) as progress, Library.open(library) as opened:
         report = opened.sync(progress)
     _print_report(report, as_json)
 
@@ -305,31 +306,6 @@ def errors_in_words(as_json: bool, *, keeps_work: bool = False) -> Iterator[None
             raise
         print_error(error, as_json=True)
         sys.exit(1)
-
-
-@contextmanager
-def progress_bar(as_json: bool) -> Iterator[Callable[[IndexProgress], None] | None]:
-    """Show a progress bar on standard error, if that is a terminal."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=as_json) as bar:
-        task = bar.add_task("Scanning", total=None)
-
-        def show(now: IndexProgress) -> None:
-            words = {"scan": "Scanning", "embed": "Indexing", "index": "Writing the index"}[now.stage]
-            failed = f", {now.failed:,} failed" if now.failed else ""
-            if now.stage == "index":
-                bar.update(task, description=words)
-            else:
-                bar.update(task, description=words + failed, completed=now.done, total=now.total or None)
-
-        yield show
 
 
 def _print_report(report: IndexReport, as_json: bool) -> None:

@@ -45,20 +45,13 @@ def models_command(models: tuple[str, ...], archive: str | None, sha256: str | N
 
 def _install(archive: str, sha256: str | None, *, quiet: bool) -> Path:
     """Install an archive with a bar on stderr; returns the model's folder."""
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
-
+    from sketchseek.cli.progress import download_bar
     from sketchseek.models.install import install_model
 
     if not sha256:
         raise click.UsageError("--install needs --sha256, the checksum that the archive's publisher gives.")
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=quiet) as bar:
-        task = bar.add_task("Fetching", total=None)
-        done = install_model(
-            archive, sha256, progress=lambda done, total: bar.update(task, completed=done, total=total or None)
-        )
-    return done.path
+    with download_bar(quiet=quiet) as progress:
+        return install_model(archive, sha256, progress=progress).path
 
 
 def _describe(package: ModelPackage) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 import click
 
-from sketchseek.cli.training_progress import need_torch, training_bars
+from sketchseek.cli.need_torch import need_torch
+from sketchseek.cli.progress import training_bars
 
 
 @click.command(
@@ -108,12 +109,14 @@ def export_command(run: Path, out: Path, fp32: bool, license_text: str, as_json:
 
 
 def _scores(found: dict[str, float]) -> dict[str, Any]:
-    """What the manifest says of validation; ``fit`` stands by itself, since searching uses it, where it is worth it."""
-    from sketchseek.evaluation.match_threshold import worth_saying
+    """Validation metrics for the manifest. ``match_threshold``, which search uses, is an entry of its own."""
+    from sketchseek.evaluation.match_threshold import threshold_for_manifest
 
-    fit = found.pop("fit", None)
-    said = None if fit is None else worth_saying(fit, found.get("fit_right", 0.0))
-    return ({"validation": found} if found else {}) | ({} if said is None else {"fit": said})
+    found = dict(found)
+    threshold = found.pop("match_threshold", None)
+    if threshold is not None:
+        threshold = threshold_for_manifest(threshold, found.get("match_threshold_precision", 0.0))
+    return ({"validation": found} if found else {}) | ({} if threshold is None else {"match_threshold": threshold})
 
 
 @click.command("quantize", epilog="Example: sketchseek quantize small --data ~/data --out models/small-int8")

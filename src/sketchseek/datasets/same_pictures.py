@@ -7,7 +7,7 @@ thumbnails decide. A photo that was cropped from another is not found.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -18,6 +18,7 @@ from PIL import Image
 from sketchseek.datasets.records import Photo
 from sketchseek.errors import DatasetError, InputError
 from sketchseek.images import read_photo
+from sketchseek.progress import Progress
 
 HASH_BITS = 10
 """Maximum number of differing bits, of 64, between two difference hashes for pixels to be compared."""
@@ -28,8 +29,6 @@ SAME_PIXELS = 0.97
 _SMALL = 32
 _BLOCK = 512
 _BITS = np.array([byte.bit_count() for byte in range(256)], dtype=np.uint8)  # that are set in each byte
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,12 @@ import numpy.typing as npt
 from sketchseek.datasets.records import Photo, Sketch
 from sketchseek.errors import InputError
 from sketchseek.images import ImageSource
+from sketchseek.progress import Progress
 from sketchseek.sketches import SketchSource
 
 BATCH = 32
 
 Pixels = npt.NDArray[np.uint8]
-Progress = Callable[[str, int, int], None]
 """Called with the name of the step, the number of items done and their total."""
 
 T = TypeVar("T")
@@ -53,23 +53,23 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class Embedded:
+class EncodedItems:
     """Embeddings of all readable items.
 
     Attributes:
-        vectors: (read, d) float32.
+        embeddings: (read, d) float32.
         read: (read,) index of each embedding's item in the input.
         problems: Unreadable items.
     """
 
-    vectors: npt.NDArray[np.float32]
+    embeddings: npt.NDArray[np.float32]
     read: npt.NDArray[np.int64]
     problems: tuple[Problem, ...]
 
 
 def encode_photo_set(
     encoder: EncoderPair, photos: Sequence[Photo], *, batch: int = BATCH, progress: Progress | None = None
-) -> Embedded:
+) -> EncodedItems:
     """Encode photos from their files."""
     return _embed(
         photos, lambda photo: encoder.read_photo(photo.path), encoder.encode_photo_pixels, "photos", batch, progress
@@ -78,7 +78,7 @@ def encode_photo_set(
 
 def encode_sketch_set(
     encoder: EncoderPair, sketches: Sequence[Sketch], *, batch: int = BATCH, progress: Progress | None = None
-) -> Embedded:
+) -> EncodedItems:
     """Encode sketches from their files or strokes."""
     return _embed(
         sketches,
@@ -97,8 +97,8 @@ def _embed(
     name: str,
     batch: int,
     progress: Progress | None,
-) -> Embedded:
-    vectors = np.zeros((0, 0), dtype=np.float32)
+) -> EncodedItems:
+    embeddings = np.zeros((0, 0), dtype=np.float32)
     places: list[int] = []
     problems: list[Problem] = []
     done = 0
@@ -114,13 +114,13 @@ def _embed(
             places += [i for i, result in zip(indices, results, strict=True) if not isinstance(result, Problem)]
             if pixels:
                 found = embed(np.stack(pixels))
-                if not vectors.size:  # one array: concatenating batches would hold a large gallery twice
-                    vectors = np.zeros((len(items), found.shape[1]), dtype=np.float32)
-                vectors[len(places) - len(pixels) : len(places)] = found
+                if not embeddings.size:  # one array: concatenating batches would hold a large gallery twice
+                    embeddings = np.zeros((len(items), found.shape[1]), dtype=np.float32)
+                embeddings[len(places) - len(pixels) : len(places)] = found
             done += len(indices)
             if progress is not None:
                 progress(name, done, len(items))
-    return Embedded(vectors[: len(places)], np.array(places, dtype=np.int64), tuple(problems))
+    return EncodedItems(embeddings[: len(places)], np.array(places, dtype=np.int64), tuple(problems))
 
 
 def _read(item: Photo | Sketch, read: Callable[..., Pixels]) -> Pixels | Problem:

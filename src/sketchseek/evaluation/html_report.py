@@ -28,10 +28,12 @@ def write_page(path: Path, evaluation: Evaluation, *, queries: int = QUERIES, se
         queries: Maximum number of queries.
         seed: Seed of the sample.
     """
-    read = evaluation.drawn.read
+    read = evaluation.queries.read
     sample = np.sort(np.random.default_rng(seed).choice(len(read), size=min(queries, len(read)), replace=False))
     top = (
-        nearest(evaluation.drawn.vectors[sample], evaluation.shelved.vectors, RESULTS, distance=evaluation.distance)
+        nearest(
+            evaluation.queries.embeddings[sample], evaluation.gallery.embeddings, RESULTS, distance=evaluation.distance
+        )
         if len(sample)
         else np.zeros((0, 0), dtype=np.int64)
     )

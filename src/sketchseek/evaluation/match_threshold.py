@@ -5,25 +5,25 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from sketchseek.evaluation.metrics import Vectors, similarity
+from sketchseek.evaluation.metrics import Embeddings, similarity
 from sketchseek.models.package import Distance
 
 FIRST = 5
 """A query succeeds if its category is among this many results, about the first row of the page."""
-WORTH = 2 / 3
+MIN_PRECISION = 2 / 3
 """Minimum precision of the warning: below it, a model has no match threshold."""
 
 _BLOCK = 256  # sketches per matrix product
 
 
 def match_threshold(
-    sketches: Vectors,
-    photos: Vectors,
-    drawn: npt.NDArray[np.int64],
-    shown: npt.NDArray[np.int64],
+    sketches: Embeddings,
+    photos: Embeddings,
+    sketch_categories: npt.NDArray[np.int64],
+    photo_categories: npt.NDArray[np.int64],
     distance: Distance = "cosine",
     *,
-    wrongly: float = 0.05,
+    wrong_refusals: float = 0.05,
 ) -> tuple[float, float]:
     """The threshold for the best score of a query, and the precision of the warning below it.
 
@@ -34,9 +34,10 @@ def match_threshold(
     Args:
         sketches: (n, d) embeddings.
         photos: (m, d).
-        drawn, shown: (n,) and (m,) categories; sketches whose category has no photo do not count.
+        sketch_categories: (n,); sketches whose category has no photo do not count.
+        photo_categories: (m,).
         distance: Distance between embeddings; the score of a Euclidean distance is its negative.
-        wrongly: Fraction of successful queries below the threshold, which get a false warning.
+        wrong_refusals: Fraction of successful queries below the threshold, which get a false warning.
 
     Returns:
         The threshold, and the fraction of the queries below it that fail although the gallery has their category. This
@@ -50,7 +51,7 @@ def match_threshold(
         scores = similarity(sketches[start : start + _BLOCK], photos, distance)
         if distance == "euclidean":
             scores = -np.sqrt(np.maximum(-scores, 0))
-        own = drawn[start : start + len(scores), None] == shown[None, :]
+        own = sketch_categories[start : start + len(scores), None] == photo_categories[None, :]
         asked = own.any(axis=1)
         own, scores = own[asked], scores[asked]
         first = np.argpartition(-scores, min(FIRST, scores.shape[1]) - 1, axis=1)[:, :FIRST]
@@ -59,11 +60,11 @@ def match_threshold(
     score, finds = np.concatenate(best), np.concatenate(found)
     if not finds.any():
         raise ValueError("no query succeeds: none has its category among the first results")
-    threshold = float(np.quantile(score[finds], wrongly))
+    threshold = float(np.quantile(score[finds], wrong_refusals))
     below = score < threshold
     return threshold, float(np.mean(~finds[below])) if below.any() else 0.0
 
 
-def worth_saying(threshold: float, right: float) -> float | None:
-    """The threshold as a model package stores it (``scores.fit``); None if the warning is wrong too often."""
-    return round(threshold, 4) if right >= WORTH else None
+def threshold_for_manifest(threshold: float, precision: float) -> float | None:
+    """The threshold for a manifest's ``scores.match_threshold``; None if the warning is too often wrong."""
+    return round(threshold, 4) if precision >= MIN_PRECISION else None

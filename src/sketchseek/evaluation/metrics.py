@@ -3,7 +3,7 @@
 All metrics follow from the ranks of the relevant photos of a query. **Ties are broken against the query**: an
 irrelevant photo ranks before a relevant one with the same score, so an encoder that maps all inputs to one point scores
 0, not chance. Scores that differ by less than ``TIE`` of their scale count as equal, since matrix products round the
-same pair of vectors differently.
+same pair of embeddings differently.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ RELEVANT = 4_000_000
 """Maximum number of scores of relevant photos in memory; it limits the number of queries that are ranked at once."""
 
 TIE = 1e-6
-"""Scores are equal below this difference, as a fraction of the largest score that the norms of the vectors allow."""
+"""Scores are equal below this difference, as a fraction of the largest score that the norms of the embeddings allow."""
 
 Floats = npt.NDArray[np.float64]
-Vectors = npt.NDArray[np.floating]
+Embeddings = npt.NDArray[np.floating]
 Labels = npt.NDArray[np.int64]
 
 
@@ -65,8 +65,8 @@ class QueryScores:
 
 
 def score_queries(
-    queries: Vectors,
-    gallery: Vectors,
+    queries: Embeddings,
+    gallery: Embeddings,
     query_labels: npt.ArrayLike,
     gallery_labels: npt.ArrayLike,
     *,
@@ -118,8 +118,8 @@ def score_queries(
 
 
 def nearest(
-    queries: Vectors,
-    gallery: Vectors,
+    queries: Embeddings,
+    gallery: Embeddings,
     k: int,
     *,
     distance: Distance = "cosine",
@@ -155,7 +155,7 @@ def nearest(
 class _Ranker:
     """Ranks the relevant photos of one block of queries at a time."""
 
-    def __init__(self, gallery: Vectors, labels: Labels, distance: Distance, block: int) -> None:
+    def __init__(self, gallery: Embeddings, labels: Labels, distance: Distance, block: int) -> None:
         self._gallery = gallery
         self._distance = distance
         self._block = block
@@ -165,7 +165,7 @@ class _Ranker:
         """Largest number of photos with one label."""
         self._longest = max((float(_squares(shelf).max()) for _, shelf in _blocks(gallery, block)), default=0.0)
 
-    def ranks(self, queries: Vectors, labels: Labels) -> list[Floats]:
+    def ranks(self, queries: Embeddings, labels: Labels) -> list[Floats]:
         """Ascending ranks, from 1, of each query's relevant photos."""
         block = _finite(queries)
         groups = [(np.flatnonzero(labels == label), self._relevant(label)) for label in np.unique(labels)]
@@ -234,17 +234,17 @@ def similarity(
     return product
 
 
-def _squares(vectors: npt.NDArray[np.float32]) -> Floats:
-    return np.asarray(np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64))
+def _squares(embeddings: npt.NDArray[np.float32]) -> Floats:
+    return np.asarray(np.einsum("nd,nd->n", embeddings, embeddings, dtype=np.float64))
 
 
-def _blocks(gallery: Vectors, size: int) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
+def _blocks(gallery: Embeddings, size: int) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
     for start in range(0, len(gallery), size):
         yield start, _finite(gallery[start : start + size])
 
 
-def _finite(vectors: Vectors) -> npt.NDArray[np.float32]:
-    block = np.asarray(vectors, dtype=np.float32)
+def _finite(embeddings: Embeddings) -> npt.NDArray[np.float32]:
+    block = np.asarray(embeddings, dtype=np.float32)
     if not np.isfinite(block).all():  # comparisons with NaN are false: it would rank first
         raise ValueError("an embedding is not finite")
     return block

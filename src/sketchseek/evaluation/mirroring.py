@@ -9,12 +9,13 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from sketchseek.evaluation.encode_dataset import EncoderPair, Pixels, Progress, encode_photo_set
-from sketchseek.evaluation.metrics import TIE, Vectors, score_queries
+from sketchseek.evaluation.encode_dataset import EncoderPair, Pixels, encode_photo_set
+from sketchseek.evaluation.metrics import TIE, Embeddings, score_queries
 from sketchseek.evaluation.protocols import Evaluation
 from sketchseek.evaluation.summary import RECALLS, MetricValue, intervals_of, values_of
 from sketchseek.images import ImageSource
 from sketchseek.models.package import Distance
+from sketchseek.progress import Progress
 
 OWN_OVER_MIRROR = "own_over_mirror"
 _NO_SKETCH = -2  # label of mirror images, which no sketch has
@@ -34,9 +35,9 @@ def add_mirror_metrics(evaluation: Evaluation, encoder: EncoderPair, *, progress
         progress: Called with the progress of encoding.
     """
     images = encode_photo_set(_Mirrored(encoder), evaluation.photos, progress=progress)
-    gallery = np.concatenate([evaluation.shelved.vectors, images.vectors])
-    gallery_labels = np.concatenate([evaluation.photo_labels, np.full(len(images.vectors), _NO_SKETCH)])
-    read, drawn = evaluation.drawn.read, evaluation.drawn.vectors
+    gallery = np.concatenate([evaluation.gallery.embeddings, images.embeddings])
+    gallery_labels = np.concatenate([evaluation.photo_labels, np.full(len(images.embeddings), _NO_SKETCH)])
+    read, drawn = evaluation.queries.read, evaluation.queries.embeddings
     scores = score_queries(drawn, gallery, evaluation.labels[read], gallery_labels, distance=evaluation.distance)
     rank = scores.spread(read, len(evaluation.sketches)).rank
     metrics = [MetricValue(f"mirrored_recall@{k}", (rank <= k).astype(np.float64)) for k in RECALLS]
@@ -52,7 +53,7 @@ def add_mirror_metrics(evaluation: Evaluation, encoder: EncoderPair, *, progress
     if pairs:
         queries, own, mirrored = (np.array(column) for column in zip(*pairs, strict=True))
         values = preference(
-            drawn[queries], evaluation.shelved.vectors[own], images.vectors[mirrored], evaluation.distance
+            drawn[queries], evaluation.gallery.embeddings[own], images.embeddings[mirrored], evaluation.distance
         )
         preferred = [MetricValue(OWN_OVER_MIRROR, values)]
         report.metrics.update(values_of(preferred))
@@ -61,7 +62,9 @@ def add_mirror_metrics(evaluation: Evaluation, encoder: EncoderPair, *, progress
     report.intervals.update(intervals_of(metrics, clusters))
 
 
-def preference(sketches: Vectors, own: Vectors, mirrored: Vectors, distance: Distance) -> npt.NDArray[np.float64]:
+def preference(
+    sketches: Embeddings, own: Embeddings, mirrored: Embeddings, distance: Distance
+) -> npt.NDArray[np.float64]:
     """For each sketch (n, d): 1 if it is nearer to its photo than to the mirror image, ½ if equally near, else 0."""
     queries, photos, images = (np.asarray(rows, dtype=np.float64) for rows in (sketches, own, mirrored))
     if distance == "cosine":

@@ -31,9 +31,8 @@ from sketchseek.datasets.splits import Split, checksum
 from sketchseek.encoder import Encoder
 from sketchseek.errors import ConfigError, DatasetError, ModelPackageError
 from sketchseek.evaluation.encode_dataset import (
-    Embedded,
+    EncodedItems,
     EncoderPair,
-    Progress,
     encode_photo_set,
     encode_sketch_set,
 )
@@ -50,6 +49,7 @@ from sketchseek.evaluation.summary import (
     values_of,
 )
 from sketchseek.models.package import Distance
+from sketchseek.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -78,12 +78,12 @@ class Evaluation:
 
     Attributes:
         report: The metrics.
-        sketches: All queries; ``drawn.read`` has the indices of the readable ones.
-        photos: Readable photos of the gallery, in the order of ``shelved.vectors``.
+        sketches: All queries; ``queries.read`` has the indices of the readable ones.
+        photos: Readable photos of the gallery, in the order of ``gallery.embeddings``.
         labels: (sketches,) label of each query; -1 if the gallery has no relevant photo.
         photo_labels: (photos,) label of each photo.
         scores: Scores of all queries, in the order of ``sketches``.
-        drawn, shelved: Embeddings of the queries and of the gallery.
+        queries, gallery: Their embeddings.
         distance: Distance between embeddings.
     """
 
@@ -93,8 +93,8 @@ class Evaluation:
     labels: npt.NDArray[np.int64]
     photo_labels: npt.NDArray[np.int64]
     scores: QueryScores
-    drawn: Embedded
-    shelved: Embedded
+    queries: EncodedItems
+    gallery: EncodedItems
     distance: Distance
 
 
@@ -291,13 +291,13 @@ class _Run:
         self.dataset = dataset
         self.setting = setting
         self.model, self.fingerprint, self.distance = _identity(encoder)
-        self.shelved = encode_photo_set(encoder, dataset.photos, progress=progress)
-        self.drawn = encode_sketch_set(encoder, dataset.sketches, progress=progress)
-        self.photos = tuple(dataset.photos[i] for i in self.shelved.read)
+        self.gallery = encode_photo_set(encoder, dataset.photos, progress=progress)
+        self.queries = encode_sketch_set(encoder, dataset.sketches, progress=progress)
+        self.photos = tuple(dataset.photos[i] for i in self.gallery.read)
         if not self.photos:
             raise DatasetError(
                 f"{dataset.source}: none of its {len(dataset.photos):,} photos can be read. "
-                f"{self.shelved.problems[0].reason}",
+                f"{self.gallery.problems[0].reason}",
                 remedy="Unpack the photos again.",
             )
 
@@ -313,12 +313,11 @@ class _Run:
         self, labels: npt.NDArray[np.int64], photo_labels: npt.NDArray[np.int64], ks: tuple[int, ...]
     ) -> QueryScores:
         """Scores of all sketches; unreadable ones count as misses."""
-        read = self.drawn.read
-        vectors = self.drawn.vectors if len(read) else np.zeros((0, self.shelved.vectors.shape[1]), dtype=np.float32)
+        read = self.queries.read
+        gallery = self.gallery.embeddings
+        queries = self.queries.embeddings if len(read) else np.zeros((0, gallery.shape[1]), dtype=np.float32)
         try:
-            scores = score_queries(
-                vectors, self.shelved.vectors, labels[read], photo_labels, ks=ks, distance=self.distance
-            )
+            scores = score_queries(queries, gallery, labels[read], photo_labels, ks=ks, distance=self.distance)
         except ValueError as error:
             raise ModelPackageError(
                 f"{self.model}: its embeddings cannot be compared ({error}).", remedy="Export the model again."
@@ -340,7 +339,7 @@ class _Run:
             resampled=resampled,
             missing=setting.missing,
             left_out=setting.left_out,
-            problems=self.shelved.problems + self.drawn.problems,
+            problems=self.gallery.problems + self.queries.problems,
             details=setting.details,
         )
 
@@ -358,8 +357,8 @@ class _Run:
             labels,
             photo_labels,
             scores,
-            self.drawn,
-            self.shelved,
+            self.queries,
+            self.gallery,
             self.distance,
         )
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sketchseek.evaluation.intervals import Interval, bootstrap_interval
-from sketchseek.evaluation.metrics import QueryScores, Vectors, score_queries
+from sketchseek.evaluation.metrics import Embeddings, QueryScores, score_queries
 from sketchseek.models.package import Distance
 
 RECALLS = (1, 5, 10)
@@ -73,7 +73,7 @@ def branch_metrics(scores: QueryScores) -> list[MetricValue]:
 
 
 def exact_recall(
-    sketches: Vectors, photos: Vectors, own_photos: npt.ArrayLike, *, distance: Distance = "cosine"
+    sketches: Embeddings, photos: Embeddings, own_photos: npt.ArrayLike, *, distance: Distance = "cosine"
 ) -> dict[str, float]:
     """Metrics of instance-level retrieval from embeddings, for validation during training.
 

@@ -16,8 +16,9 @@ from sketchseek.datasets.splits import checksum
 from sketchseek.datasets.tuberlin import load_tuberlin
 from sketchseek.datasets.zero_shot import CategorySplit, drawn_split, published_split
 from sketchseek.errors import ConfigError
-from sketchseek.evaluation.encode_dataset import EncoderPair, Progress
+from sketchseek.evaluation.encode_dataset import EncoderPair
 from sketchseek.evaluation.protocols import Evaluation, Setting, evaluate_by_category
+from sketchseek.progress import Progress
 
 UNSEEN = 30
 """Number of unseen categories of TU-Berlin by convention."""

@@ -11,13 +11,13 @@ import urllib.error
 import urllib.parse
 import urllib.request
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
 from sketchseek.errors import ModelPackageError
 from sketchseek.file_digest import file_digest
 from sketchseek.models.package import MANIFEST, ModelPackage, installed_models_dir, load_model_package
+from sketchseek.progress import Progress, ignore_progress
 
 MAX_BYTES = 4_000_000_000
 """Cap on an archive and on what it unpacks to."""
@@ -25,12 +25,11 @@ MAX_BYTES = 4_000_000_000
 _CHUNK = 1 << 20
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
-Progress = Callable[[int, int], None]
 """Called with the bytes downloaded so far and the total, which is 0 if unknown."""
 
 
 def install_model(
-    source: str, sha256: str, *, folder: Path | None = None, progress: Progress = lambda done, total: None
+    source: str, sha256: str, *, folder: Path | None = None, progress: Progress = ignore_progress
 ) -> ModelPackage:
     """Install a model from an archive, under the name in its manifest.
 
@@ -97,7 +96,7 @@ def _copy(source: str, answer: BinaryIO, file: BinaryIO, total: int, progress: P
         if done > MAX_BYTES:
             raise ModelPackageError(f"{source}: more than the cap of {MAX_BYTES:,} bytes.")
         file.write(chunk)
-        progress(done, total)
+        progress("download", done, total)
 
 
 def _unpack(source: str, archive: Path, folder: Path) -> None:

@@ -20,10 +20,10 @@ def hardest_words(evaluation: Evaluation, count: int) -> list[tuple[str, float, 
     """The words whose sketches find their thing least often among the first five.
 
     Returns:
-        By word, worst first: the share that is found, and the places in ``drawn.read`` of sketches that find nothing.
+        By word, worst first: the share that is found, and the places in ``queries.read`` of sketches that find nothing.
     """
     by_word: dict[str, list[tuple[float, int]]] = defaultdict(list)
-    for place, query in enumerate(evaluation.drawn.read.tolist()):
+    for place, query in enumerate(evaluation.queries.read.tolist()):
         by_word[evaluation.sketches[query].category].append((float(evaluation.scores.rank[query]), place))
     words = []
     for word, ranked in by_word.items():
@@ -51,9 +51,11 @@ def picture_failures(encoder: Encoder, evaluation: Evaluation, out: Path, count:
     figure = Figure(figsize=(8.4, 1.42 * len(words) + 0.4), dpi=100)
     axes = figure.subplots(len(words), 1 + FIRST, squeeze=False)
     places = [place for _, _, place in words]
-    found = nearest(evaluation.drawn.vectors[places], evaluation.shelved.vectors, FIRST, distance=evaluation.distance)
+    found = nearest(
+        evaluation.queries.embeddings[places], evaluation.gallery.embeddings, FIRST, distance=evaluation.distance
+    )
     for row, (word, share, place), first in zip(axes, words, found.tolist(), strict=True):
-        sketch = evaluation.sketches[int(evaluation.drawn.read[place])]
+        sketch = evaluation.sketches[int(evaluation.queries.read[place])]
         row[0].imshow(encoder.read_sketch(sketch.source), cmap="gray", vmin=0, vmax=255)
         row[0].set_title(f"{word}: {share:.0%} found", fontsize=8)
         for axis, photo in zip(row[1:], first, strict=True):

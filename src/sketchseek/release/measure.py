@@ -56,7 +56,7 @@ def measure(package: ModelPackage, data: Path, docs: Path) -> None:
 
 def robustness(package: ModelPackage, data: Path, plain: Evaluation) -> dict[str, Any]:
     """Recall of ChairV2's test sketches, whose strokes are known, with every corruption."""
-    table = {"as drawn": _recall(plain)}
+    table = {"original": _recall(plain)}
     for how in CORRUPTIONS:
         table[how] = _recall(evaluate_qmul(data / "chairv2", "chairv2", CorruptedSketches(package, how)))
         say(f"{package.manifest.name}: {how} {table[how]}")
@@ -65,8 +65,8 @@ def robustness(package: ModelPackage, data: Path, plain: Evaluation) -> dict[str
 
 def storage(evaluation: Evaluation) -> dict[str, Any]:
     """Recall at 1 and 10 with embeddings stored otherwise: in half precision, in eight bits, and cut short."""
-    sketches, photos = evaluation.drawn.vectors, evaluation.shelved.vectors
-    own = evaluation.labels[evaluation.drawn.read]
+    sketches, photos = evaluation.queries.embeddings, evaluation.gallery.embeddings
+    own = evaluation.labels[evaluation.queries.read]
     kept = own >= 0
     sketches, own = sketches[kept], own[kept]
     scale = np.abs(photos).max(axis=1, keepdims=True) / 127

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from sketchseek.errors import InputError
 from sketchseek.models.package import Distance
 
-Vector = npt.NDArray[np.float32]
+Embedding = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ WEIGHTS = RocchioWeights()
 
 
 def rocchio(
-    query: Vector, positive: Vector, negative: Vector, *, distance: Distance, weights: RocchioWeights = WEIGHTS
-) -> Vector:
+    query: Embedding, positive: Embedding, negative: Embedding, *, distance: Distance, weights: RocchioWeights = WEIGHTS
+) -> Embedding:
     """Move a query by feedback.
 
     Args:
@@ -65,9 +65,9 @@ def rocchio(
         moved /= max(float(np.linalg.norm(moved)), 1e-30)
     moved *= weights.alpha
     total = weights.alpha
-    for vectors, weight in ((positive, weights.beta), (negative, -weights.gamma)):
-        if len(vectors):
-            moved += weight * vectors.astype(np.float64).mean(axis=0)
+    for embeddings, weight in ((positive, weights.beta), (negative, -weights.gamma)):
+        if len(embeddings):
+            moved += weight * embeddings.astype(np.float64).mean(axis=0)
             total += weight
     length = float(np.linalg.norm(moved)) if distance == "cosine" else total
     if length < 1e-6:

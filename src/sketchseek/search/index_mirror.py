@@ -168,8 +168,8 @@ class IndexMirror:
             removed = catalog.removed_since(mine.last_removal)
             index.remove(np.unique(removed[removed <= mine.last_id]))
         if mine.last_id < state.last_id:
-            for ids, vectors in catalog.vectors(self.dimension, after=mine.last_id):
-                index.add(ids, vectors)
+            for ids, embeddings in catalog.embeddings(self.dimension, after=mine.last_id):
+                index.add(ids, embeddings)
         self._state = state
 
     # --- opening ----------
@@ -210,7 +210,7 @@ class IndexMirror:
             engine,
             self.dimension,
             self.distance,
-            catalog.vectors(self.dimension),
+            catalog.embeddings(self.dimension),
             sample=catalog.sample(self.dimension, sample_size(engine, count)),
             count=count,
         )

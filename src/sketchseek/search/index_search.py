@@ -17,7 +17,7 @@ MORE = 400
 def nearest(
     index: VectorIndex, catalog: Catalog, query: npt.NDArray[np.float32], k: int, allowed: Ids | None = None
 ) -> tuple[Ids, Scores]:
-    """Search an index for one query, (d,). If the index rounds vectors, candidates are scored again from the catalog.
+    """Search an index for one query, (d,). If the index rounds, candidates are scored again from the catalog.
 
     Returns:
         Ids and scores, each (n,), best first; n is at most k.
@@ -26,25 +26,25 @@ def nearest(
     found, scores = index.search(query[None], asked, allowed)
     if index.oversampling == 1:
         return found[0], scores[0]
-    vectors = catalog.vectors_of(found[0], index.dimension)
-    exact: Scores = vectors @ query if index.distance == "cosine" else -np.linalg.norm(vectors - query, axis=1)
+    embeddings = catalog.embeddings_of(found[0], index.dimension)
+    exact: Scores = embeddings @ query if index.distance == "cosine" else -np.linalg.norm(embeddings - query, axis=1)
     order = np.argsort(-exact, kind="stable")[:k]
     return found[0][order], exact[order]
 
 
-def check_vector(vector: npt.NDArray[np.float32], dimension: int, distance: Distance) -> npt.NDArray[np.float32]:
+def check_embedding(embedding: npt.NDArray[np.float32], dimension: int, distance: Distance) -> npt.NDArray[np.float32]:
     """Return a query as the index takes it: (dimension,), of unit length if the distance is ``cosine``.
 
     Raises:
         InputError: It has another shape, is not finite, or is zero.
     """
-    if vector.shape != (dimension,):
-        raise InputError(f"the vector has shape {vector.shape}; this library's have shape ({dimension},).")
-    if not np.isfinite(vector).all():
-        raise InputError("the vector has numbers that are not finite.")
+    if embedding.shape != (dimension,):
+        raise InputError(f"the embedding has shape {embedding.shape}; this library's have shape ({dimension},).")
+    if not np.isfinite(embedding).all():
+        raise InputError("the embedding has numbers that are not finite.")
     if distance == "euclidean":
-        return vector
-    length = float(np.linalg.norm(vector.astype(np.float64)))
+        return embedding
+    length = float(np.linalg.norm(embedding.astype(np.float64)))
     if length == 0.0:
-        raise InputError("the vector is zero: it has no direction.")
-    return (vector / np.float32(length)).astype(np.float32)
+        raise InputError("the embedding is zero: it has no direction.")
+    return (embedding / np.float32(length)).astype(np.float32)

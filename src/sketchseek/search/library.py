@@ -265,25 +265,25 @@ class Library:
         """
         return self._engine.search_photo(photo, _params(k, offset, filter))
 
-    def search_vector(
-        self, vector: npt.ArrayLike, k: int = 10, *, offset: int = 0, filter: Filter | None = None
+    def search_embedding(
+        self, embedding: npt.ArrayLike, k: int = 10, *, offset: int = 0, filter: Filter | None = None
     ) -> list[SearchResult]:
         """Find the photos whose embeddings are nearest to a query embedding.
 
         Args:
-            vector: Embedding by the library's model, (d,); need not have unit length.
+            embedding: Embedding by the library's model, (d,); need not have unit length.
             k, offset, filter: See ``search``.
 
         Raises:
             InputError: It has another shape, is not finite, or is zero.
         """
-        return self._engine.search_vector(vector, _params(k, offset, filter))
+        return self._engine.search_embedding(embedding, _params(k, offset, filter))
 
     def refine(
         self,
         sketch: SketchSource | None = None,
         *,
-        vector: npt.ArrayLike | None = None,
+        embedding: npt.ArrayLike | None = None,
         photo: ImageSource | int | None = None,
         positive: Sequence[int] = (),
         negative: Sequence[int] = (),
@@ -294,7 +294,7 @@ class Library:
         """Search again with relevance feedback; see ``sketchseek.search.feedback``.
 
         Args:
-            sketch, vector, photo: The original query; give exactly one. See ``search``, ``search_vector`` and
+            sketch, embedding, photo: The original query; give exactly one. See ``search``, ``search_embedding`` and
                 ``search_photo``.
             positive: Ids of photos with positive feedback.
             negative: Ids of photos with negative feedback; they are not returned again.
@@ -303,7 +303,7 @@ class Library:
         Raises:
             InputError: There is not exactly one query, an id is unknown, or an id has both kinds of feedback.
         """
-        return self._engine.refine(sketch, vector, photo, positive, negative, _params(k, offset, filter))
+        return self._engine.refine(sketch, embedding, photo, positive, negative, _params(k, offset, filter))
 
     # --- reading ----------
 
@@ -341,13 +341,13 @@ class Library:
         with self._lock:
             return self._catalog.photo(photo)
 
-    def vector(self, photo: int) -> npt.NDArray[np.float32]:
+    def embedding(self, photo: int) -> npt.NDArray[np.float32]:
         """Return a photo's embedding, (d,) float32.
 
         Raises:
             InputError: There is no photo with this id.
         """
-        return self._engine.vector(photo)
+        return self._engine.embedding(photo)
 
     def status(self) -> Status:
         """Return the library's status."""

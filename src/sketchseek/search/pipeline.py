@@ -138,10 +138,10 @@ def _embed(
 
 
 def _row(photo: _Decoded, embedding: npt.NDArray[np.float32]) -> Row | Failed:
-    vector = embedding.astype(np.float16)
-    if not np.isfinite(vector).all():
+    embedding = embedding.astype(np.float16)
+    if not np.isfinite(embedding).all():
         return Failed(photo.path, photo.size, photo.mtime_ns, "the model returned an embedding that is not finite")
-    return Row(photo.path, photo.size, photo.mtime_ns, photo.digest, photo.width, photo.height, vector.tobytes())
+    return Row(photo.path, photo.size, photo.mtime_ns, photo.digest, photo.width, photo.height, embedding.tobytes())
 
 
 def _read(encoder: Encoder, path: bytes, known: Callable[[bytes], bool]) -> _Decoded | Outcome:

@@ -19,14 +19,14 @@ from sketchseek.search.catalog import Catalog, LibraryMetadata
 from sketchseek.search.feedback import rocchio
 from sketchseek.search.filters import FilterCache
 from sketchseek.search.index_mirror import IndexMirror
-from sketchseek.search.index_search import check_vector, nearest
+from sketchseek.search.index_search import check_embedding, nearest
 from sketchseek.search.library_model import package_of
 from sketchseek.search.params import Filter, SearchParams
 from sketchseek.search.results import SearchResult
 from sketchseek.search.scan import absolute
 from sketchseek.sketches import SketchSource
 
-Vector = npt.NDArray[np.float32]
+Embedding = npt.NDArray[np.float32]
 
 
 class QueryEngine:
@@ -69,13 +69,13 @@ class QueryEngine:
                 self._encoder = Encoder(self.package(metadata), threads=1)
             return self._encoder
 
-    def vector(self, photo: int) -> Vector:
-        """Return a photo's embedding; see ``Library.vector``."""
+    def embedding(self, photo: int) -> Embedding:
+        """Return a photo's embedding; see ``Library.embedding``."""
         with self._lock:
-            vector = self._catalog.vector(photo)
-        if vector is None:
+            embedding = self._catalog.embedding(photo)
+        if embedding is None:
             raise InputError(f"there is no photo with id {photo}.", subject=self._path)
-        return np.frombuffer(vector, np.float16).astype(np.float32)
+        return np.frombuffer(embedding, np.float16).astype(np.float32)
 
     def count(self, filter: Filter) -> int:
         """See ``Library.count``."""
@@ -104,28 +104,28 @@ class QueryEngine:
             return self._search_encoded(lambda encoder: encoder.encode_photo(source), params)
         while True:
             with self._lock, self._catalog.snapshot():
-                vector, space = self.vector(known), self._catalog.metadata().fingerprint
+                embedding, space = self.embedding(known), self._catalog.metadata().fingerprint
             try:
-                return self._search(vector, params, without={known}, space=space)
+                return self._search(embedding, params, without={known}, space=space)
             except _ReEmbeddedError:
                 continue
 
-    def search_vector(self, vector: npt.ArrayLike, params: SearchParams) -> list[SearchResult]:
-        """See ``Library.search_vector``."""
-        return self._search(_numbers(vector), params)
+    def search_embedding(self, embedding: npt.ArrayLike, params: SearchParams) -> list[SearchResult]:
+        """See ``Library.search_embedding``."""
+        return self._search(_numbers(embedding), params)
 
     def refine(
         self,
         sketch: SketchSource | None,
-        vector: npt.ArrayLike | None,
+        embedding: npt.ArrayLike | None,
         photo: ImageSource | int | None,
         positive: Sequence[int],
         negative: Sequence[int],
         params: SearchParams,
     ) -> list[SearchResult]:
         """See ``Library.refine``."""
-        if sum(one is not None for one in (sketch, vector, photo)) != 1:
-            raise InputError("the query must be exactly one of sketch, vector and photo.")
+        if sum(one is not None for one in (sketch, embedding, photo)) != 1:
+            raise InputError("the query must be exactly one of sketch, embedding and photo.")
         if both := sorted({*positive} & {*negative}):
             raise InputError(
                 f"photo {both[0]} has both positive and negative feedback.", remedy="Give it only one of them."
@@ -134,25 +134,25 @@ class QueryEngine:
         while True:
             with self._lock, self._catalog.snapshot():
                 metadata = self._catalog.metadata()
-                known = self.vector(int(photo)) if isinstance(photo, (int, np.integer)) else None
-                marked = [[self.vector(one) for one in ids] for ids in (positive, negative)]
+                known = self.embedding(int(photo)) if isinstance(photo, (int, np.integer)) else None
+                marked = [[self.embedding(one) for one in ids] for ids in (positive, negative)]
             dimension, distance = metadata.embedding, metadata.distance
-            if vector is not None:
-                query = check_vector(_numbers(vector), dimension, distance)
+            if embedding is not None:
+                query = check_embedding(_numbers(embedding), dimension, distance)
             elif known is not None:
                 query = known
             elif photo is not None:
                 query = self.encoder.encode_photo(cast(ImageSource, photo))
             else:
                 query = self.encoder.encode_sketch(cast(SketchSource, sketch))
-            good, bad = (np.array(vectors, np.float32).reshape(-1, dimension) for vectors in marked)
+            good, bad = (np.array(embeddings, np.float32).reshape(-1, dimension) for embeddings in marked)
             try:
                 moved = rocchio(query, good, bad, distance=distance)
                 return self._search(moved, params, without=without, space=metadata.fingerprint)
             except _ReEmbeddedError:
                 continue
 
-    def _search_encoded(self, encode: Callable[[Encoder], Vector], params: SearchParams) -> list[SearchResult]:
+    def _search_encoded(self, encode: Callable[[Encoder], Embedding], params: SearchParams) -> list[SearchResult]:
         while True:
             encoder = self.encoder
             try:
@@ -161,14 +161,14 @@ class QueryEngine:
                 continue
 
     def _search(
-        self, vector: Vector, params: SearchParams, *, without: Collection[int] = (), space: str | None = None
+        self, embedding: Embedding, params: SearchParams, *, without: Collection[int] = (), space: str | None = None
     ) -> list[SearchResult]:
         start, end = params.offset, params.offset + params.k
         with self._lock, self._catalog.snapshot():
             metadata = self._catalog.metadata()
             if space is not None and metadata.fingerprint != space:
                 raise _ReEmbeddedError
-            query = check_vector(vector, metadata.embedding, metadata.distance)
+            query = check_embedding(embedding, metadata.embedding, metadata.distance)
             if (self.mirror.dimension, self.mirror.distance) != (len(query), metadata.distance):
                 self.mirror = IndexMirror.of(self._path, metadata)
             index = self.mirror.current(self._catalog, metadata)
@@ -188,8 +188,8 @@ class _ReEmbeddedError(Exception):
     """The library was embedded with another model after the query was encoded."""
 
 
-def _numbers(vector: npt.ArrayLike) -> Vector:
+def _numbers(embedding: npt.ArrayLike) -> Embedding:
     try:
-        return np.asarray(vector, dtype=np.float32)
+        return np.asarray(embedding, dtype=np.float32)
     except (ValueError, TypeError, OverflowError) as error:
-        raise InputError(f"the vector is not an array of numbers ({error}).") from error
+        raise InputError(f"the embedding is not an array of numbers ({error}).") from error

@@ -15,7 +15,7 @@ from sketchseek.search.index.snapshots import StaleSnapshotError
 from sketchseek.search.index_mirror import IndexMirror
 from sketchseek.search.results import Verification
 
-CHECKS = ["catalog", "vectors", "index", "package"]
+CHECKS = ["catalog", "embeddings", "index", "package"]
 _SAMPLE = 64
 _REBUILT = "it is rebuilt when the library is next written to"
 
@@ -33,7 +33,7 @@ def verify(path: Path, catalog: Catalog, package: Callable[[LibraryMetadata], Mo
         if problems:
             return Verification(CHECKS[:1], problems)  # nothing that is read from it can be trusted
         metadata = catalog.metadata()
-        problems += [f"vectors: {problem}" for problem in _check_embeddings(catalog, metadata)]
+        problems += [f"embeddings: {problem}" for problem in _check_embeddings(catalog, metadata)]
         if not problems:
             problems += [f"index: {problem}" for problem in _check_index(path, catalog, metadata)]
         try:
@@ -46,8 +46,8 @@ def verify(path: Path, catalog: Catalog, package: Callable[[LibraryMetadata], Mo
 def _check_embeddings(catalog: Catalog, metadata: LibraryMetadata) -> list[str]:
     problems = []
     try:
-        for ids, vectors in catalog.vectors(metadata.embedding):
-            values = vectors.astype(np.float32)
+        for ids, embeddings in catalog.embeddings(metadata.embedding):
+            values = embeddings.astype(np.float32)
             bad = ~np.isfinite(values).all(axis=1)
             if metadata.distance == "cosine":
                 bad |= np.abs(np.linalg.norm(values, axis=1) - 1.0) > 0.01
@@ -82,9 +82,9 @@ def _check_contents(catalog: Catalog, metadata: LibraryMetadata, index: VectorIn
         return []
     problems = []
     for photo in np.random.default_rng(0).choice(ids, min(_SAMPLE, len(ids)), replace=False):
-        vector = np.frombuffer(catalog.vector(int(photo)) or b"", np.float16).astype(np.float32)
-        found, scores = index.search(vector[None], 1, allowed=np.array([photo]))
-        expected = float(vector @ vector) if metadata.distance == "cosine" else 0.0
+        embedding = np.frombuffer(catalog.embedding(int(photo)) or b"", np.float16).astype(np.float32)
+        found, scores = index.search(embedding[None], 1, allowed=np.array([photo]))
+        expected = float(embedding @ embedding) if metadata.distance == "cosine" else 0.0
         if found.shape[1] == 0 or abs(float(scores[0, 0]) - expected) > 0.05:
             problems.append(f"photo {photo} is missing, or has another embedding")
     return problems

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +11,9 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from sketchseek.progress import Progress, ignore_progress
 from sketchseek.training.checkpoint import write_tensors
 from sketchseek.training.nn.model import BranchEncoder
-
-Reading = Callable[[str, int, int], None]
-"""Called with what is computed, how many are done, and of how many."""
 
 
 class BranchInputs:
@@ -29,7 +26,7 @@ class BranchInputs:
         mirrored: Whether they are mirrored at times.
         cache: Folder in which that output is kept for the next run; None for no cache.
         name: What progress calls it.
-        reading: Told how far it is.
+        progress: Told how far it is.
     """
 
     def __init__(
@@ -41,7 +38,7 @@ class BranchInputs:
         mirrored: bool = True,
         cache: Path | None = None,
         name: str = "frozen stages",
-        reading: Reading = lambda what, done, total: None,
+        progress: Progress = ignore_progress,
     ) -> None:
         self._pixels = pixels
         self._trunk: Tensor | None = None  # (1 or 2, n, c, h, w) fp16: as they are, and mirrored
@@ -56,7 +53,7 @@ class BranchInputs:
         was = encoder.training
         encoder.eval()
         flips = (False, True) if mirrored else (False,)
-        self._trunk = torch.stack([_frozen(encoder, pixels, flip, len(flips), name, reading) for flip in flips])
+        self._trunk = torch.stack([_frozen(encoder, pixels, flip, len(flips), name, progress) for flip in flips])
         encoder.train(was)
         if file is not None:
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -103,12 +100,12 @@ def _frozen(
     flip: bool,
     passes: int,
     name: str,
-    reading: Reading,
+    progress: Progress,
     batch: int = 32,
 ) -> Tensor:
     parts = []
     for i in range(0, len(pixels), batch):
         part = torch.from_numpy(pixels[i : i + batch])
         parts.append(encoder.trunk((part.flip(2) if flip else part).to(encoder.mean.device)).half().cpu())
-        reading(name, flip * len(pixels) + min(i + batch, len(pixels)), passes * len(pixels))
+        progress(name, flip * len(pixels) + min(i + batch, len(pixels)), passes * len(pixels))
     return torch.cat(parts)

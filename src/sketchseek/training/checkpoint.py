@@ -19,7 +19,7 @@ BEST = "best.safetensors"
 
 
 @dataclass
-class Progress:
+class TrainingState:
     """Where a run stands.
 
     Attributes:
@@ -37,22 +37,22 @@ class Progress:
 
 
 def save_checkpoint(
-    folder: Path, progress: Progress, modules: dict[str, nn.Module], optimizer: torch.optim.Optimizer
+    folder: Path, state: TrainingState, modules: dict[str, nn.Module], optimizer: torch.optim.Optimizer
 ) -> None:
     """Write the tensors, then ``progress.json``; a crash between the two leaves the older pair usable.
 
     Args:
         folder: The run's folder.
-        progress: Where it stands.
+        state: State of the run.
         modules: What has a state to be kept, by name.
         optimizer: Its optimizer.
     """
     tensors = {f"{name}.{key}": value for name, module in modules.items() for key, value in module.state_dict().items()}
-    for number, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{number}.{key}": torch.as_tensor(value) for key, value in state.items()}
-    name = f"checkpoint-{progress.step:07d}.safetensors"
+    for number, values in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{number}.{key}": torch.as_tensor(value) for key, value in values.items()}
+    name = f"checkpoint-{state.step:07d}.safetensors"
     write_tensors(folder / name, tensors)
-    atomic_write(folder / "progress.json", json.dumps(asdict(progress) | {"checkpoint": name}, indent=1))
+    atomic_write(folder / "progress.json", json.dumps(asdict(state) | {"checkpoint": name}, indent=1))
     for old in folder.glob("checkpoint-*.safetensors"):
         if old.name != name:
             old.unlink()
@@ -60,51 +60,50 @@ def save_checkpoint(
 
 def load_checkpoint(
     folder: Path, fingerprint: str, modules: dict[str, nn.Module], optimizer: torch.optim.Optimizer
-) -> Progress:
-    """Continue from a folder's checkpoint; a new ``Progress`` where there is none.
+) -> TrainingState:
+    """Continue from a folder's checkpoint; a new ``TrainingState`` where there is none.
 
     Raises:
         ConfigError: The checkpoint is another experiment's, or damaged.
     """
-    progress, name = read_progress(folder, fingerprint)
+    run, name = read_state(folder, fingerprint)
     if not name:
-        return progress
+        return run
     try:
         tensors = load_file(folder / name)
     except Exception as error:  # safetensors' own error has no public base
         raise ConfigError(f"{folder / name}: damaged ({error}).", remedy="Train into another folder.") from error
     for part, module in modules.items():
         module.load_state_dict(_part(tensors, f"{part}."))
-    state = optimizer.state_dict()
-    state["state"] = {}
+    optimizer_state = optimizer.state_dict()
+    optimizer_state["state"] = {}
     for key, value in _part(tensors, "optimizer.").items():
         number, name = key.split(".", 1)
-        state["state"].setdefault(int(number), {})[name] = value
-    optimizer.load_state_dict(state)
-    return progress
+        optimizer_state["state"].setdefault(int(number), {})[name] = value
+    optimizer.load_state_dict(optimizer_state)
+    return run
 
 
-def read_progress(folder: Path, fingerprint: str) -> tuple[Progress, str]:
-    """Where a folder's run stands, and the name of its checkpoint's file; a new ``Progress`` and no name where there
-    is none.
+def read_state(folder: Path, fingerprint: str) -> tuple[TrainingState, str]:
+    """The state of a folder's run and the name of its checkpoint file; a new state and no name if there is none.
 
     Raises:
         ConfigError: It is another experiment's, or damaged.
     """
     file = folder / "progress.json"
     if not file.is_file():
-        return Progress(fingerprint), ""
+        return TrainingState(fingerprint), ""
     try:
         data: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         name = str(data.pop("checkpoint"))
-        progress = Progress(**data)
+        run = TrainingState(**data)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ConfigError(f"{file}: damaged ({error}).", remedy="Train into another folder.") from error
-    if progress.fingerprint != fingerprint:
+    if run.fingerprint != fingerprint:
         raise ConfigError(
             f"{folder}: holds a run with other settings.", remedy="Train into another folder, or delete this one."
         )
-    return progress, name
+    return run, name
 
 
 def best_weights(run: Path, part: str = "") -> dict[str, Tensor]:

@@ -21,6 +21,7 @@ from sketchseek.datasets.zero_shot import published_split
 from sketchseek.errors import ConfigError, DatasetError, InputError
 from sketchseek.evaluation.corruptions import first_strokes
 from sketchseek.images import read_photo
+from sketchseek.progress import Progress, ignore_progress
 from sketchseek.sketches import RASTER_VERSION, rasterize_sketch
 from sketchseek.training.config import SourceConfig
 from sketchseek.training.pseudo_sketches import sketch_source
@@ -202,7 +203,7 @@ def read_pixels(
     photo_size: int,
     sketch_size: int,
     cache: Path | None,
-    progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+    progress: Progress = ignore_progress,
 ) -> TrainingSet:
     """Decode all photos and sketches.
 
@@ -286,7 +287,7 @@ def _read(
     read: Callable[[T], Pixels],
     shape: tuple[int, ...],
     cache: Path | None,
-    progress: Callable[[str, int, int], None],
+    progress: Progress,
     skipped: list[str],
 ) -> tuple[list[T], Pixels]:
     """Read every item, or all from the cache. Unreadable items are left out and added to ``skipped``."""

@@ -17,7 +17,6 @@ on disk.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +29,9 @@ from torch import Tensor
 from sketchseek.atomic_write import atomic_path
 from sketchseek.encoder import Encoder, load_encoder
 from sketchseek.errors import ConfigError
+from sketchseek.progress import Progress
 from sketchseek.training.config import DistilConfig
 from sketchseek.training.data import TrainingSet
-
-Reading = Callable[[str, int, int], None]
 
 
 def regression_loss(student: Tensor, teacher: Tensor) -> Tensor:
@@ -72,7 +70,7 @@ class Distiller:
         data: The training set; its photos are embedded by each teacher.
         embedding: Length of the student's embedding.
         cache: Where the teachers' photo embeddings are kept; None for nowhere.
-        reading: Called with what is embedded, how many are done, and of how many.
+        progress: Called with what is embedded, how many are done, and of how many.
 
     Raises:
         ModelPackageError: A teacher cannot be opened.
@@ -80,7 +78,7 @@ class Distiller:
     """
 
     def __init__(
-        self, config: DistilConfig, data: TrainingSet, embedding: int, cache: Path | None, reading: Reading
+        self, config: DistilConfig, data: TrainingSet, embedding: int, cache: Path | None, progress: Progress
     ) -> None:
         self._config = config
         self._teachers = [load_encoder(name, threads=torch.get_num_threads()) for name in config.teachers]
@@ -92,7 +90,7 @@ class Distiller:
                 f"distil: regression and similarity need one teacher of {embedding} dimensions, not {lengths}.",
                 remedy="Set `embedding` to the teacher's, or use distance and angle alone, which any teachers allow.",
             )
-        self._photos = [torch.from_numpy(_photo_bank(teacher, data, cache, reading)) for teacher in self._teachers]
+        self._photos = [torch.from_numpy(_photo_bank(teacher, data, cache, progress)) for teacher in self._teachers]
 
     def loss(
         self,
@@ -171,7 +169,7 @@ def _resized(sketches: Tensor, size: int) -> npt.NDArray[np.uint8]:
 
 
 def _photo_bank(
-    teacher: Encoder, data: TrainingSet, cache: Path | None, reading: Reading, batch: int = 32
+    teacher: Encoder, data: TrainingSet, cache: Path | None, progress: Progress, batch: int = 32
 ) -> npt.NDArray[np.float16]:
     """A teacher's embeddings of all photos, as they are and mirrored: (2, photos, d)."""
     digest = hashlib.sha256(teacher.manifest.fingerprint.encode())
@@ -188,7 +186,7 @@ def _photo_bank(
         parts.append(
             np.stack([teacher.encode_photo_pixels(seen) for seen in (pixels, pixels[:, :, ::-1])]).astype(np.float16)
         )
-        reading("the teacher's photos", min(start + batch, len(data.photos)), len(data.photos))
+        progress("the teacher's photos", min(start + batch, len(data.photos)), len(data.photos))
     bank: npt.NDArray[np.float16] = np.concatenate(parts, axis=1)
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)

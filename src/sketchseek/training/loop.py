@@ -22,12 +22,13 @@ from sketchseek.evaluation.match_threshold import match_threshold
 from sketchseek.evaluation.metrics import nearest
 from sketchseek.evaluation.summary import exact_recall
 from sketchseek.models.package import Distance
+from sketchseek.progress import Progress, ignore_progress
 from sketchseek.training.branch_inputs import BranchInputs
 from sketchseek.training.checkpoint import (
     BEST,
-    Progress,
+    TrainingState,
     load_checkpoint,
-    read_progress,
+    read_state,
     save_checkpoint,
     write_tensors,
 )
@@ -47,12 +48,12 @@ class Events:
     """What a run tells its caller; every method does nothing by default.
 
     Attributes:
-        reading: Called with what is decoded, how many are done, and of how many.
+        progress: Called with what is decoded, how many are done, and of how many.
         step: Called after each step with its number and loss.
         evaluated: Called after each evaluation with its row.
     """
 
-    reading: Callable[[str, int, int], None] = lambda what, done, total: None
+    progress: Progress = ignore_progress
     step: Callable[[int, float], None] = lambda number, loss: None
     evaluated: Callable[[dict[str, float]], None] = lambda row: None
 
@@ -83,7 +84,7 @@ def save_experiment(folder: Path, config: TrainConfig) -> None:
     atomic_write(file, json.dumps(dataclasses.asdict(config), indent=1))
 
 
-def load_run(folder: Path) -> tuple[DualEncoder, TrainConfig, Progress]:
+def load_run(folder: Path) -> tuple[DualEncoder, TrainConfig, TrainingState]:
     """The best weights of a run, its settings and how it went.
 
     Raises:
@@ -96,7 +97,7 @@ def load_run(folder: Path) -> tuple[DualEncoder, TrainConfig, Progress]:
     config = read_experiment(folder / EXPERIMENT)
     model = build_model(config)
     load_best(model, [folder])
-    return model.eval(), config, read_progress(folder, config.fingerprint)[0]
+    return model.eval(), config, read_state(folder, config.fingerprint)[0]
 
 
 def train(
@@ -106,7 +107,7 @@ def train(
     cache: Path | None,
     events: Events | None = None,
     workers: ProcessGroup | None = None,
-) -> Progress:
+) -> TrainingState:
     """Train an experiment, or continue it from the folder's checkpoint.
 
     A run that was interrupted and continued gives the same weights as one that was not: batches and augmentation
@@ -146,23 +147,23 @@ def train(
     )
     stateful = {"model": model, "ema": ema, "memory": memory}
     kept = {name: module for name, module in stateful.items() if module is not None}
-    progress = load_checkpoint(folder, config.fingerprint, kept, optimizer)
+    state = load_checkpoint(folder, config.fingerprint, kept, optimizer)
     if config.steps == 0:
         if workers.first:
             write_tensors(folder / BEST, model.state_dict())
-        return progress
-    if progress.step >= config.steps:
-        return progress
+        return state
+    if state.step >= config.steps:
+        return state
     with workers.first_alone():
-        data = read_pixels(parts.training, config.photo.size, config.sketch.size, cache, events.reading)
-        if progress.step == 0:
+        data = read_pixels(parts.training, config.photo.size, config.sketch.size, cache, events.progress)
+        if state.step == 0:
             for encoders in {id(each): each for each in (model, evaluated)}.values():
                 _recalibrate(encoders, exported, data)
-        objective = Objective(config, model, data, memory, cache, events.reading)
+        objective = Objective(config, model, data, memory, cache, events.progress)
         held, held_sides = None, None
         if parts.validation.sketches:
-            held = read_pixels(parts.validation, config.photo.size, config.sketch.size, cache, events.reading)
-            keep: dict[str, Any] = {"mirrored": False, "cache": cache, "reading": events.reading}
+            held = read_pixels(parts.validation, config.photo.size, config.sketch.size, cache, events.progress)
+            keep: dict[str, Any] = {"mirrored": False, "cache": cache, "progress": events.progress}
             held_sides = (
                 BranchInputs(model.sketch, held.sketch_pixels, **keep),
                 BranchInputs(model.photo, held.photo_pixels, **keep),
@@ -170,8 +171,8 @@ def train(
     recent: list[float] = []
     started = time.perf_counter()
     model.train()
-    while progress.step < config.steps:
-        number = progress.step
+    while state.step < config.steps:
+        number = state.step
         for group in optimizer.param_groups:
             group["lr"] = group["peak"] * _schedule(number, config)
         loss = objective.loss(number * workers.count + workers.rank)
@@ -189,11 +190,11 @@ def train(
                 f"{config.name}: the loss is {recent[-1]} at step {number + 1}.",
                 remedy="Lower learning_rate, or gradient_clip_norm.",
             )
-        progress.step += 1
-        events.step(progress.step, recent[-1])
-        if progress.step % config.evaluate_every == 0 or progress.step == config.steps:
+        state.step += 1
+        events.step(state.step, recent[-1])
+        if state.step % config.evaluate_every == 0 or state.step == config.steps:
             row = {
-                "step": float(progress.step),
+                "step": float(state.step),
                 "loss": float(np.mean(recent)),
                 "seconds": time.perf_counter() - started,
             }
@@ -201,12 +202,12 @@ def train(
             if workers.first:
                 if held is not None:
                     row |= validate(evaluated, held, config.distance, held_sides)
-                _keep_best(folder, progress, row, evaluated)
-                save_checkpoint(folder, progress, kept, optimizer)
+                _keep_best(folder, state, row, evaluated)
+                save_checkpoint(folder, state, kept, optimizer)
                 events.evaluated(row)
             workers.wait()
             model.train()
-    return progress
+    return state
 
 
 def _recalibrate(model: DualEncoder, exported: list[BranchName], data: TrainingSet) -> None:
@@ -234,7 +235,7 @@ def validate(
 
     Returns:
         ``recall@1``, ``@5``, ``@10``, ``median_rank``, ``category@1``: how often the first photo is of the category,
-        and, where any sketch finds its category, ``fit`` and ``fit_right`` (``evaluation.fit``).
+        and, where any sketch finds its category, ``match_threshold`` and its precision.
     """
     was = model.training
     model.eval()
@@ -253,7 +254,7 @@ def validate(
     found = recall | {"category@1": float(np.mean(hits))}
     with contextlib.suppress(ValueError):  # nothing is found yet
         threshold = match_threshold(queries, gallery, held.sketch_category[paired], held.photo_category, distance)
-        found |= dict(zip(("fit", "fit_right"), threshold, strict=True))
+        found |= dict(zip(("match_threshold", "match_threshold_precision"), threshold, strict=True))
     return found
 
 
@@ -269,12 +270,12 @@ def embed(model: DualEncoder, side: BranchName, pixels: Any, batch: int = 64) ->
     return np.concatenate(rows)
 
 
-def _keep_best(folder: Path, progress: Progress, row: dict[str, float], judged: DualEncoder) -> None:
+def _keep_best(folder: Path, state: TrainingState, row: dict[str, float], judged: DualEncoder) -> None:
     """Add an evaluation to the history; keep the weights if none were better (the last ones, without validation)."""
-    score = row["recall@1"] + row["recall@10"] if "recall@1" in row else float(progress.step)
-    progress.history.append(row)
-    if score >= progress.best:
-        progress.best, progress.best_step = score, progress.step
+    score = row["recall@1"] + row["recall@10"] if "recall@1" in row else float(state.step)
+    state.history.append(row)
+    if score >= state.best:
+        state.best, state.best_step = score, state.step
         write_tensors(folder / BEST, judged.state_dict())
 
 

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from sketchseek.errors import ConfigError
-from sketchseek.training.branch_inputs import BranchInputs, Reading
+from sketchseek.progress import Progress
+from sketchseek.training.branch_inputs import BranchInputs
 from sketchseek.training.config import LossConfig, TrainConfig
 from sketchseek.training.cross_batch_memory import CrossBatchMemory
 from sketchseek.training.data import TrainingSet
@@ -31,7 +32,7 @@ class Objective:
         data: What they are trained on.
         memory: Photos of earlier batches; None for no such memory.
         cache: Where frozen stages' outputs and teachers' embeddings are kept; None for nowhere.
-        reading: Told how far their computation is.
+        progress: Told how far their computation is.
 
     Raises:
         ConfigError: A loss needs a teacher, and none is named.
@@ -44,14 +45,14 @@ class Objective:
         data: TrainingSet,
         memory: CrossBatchMemory | None,
         cache: Path | None,
-        reading: Reading,
+        progress: Progress,
     ) -> None:
         self._config = config
         self._model = model
         self._data = data
         self._memory = memory
         self._device = model.photo.mean.device
-        keep: dict[str, Any] = {"mirrored": config.augment.flip > 0, "cache": cache, "reading": reading}
+        keep: dict[str, Any] = {"mirrored": config.augment.flip > 0, "cache": cache, "progress": progress}
         fixed = not config.augment.changes_sketches
         self._photos = BranchInputs(model.photo, data.photo_pixels, **keep)
         self._sketches = BranchInputs(model.sketch, data.sketch_pixels, fixed=fixed, **keep)
@@ -66,7 +67,7 @@ class Objective:
         )
         self._distiller = None
         if config.distil is not None:
-            self._distiller = Distiller(config.distil, data, model.embedding, cache, reading)
+            self._distiller = Distiller(config.distil, data, model.embedding, cache, progress)
         self._losses = [
             (term, create_loss(term.name, config.distance, **term.options).to(self._device)) for term in config.losses
         ]

@@ -93,8 +93,8 @@ export const encoderUrl = (sha256) => address(`model/sketch.onnx?sha256=${sha256
 
 /** @typedef {Page & Filter} SearchBody */
 
-/** @type {(body: SearchBody & { vector?: number[] }, signal: AbortSignal) => Promise<SearchAnswer>} */
-export const searchVector = (body, signal) => post("search/vector", body, signal);
+/** @type {(body: SearchBody & { embedding?: number[] }, signal: AbortSignal) => Promise<SearchAnswer>} */
+export const searchEmbedding = (body, signal) => post("search/embedding", body, signal);
 
 /** @type {(body: SearchBody & { strokes?: unknown }, signal: AbortSignal) => Promise<SearchAnswer>} */
 export const searchSketch = (body, signal) => post("search/sketch", body, signal);

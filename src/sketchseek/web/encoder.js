@@ -135,7 +135,7 @@ export class Encoder {
         worker.ask("encode", TEST, LOADING),
         this.askServer("model/embedding", { strokes: TEST }),
       ]);
-      const agreement = cosine(here.answer, there.vector);
+      const agreement = cosine(here.answer, there.embedding);
       if (!(agreement >= AGREE)) throw new Error(`the test sketch agrees by ${agreement} only`);
       this.agreement = agreement;
       for (let i = 0; i < WARMUP; i++) await worker.ask("encode", TEST, LOADING);

@@ -14,7 +14,7 @@ import * as server from "./api.js";
  *   [options.encoder] encodes strokes, or gives null where the server encodes them; it is told when the server fails
  * @param {Filter} options.bounds
  * @param {Feedback} options.marks
- * @param {Pick<typeof server, "refine" | "searchPhoto" | "searchImage" | "searchVector" | "searchSketch">} [options.api]
+ * @param {Pick<typeof server, "refine" | "searchPhoto" | "searchImage" | "searchEmbedding" | "searchSketch">} [options.api]
  * @returns {AskPage}
  */
 export function asker({ query, strokes, encoder, bounds, marks, api = server }) {
@@ -35,11 +35,11 @@ export function asker({ query, strokes, encoder, bounds, marks, api = server }) 
   /** @type {(signal: AbortSignal, page: Page) => ReturnType<AskPage>} */
   const send = async (signal, page) => {
     made ??= encoder.encode(strokes); // once for all pages
-    const vector = await made;
+    const embedding = await made;
     signal.throwIfAborted(); // a newer query may have come meanwhile
-    const body = { ...(vector ? { vector } : { strokes }), ...bounds, ...page };
+    const body = { ...(embedding ? { embedding } : { strokes }), ...bounds, ...page };
     if (feedback) return api.refine({ ...body, ...feedback }, signal);
-    return vector ? api.searchVector(body, signal) : api.searchSketch(body, signal);
+    return embedding ? api.searchEmbedding(body, signal) : api.searchSketch(body, signal);
   };
   return async (signal, page) => {
     try {

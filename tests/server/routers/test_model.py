@@ -46,11 +46,11 @@ def test_an_address_with_the_checksum_may_be_kept(client: TestClient, tiny_model
     ("scores", "threshold", "close"),
     [
         ({}, None, None),
-        ({"fit": 2.0}, 2.0, False),
-        ({"fit": -2}, -2.0, True),
-        ({"fit": {"threshold": 2.0, "protocol": "x"}}, 2.0, False),
-        ({"fit": "high"}, None, None),
-        ({"fit": True}, None, None),
+        ({"match_threshold": 2.0}, 2.0, False),
+        ({"match_threshold": -2}, -2.0, True),
+        ({"match_threshold": {"threshold": 2.0, "protocol": "x"}}, 2.0, False),
+        ({"match_threshold": "high"}, None, None),
+        ({"match_threshold": True}, None, None),
     ],
 )
 def test_whether_there_is_a_close_match(

@@ -48,7 +48,7 @@ def dated(dated_library: Library, tmp_path: Path) -> Iterator[TestClient]:
 
 
 @pytest.fixture
-def dated_vector(dated_library: Library) -> list[float]:
+def dated_embedding(dated_library: Library) -> list[float]:
     return dated_library.encoder.encode_sketch(LINES).tolist()
 
 
@@ -70,11 +70,11 @@ def test_a_sketch_finds_what_the_library_finds(client: TestClient, library: Libr
 
 def test_folder_and_k_are_heeded_everywhere(client: TestClient, photos: Path, library: Library) -> None:
     below = str(photos / "below")
-    vector = library.encoder.encode_sketch(LINES).tolist()
+    embedding = library.encoder.encode_sketch(LINES).tolist()
     image = {"image": ("a.png", as_bytes(picture(3)))}
     searches = [
         client.post("/api/v1/search/sketch", json={"strokes": LINES, "k": 100, "folder": below}),
-        client.post("/api/v1/search/vector", json={"vector": vector, "k": 100, "folder": below}),
+        client.post("/api/v1/search/embedding", json={"embedding": embedding, "k": 100, "folder": below}),
         client.post("/api/v1/search/photo/1", json={"k": 100, "folder": below}),
         client.get("/api/v1/search/photo/1", params={"k": 100, "folder": below}),
         client.post("/api/v1/search/image", files=image, data={"k": 100, "folder": below, "kind": "photo"}),
@@ -86,12 +86,12 @@ def test_folder_and_k_are_heeded_everywhere(client: TestClient, photos: Path, li
     assert len(names(client.get("/api/v1/search/photo/1", params={"k": 3}))) == 3
 
 
-def test_dates_are_heeded_everywhere(dated: TestClient, dated_vector: list[float]) -> None:
+def test_dates_are_heeded_everywhere(dated: TestClient, dated_embedding: list[float]) -> None:
     bounds = {"after": "2024-05-02T00:00:00Z", "before": "2024-05-05T00:00:00+00:00", "k": 100}
     image = {"image": ("a.png", as_bytes(picture(50)))}
     for answer in (
         dated.post("/api/v1/search/sketch", json={"strokes": LINES, **bounds}),
-        dated.post("/api/v1/search/vector", json={"vector": dated_vector, **bounds}),
+        dated.post("/api/v1/search/embedding", json={"embedding": dated_embedding, **bounds}),
         dated.post("/api/v1/search/refine", json={"strokes": LINES, "positive": [1], **bounds}),
         dated.post("/api/v1/search/photo/1", json=bounds),
         dated.get("/api/v1/search/photo/1", params=bounds),
@@ -122,12 +122,12 @@ def test_pages_join_until_there_are_no_more(client: TestClient) -> None:
 
 def test_refining_finds_what_the_library_finds(client: TestClient, library: Library, id_of: dict[str, int]) -> None:
     right, wrong = [id_of["disc 007.png"], id_of["disc 008.png"]], [id_of["disc 001.png"]]
-    vector = library.encoder.encode_sketch(LINES).tolist()
+    embedding = library.encoder.encode_sketch(LINES).tolist()
     expected = [one.id for one in library.refine(LINES, positive=right, negative=wrong, k=20)]
     drawn = [one.id for one in library.search(LINES, k=20)]
     assert expected != drawn
     image = {"image": ("a.png", as_bytes(picture(17)))}
-    for query in ({"strokes": LINES}, {"vector": vector}):
+    for query in ({"strokes": LINES}, {"embedding": embedding}):
         answer = client.post(
             "/api/v1/search/refine", json={**query, "positive": right, "negative": wrong, "k": 20}
         ).json()
@@ -161,10 +161,10 @@ def test_an_uploaded_sketch_is_read_as_python_reads_it(client: TestClient, libra
     assert names(client.post("/api/v1/search/image", files={"image": svg}, data={"k": 10})) == expected
 
 
-def test_a_vector_finds_what_its_sketch_finds(client: TestClient, library: Library) -> None:
-    vector = library.encoder.encode_sketch(LINES).tolist()
-    by_vector = names(client.post("/api/v1/search/vector", json={"vector": vector, "k": 20}))
-    assert by_vector == names(client.post("/api/v1/search/sketch", json={"strokes": LINES, "k": 20}))
+def test_an_embedding_finds_what_its_sketch_finds(client: TestClient, library: Library) -> None:
+    embedding = library.encoder.encode_sketch(LINES).tolist()
+    by_embedding = names(client.post("/api/v1/search/embedding", json={"embedding": embedding, "k": 20}))
+    assert by_embedding == names(client.post("/api/v1/search/sketch", json={"strokes": LINES, "k": 20}))
 
 
 def test_more_like_this_leaves_the_photo_itself_out(client: TestClient, id_of: dict[str, int]) -> None:
@@ -191,11 +191,11 @@ ERRORS: list[tuple[str, Any, int, str]] = [
     ("sketch", {"strokes": LINES, "folder": "x" * 5000}, 422, "RequestInvalid"),
     ("sketch", {"strokes": [[[1] * 501, [2] * 501]]}, 422, "SketchError"),
     ("sketch", {"strokes": [[[1e300, 2], [1, 2]]]}, 422, "SketchError"),
-    ("vector", {"vector": [1.0, 2.0]}, 422, "InputError"),
-    ("vector", {"vector": [0.0] * 16}, 422, "InputError"),
-    ("vector", {"vector": [1e300] * 16}, 422, "InputError"),
-    ("vector", {"vector": []}, 422, "InputError"),
-    ("vector", {"vector": "ones"}, 422, "RequestInvalid"),
+    ("embedding", {"embedding": [1.0, 2.0]}, 422, "InputError"),
+    ("embedding", {"embedding": [0.0] * 16}, 422, "InputError"),
+    ("embedding", {"embedding": [1e300] * 16}, 422, "InputError"),
+    ("embedding", {"embedding": []}, 422, "InputError"),
+    ("embedding", {"embedding": "ones"}, 422, "RequestInvalid"),
     ("sketch", {"strokes": LINES, "offset": -1}, 422, "RequestInvalid"),
     ("sketch", {"strokes": LINES, "offset": SMALL.depth}, 422, "TooFarDown"),
     ("sketch", {"strokes": LINES, "after": "yesterday"}, 422, "RequestInvalid"),
@@ -209,7 +209,7 @@ ERRORS: list[tuple[str, Any, int, str]] = [
     ("refine", {"strokes": LINES, "positive": [0]}, 422, "RequestInvalid"),
     ("refine", {"strokes": LINES, "positive": [1] * 1001}, 422, "RequestInvalid"),
     ("refine", {"strokes": [[[1] * 501, [2] * 501]]}, 422, "SketchError"),
-    ("refine", {"vector": [1.0]}, 422, "InputError"),
+    ("refine", {"embedding": [1.0]}, 422, "InputError"),
     ("refine", {"photo_id": 999999}, 404, "PhotoNotFound"),
     ("photo/999999", {}, 404, "PhotoNotFound"),
     ("photo/0", {}, 422, "RequestInvalid"),

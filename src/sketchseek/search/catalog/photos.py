@@ -15,7 +15,8 @@ import numpy.typing as npt
 from sketchseek.errors import LibraryCorruptError
 from sketchseek.search.catalog.metadata import MetadataTable
 from sketchseek.search.catalog.schema import IN_FOLDER, folder_values, path_range
-from sketchseek.search.index.protocol import Ids, Vectors
+from sketchseek.search.index.protocol import Ids
+from sketchseek.search.index.protocol import Vectors as Embeddings
 from sketchseek.search.results import LibraryPhoto
 
 _BLOCK = 8192
@@ -30,7 +31,7 @@ class Row:
         size, mtime_ns: The file's size in bytes and its modification time.
         digest: SHA-256 of the file's bytes.
         width, height: In pixels.
-        vector: The embedding, as bytes of float16.
+        embedding: The embedding, as bytes of float16.
     """
 
     path: bytes
@@ -39,7 +40,7 @@ class Row:
     digest: bytes
     width: int
     height: int
-    vector: bytes
+    embedding: bytes
 
 
 @dataclass(frozen=True)
@@ -70,9 +71,9 @@ class PhotoTables(MetadataTable):
         self.drop(row.path)
         with self._guard():
             cursor = self._connection.execute(
-                "INSERT INTO photos (path, size, mtime_ns, digest, width, height, vector, added)"
+                "INSERT INTO photos (path, size, mtime_ns, digest, width, height, embedding, added)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (row.path, row.size, row.mtime_ns, row.digest, row.width, row.height, row.vector, time.time()),
+                (row.path, row.size, row.mtime_ns, row.digest, row.width, row.height, row.embedding, time.time()),
             )
         return int(cursor.lastrowid or 0)
 
@@ -115,7 +116,7 @@ class PhotoTables(MetadataTable):
 
     def copy(self, photo: int, path: bytes, size: int, mtime_ns: int) -> int:
         """Add a file with the same bytes as a photo's; return its id. Call inside a ``transaction``."""
-        (found,) = self._rows("SELECT digest, width, height, vector FROM photos WHERE id = ?", photo)
+        (found,) = self._rows("SELECT digest, width, height, embedding FROM photos WHERE id = ?", photo)
         return self.add(Row(path, size, mtime_ns, *found))
 
     def photo(self, photo: int) -> LibraryPhoto | None:
@@ -179,42 +180,44 @@ class PhotoTables(MetadataTable):
 
     # --- embeddings ----------
 
-    def vector(self, photo: int) -> bytes | None:
+    def embedding(self, photo: int) -> bytes | None:
         """Return one photo's embedding as bytes of float16, or None."""
         if int(photo).bit_length() > 63:  # beyond SQLite's range
             return None
-        vector: bytes | None = self._one("SELECT vector FROM photos WHERE id = ?", photo)
-        return vector
+        embedding: bytes | None = self._one("SELECT embedding FROM photos WHERE id = ?", photo)
+        return embedding
 
-    def vectors_of(self, ids: Ids, dimension: int) -> npt.NDArray[np.float32]:
+    def embeddings_of(self, ids: Ids, dimension: int) -> npt.NDArray[np.float32]:
         """Return the embeddings of known ids, in their order: (m, dimension) float32."""
         found: dict[int, bytes] = {}
         for start in range(0, len(ids), 500):
             some = ids[start : start + 500].tolist()
-            found.update(self._rows(f"SELECT id, vector FROM photos WHERE id IN ({','.join('?' * len(some))})", *some))
+            found.update(
+                self._rows(f"SELECT id, embedding FROM photos WHERE id IN ({','.join('?' * len(some))})", *some)
+            )
         data = b"".join(found[photo] for photo in ids.tolist())
         return np.frombuffer(data, np.float16).reshape(-1, dimension).astype(np.float32)
 
-    def vectors(self, dimension: int, after: int = 0) -> Iterator[tuple[Ids, Vectors]]:
+    def embeddings(self, dimension: int, after: int = 0) -> Iterator[tuple[Ids, Embeddings]]:
         """Yield blocks of ids, (m,), and embeddings, (m, dimension) float16, with ids above ``after``, ascending.
 
         Raises:
             LibraryCorruptError: An embedding has another length.
         """
         while True:
-            rows = self._rows("SELECT id, vector FROM photos WHERE id > ? ORDER BY id LIMIT ?", after, _BLOCK)
+            rows = self._rows("SELECT id, embedding FROM photos WHERE id > ? ORDER BY id LIMIT ?", after, _BLOCK)
             if not rows:
                 return
             yield self._block(rows, dimension)
             after = rows[-1][0]
 
-    def sample(self, dimension: int, size: int) -> Vectors:
+    def sample(self, dimension: int, size: int) -> Embeddings:
         """Return about ``size`` embeddings, spread evenly over the ids: (m, dimension) float16."""
         step = max(1, self.count() // max(size, 1))
-        rows = self._rows("SELECT id, vector FROM photos WHERE id % ? = 0 LIMIT ?", step, size) if size else []
+        rows = self._rows("SELECT id, embedding FROM photos WHERE id % ? = 0 LIMIT ?", step, size) if size else []
         return self._block(rows, dimension)[1]
 
-    def _block(self, rows: list[tuple[Any, ...]], dimension: int) -> tuple[Ids, Vectors]:
+    def _block(self, rows: list[tuple[Any, ...]], dimension: int) -> tuple[Ids, Embeddings]:
         if any(len(row[1]) != 2 * dimension for row in rows):
             raise LibraryCorruptError(
                 "an embedding has a wrong length.",

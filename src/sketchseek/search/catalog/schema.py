@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from sketchseek.search.scan import SEPARATOR
 
-VERSION = 2
+VERSION = 3
 APPLICATION = 0x534B5345  # "SKSE"
 
 SCHEMA = """
@@ -19,7 +19,7 @@ CREATE TABLE photos (
     digest BLOB NOT NULL,
     width INTEGER NOT NULL,
     height INTEGER NOT NULL,
-    vector BLOB NOT NULL,
+    embedding BLOB NOT NULL,
     added REAL NOT NULL
 );
 CREATE INDEX photos_by_digest ON photos (digest);
@@ -37,7 +37,7 @@ CREATE TABLE staged (
     digest BLOB,
     width INTEGER,
     height INTEGER,
-    vector BLOB,
+    embedding BLOB,
     reason TEXT
 );
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;

@@ -35,7 +35,7 @@ class StagingTable(PhotoTables):
 
         The file may have changed since it was indexed: the row's digest is that of the bytes that were embedded.
         """
-        self._stage(row.path, row.size, row.mtime_ns, row.digest, row.width, row.height, row.vector, None)
+        self._stage(row.path, row.size, row.mtime_ns, row.digest, row.width, row.height, row.embedding, None)
 
     def stage_failure(self, path: bytes, reason: str, size: int = -1, mtime_ns: int = -1) -> None:
         """Stage the failure of a photo that can no longer be read. Without a size, the next run tries it again."""
@@ -60,11 +60,12 @@ class StagingTable(PhotoTables):
         # Photos may have been removed after an earlier, interrupted run staged them.
         self._do("DELETE FROM staged WHERE id NOT IN (SELECT id FROM photos)")
         failed = self._rows(
-            "SELECT p.path, s.reason, s.size, s.mtime_ns FROM staged s JOIN photos p USING (id) WHERE s.vector IS NULL"
+            "SELECT p.path, s.reason, s.size, s.mtime_ns FROM staged s JOIN photos p USING (id) "
+            "WHERE s.embedding IS NULL"
         )
         for path, reason, size, mtime_ns in failed:
             self.fail(path, reason, size, mtime_ns)
-        names = "size, mtime_ns, digest, width, height, vector"
+        names = "size, mtime_ns, digest, width, height, embedding"
         self._do(f"UPDATE photos SET ({names}) = (SELECT {names} FROM staged s WHERE s.id = photos.id)")
         self._do("DELETE FROM staged")
         self.set_model(metadata)

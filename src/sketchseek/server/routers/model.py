@@ -84,5 +84,5 @@ async def get_sketch_encoder(
 async def encode_sketch(query: EncodeSketchRequest, state: State) -> SketchEmbedding:
     """Return the embedding of a sketch. Clients that encode themselves compare theirs with it."""
     check_points(query.strokes, state.limits)
-    vector = await state.in_search_thread(lambda: state.library.encoder.encode_sketch(query.strokes))
-    return SketchEmbedding(vector=vector.tolist())
+    embedding = await state.in_search_thread(lambda: state.library.encoder.encode_sketch(query.strokes))
+    return SketchEmbedding(embedding=embedding.tolist())

@@ -21,6 +21,7 @@ from sketchseek.server.schemas.search import (
     NEGATIVE,
     OFFSET,
     POSITIVE,
+    EmbeddingSearchRequest,
     FolderFilter,
     K,
     PageRequest,
@@ -28,7 +29,6 @@ from sketchseek.server.schemas.search import (
     SearchHit,
     SearchResponse,
     SketchSearchRequest,
-    VectorSearchRequest,
 )
 from sketchseek.server.security import check_points
 from sketchseek.server.uploads import check_upload
@@ -105,11 +105,11 @@ async def search_image(
     return await _search(state, page, lambda arguments: state.library.search_photo(data, **arguments))
 
 
-@router.post("/vector")
-async def search_vector(query: VectorSearchRequest, state: State) -> SearchResponse:
+@router.post("/embedding")
+async def search_embedding(query: EmbeddingSearchRequest, state: State) -> SearchResponse:
     """Find photos with the embedding of a sketch, which a client such as the web page computed with the same model."""
     return await _search(
-        state, query, lambda arguments: state.library.search_vector(query.vector, **arguments), plain_sketch=True
+        state, query, lambda arguments: state.library.search_embedding(query.embedding, **arguments), plain_sketch=True
     )
 
 
@@ -140,7 +140,7 @@ async def refine_search(query: RefinedSearchRequest, state: State) -> SearchResp
         query,
         lambda arguments: state.library.refine(
             query.strokes,
-            vector=query.vector,
+            embedding=query.embedding,
             photo=query.photo_id,
             positive=query.positive,
             negative=query.negative,

@@ -58,10 +58,10 @@ Axis = Annotated[list[FiniteFloat], FailFast()]
 Stroke = Annotated[list[Axis], FailFast()]
 Strokes = Annotated[list[Stroke], FailFast()]
 OptionalStrokes = Annotated[list[Stroke] | None, FailFast()]
-Vector = Annotated[list[FiniteFloat], FailFast()]
-OptionalVector = Annotated[list[FiniteFloat] | None, FailFast()]
+Embedding = Annotated[list[FiniteFloat], FailFast()]
+OptionalEmbedding = Annotated[list[FiniteFloat] | None, FailFast()]
 PhotoIds = Annotated[list[Annotated[int, Field(ge=1, le=2**63 - 1)]], Field(max_length=1000), FailFast()]
 
 EXAMPLE_STROKES = [[[10, 200, 200], [10, 10, 90]], [[40, 40], [60, 200]]]
-EXAMPLE_VECTOR = [0.6, 0.0, -0.8]
+EXAMPLE_EMBEDDING = [0.6, 0.0, -0.8]
 EXAMPLE_PHOTO = "/home/ada/Pictures/2024/cat.jpg"

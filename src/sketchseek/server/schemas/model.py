@@ -7,8 +7,8 @@ from typing import Any
 from pydantic import Field
 
 from sketchseek.server.schemas.base import (
+    EXAMPLE_EMBEDDING,
     EXAMPLE_STROKES,
-    EXAMPLE_VECTOR,
     RequestModel,
     ResponseModel,
     Strokes,
@@ -93,6 +93,6 @@ class EncodeSketchRequest(RequestModel):
 class SketchEmbedding(ResponseModel):
     """The embedding of a sketch."""
 
-    model_config = with_example({"vector": EXAMPLE_VECTOR})
+    model_config = with_example({"embedding": EXAMPLE_EMBEDDING})
 
-    vector: list[float]
+    embedding: list[float]

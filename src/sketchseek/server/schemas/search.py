@@ -7,18 +7,18 @@ from typing import Annotated
 from pydantic import Field
 
 from sketchseek.server.schemas.base import (
+    EXAMPLE_EMBEDDING,
     EXAMPLE_PHOTO,
     EXAMPLE_STROKES,
-    EXAMPLE_VECTOR,
     DisplayPath,
+    Embedding,
     FileTime,
+    OptionalEmbedding,
     OptionalStrokes,
-    OptionalVector,
     PhotoIds,
     RequestModel,
     ResponseModel,
     Strokes,
-    Vector,
     with_example,
 )
 
@@ -58,21 +58,21 @@ class SketchSearchRequest(PageRequest):
     strokes: Strokes = Field(description="[[[x, …], [y, …]], …] in any unit; y grows downward.")
 
 
-class VectorSearchRequest(PageRequest):
+class EmbeddingSearchRequest(PageRequest):
     """A search by the embedding of a sketch, made elsewhere with the same model."""
 
-    model_config = with_example({"vector": EXAMPLE_VECTOR, "k": 20})
+    model_config = with_example({"embedding": EXAMPLE_EMBEDDING, "k": 20})
 
-    vector: Vector = Field(description="The embedding; its length is the model's ``embedding``.")
+    embedding: Embedding = Field(description="The embedding; its length is the model's ``embedding``.")
 
 
 class RefinedSearchRequest(PageRequest):
-    """A query with feedback. The query is one of ``strokes``, ``vector`` and ``photo_id``."""
+    """A query with feedback. The query is one of ``strokes``, ``embedding`` and ``photo_id``."""
 
     model_config = with_example({"strokes": EXAMPLE_STROKES, "positive": [3, 8], "negative": [5]})
 
     strokes: OptionalStrokes = Field(default=None, description="The sketch, as in a search by sketch.")
-    vector: OptionalVector = Field(default=None, description="The embedding, as in a search by embedding.")
+    embedding: OptionalEmbedding = Field(default=None, description="The embedding, as in a search by embedding.")
     photo_id: int | None = Field(default=None, ge=1, le=2**63 - 1, description="The photo, as in a search by photo.")
     positive: PhotoIds = Field(default_factory=list, description=POSITIVE)
     negative: PhotoIds = Field(default_factory=list, description=NEGATIVE)
