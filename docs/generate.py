@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 from measured import DOCS, MEASURED, PROTOCOLS, evaluation_table, stored
+from no_match import no_match
 
 from ablations import ablations
 from models import card, models
@@ -67,6 +68,7 @@ def results() -> str:
             parts += [f"## {protocol}", "", f"{what}.", "", f"    {command} --model MODEL", ""]
             parts += [*evaluation_table(reports, metrics), ""]
     parts += ablations()
+    parts += no_match()
     parts += [
         "## Discussion",
         "",

@@ -1,4 +1,4 @@
-"""What is measured of a model for its card: storage forms, cost, match threshold, pictures of failures."""
+"""What is measured of a model for its card: storage forms, cost, pictures of failures."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from sketchseek.models.package import ModelPackage
 from sketchseek.release import failures
 from sketchseek.release.cost import cost, multiplications
 from sketchseek.release.failures import hardest_words, picture_failures
-from sketchseek.release.threshold import with_match_threshold
 
 
 def test_multiplications_of_a_convolution_and_a_linear_layer(tmp_path: Path) -> None:
@@ -49,18 +48,6 @@ def test_cost_compares_with_bare_onnxruntime(tiny_model: ModelPackage, tmp_path:
         assert branch["milliseconds"] > 0
         assert branch["ratio_to_bare_onnxruntime"] > 0
         assert branch["bytes"] > 0
-
-
-def test_the_match_threshold_comes_from_the_training_split(tiny_model: ModelPackage, tmp_path: Path) -> None:
-    write_quickdraw(tmp_path / "quickdraw", count=20)
-    write_categories(tmp_path / "photos")
-    encoder = Encoder(tiny_model)
-    gallery = evaluate_words(tmp_path / "quickdraw", tmp_path / "photos/photo", encoder)
-    manifest = with_match_threshold(encoder, [gallery], tmp_path)
-    kept = {name: value for name, value in manifest.scores.items() if name != "match_threshold"}
-    assert kept == {name: value for name, value in tiny_model.manifest.scores.items() if name != "match_threshold"}
-    if "match_threshold" in manifest.scores:  # a random model may have no threshold that is worth having
-        assert -1 <= manifest.scores["match_threshold"] <= 1
 
 
 def test_the_picture_of_failures_shows_the_hardest_words(

@@ -295,20 +295,6 @@ def test_a_slow_network_shows_what_is_newest(new_page: Callable[..., Page], url:
     assert len(sent[-1].post_data_json["strokes"]) == 3
 
 
-@pytest.mark.parametrize(("fit", "said"), [(2.0, True), (-2.0, False)])
-def test_an_honest_line_when_nothing_fits(
-    new_page: Callable[..., Page], url: str, fit: float, said: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("sketchseek.server.routers.search.match_threshold", lambda state: fit)
-    page = new_page(url)
-    draw(page, (0.2, 0.2), (0.8, 0.2))
-    expect_results(page)
-    assert page.locator("#verdict").is_visible() is said
-    if said:
-        assert "No close match" in page.locator("#verdict").inner_text()
-        until(page, "document.getElementById('live').textContent.startsWith('No close match')")
-
-
 @pytest.mark.real_data
 def test_a_real_cat_finds_cats_stroke_by_stroke(new_page: Callable[..., Page], real_data: Path, tmp_path: Path) -> None:
     if DEFAULT_MODEL not in bundled_models():

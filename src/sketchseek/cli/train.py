@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import click
 
@@ -89,7 +89,7 @@ def export_command(run: Path, out: Path, fp32: bool, license_text: str, as_json:
         half_weights=not fp32,
         license_text=license_text,
         training=training,
-        scores=_scores(found),
+        scores={"validation": found} if found else {},
     )
     size = sum(package.file(side).stat().st_size for side in ("photo", "sketch"))
     result = {
@@ -106,17 +106,6 @@ def export_command(run: Path, out: Path, fp32: bool, license_text: str, as_json:
             f"{out}: {size / 1e6:.1f} MB; embeddings differ by at most {parity.difference:.4f} of their spread, "
             f"rankings agree for {parity.agreement:.0%} of queries."
         )
-
-
-def _scores(found: dict[str, float]) -> dict[str, Any]:
-    """Validation metrics for the manifest. ``match_threshold``, which search uses, is an entry of its own."""
-    from sketchseek.evaluation.match_threshold import threshold_for_manifest
-
-    found = dict(found)
-    threshold = found.pop("match_threshold", None)
-    if threshold is not None:
-        threshold = threshold_for_manifest(threshold, found.get("match_threshold_precision", 0.0))
-    return ({"validation": found} if found else {}) | ({} if threshold is None else {"match_threshold": threshold})
 
 
 @click.command("quantize", epilog="Example: sketchseek quantize small --data ~/data --out models/small-int8")

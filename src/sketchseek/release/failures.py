@@ -9,9 +9,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from sketchseek.encoder import Encoder
-from sketchseek.evaluation.match_threshold import FIRST
 from sketchseek.evaluation.metrics import nearest
 from sketchseek.evaluation.protocols import Evaluation
+
+FIRST = 5
+"""A query succeeds if its category is among this many results, about the first row of the page."""
 
 FEWEST = 3  # sketches that a word needs, to be called hard
 

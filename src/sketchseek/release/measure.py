@@ -14,10 +14,9 @@ from sketchseek.encoder import Encoder
 from sketchseek.evaluation.corruptions import CORRUPTIONS, CorruptedSketches
 from sketchseek.evaluation.protocols import Evaluation, evaluate_qmul, evaluate_sketchy, evaluate_words
 from sketchseek.evaluation.summary import exact_recall
-from sketchseek.models.package import ModelPackage, bundled_models, write_manifest
+from sketchseek.models.package import ModelPackage, bundled_models
 from sketchseek.release.cost import cost
 from sketchseek.release.failures import picture_failures
-from sketchseek.release.threshold import with_match_threshold
 
 PREFIXES = (128, 64)
 """Lengths to which embeddings are cut, to see what that costs."""
@@ -29,7 +28,7 @@ def measure(package: ModelPackage, data: Path, docs: Path) -> None:
     """Measure one model and replace what is stored for it.
 
     Args:
-        package: The model; its manifest gets the match threshold.
+        package: The model.
         data: Folder as ``link_data`` makes it.
         docs: Results go to ``measured`` below it, pictures of failures of bundled models beside that.
     """
@@ -50,7 +49,6 @@ def measure(package: ModelPackage, data: Path, docs: Path) -> None:
     if name in bundled_models():
         picture_failures(encoder, evaluations["gallery"], docs / f"failures-{name}.png")
     say(f"{name}: sketchy recall@1 {sketchy.report.metrics['recall@1']:.4f}")
-    write_manifest(package.path, with_match_threshold(encoder, [evaluations["caltech"], evaluations["gallery"]], data))
     _store(stored / f"robust-{name}.json", robustness(package, data, evaluations["chairv2"]))
 
 

@@ -122,14 +122,6 @@ def require_photo(state: ServerState, photo_id: int) -> LibraryPhoto:
     return photo
 
 
-def match_threshold(state: ServerState) -> float | None:
-    """Return the score from which a result of a sketch is likely a match; None if the model does not define it."""
-    value = state.library.encoder.manifest.scores.get("match_threshold")
-    if isinstance(value, dict):
-        value = value.get("threshold")
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
-
-
 def name_libraries(libraries: Sequence[Library]) -> dict[str, Library]:
     """Return libraries by the names of their folders; duplicate names are numbered."""
     names: dict[str, Library] = {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import math
@@ -18,7 +17,6 @@ from torch import nn
 
 from sketchseek.atomic_write import atomic_write
 from sketchseek.errors import ConfigError, TrainingError
-from sketchseek.evaluation.match_threshold import match_threshold
 from sketchseek.evaluation.metrics import nearest
 from sketchseek.evaluation.summary import exact_recall
 from sketchseek.models.package import Distance
@@ -234,8 +232,8 @@ def validate(
         sides: Its sketches and photos, where their frozen stages' output is at hand.
 
     Returns:
-        ``recall@1``, ``@5``, ``@10``, ``median_rank``, ``category@1``: how often the first photo is of the category,
-        and, where any sketch finds its category, ``match_threshold`` and its precision.
+        ``recall@1``, ``@5``, ``@10``, ``median_rank``, and ``category@1``: how often the first photo is of the
+        category.
     """
     was = model.training
     model.eval()
@@ -251,11 +249,7 @@ def validate(
     first = nearest(queries, gallery, 1, distance=distance)
     hits = held.photo_category[first[:, 0]] == held.sketch_category[paired]
     recall = exact_recall(queries, gallery, held.sketch_photo[paired], distance=distance)
-    found = recall | {"category@1": float(np.mean(hits))}
-    with contextlib.suppress(ValueError):  # nothing is found yet
-        threshold = match_threshold(queries, gallery, held.sketch_category[paired], held.photo_category, distance)
-        found |= dict(zip(("match_threshold", "match_threshold_precision"), threshold, strict=True))
-    return found
+    return recall | {"category@1": float(np.mean(hits))}
 
 
 @torch.no_grad()

@@ -134,7 +134,7 @@ function showResults(answer, { pages }) {
   viewer.moved();
   filters.suggest(foldersOf(answer.results, library?.library.folders));
   if (results.total === 0) showEmpty(false, library);
-  else showFound(results.total, results.at(0)?.name, answer.has_close_match);
+  else showFound(results.total, results.at(0)?.name);
 }
 
 function showMore() {

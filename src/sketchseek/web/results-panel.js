@@ -1,4 +1,4 @@
-// The lines around the results: hints, "no close match", marks, and whether a search runs.
+// The lines around the results: hints, marks, and whether a search runs.
 
 import { announce, announceSoon, cancelAnnouncement } from "./announcer.js";
 import { byId } from "./elements.js";
@@ -18,12 +18,10 @@ export function showBusy(busy) {
  *
  * @param {number} total
  * @param {string | undefined} first name of the best one
- * @param {boolean | null | undefined} fits whether it is a close match
  */
-export function showFound(total, first, fits) {
-  byId("verdict").hidden = fits !== false;
+export function showFound(total, first) {
   byId("hint").hidden = true;
-  announceSoon(texts.found(total, first, fits));
+  announceSoon(texts.found(total, first));
 }
 
 /**
@@ -36,7 +34,6 @@ export function showEmpty(fresh, status) {
   const adding = status?.may.write ? texts.emptyLibraryAdd : texts.emptyLibraryIndex;
   byId("hint").textContent = status?.library.photos === 0 ? adding : fresh ? texts.hint : texts.nothing;
   byId("hint").hidden = false;
-  byId("verdict").hidden = true;
   cancelAnnouncement();
   announce(fresh ? "" : texts.found(0));
 }

@@ -98,7 +98,6 @@ export const texts = {
   invite: "Draw here",
   hint: "Draw what you are looking for. Photos appear with your first line and update with each one after it.",
   nothing: "No photos are left to show. Clear the filter or the marks to see more.",
-  nothingFits: "No close match. These are the nearest photos.",
   emptyLibraryAdd: "This library has no photos yet. Click “0 photos” above to add a folder.",
   emptyLibraryIndex:
     "This library has no photos yet. To index a folder, run: sketchseek index FOLDER --library LIBRARY",
@@ -109,11 +108,9 @@ export const texts = {
   /** @type {(host: string, there: number, here: number) => string} */
   encodedFaster: (host, there, here) =>
     `The server at ${host} reads your drawing (faster here: ${milliseconds(there)} ms against ${milliseconds(here)})`,
-  /** @type {(total: number, first?: string, fits?: boolean | null) => string} */
-  found: (total, first, fits) =>
-    total === 0
-      ? "No photos found."
-      : `${fits === false ? "No close match. " : ""}${count(total, "photo", "photos")}, best first: ${first}.`,
+  /** @type {(total: number, first?: string) => string} */
+  found: (total, first) =>
+    total === 0 ? "No photos found." : `${count(total, "photo", "photos")}, best first: ${first}.`,
   /** @type {(rank: number, name: string, mark: boolean | undefined) => string} */
   result: (rank, name, mark) => `${rank}: ${name}${mark === true ? ", marked as right" : ""}`,
   coming: "Loading",

@@ -12,7 +12,6 @@ export interface SearchAnswer {
   results: Result[];
   offset: number;
   total: number;
-  has_close_match?: boolean | null;
 }
 
 export interface ErrorBody {

@@ -13,7 +13,7 @@ const { data: answer } = await POST("/api/v1/search/sketch", {
   body: { strokes: [[[10, 200, 200], [10, 10, 90]]], k: 3 },
 });
 const results: components["schemas"]["SearchHit"][] = answer?.results ?? [];
-const threshold: number | null | undefined = answer?.match_threshold;
+const seconds: number = answer?.seconds ?? -1;
 
 const { data: photo } = await GET("/api/v1/photos/{photo_id}", { params: { path: { photo_id: results[0]?.id ?? 0 } } });
 const name: string | undefined = photo?.name;
@@ -28,7 +28,7 @@ console.log(
   JSON.stringify({
     photos,
     names: results.map((one) => one.name),
-    threshold,
+    timed: seconds >= 0,
     name,
     refined: refined?.results.map((one) => one.id),
     error: error?.error.type,

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 from sketchseek.server import API_PREFIX
-from sketchseek.server.dependencies import State, match_threshold
+from sketchseek.server.dependencies import State
 from sketchseek.server.errors import ApiError
 from sketchseek.server.schemas.errors import error_responses
 from sketchseek.server.schemas.model import EncodeSketchRequest, ModelManifest, SketchEmbedding
@@ -36,7 +36,6 @@ async def get_model(state: State) -> ModelManifest:
             {
                 **dataclasses.asdict(manifest),
                 "fingerprint": manifest.fingerprint,
-                "match_threshold": match_threshold(state),
                 "rasterization": {"version": manifest.raster, "fill": FILL, "line_width": LINE},
             }
         )

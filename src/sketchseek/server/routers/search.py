@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
 from fastapi import APIRouter, Depends, Form, Query, UploadFile
 
 from sketchseek.search.params import Filter
-from sketchseek.server.dependencies import PhotoId, ServerState, State, match_threshold, require_photo
+from sketchseek.server.dependencies import PhotoId, ServerState, State, require_photo
 from sketchseek.server.errors import ApiError
 from sketchseek.server.schemas.base import FileTime, display_path
 from sketchseek.server.schemas.errors import error_responses
@@ -71,9 +71,7 @@ def _page_from_form(
 async def search_sketch(query: SketchSearchRequest, state: State) -> SearchResponse:
     """Find photos with a sketch, sent as strokes."""
     check_points(query.strokes, state.limits)
-    return await _search(
-        state, query, lambda arguments: state.library.search(query.strokes, **arguments), plain_sketch=True
-    )
+    return await _search(state, query, lambda arguments: state.library.search(query.strokes, **arguments))
 
 
 @router.post("/image")
@@ -101,16 +99,14 @@ async def search_image(
             ),
         )
     if is_sketch:
-        return await _search(state, page, lambda arguments: state.library.search(data, **arguments), plain_sketch=True)
+        return await _search(state, page, lambda arguments: state.library.search(data, **arguments))
     return await _search(state, page, lambda arguments: state.library.search_photo(data, **arguments))
 
 
 @router.post("/embedding")
 async def search_embedding(query: EmbeddingSearchRequest, state: State) -> SearchResponse:
     """Find photos with the embedding of a sketch, which a client such as the web page computed with the same model."""
-    return await _search(
-        state, query, lambda arguments: state.library.search_embedding(query.embedding, **arguments), plain_sketch=True
-    )
+    return await _search(state, query, lambda arguments: state.library.search_embedding(query.embedding, **arguments))
 
 
 @router.post("/photo/{photo_id}")
@@ -158,28 +154,18 @@ async def _search(
     state: ServerState,
     page: PageRequest,
     work: Callable[[SearchArguments], Sequence[SearchResult]],
-    *,
-    plain_sketch: bool = False,
 ) -> SearchResponse:
-    """Run a search and build its response.
-
-    Args:
-        state: The server's state.
-        page: Filter and page of the results.
-        work: Runs the search in a thread.
-        plain_sketch: Whether the query is a sketch without feedback: only then the match threshold applies.
-    """
+    """Run a search in a thread and build its response."""
     arguments = _arguments(state, page)
 
-    def timed() -> tuple[Sequence[SearchResult], float, float | None, int]:
+    def timed() -> tuple[Sequence[SearchResult], float, int]:
         start = time.perf_counter()
         found = work(arguments)
         available = state.library.count(arguments["filter"])
-        return found, time.perf_counter() - start, match_threshold(state) if plain_sketch else None, available
+        return found, time.perf_counter() - start, available
 
-    found, seconds, threshold, available = await state.in_search_thread(timed)
+    found, seconds, available = await state.in_search_thread(timed)
     k, depth = arguments["k"], state.limits.depth
-    best = found[0].score if found and page.offset == 0 else None
     return SearchResponse(
         results=[
             SearchHit(
@@ -195,8 +181,6 @@ async def _search(
         offset=page.offset,
         total=min(available, depth, page.offset + len(found) if len(found) < k else available),
         more=len(found) == k and page.offset + k < depth,
-        match_threshold=threshold,
-        has_close_match=None if threshold is None or best is None else best >= threshold,
     )
 
 

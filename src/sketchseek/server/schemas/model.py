@@ -59,7 +59,6 @@ class ModelManifest(ResponseModel):
             "training": {"epochs": 20},
             "format": 1,
             "fingerprint": "6e1f0c6b9d0a4c55",
-            "match_threshold": 0.55,
             "rasterization": {"version": 1, "fill": 0.88, "line_width": 0.015625},
         }
     )
@@ -76,9 +75,6 @@ class ModelManifest(ResponseModel):
     training: dict[str, Any] = Field(description="Settings of the training run.")
     format: int = Field(description="Version of the manifest's format.")
     fingerprint: str = Field(description="Identity of the embedding space.")
-    match_threshold: float | None = Field(
-        description="Score from which a result of a sketch is likely a match; null if the model does not define it."
-    )
     rasterization: Rasterization
 
 

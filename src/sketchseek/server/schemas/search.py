@@ -98,8 +98,6 @@ class SearchResponse(ResponseModel):
             "offset": 0,
             "total": 1,
             "more": False,
-            "match_threshold": 0.55,
-            "has_close_match": True,
         }
     )
 
@@ -110,10 +108,3 @@ class SearchResponse(ResponseModel):
         description="Number of results on all pages. Photos excluded by negative feedback count until the last page."
     )
     more: bool = Field(description="Whether a further page may have results.")
-    match_threshold: float | None = Field(
-        description="Score from which a result of a sketch is likely a match; null if the model does not define it "
-        "or the query is not a plain sketch."
-    )
-    has_close_match: bool | None = Field(
-        description="Whether the best result reaches the match threshold; null if that is unknown."
-    )
