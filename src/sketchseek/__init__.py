@@ -11,8 +11,10 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Encoder",
+    "Example",
     "Filter",
     "Library",
+    "Query",
     "SearchParams",
     "SearchResult",
     "SketchseekError",
@@ -24,6 +26,8 @@ _HOME = {
     "Encoder": "sketchseek.encoder",
     "load_encoder": "sketchseek.encoder",
     "Library": "sketchseek.search.library",
+    "Example": "sketchseek.search.combined_query",
+    "Query": "sketchseek.search.combined_query",
     "Filter": "sketchseek.search.params",
     "SearchParams": "sketchseek.search.params",
     "SearchResult": "sketchseek.search.results",
@@ -33,6 +37,7 @@ _HOME = {
 if TYPE_CHECKING:
     from sketchseek.encoder import Encoder, load_encoder
     from sketchseek.errors import SketchseekError
+    from sketchseek.search.combined_query import Example, Query
     from sketchseek.search.library import Library
     from sketchseek.search.params import Filter, SearchParams
     from sketchseek.search.results import SearchResult

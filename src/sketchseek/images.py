@@ -170,6 +170,17 @@ def read_header(source: str | os.PathLike[str] | bytes) -> Header:
         return Header(width, height, Image.MIME[kind])
 
 
+@contextmanager
+def opened_header(source: str | os.PathLike[str] | bytes) -> Iterator[Image.Image]:
+    """Open an image without decoding it, for its metadata.
+
+    Raises:
+        ImageError: As from ``read_header``.
+    """
+    with _picture_errors(shown_name(source)), _opened(source) as file, quiet_pillow, _identify(file) as image:
+        yield image
+
+
 def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
     """Open a regular file for reading. Folders, devices and pipes are refused, since reading them could block.
 

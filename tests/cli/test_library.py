@@ -17,6 +17,7 @@ from PIL import Image
 
 from sketchseek.cli import library as commands
 from sketchseek.models.package import ModelPackage
+from sketchseek.search.combined_query import Example, Query
 from sketchseek.search.library import Library
 from tiny_model import write_tiny_package
 
@@ -262,3 +263,29 @@ def test_ctrl_c_says_that_work_is_kept(tmp_path: Path, photos: Path, tiny_model:
     assert b"Traceback" not in err
     report = run_json("index", photos, "--library", library)
     assert report["indexed"] + report["unchanged"] == 3004
+
+
+def test_search_with_words_and_several_sketches(library: Path, photos: Path, tmp_path: Path) -> None:
+    first, second = tmp_path / "first.json", tmp_path / "second:2.json"
+    first.write_text(STROKES, encoding="utf-8")
+    second.write_text("[[[0, 9], [9, 0]]]", encoding="utf-8")
+    at = ("--library", library)
+    assert [Path(one["path"]).name for one in run_json("search", "--text", "b 3", "--require-text", *at)] == ["3.jpg"]
+    both = run_json("search", first, "--text", "3", *at)
+    assert Path(both[0]["path"]).name == "3.jpg"
+    assert set(both[0]["parts"]) == {"examples", "text"}
+    found = run_json("search", first, "--also", f"{second}:0.5", "--not-photo", photos / "a/0.jpg", *at)
+    with Library.open(library) as opened:
+        query = Query(
+            (
+                Example(sketch=first),
+                Example(sketch=second, weight=0.5),
+                Example(photo=photos / "a/0.jpg", negative=True),
+            )
+        )
+        assert [one["id"] for one in found] == [one.id for one in opened.search_query(query)]
+    assert len(found) == 3  # without the negative photo
+    assert run("search", "--also-photo", photos / "a/0.jpg", "--not", first, *at).exit_code == 0
+    assert run("search", second, "--also", second, *at).exit_code == 0  # a name with a colon
+    assert "no photos with these words" in run("search", "--text", "submarine", *at).stderr
+    assert "Name a sketch" in run("search", *at).stderr

@@ -16,6 +16,7 @@ import click
 
 from sketchseek.cli import print_error
 from sketchseek.cli.progress import index_bar
+from sketchseek.cli.query_options import query_options, search
 from sketchseek.errors import SketchseekError
 from sketchseek.user_dirs import user_data_dir
 
@@ -114,7 +115,8 @@ def sync_command(library: Path, as_json: bool) -> None:
 
 
 @click.command("search")
-@click.argument("sketch", type=click.Path(path_type=Path, allow_dash=True))
+@click.argument("sketch", type=click.Path(path_type=Path, allow_dash=True), required=False)
+@query_options
 @library_option
 @click.option("-k", "k", type=click.IntRange(min=1), default=10, show_default=True, help="Maximum number of results.")
 @click.option(
@@ -131,7 +133,7 @@ def sync_command(library: Path, as_json: bool) -> None:
 @click.option("--model", metavar="MODEL", help="Fail if the library was built with another model.")
 @json_option
 def search_command(
-    sketch: Path,
+    sketch: Path | None,
     library: Path,
     k: int,
     offset: int,
@@ -141,11 +143,14 @@ def search_command(
     photo: bool,
     model: str | None,
     as_json: bool,
+    **criteria: Any,
 ) -> None:
-    """Find the photos that look like a sketch.
+    """Find the photos that look like a sketch, or that have words, or both.
 
     SKETCH is an image of a sketch (PNG, JPEG, ...), an SVG file, or strokes as JSON; - reads standard input. Times are
     ISO 8601, such as 2024-05-01 or 2024-05-01T18:30+02:00; without a time zone they are local times.
+
+    Further sketches and photos (--also, --not, ...) are weighted with a number after a colon: cat2.svg:0.5.
 
     \b
     Examples:
@@ -153,23 +158,31 @@ def search_command(
       sketchseek search cat.png --library photos.library -k 3 --folder photos/2024 --json
       sketchseek search cat.svg --after 2024-01-01 --before 2025-01-01 --offset 10
       sketchseek search --photo holiday.jpg
+      sketchseek search cat.svg --text "garden 2019"
+      sketchseek search cat.svg --also cat2.svg --not dog.svg:0.5
       echo '[[[0,50,100,0],[100,0,100,100]]]' | sketchseek search -
     """
     from sketchseek.search.library import Library
     from sketchseek.search.params import Filter
 
     with errors_in_words(as_json), Library.open(library, model) as opened:
-        allowed = Filter(folder, after, before)
-        source = sys.stdin.buffer.read() if str(sketch) == "-" else sketch
-        if photo:
-            results = opened.search_photo(source, k, offset=offset, filter=allowed)
-        else:
-            results = opened.search(source, k, offset=offset, filter=allowed)
+        results = search(
+            opened, sketch, k, offset=offset, filter=Filter(folder, after, before), photo=photo, **criteria
+        )
     if as_json:
-        _print_json([{"rank": r.rank, "id": r.id, "path": str(r.path), "score": r.score} for r in results])
+        _print_json(
+            [
+                {"rank": r.rank, "id": r.id, "path": str(r.path), "score": r.score}
+                | ({"parts": r.parts} if r.parts else {})
+                for r in results
+            ]
+        )
         return
     if not results:
-        click.echo(_no_results(offset, folder, dated=(after, before) != (None, None)), err=True)
+        if criteria["text"]:
+            click.echo("There are no photos with these words.", err=True)
+        else:
+            click.echo(_no_results(offset, folder, dated=(after, before) != (None, None)), err=True)
     for result in results:
         click.echo(f"{result.rank:3d}  {result.score:+.4f}  {_shown(result.path)}")
 

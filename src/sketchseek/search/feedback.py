@@ -11,6 +11,7 @@ embeddings.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,3 +76,42 @@ def rocchio(
             "the positive and negative feedback cancel each other out.", remedy="Mark fewer photos, or other ones."
         )
     return (moved / length).astype(np.float32)
+
+
+def mean_of_examples(
+    positive: Embedding,
+    negative: Embedding,
+    positive_weights: Sequence[float],
+    negative_weights: Sequence[float],
+    *,
+    distance: Distance,
+) -> Embedding:
+    """Combine the embeddings of several sketches and photos to one query.
+
+    The query is the weighted mean of the positive examples, moved away from the negative ones by Rocchio's formula
+    with its usual ``gamma``: a negative example of weight 1 counts ``gamma`` of a positive one. One positive example
+    alone gives its own embedding.
+
+    Args:
+        positive: Embeddings of positive examples, (n, d); n is at least 1.
+        negative: Embeddings of negative examples, (m, d); m may be 0.
+        positive_weights, negative_weights: Weight of each, above 0.
+        distance: With ``cosine``, embeddings and the result have unit length. With ``euclidean``, the result is divided
+            by the sum of the weights.
+
+    Returns:
+        (d,) float32.
+
+    Raises:
+        InputError: The examples cancel each other out.
+    """
+    embeddings = np.concatenate([positive, negative]).astype(np.float64)
+    if distance == "cosine":
+        embeddings /= np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-30)
+    weights = np.array([*positive_weights, *(-WEIGHTS.gamma * weight for weight in negative_weights)])
+    mean = weights @ embeddings
+    length = float(np.linalg.norm(mean) if distance == "cosine" else weights.sum()) / float(np.abs(weights).sum())
+    if length < 1e-6:
+        raise InputError("the positive and negative examples cancel each other out.", remedy="Leave some of them out.")
+    combined: Embedding = (mean / (length * np.abs(weights).sum())).astype(np.float32)
+    return combined

@@ -25,6 +25,7 @@ from sketchseek.errors import InputError, LibraryError, LibraryNotFoundError
 from sketchseek.images import ImageSource
 from sketchseek.models.package import DEFAULT_MODEL, ModelPackage, load_model_package
 from sketchseek.search.catalog import Catalog
+from sketchseek.search.combined_query import Query
 from sketchseek.search.index_mirror import IndexMirror
 from sketchseek.search.library_model import metadata_of, mismatch
 from sketchseek.search.lock import WriterLock
@@ -250,6 +251,25 @@ class Library:
         """
         return self._engine.search_sketch(sketch, _params(k, offset, filter))
 
+    def search_query(
+        self, query: Query, k: int = 10, *, offset: int = 0, filter: Filter | None = None
+    ) -> list[SearchResult]:
+        """Find photos with several sketches and photos, with words, or with all of them together.
+
+        Args:
+            query: What to search for; see ``sketchseek.search.combined_query.Query``.
+            k, offset, filter: See ``search``.
+
+        Returns:
+            Results, best first. If several criteria count, ``SearchResult.parts`` says what each contributed.
+
+        Raises:
+            SketchError, ImageError: A sketch or a photo cannot be read.
+            InputError: An example has the id of no photo, or an invalid embedding.
+            LibraryError: The query has words, and the library was indexed before they were read: run ``sync``.
+        """
+        return self._engine.search_query(query, _params(k, offset, filter))
+
     def search_photo(
         self, photo: ImageSource | int, k: int = 10, *, offset: int = 0, filter: Filter | None = None
     ) -> list[SearchResult]:
@@ -310,6 +330,10 @@ class Library:
     def count(self, filter: Filter | None = None) -> int:
         """Return how many photos a search with this filter can find. The number is cached until the library changes."""
         return self._engine.count(filter or Filter())
+
+    def count_query(self, query: Query, filter: Filter | None = None) -> int:
+        """Return how many photos ``search_query`` can find."""
+        return self._engine.count_query(query, filter or Filter())
 
     @property
     def encoder(self) -> Encoder:

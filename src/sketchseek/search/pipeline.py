@@ -22,7 +22,8 @@ import numpy.typing as npt
 from sketchseek.encoder import Encoder
 from sketchseek.errors import ImageError
 from sketchseek.images import read_header
-from sketchseek.search.catalog import Row
+from sketchseek.photo_metadata import read_photo_metadata
+from sketchseek.search.catalog import Description, Row
 from sketchseek.search.index.engine import available_cores
 from sketchseek.search.scan import file_time
 
@@ -76,6 +77,7 @@ class _Decoded:
     width: int
     height: int
     pixels: npt.NDArray[np.uint8]
+    description: Description
 
 
 def embed_files(
@@ -141,7 +143,16 @@ def _row(photo: _Decoded, embedding: npt.NDArray[np.float32]) -> Row | Failed:
     embedding = embedding.astype(np.float16)
     if not np.isfinite(embedding).all():
         return Failed(photo.path, photo.size, photo.mtime_ns, "the model returned an embedding that is not finite")
-    return Row(photo.path, photo.size, photo.mtime_ns, photo.digest, photo.width, photo.height, embedding.tobytes())
+    return Row(
+        photo.path,
+        photo.size,
+        photo.mtime_ns,
+        photo.digest,
+        photo.width,
+        photo.height,
+        embedding.tobytes(),
+        photo.description,
+    )
 
 
 def _read(encoder: Encoder, path: bytes, known: Callable[[bytes], bool]) -> _Decoded | Outcome:
@@ -161,7 +172,8 @@ def _read(encoder: Encoder, path: bytes, known: Callable[[bytes], bool]) -> _Dec
         header = read_header(source)
         with _ONE_LARGE if header.width * header.height > LARGE else nullcontext():
             pixels = encoder.read_photo(source)
-        return _Decoded(path, size, mtime_ns, digest, header.width, header.height, pixels)
+        description = Description(read_photo_metadata(source))
+        return _Decoded(path, size, mtime_ns, digest, header.width, header.height, pixels, description)
     except FileNotFoundError:
         return Gone(path)
     except ImageError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -16,17 +16,24 @@ from sketchseek.errors import InputError
 from sketchseek.images import ImageSource
 from sketchseek.models.package import ModelPackage
 from sketchseek.search.catalog import Catalog, LibraryMetadata
-from sketchseek.search.feedback import rocchio
+from sketchseek.search.combined_query import Query
+from sketchseek.search.feedback import mean_of_examples, rocchio
 from sketchseek.search.filters import FilterCache
+from sketchseek.search.fusion import Ranking, fuse, ranks_of
+from sketchseek.search.index.protocol import Ids
 from sketchseek.search.index_mirror import IndexMirror
 from sketchseek.search.index_search import check_embedding, nearest
 from sketchseek.search.library_model import package_of
 from sketchseek.search.params import Filter, SearchParams
 from sketchseek.search.results import SearchResult
 from sketchseek.search.scan import absolute
+from sketchseek.search.text_ranking import matched_ids, text_ranking
 from sketchseek.sketches import SketchSource
 
 Embedding = npt.NDArray[np.float32]
+
+FUSED = 1000
+"""Number of best photos by examples that are fused with the other criteria, or more if deeper pages are asked for."""
 
 
 class QueryEngine:
@@ -152,6 +159,59 @@ class QueryEngine:
             except _ReEmbeddedError:
                 continue
 
+    def search_query(self, query: Query, params: SearchParams) -> list[SearchResult]:
+        """See ``Library.search_query``."""
+        while True:
+            embedding, without, space = self._embedded(query)
+            try:
+                return self._search(embedding, params, without=without, space=space, query=query)
+            except _ReEmbeddedError:
+                continue
+
+    def count_query(self, query: Query, filter: Filter) -> int:
+        """See ``Library.count_query``."""
+        if not query.text.strip() or (query.examples and query.text_mode == "rank"):
+            return self.count(filter)
+        with self._lock, self._catalog.snapshot():
+            found = matched_ids(self._catalog.match_text(query.text, every_word=query.text_mode == "require"))
+            allowed = self._allowed(filter, self._catalog.metadata())
+        return len(found if allowed is None else np.intersect1d(found, allowed, assume_unique=True))
+
+    def _embedded(self, query: Query) -> tuple[Embedding | None, set[int], str | None]:
+        """Return a query's embedding, None if it has no examples; ids that it excludes; and the embedding space."""
+        if not query.examples:
+            return None, set(), None
+        with self._lock, self._catalog.snapshot():
+            metadata = self._catalog.metadata()
+            known = [None if e.photo is None else self._known(e.photo) for e in query.examples]
+            stored = {photo: self.embedding(photo) for photo in known if photo is not None}
+        embeddings = []
+        for example, photo in zip(query.examples, known, strict=True):
+            if photo is not None:
+                embeddings.append(stored[photo])
+            elif example.embedding is not None:
+                embeddings.append(check_embedding(_numbers(example.embedding), metadata.embedding, metadata.distance))
+            elif example.photo is not None:
+                embeddings.append(self.encoder.encode_photo(cast(ImageSource, example.photo)))
+            else:
+                embeddings.append(self.encoder.encode_sketch(cast(SketchSource, example.sketch)))
+        kinds = [
+            [(v, e.weight) for v, e in zip(embeddings, query.examples, strict=True) if e.negative is negative]
+            for negative in (False, True)
+        ]
+        positive, negative = (
+            np.array([embedding for embedding, _ in kind], np.float32).reshape(-1, metadata.embedding) for kind in kinds
+        )
+        weights = [[weight for _, weight in kind] for kind in kinds]
+        mean = mean_of_examples(positive, negative, *weights, distance=metadata.distance)
+        return mean, {photo for photo in known if photo is not None}, metadata.fingerprint
+
+    def _known(self, photo: ImageSource | int) -> int | None:
+        """Return the id of a photo that is in the library; None if it must be encoded. Call with the lock held."""
+        if isinstance(photo, (int, np.integer)):
+            return int(photo)
+        return self._catalog.id_of(absolute(photo)) if isinstance(photo, (str, os.PathLike)) else None
+
     def _search_encoded(self, encode: Callable[[Encoder], Embedding], params: SearchParams) -> list[SearchResult]:
         while True:
             encoder = self.encoder
@@ -161,27 +221,88 @@ class QueryEngine:
                 continue
 
     def _search(
-        self, embedding: Embedding, params: SearchParams, *, without: Collection[int] = (), space: str | None = None
+        self,
+        embedding: Embedding | None,
+        params: SearchParams,
+        *,
+        without: Collection[int] = (),
+        space: str | None = None,
+        query: Query | None = None,
     ) -> list[SearchResult]:
+        """Search by an embedding, or by the other criteria of a query, or by both.
+
+        Args:
+            embedding: The embedding; None if the query has no examples.
+            params: Which results to return.
+            without: Ids of photos that are not returned.
+            space: Fingerprint of the model that the embedding is from; None if that is not known.
+            query: For its criteria besides examples.
+        """
         start, end = params.offset, params.offset + params.k
         with self._lock, self._catalog.snapshot():
             metadata = self._catalog.metadata()
             if space is not None and metadata.fingerprint != space:
                 raise _ReEmbeddedError
-            query = check_embedding(embedding, metadata.embedding, metadata.distance)
-            if (self.mirror.dimension, self.mirror.distance) != (len(query), metadata.distance):
-                self.mirror = IndexMirror.of(self._path, metadata)
-            index = self.mirror.current(self._catalog, metadata)
-            allowed = None
-            if params.filter:
-                allowed = self._filters.ids(self._catalog, params.filter.bounds(), metadata.changes)
-            ids, scores = nearest(index, self._catalog, query, end + len(without), allowed)
-            pairs = [(int(i), float(s)) for i, s in zip(ids, scores, strict=True) if int(i) not in without]
-            photos = self._catalog.photos([photo for photo, _ in pairs[start:end]])
+            allowed = self._allowed(params.filter, metadata)
+            others: dict[str, Ranking] = {}
+            if query is not None and query.text.strip():
+                matches = self._catalog.match_text(query.text, every_word=query.text_mode == "require")
+                if query.text_mode == "require":
+                    found = matched_ids(matches)
+                    allowed = found if allowed is None else np.intersect1d(found, allowed, assume_unique=True)
+                if query.text_mode == "rank" or embedding is None:
+                    others["text"] = text_ranking(matches, query.text_weight, allowed)
+            asked = end + len(without)
+            if not others:
+                assert embedding is not None
+                ids, scores = self._nearest(embedding, metadata, asked, allowed)
+                parts = None
+            else:
+                rankings = dict(others)
+                if embedding is not None:
+                    best = self._ranked(embedding, metadata, max(asked, FUSED), allowed, others.values())
+                    rankings = {"examples": best, **others}
+                ids, parts = fuse([*rankings.values()])
+                scores = parts.sum(axis=1)
+            keep = (
+                np.flatnonzero(~np.isin(ids, list(without)))[start:end] if without else np.arange(len(ids))[start:end]
+            )
+            photos = self._catalog.photos(ids[keep].tolist())
         return [
-            SearchResult(rank, photos[photo].path, score, photo)
-            for rank, (photo, score) in enumerate(pairs[start:end], start=start + 1)
+            SearchResult(
+                rank,
+                photos[int(ids[i])].path,
+                float(scores[i]),
+                int(ids[i]),
+                {} if parts is None else dict(zip(rankings, parts[i].tolist(), strict=True)),
+            )
+            for rank, i in enumerate(keep.tolist(), start=start + 1)
         ]
+
+    def _allowed(self, filter: Filter, metadata: LibraryMetadata) -> Ids | None:
+        """Return the ids that a filter allows, ascending; None if it allows all. Call inside a ``snapshot``."""
+        return self._filters.ids(self._catalog, filter.bounds(), metadata.changes) if filter else None
+
+    def _nearest(
+        self, embedding: Embedding, metadata: LibraryMetadata, k: int, allowed: Ids | None
+    ) -> tuple[Ids, npt.NDArray[np.float32]]:
+        """Return ids and scores of the photos nearest to an embedding. Call inside a ``snapshot``."""
+        query = check_embedding(embedding, metadata.embedding, metadata.distance)
+        if (self.mirror.dimension, self.mirror.distance) != (len(query), metadata.distance):
+            self.mirror = IndexMirror.of(self._path, metadata)
+        return nearest(self.mirror.current(self._catalog, metadata), self._catalog, query, k, allowed)
+
+    def _ranked(
+        self, embedding: Embedding, metadata: LibraryMetadata, k: int, allowed: Ids | None, others: Iterable[Ranking]
+    ) -> Ranking:
+        """Rank the ``k`` photos nearest to an embedding, and behind them those that other criteria found."""
+        ids, scores = self._nearest(embedding, metadata, k, allowed)
+        ranks = ranks_of(scores)
+        rest = np.setdiff1d(np.concatenate([other.ids for other in others]), ids)
+        if len(ids) == k and len(rest):
+            more, their_scores = self._nearest(embedding, metadata, k, rest)
+            ids, ranks = np.concatenate([ids, more]), np.concatenate([ranks, k + ranks_of(their_scores)])
+        return Ranking(ids, ranks, 1.0)
 
 
 class _ReEmbeddedError(Exception):

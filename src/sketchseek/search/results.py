@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -14,14 +15,18 @@ class SearchResult:
     Attributes:
         rank: 1 for the best.
         path: Path of the photo when it was last seen.
-        score: Cosine similarity, or negative Euclidean distance; higher is better.
+        score: Cosine similarity, or negative Euclidean distance; higher is better. Of a search with several criteria,
+            such as a sketch and words: their fused score, from 0 to 1 (``sketchseek.search.fusion``).
         id: The photo's id in this library, which is never reused.
+        parts: Of a search with several criteria: what each contributed to the score, by criterion (``examples``,
+            ``text``); the values sum to the score. Empty otherwise.
     """
 
     rank: int
     path: Path
     score: float
     id: int
+    parts: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sketchseek.encoder import Encoder
 from sketchseek.search.catalog import Catalog
+from sketchseek.search.describe import describe_missing
 from sketchseek.search.index_mirror import IndexMirror
 from sketchseek.search.pipeline import Failed, Gone, Known, Outcome, embed_files
 from sketchseek.search.results import IndexProgress, IndexReport, ProgressCallback
@@ -52,6 +53,7 @@ def update(
         report = Update(catalog, reader, encoder, folders, progress=progress).run()
     finally:
         reader.close()
+    describe_missing(catalog, folders)
     if progress is not None:
         progress(IndexProgress("index", 0, 1, report.indexed, report.failed, report.moved))
     IndexMirror.of(library, catalog.metadata()).save(catalog)

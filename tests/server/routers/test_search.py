@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import json
 import math
 import os
@@ -17,6 +18,8 @@ from starlette.testclient import TestClient
 
 from served import COUNT, SMALL, as_bytes, picture
 from sketchseek.models.package import ModelPackage
+from sketchseek.search.combined_query import Example
+from sketchseek.search.combined_query import Query as CombinedQuery
 from sketchseek.search.library import Library
 from sketchseek.server.app import create_app
 from sketchseek.server.thumbnails import Thumbnail, ThumbnailCache
@@ -61,7 +64,14 @@ def test_a_sketch_finds_what_the_library_finds(client: TestClient, library: Libr
     answer = client.post("/api/v1/search/sketch", json={"strokes": LINES, "k": 7})
     expected = library.search(LINES, k=7)
     assert answer.json()["results"] == [
-        {"rank": one.rank, "id": one.id, "path": str(one.path), "name": one.path.name, "score": round(one.score, 6)}
+        {
+            "rank": one.rank,
+            "id": one.id,
+            "path": str(one.path),
+            "name": one.path.name,
+            "score": round(one.score, 6),
+            "parts": {},
+        }
         for one in expected
     ]
     assert len(expected) == 7
@@ -339,3 +349,63 @@ def test_a_search_that_takes_long_does_not_hold_up_the_server(
         finally:
             finish.set()
         assert names(searching.result()) == []
+
+
+def test_a_combined_query_finds_what_the_library_finds(client: TestClient, library: Library) -> None:
+    drawn = base64.b64encode(as_bytes(picture(3))).decode()
+    examples = [
+        {"strokes": LINES, "weight": 2},
+        {"image": drawn},
+        {"image": drawn, "image_kind": "photo", "negative": True},
+        {"photo_id": 3},
+        {"embedding": library.encoder.encode_sketch(LINES).tolist(), "weight": 0.5},
+    ]
+    answer = client.post("/api/v1/search/query", json={"examples": examples, "text": "disc 004", "k": 7})
+    assert answer.status_code == 200, answer.text
+    expected = library.search_query(
+        CombinedQuery(
+            (
+                Example(sketch=LINES, weight=2),
+                Example(sketch=as_bytes(picture(3))),
+                Example(photo=as_bytes(picture(3)), negative=True),
+                Example(photo=3),
+                Example(embedding=library.encoder.encode_sketch(LINES), weight=0.5),
+            ),
+            text="disc 004",
+        ),
+        k=7,
+    )
+    body = answer.json()
+    assert [one["id"] for one in body["results"]] == [one.id for one in expected]
+    assert body["results"][0]["name"] == "disc 004.png"
+    assert set(body["results"][0]["parts"]) == {"examples", "text"}
+    assert (body["total"], body["more"]) == (len(library), True)
+
+
+def test_required_words_are_counted(client: TestClient) -> None:
+    query = {"examples": [{"strokes": LINES}], "text": "turned", "text_mode": "require"}
+    body = client.post("/api/v1/search/query", json=query).json()
+    assert ([one["name"] for one in body["results"]], body["total"]) == (["turned.jpg"], 1)
+    body = client.post("/api/v1/search/query", json={"text": "turned"}).json()
+    assert (len(body["results"]), body["total"], body["more"]) == (1, 1, False)
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "kind"),
+    [
+        ({}, 422, "InputError"),
+        ({"examples": [{"weight": 2}]}, 422, "InputError"),
+        ({"examples": [{"strokes": LINES, "photo_id": 1}]}, 422, "InputError"),
+        ({"examples": [{"strokes": LINES, "image": "AAAA"}]}, 422, "ImageError"),
+        ({"examples": [{"strokes": LINES, "negative": True}]}, 422, "InputError"),
+        ({"examples": [{"photo_id": 999_999}]}, 404, "PhotoNotFound"),
+        ({"examples": [{"strokes": LINES, "weight": 0}]}, 422, "RequestInvalid"),
+        ({"examples": [{"image": "not base64!"}]}, 422, "RequestInvalid"),
+        ({"examples": [{"strokes": []}]}, 422, "EmptySketchError"),
+        ({"text": "a", "text_mode": "other"}, 422, "RequestInvalid"),
+        ({"examples": [{"strokes": [[[1] * 600, [1] * 600]]}] * 3}, 422, "SketchError"),
+    ],
+)
+def test_invalid_combined_queries(client: TestClient, query: dict[str, Any], status: int, kind: str) -> None:
+    answer = client.post("/api/v1/search/query", json=query)
+    assert (answer.status_code, answer.json()["error"]["type"]) == (status, kind)

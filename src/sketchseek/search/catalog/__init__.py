@@ -12,5 +12,6 @@ So a reader that knows the last id and the last removal it has seen catches up w
 from sketchseek.search.catalog.catalog import FILE, Catalog
 from sketchseek.search.catalog.metadata import CatalogState, LibraryMetadata
 from sketchseek.search.catalog.photos import Bounds, Row
+from sketchseek.search.catalog.text_tables import Description, TextMatch
 
-__all__ = ["FILE", "Bounds", "Catalog", "CatalogState", "LibraryMetadata", "Row"]
+__all__ = ["FILE", "Bounds", "Catalog", "CatalogState", "Description", "LibraryMetadata", "Row", "TextMatch"]

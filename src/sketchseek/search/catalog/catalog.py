@@ -8,7 +8,7 @@ from sketchseek.errors import LibraryCorruptError, LibraryError, LibraryNotFound
 from sketchseek.search.catalog.folders import FolderTables
 from sketchseek.search.catalog.metadata import LibraryMetadata
 from sketchseek.search.catalog.scan_tables import ScanTables
-from sketchseek.search.catalog.schema import APPLICATION, SCHEMA, VERSION, statements
+from sketchseek.search.catalog.schema import APPLICATION, SCHEMA, TEXT_SCHEMA, VERSION, statements
 from sketchseek.search.catalog.staging import StagingTable
 
 FILE = "catalog.db"
@@ -42,6 +42,8 @@ class Catalog(ScanTables, StagingTable, FolderTables):
                 if create is not None:
                     self._create(create)
                 self._check()
+                if write or create is not None:
+                    self.create_text_tables()
         except BaseException:
             self.close()
             raise
@@ -49,7 +51,7 @@ class Catalog(ScanTables, StagingTable, FolderTables):
     def _create(self, metadata: LibraryMetadata) -> None:
         self._connection.execute("BEGIN IMMEDIATE")
         if self._is_blank():
-            for statement in statements(SCHEMA):
+            for statement in statements(SCHEMA + TEXT_SCHEMA):
                 self._connection.execute(statement)
             self.set_model(metadata)
             self._connection.execute(f"PRAGMA application_id = {APPLICATION}")

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sketchseek.errors import LibraryCorruptError
-from sketchseek.search.catalog.metadata import MetadataTable
 from sketchseek.search.catalog.schema import IN_FOLDER, folder_values, path_range
+from sketchseek.search.catalog.text_tables import Description, TextTables
 from sketchseek.search.index.protocol import Ids
 from sketchseek.search.index.protocol import Vectors as Embeddings
 from sketchseek.search.results import LibraryPhoto
@@ -32,6 +32,7 @@ class Row:
         digest: SHA-256 of the file's bytes.
         width, height: In pixels.
         embedding: The embedding, as bytes of float16.
+        description: What the file says besides pixels; without it, ``sync`` reads the file again.
     """
 
     path: bytes
@@ -41,6 +42,7 @@ class Row:
     width: int
     height: int
     embedding: bytes
+    description: Description | None = None
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Bounds:
     before: int | None = None
 
 
-class PhotoTables(MetadataTable):
+class PhotoTables(TextTables):
     """The tables ``photos`` and ``removals``."""
 
     # --- photos ----------
@@ -75,7 +77,10 @@ class PhotoTables(MetadataTable):
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (row.path, row.size, row.mtime_ns, row.digest, row.width, row.height, row.embedding, time.time()),
             )
-        return int(cursor.lastrowid or 0)
+        photo = int(cursor.lastrowid or 0)
+        if row.description is not None:
+            self.describe(photo, row.path, row.description)
+        return photo
 
     def fail(self, path: bytes, reason: str, size: int = -1, mtime_ns: int = -1) -> None:
         """Record a failure, replacing any photo with its path. Call inside a ``transaction``."""
@@ -94,6 +99,7 @@ class PhotoTables(MetadataTable):
             self.drop(path)
         self._do("DELETE FROM failures WHERE path = ?", path)
         self._do("UPDATE photos SET path = ?, size = ?, mtime_ns = ? WHERE id = ?", path, size, mtime_ns, photo)
+        self.rename_words(photo, path)
 
     def drop_below(self, folder: bytes) -> int:
         """Remove a path and everything below it; return the number of photos. Call inside a ``transaction``."""
@@ -117,7 +123,9 @@ class PhotoTables(MetadataTable):
     def copy(self, photo: int, path: bytes, size: int, mtime_ns: int) -> int:
         """Add a file with the same bytes as a photo's; return its id. Call inside a ``transaction``."""
         (found,) = self._rows("SELECT digest, width, height, embedding FROM photos WHERE id = ?", photo)
-        return self.add(Row(path, size, mtime_ns, *found))
+        copy = self.add(Row(path, size, mtime_ns, *found))
+        self.copy_description(photo, copy, path)
+        return copy
 
     def photo(self, photo: int) -> LibraryPhoto | None:
         """Return one photo, or None if there is none with this id."""

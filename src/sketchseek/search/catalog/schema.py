@@ -44,6 +44,28 @@ CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 INSERT INTO meta VALUES ('changes', '0'), ('revision', '0'), ('removals_floor', '0');
 """
 
+TEXT_SCHEMA = """
+CREATE TABLE descriptions (
+    id INTEGER PRIMARY KEY,
+    caption TEXT NOT NULL,
+    keywords TEXT NOT NULL,
+    camera TEXT NOT NULL,
+    taken TEXT NOT NULL,
+    place TEXT NOT NULL,
+    colors BLOB NOT NULL
+);
+CREATE VIRTUAL TABLE words USING fts5(
+    name, folder, caption, keywords, camera, taken, place, tokenize = 'ascii', prefix = '2 3'
+);
+CREATE TABLE terms (id INTEGER PRIMARY KEY, term TEXT NOT NULL UNIQUE);
+CREATE VIRTUAL TABLE term_grams USING fts5(padded, content = '', tokenize = 'trigram case_sensitive 1');
+CREATE TRIGGER description_removed AFTER DELETE ON photos BEGIN
+    DELETE FROM descriptions WHERE id = old.id;
+    DELETE FROM words WHERE rowid = old.id;
+END;
+"""
+"""Tables for text and color search. A catalog without them gets them when it is next opened for writing."""
+
 IN_FOLDER = "((path >= ? AND path < ?) OR path = ?)"
 """Condition for a folder's own path and all paths below it; its values are ``folder_values``."""
 

@@ -65,6 +65,8 @@ class StagingTable(PhotoTables):
         )
         for path, reason, size, mtime_ns in failed:
             self.fail(path, reason, size, mtime_ns)
+        # The words of a file that has changed are read again by the next update.
+        self.forget_descriptions("p.digest IS NOT (SELECT s.digest FROM staged s WHERE s.id = p.id)")
         names = "size, mtime_ns, digest, width, height, embedding"
         self._do(f"UPDATE photos SET ({names}) = (SELECT {names} FROM staged s WHERE s.id = photos.id)")
         self._do("DELETE FROM staged")

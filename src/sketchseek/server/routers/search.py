@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
 
 from fastapi import APIRouter, Depends, Form, Query, UploadFile
 
+from sketchseek.errors import InputError
+from sketchseek.search.combined_query import Example
+from sketchseek.search.combined_query import Query as CombinedQuery
 from sketchseek.search.params import Filter
 from sketchseek.server.dependencies import PhotoId, ServerState, State, require_photo
 from sketchseek.server.errors import ApiError
@@ -21,16 +24,18 @@ from sketchseek.server.schemas.search import (
     NEGATIVE,
     OFFSET,
     POSITIVE,
+    CombinedSearchRequest,
     EmbeddingSearchRequest,
     FolderFilter,
     K,
     PageRequest,
+    QueryExample,
     RefinedSearchRequest,
     SearchHit,
     SearchResponse,
     SketchSearchRequest,
 )
-from sketchseek.server.security import check_points
+from sketchseek.server.security import Limits, check_points
 from sketchseek.server.uploads import check_upload
 
 if TYPE_CHECKING:
@@ -145,6 +150,37 @@ async def refine_search(query: RefinedSearchRequest, state: State) -> SearchResp
     )
 
 
+@router.post("/query")
+async def search_query(query: CombinedSearchRequest, state: State) -> SearchResponse:
+    """Find photos with several sketches and photos, positive or negative, and words."""
+    check_points([stroke for one in query.examples for stroke in one.strokes or ()], state.limits)
+    combined = CombinedQuery(
+        tuple(_example(one, state.limits) for one in query.examples), query.text, query.text_mode, query.text_weight
+    )
+    known = [one.photo_id for one in query.examples if one.photo_id is not None]
+    await state.in_search_thread(lambda: [require_photo(state, photo_id) for photo_id in known])
+    return await _search(
+        state,
+        query,
+        lambda arguments: state.library.search_query(combined, **arguments),
+        count=lambda allowed: state.library.count_query(combined, allowed),
+    )
+
+
+def _example(one: QueryExample, limits: Limits) -> Example:
+    sketch: bytes | list[list[list[float]]] | None = one.strokes
+    photo: bytes | int | None = one.photo_id
+    if one.image is not None:
+        check_upload(one.image, limits, sketch=one.image_kind == "sketch")
+        if (sketch if one.image_kind == "sketch" else photo) is not None:
+            raise InputError("an example must be exactly one of strokes, image, photo_id and embedding.")
+        if one.image_kind == "sketch":
+            sketch = one.image
+        else:
+            photo = one.image
+    return Example(sketch, photo, one.embedding, one.weight, one.negative)
+
+
 async def _search_photo(state: ServerState, photo_id: int, page: PageRequest) -> SearchResponse:
     await state.in_search_thread(lambda: require_photo(state, photo_id))
     return await _search(state, page, lambda arguments: state.library.search_photo(photo_id, **arguments))
@@ -154,14 +190,23 @@ async def _search(
     state: ServerState,
     page: PageRequest,
     work: Callable[[SearchArguments], Sequence[SearchResult]],
+    *,
+    count: Callable[[Filter], int] | None = None,
 ) -> SearchResponse:
-    """Run a search in a thread and build its response."""
+    """Run a search in a thread and build its response.
+
+    Args:
+        state: The server's state.
+        page: Filter and page of the results.
+        work: Runs the search.
+        count: Returns the number of photos that the search can find; by default, of those that the filter allows.
+    """
     arguments = _arguments(state, page)
 
     def timed() -> tuple[Sequence[SearchResult], float, int]:
         start = time.perf_counter()
         found = work(arguments)
-        available = state.library.count(arguments["filter"])
+        available = (count or state.library.count)(arguments["filter"])
         return found, time.perf_counter() - start, available
 
     found, seconds, available = await state.in_search_thread(timed)
@@ -174,6 +219,7 @@ async def _search(
                 path=display_path(one.path),
                 name=display_path(one.path.name),
                 score=round(one.score, 6),
+                parts={name: round(part, 6) for name, part in one.parts.items()},
             )
             for one in found
         ],

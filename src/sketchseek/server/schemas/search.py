@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Base64Bytes, Field
 
+from sketchseek.search.combined_query import MAX_EXAMPLES, MAX_TEXT, MAX_WEIGHT, TextMode
 from sketchseek.server.schemas.base import (
     EXAMPLE_EMBEDDING,
     EXAMPLE_PHOTO,
@@ -78,6 +79,46 @@ class RefinedSearchRequest(PageRequest):
     negative: PhotoIds = Field(default_factory=list, description=NEGATIVE)
 
 
+class QueryExample(RequestModel):
+    """A sketch, a photo or an embedding: exactly one of ``strokes``, ``image``, ``photo_id`` and ``embedding``."""
+
+    strokes: OptionalStrokes = Field(default=None, description="A sketch, as in a search by sketch.")
+    image: Base64Bytes | None = Field(
+        default=None, description="A picture's bytes as Base64: a sketch (also as SVG) or a photo; see ``image_kind``."
+    )
+    image_kind: Literal["sketch", "photo"] = Field("sketch", description="What the image shows.")
+    photo_id: int | None = Field(default=None, ge=1, le=2**63 - 1, description="A photo of the library.")
+    embedding: OptionalEmbedding = Field(default=None, description="An embedding, as in a search by embedding.")
+    weight: float = Field(1.0, gt=0, le=MAX_WEIGHT, description="Weight among the examples.")
+    negative: bool = Field(False, description="Whether results should not look like it.")
+
+
+class CombinedSearchRequest(PageRequest):
+    """A query of several sketches and photos, words, or all of them. At least one positive example, or words."""
+
+    model_config = with_example(
+        {
+            "examples": [{"strokes": EXAMPLE_STROKES}, {"photo_id": 5, "weight": 0.5}],
+            "text": "garden 2019",
+            "k": 20,
+        }
+    )
+
+    examples: list[QueryExample] = Field(default_factory=list, max_length=MAX_EXAMPLES, description="See QueryExample.")
+    text: str = Field(
+        "",
+        max_length=MAX_TEXT,
+        description="Words in file and folder names, captions, keywords, camera, date and place.",
+    )
+    text_mode: TextMode = Field(
+        "rank",
+        description="``rank`` moves photos with these words up; ``require`` finds only photos that have all of them.",
+    )
+    text_weight: float = Field(
+        1.0, ge=0, le=MAX_WEIGHT, description="With ``rank``, weight of the words relative to the examples."
+    )
+
+
 class SearchHit(ResponseModel):
     """One photo that a search found."""
 
@@ -85,7 +126,14 @@ class SearchHit(ResponseModel):
     id: int = Field(description="Id of the photo, for the routes below /photos.")
     path: DisplayPath
     name: DisplayPath = Field(description="File name.")
-    score: float = Field(description="Cosine similarity or negative distance; higher is better.")
+    score: float = Field(
+        description="Cosine similarity or negative distance; of a query with several criteria, their fused score from "
+        "0 to 1. Higher is better."
+    )
+    parts: dict[str, float] = Field(
+        default_factory=dict,
+        description="Of a query with several criteria: what each (``examples``, ``text``) contributed to the score.",
+    )
 
 
 class SearchResponse(ResponseModel):
@@ -93,7 +141,7 @@ class SearchResponse(ResponseModel):
 
     model_config = with_example(
         {
-            "results": [{"rank": 1, "id": 3, "path": EXAMPLE_PHOTO, "name": "cat.jpg", "score": 0.71}],
+            "results": [{"rank": 1, "id": 3, "path": EXAMPLE_PHOTO, "name": "cat.jpg", "score": 0.71, "parts": {}}],
             "seconds": 0.012,
             "offset": 0,
             "total": 1,

@@ -1,0 +1,117 @@
+"""Options of ``sketchseek search`` for several sketches and photos, and for words."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import click
+
+if TYPE_CHECKING:
+    from sketchseek.images import ImageSource
+    from sketchseek.search.combined_query import Example, Query
+    from sketchseek.search.library import Library
+    from sketchseek.search.params import Filter
+    from sketchseek.search.results import SearchResult
+    from sketchseek.sketches import SketchSource
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+_EXAMPLE = "FILE[:WEIGHT]"
+
+
+def query_options(command: _Command) -> _Command:
+    """Add the options. ``search`` takes their values."""
+    for option in (
+        click.option(
+            "--text", default="", metavar="WORDS", help="Words in names, captions, keywords, camera, date and place."
+        ),
+        click.option("--require-text", is_flag=True, help="Only find photos that have every word of --text."),
+        click.option(
+            "--text-weight",
+            type=click.FloatRange(0, 1000),
+            default=1.0,
+            show_default=True,
+            help="Weight of --text relative to the sketches.",
+        ),
+        click.option("--also", multiple=True, metavar=_EXAMPLE, help="A further sketch. Can be repeated."),
+        click.option("--also-photo", multiple=True, metavar=_EXAMPLE, help="A photo to find more of. Can be repeated."),
+        click.option("--not", "unlike", multiple=True, metavar=_EXAMPLE, help="A sketch of what not to find."),
+        click.option("--not-photo", "unlike_photo", multiple=True, metavar=_EXAMPLE, help="A photo not to find."),
+    ):
+        command = option(command)
+    return command
+
+
+def search(
+    library: Library, sketch: Path | None, k: int, *, offset: int, filter: Filter, photo: bool, **criteria: Any
+) -> list[SearchResult]:
+    """Search with the values of the options.
+
+    Args:
+        library: An open library.
+        sketch: The first sketch, or photo if ``photo``; ``-`` for standard input; None for a search by words.
+        k, offset, filter: See ``Library.search``.
+        photo: Whether ``sketch`` is a photo.
+        criteria: Values of ``query_options``.
+    """
+    source = sys.stdin.buffer.read() if str(sketch) == "-" else sketch
+    query = _read_query(source, photo=photo, **criteria)
+    if query is not None:
+        return library.search_query(query, k, offset=offset, filter=filter)
+    assert source is not None
+    return (library.search_photo if photo else library.search)(source, k, offset=offset, filter=filter)
+
+
+def _read_query(
+    sketch: SketchSource | None,
+    *,
+    photo: bool,
+    text: str,
+    require_text: bool,
+    text_weight: float,
+    also: tuple[str, ...],
+    also_photo: tuple[str, ...],
+    unlike: tuple[str, ...],
+    unlike_photo: tuple[str, ...],
+) -> Query | None:
+    """Return the combined query; None if the options describe a search by one sketch or photo only.
+
+    Raises:
+        click.UsageError: There is nothing to search for, or a weight is invalid.
+    """
+    from sketchseek.search.combined_query import Example, Query
+
+    others = [
+        _example(value, photo=is_photo, negative=negative)
+        for values, is_photo, negative in (
+            (also, False, False),
+            (also_photo, True, False),
+            (unlike, False, True),
+            (unlike_photo, True, True),
+        )
+        for value in values
+    ]
+    if sketch is None:
+        if not others and not text:
+            raise click.UsageError("Name a sketch, or give words with --text.")
+        return Query(tuple(others), text, "require" if require_text else "rank", text_weight)
+    if not others and not text:
+        return None
+    first = Example(photo=cast("ImageSource", sketch)) if photo else Example(sketch=sketch)
+    return Query((first, *others), text, "require" if require_text else "rank", text_weight)
+
+
+def _example(value: str, *, photo: bool, negative: bool) -> Example:
+    """Parse ``FILE`` or ``FILE:WEIGHT``; an existing file is never taken for a name with a weight."""
+    from sketchseek.search.combined_query import Example
+
+    path, weight = Path(value), 1.0
+    name, separator, number = value.rpartition(":")
+    if separator and name and not path.exists():
+        with suppress(ValueError):
+            path, weight = Path(name), float(number)
+    return Example(sketch=None if photo else path, photo=path if photo else None, weight=weight, negative=negative)

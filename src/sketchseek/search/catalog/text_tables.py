@@ -1,0 +1,236 @@
+"""The words of photos (file and folder names, captions, keywords, camera, date, place) and full-text search in them.
+
+``descriptions`` has one row for each photo whose file was read for words and colors. ``words`` is an FTS5 table with
+the same ids; its texts are already split by ``sketchseek.search.words``. ``terms`` holds every distinct word, and
+``term_grams`` its trigrams, which find words with typos.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sketchseek.errors import LibraryError
+from sketchseek.photo_metadata import PhotoMetadata, date_words
+from sketchseek.search.catalog.metadata import MetadataTable
+from sketchseek.search.catalog.schema import TEXT_SCHEMA, statements
+from sketchseek.search.index.protocol import Ids
+from sketchseek.search.scan import SEPARATOR, lies_in
+from sketchseek.search.words import allowed_typos, grams, phrases_of, typos, words_of
+
+_PAGE = 500
+_CANDIDATES = 200
+_WEIGHTS = "8.0, 4.0, 6.0, 6.0, 2.0, 3.0, 5.0"
+"""bm25's weights of the columns: name, folder, caption, keywords, camera, taken, place."""
+
+
+@dataclass(frozen=True)
+class Description:
+    """What indexing reads from a photo's file besides its pixels for the encoder.
+
+    Attributes:
+        metadata: Captions, keywords and so on.
+        colors: Color signature (``sketchseek.search.colors``); empty if there is none.
+    """
+
+    metadata: PhotoMetadata
+    colors: bytes = b""
+
+
+@dataclass(frozen=True)
+class TextMatch:
+    """Photos whose words match a query equally well in kind.
+
+    Attributes:
+        ids: Best first, (n,).
+        scores: bm25, (n,); lower is better. Only comparable within one ``TextMatch``.
+    """
+
+    ids: Ids
+    scores: np.ndarray[tuple[int], np.dtype[np.float64]]
+
+
+class TextTables(MetadataTable):
+    """The tables ``descriptions``, ``words``, ``terms`` and ``term_grams``."""
+
+    def create_text_tables(self) -> None:
+        """Create the tables in a catalog of an earlier version. Call with write access, outside a transaction."""
+        if not self.has_text():
+            with self.transaction():
+                for statement in statements(TEXT_SCHEMA):
+                    self._connection.execute(statement)
+
+    def has_text(self) -> bool:
+        """Return whether the catalog has the tables."""
+        return self._one("SELECT 1 FROM sqlite_master WHERE name = 'words'") is not None
+
+    # --- writing ----------
+
+    def describe(self, photo: int, path: bytes, description: Description) -> None:
+        """Record the description of a photo. Call inside a ``transaction``."""
+        meta = description.metadata
+        self._do(
+            "INSERT OR REPLACE INTO descriptions VALUES (?, ?, ?, ?, ?, ?, ?)",
+            photo,
+            meta.caption,
+            meta.keywords,
+            meta.camera,
+            meta.taken,
+            meta.place,
+            description.colors,
+        )
+        taken = date_words(meta.taken)
+        self._index_words(photo, path, [meta.caption, meta.keywords, meta.camera, taken, meta.place])
+
+    def copy_description(self, photo: int, copy: int, path: bytes) -> None:
+        """Give a copy of a photo the same description, with its own path. Call inside a ``transaction``."""
+        for row in self._rows(
+            "SELECT caption, keywords, camera, taken, place, colors FROM descriptions WHERE id = ?", photo
+        ):
+            self.describe(copy, path, Description(PhotoMetadata(*row[:5]), row[5]))
+
+    def rename_words(self, photo: int, path: bytes) -> None:
+        """Record the words of a photo's new path. Call inside a ``transaction``."""
+        name, folder = self._path_texts(path)
+        self._do("UPDATE words SET name = ?, folder = ? WHERE rowid = ?", " ".join(name), " ".join(folder), photo)
+        self._add_terms({*name, *folder})
+
+    def forget_descriptions(self, condition: str) -> None:
+        """Delete the descriptions of photos that an SQL condition on ``photos p`` selects."""
+        chosen = f"(SELECT p.id FROM photos p WHERE {condition})"
+        self._do(f"DELETE FROM descriptions WHERE id IN {chosen}")
+        self._do(f"DELETE FROM words WHERE rowid IN {chosen}")
+
+    def undescribed(self) -> Iterator[tuple[int, bytes, int, int]]:
+        """Yield id, path, size and file time of the photos without a description."""
+        last = 0
+        while rows := self._rows(
+            "SELECT p.id, p.path, p.size, p.mtime_ns FROM photos p LEFT JOIN descriptions d ON d.id = p.id"
+            " WHERE d.id IS NULL AND p.id > ? ORDER BY p.id LIMIT ?",
+            last,
+            _PAGE,
+        ):
+            last = rows[-1][0]
+            yield from rows
+
+    def undescribed_count(self) -> int:
+        """Return the number of photos without a description: text searches do not find them."""
+        if not self.has_text():
+            return int(self._one("SELECT count(*) FROM photos"))
+        return int(
+            self._one("SELECT count(*) FROM photos p WHERE NOT EXISTS (SELECT 1 FROM descriptions d WHERE d.id = p.id)")
+        )
+
+    def metadata_of(self, photo: int) -> PhotoMetadata | None:
+        """Return a photo's captions, keywords and so on, or None if its file was not read for them."""
+        if not self.has_text():
+            return None
+        rows = self._rows("SELECT caption, keywords, camera, taken, place FROM descriptions WHERE id = ?", photo)
+        return PhotoMetadata(*rows[0]) if rows else None
+
+    def _index_words(self, photo: int, path: bytes, texts: Sequence[str]) -> None:
+        name, folder = self._path_texts(path)
+        columns = [name, folder, *(words_of(text) for text in texts)]
+        self._do("DELETE FROM words WHERE rowid = ?", photo)
+        self._do("INSERT INTO words (rowid, name, folder, caption, keywords, camera, taken, place)"
+                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?)", photo, *map(" ".join, columns))  # fmt: skip
+        self._add_terms({word for column in columns for word in column})
+
+    def _path_texts(self, path: bytes) -> tuple[list[str], list[str]]:
+        """Return the words of a photo's name and of its folders, from the library's folder down."""
+        folder, name = os.path.split(path)
+        for root in sorted((row[0] for row in self._rows("SELECT path FROM roots")), key=len):
+            if lies_in(folder, root):
+                folder = folder[len(os.path.dirname(root)) :]  # noqa: PTH120  on bytes
+                break
+        stem = os.path.splitext(name)[0]  # noqa: PTH122  on bytes
+        texts = (stem, folder.replace(SEPARATOR, b" "))
+        first, second = (words_of(text.decode("utf-8", "replace")) for text in texts)
+        return first, second
+
+    def _add_terms(self, words: set[str]) -> None:
+        for word in words:
+            if allowed_typos(word) and self._do("INSERT OR IGNORE INTO terms (term) VALUES (?)", word):
+                self._do(
+                    "INSERT INTO term_grams (rowid, padded) SELECT id, '##' || term || '##' FROM terms WHERE term = ?",
+                    word,
+                )
+
+    # --- searching ----------
+
+    def match_text(self, text: str, *, every_word: bool = False) -> list[TextMatch]:
+        """Search for words.
+
+        Args:
+            text: Words in any order; see ``sketchseek.search.words``.
+            every_word: Only find photos that have every word of the query.
+
+        Returns:
+            Matches by kind, best kind first: photos with every word as it is; with every word as the beginning of one
+            of theirs; with words that contain those of the query, or have a typo, where a word of the query begins
+            none; with some of the words. A photo can be in several.
+
+        Raises:
+            LibraryError: The library was indexed before text search existed.
+        """
+        if not self.has_text():
+            raise LibraryError(
+                "the library has no words yet.",
+                subject=self.path.parent,
+                remedy=f"Read them from the photos' files: sketchseek sync --library {self.path.parent}",
+            )
+        phrases = list(phrases_of(text))
+        if not phrases:
+            return []
+        exact = [_quoted(phrase) for phrase in phrases]
+        prefix = [f"{one} *" for one in exact]
+        kinds = [" AND ".join(exact), " AND ".join(prefix)]
+        expanded = [self._expanded(phrase, one) for phrase, one in zip(phrases, prefix, strict=True)]
+        if expanded != prefix:
+            kinds.append(" AND ".join(expanded))
+        if len(phrases) > 1 and not every_word:
+            kinds.append(" OR ".join(expanded))
+        return [self._match(kind) for kind in kinds]
+
+    def _match(self, expression: str) -> TextMatch:
+        rows = self._rows(
+            f"SELECT rowid, bm25(words, {_WEIGHTS}) AS score FROM words WHERE words MATCH ? ORDER BY score, rowid",
+            expression,
+        )
+        return TextMatch(
+            np.fromiter((row[0] for row in rows), np.int64, len(rows)),
+            np.fromiter((row[1] for row in rows), np.float64, len(rows)),
+        )
+
+    def _expanded(self, phrase: list[str], expression: str) -> str:
+        """Return an expression that also finds words that contain a word, or differ by typos, if none begins so."""
+        word = phrase[0]
+        if len(phrase) > 1 or not allowed_typos(word):
+            return expression
+        if self._one("SELECT 1 FROM words WHERE words MATCH ? LIMIT 1", expression) is not None:
+            return expression
+        found = [term for term in self._terms(_quoted([word])) if word in term]
+        if not found:
+            most = allowed_typos(word)
+            near = self._terms(" OR ".join(_quoted([gram]) for gram in sorted(grams(word))))
+            distances = {term: typos(word, term, most) for term in near}
+            best = min(distances.values(), default=most + 1)
+            found = [term for term, distance in distances.items() if distance == best <= most]
+        return f"({' OR '.join([expression, *(_quoted([term]) for term in found)])})"
+
+    def _terms(self, expression: str) -> list[str]:
+        rows = self._rows(
+            "SELECT term FROM terms WHERE id IN"
+            " (SELECT rowid FROM term_grams WHERE term_grams MATCH ? ORDER BY rank LIMIT ?)",
+            expression,
+            _CANDIDATES,
+        )
+        return [row[0] for row in rows]
+
+
+def _quoted(words: Sequence[str]) -> str:
+    """Return words as an FTS5 phrase. They have no quotes: they consist of letters, numbers and marks."""
+    return f'"{" ".join(words)}"'

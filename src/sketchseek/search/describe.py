@@ -1,0 +1,67 @@
+"""Reading the words of photos that were indexed before words were read. Their embeddings stay as they are."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from sketchseek.errors import ImageError
+from sketchseek.photo_metadata import PhotoMetadata, read_photo_metadata
+from sketchseek.search.catalog import Catalog, Description
+from sketchseek.search.scan import file_time, lies_in
+
+COMMIT_EVERY = 2.0
+
+
+def describe_missing(
+    catalog: Catalog, folders: Sequence[bytes], progress: Callable[[int, int], None] = lambda done, total: None
+) -> int:
+    """Describe the photos in folders that have no description.
+
+    A photo whose file is gone, or has changed since it was embedded, is left for the next update.
+
+    Args:
+        catalog: Open for writing; the caller holds the writer's lock.
+        folders: Absolute paths.
+        progress: Called after each commit with the number of photos visited and of photos to visit.
+
+    Returns:
+        Number of photos described.
+    """
+    total = catalog.undescribed_count()
+    described = visited = 0
+    ready: list[tuple[int, bytes, Description]] = []
+    committed = time.monotonic()
+    for photo, path, size, mtime_ns in catalog.undescribed():
+        visited += 1
+        if not any(lies_in(path, folder) for folder in folders):
+            continue
+        with suppress(OSError):
+            status = os.stat(path)  # noqa: PTH116  on bytes
+            if (status.st_size, file_time(status)) == (size, mtime_ns):
+                ready.append((photo, path, describe_file(path)))
+        if time.monotonic() - committed >= COMMIT_EVERY:
+            described += _commit(catalog, ready)
+            progress(visited, total)
+            committed = time.monotonic()
+    return described + _commit(catalog, ready)
+
+
+def describe_file(path: bytes) -> Description:
+    """Read the description of one photo. If its file cannot be read any more, only its name can be searched."""
+    try:
+        return Description(read_photo_metadata(os.fsdecode(path)))
+    except ImageError:
+        return Description(PhotoMetadata())
+
+
+def _commit(catalog: Catalog, ready: list[tuple[int, bytes, Description]]) -> int:
+    if ready:
+        with catalog.transaction():
+            for photo, path, description in ready:
+                catalog.describe(photo, path, description)
+    count = len(ready)
+    ready.clear()
+    return count
