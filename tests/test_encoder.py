@@ -103,6 +103,10 @@ def test_another_raster_is_refused(tmp_path: Path) -> None:
         {"photo": None},
         {"photo": {"size": "large"}},
         {"photo": {"size": 0}},
+        {"photo": {"size": 100_000}},
+        {"photo": {"parameters": -1}},
+        {"embedding": 10**9},
+        {"name": "x" * 201},
         {"sketch": {"file": 5}},
         {"sketch": {"parameters": None}},
         {"embedding": "many"},
@@ -128,6 +132,13 @@ def test_an_unknown_model_names_the_bundled_ones(tmp_path: Path) -> None:
 def test_a_file_that_is_no_manifest_is_named(tmp_path: Path, text: bytes) -> None:
     (tmp_path / "manifest.json").write_bytes(text)
     with pytest.raises(ModelPackageError, match=r"manifest\.json"):
+        load_model_package(tmp_path)
+
+
+def test_a_manifest_of_megabytes_is_refused(tmp_path: Path) -> None:
+    write_tiny_package(tmp_path)
+    rewrite_manifest(tmp_path, {"license": "x" * 4_000_000})
+    with pytest.raises(ModelPackageError, match="more than 4,000,000 bytes"):
         load_model_package(tmp_path)
 
 

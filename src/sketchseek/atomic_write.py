@@ -45,6 +45,31 @@ def atomic_write(path: Path, data: bytes | str, *, durable: bool = True) -> None
         aside.write_bytes(data.encode() if isinstance(data, str) else data)
 
 
+def make_folders(folder: Path) -> None:
+    """Create a folder and its parents, and flush their names to disk: a file in a lost folder is lost too."""
+    missing = []
+    parent = folder.absolute()
+    while not parent.exists() and parent != parent.parent:
+        missing.append(parent)
+        parent = parent.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    for made in reversed(missing):
+        _sync(made.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush a folder's list of names to disk: files that were created, renamed or deleted in it."""
+    _sync(folder)
+
+
+def sync_tree(folder: Path) -> None:
+    """Flush a folder's files and the folder itself to disk. Subfolders are not visited."""
+    for file in folder.iterdir():
+        if file.is_file():
+            _sync(file)
+    _sync(folder)
+
+
 def _sync(path: Path) -> None:
     if os.name == "nt" and path.is_dir():
         return

@@ -6,6 +6,7 @@ Each branch is loaded on first use: searching needs only the sketch branch, inde
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from itertools import islice
@@ -28,6 +29,9 @@ T = TypeVar("T")
 
 BATCH = 32
 """Default number of sources in one call of the network."""
+
+FIRST_RUN_SECONDS = 120.0
+"""Deadline for the first call of each network. The bundled ones take about a second for a batch on one slow core."""
 
 
 class Encoder:
@@ -54,6 +58,8 @@ class Encoder:
         self.package = package
         self.manifest = package.manifest
         self._threads = threads
+        self._ran: set[str] = set()
+        """Branches that have ended a run in time."""
 
     @cached_property
     def _photo(self) -> onnxruntime.InferenceSession:
@@ -156,19 +162,24 @@ class Encoder:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self._threads
         options.log_severity_level = 3
+        graph = self.package.read(side)
         try:
-            return onnxruntime.InferenceSession(
-                str(self.package.file(side)), options, providers=["CPUExecutionProvider"]
-            )
+            return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's errors have no common base but Exception
-            self.package.verify()
             raise ModelPackageError(
                 f"onnxruntime cannot open it ({error}).", subject=self.package.file(side)
             ) from error
 
     def _run(self, side: Literal["photo", "sketch"], session: Any, pixels: Pixels) -> Embeddings:
+        inputs = {"pixels": np.ascontiguousarray(pixels)}
         try:
-            (embedding, *_) = session.run(None, {"pixels": np.ascontiguousarray(pixels)})
+            if side in self._ran:
+                (embedding, *_) = session.run(None, inputs)
+            else:
+                (embedding, *_) = self._first_run(side, session, inputs)
+                self._ran.add(side)
+        except ModelPackageError:
+            raise
         except Exception as error:  # onnxruntime's errors have no common base but Exception
             raise ModelPackageError(f"onnxruntime cannot run it ({error}).", subject=self.package.file(side)) from error
         if embedding.shape != (len(pixels), self.manifest.embedding):
@@ -179,6 +190,28 @@ class Encoder:
                 remedy="Export the model again.",
             )
         return np.asarray(embedding, dtype=np.float32)
+
+    def _first_run(self, side: Literal["photo", "sketch"], session: Any, inputs: dict[str, Pixels]) -> list[Any]:
+        """Run a graph that has not run yet; end it at the deadline, since it may be one that never ends."""
+        import onnxruntime
+
+        options = onnxruntime.RunOptions()
+        timer = threading.Timer(FIRST_RUN_SECONDS, lambda: setattr(options, "terminate", True))
+        timer.daemon = True
+        timer.start()
+        try:
+            results: list[Any] = session.run(None, inputs, options)
+            return results
+        except Exception as error:
+            if options.terminate:
+                raise ModelPackageError(
+                    f"did not encode {len(inputs['pixels'])} inputs within {FIRST_RUN_SECONDS:.0f} seconds.",
+                    subject=self.package.file(side),
+                    remedy="Use a smaller model.",
+                ) from error
+            raise
+        finally:
+            timer.cancel()
 
 
 def load_encoder(model: str | os.PathLike[str] = DEFAULT_MODEL, *, threads: int = 0) -> Encoder:

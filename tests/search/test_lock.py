@@ -67,7 +67,7 @@ def test_a_file_system_without_locks_is_named(tmp_path: Path, monkeypatch: pytes
     def refuse(file: int) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr(lock, "_lock", refuse)
+    monkeypatch.setattr(lock, "lock_file", refuse)
     with pytest.raises(LibraryError, match="cannot lock files") as caught, WriterLock(tmp_path):
         pass
     assert not isinstance(caught.value, LibraryLockedError)

@@ -69,3 +69,11 @@ def test_gradients_reach_what_is_not_frozen() -> None:
     side.embed(model, torch.arange(4), torch.zeros(4, dtype=torch.bool)).square().sum().backward()
     assert model.head.linear.weight.grad is not None
     assert all(p.grad is None for p in model.backbone.stages[:2].parameters())
+
+
+def test_a_damaged_cache_is_computed_again(tmp_path: Path) -> None:
+    model, pixels = encoder(2), pictures(color=False)
+    first = BranchInputs(model, pixels, cache=tmp_path).embed_all(model, 4)
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(file.read_bytes()[:-1])
+    np.testing.assert_array_equal(BranchInputs(model, pixels, cache=tmp_path).embed_all(model, 4), first)

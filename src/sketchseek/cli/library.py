@@ -280,19 +280,28 @@ def failures_command(library: Path, as_json: bool) -> None:
 
 @click.command("verify")
 @library_option
+@click.option(
+    "--sample",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Also embed N photos again, chosen at random, and compare.",
+)
 @json_option
-def verify_command(library: Path, as_json: bool) -> None:
+def verify_command(library: Path, sample: int, as_json: bool) -> None:
     """Check a library's catalog, embeddings, index and model. Exits with status 1 if there is a problem.
 
     \b
     Examples:
       sketchseek verify
+      sketchseek verify --sample 100
       sketchseek verify --library photos.library --json
     """
     from sketchseek.search.library import Library
 
     with errors_in_words(as_json), Library.open(library) as opened:
-        found = opened.verify()
+        found = opened.verify(sample=sample)
     if as_json:
         _print_json({"ok": found.ok, "checks": found.checks, "problems": found.problems})
     else:

@@ -29,6 +29,9 @@ def models_command(models: tuple[str, ...], archive: str | None, sha256: str | N
       sketchseek models runs/mine/package --json
       sketchseek models --install https://example.org/large.zip --sha256 9f86d081884c7d65...
     """
+    from sketchseek.models.install import sweep
+
+    sweep()
     if archive:
         models = (*models, str(_install(archive, sha256, quiet=as_json)))
     described = [_describe(load_model_package(model)) for model in models or [*bundled_models(), *installed_models()]]

@@ -1,31 +1,71 @@
 """Install models that are not bundled, from a ZIP archive given by path or https address and checked by SHA-256.
 
 Nothing is downloaded unless the user names an address and a checksum. Only the files of a model package are extracted.
+The archive is hostile until its checksum is known, and may be damaged even then: everything is counted while it is
+copied, and every fault is a ModelPackageError. A model appears under its name complete and synced to disk, or not at
+all.
 """
 
 from __future__ import annotations
 
+import http.client
+import os
+import re
 import shutil
 import tempfile
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
 import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, Any
 
-from sketchseek.errors import ModelPackageError
-from sketchseek.file_digest import file_digest
-from sketchseek.models.package import MANIFEST, ModelPackage, installed_models_dir, load_model_package
+from sketchseek.atomic_write import make_folders, sync_folder, sync_tree
+from sketchseek.errors import InputError, ModelPackageError
+from sketchseek.file_digest import file_digest, open_regular
+from sketchseek.file_lock import try_lock
+from sketchseek.models.package import (
+    MANIFEST,
+    MAX_GRAPH_BYTES,
+    MAX_MANIFEST_BYTES,
+    ModelPackage,
+    bundled_models,
+    installed_models_dir,
+    load_model_package,
+)
 from sketchseek.progress import Progress, ignore_progress
 
 MAX_BYTES = 4_000_000_000
 """Cap on an archive and on what it unpacks to."""
 
+_CARD = "CARD.md"
 _CHUNK = 1 << 20
+_ASIDE = ".installing-"
+_LOCK = "lock"
+_GRACE = 60.0
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}(?<!\.)")
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+"""Names that Windows gives to devices."""
 
-"""Called with the bytes downloaded so far and the total, which is 0 if unknown."""
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+# What zipfile raises for damaged archives. Its documentation promises BadZipFile only.
+_ZIP_ERRORS = (
+    zipfile.BadZipFile,
+    zipfile.LargeZipFile,
+    zlib.error,
+    NotImplementedError,  # an unknown method of compression
+    RuntimeError,  # encrypted
+    EOFError,
+    ValueError,
+    IndexError,
+    KeyError,
+    OverflowError,
+)
 
 
 def install_model(
@@ -37,85 +77,177 @@ def install_model(
         source: Path of a ZIP, or its ``https://`` address.
         sha256: Checksum of the archive, as hexadecimal digits.
         folder: Where models are installed; by default this user's own (``package.installed_models_dir``).
-        progress: Called as the download proceeds.
+        progress: Called as the archive is copied.
 
     Raises:
-        ModelPackageError: The archive cannot be read, does not match its checksum, or holds no valid model package.
+        ModelPackageError: The archive cannot be read, does not match its checksum, or holds no valid model package;
+            or the folder cannot be written to.
+        InputError: ``sha256`` is not a SHA-256.
+    """
+    wanted = sha256.strip().lower()
+    if not _SHA256.fullmatch(wanted):
+        raise InputError(
+            "not a SHA-256 checksum.", subject=repr(sha256[:80]), remedy="It has 64 digits from 0 to 9 and a to f."
+        )
+    folder = folder or installed_models_dir()
+    try:
+        make_folders(folder)
+        sweep(folder)
+        with _aside(folder) as aside:
+            archive, unpacked = aside / "archive.zip", aside / "package"
+            _fetch(source, archive, progress)
+            found = file_digest(archive)
+            if found != wanted:
+                raise ModelPackageError(
+                    f"its SHA-256 is {found}, not the one asked for.",
+                    subject=source,
+                    remedy="Compare the checksum with its publisher's; do not use the file if they differ.",
+                )
+            unpacked.mkdir()
+            _unpack(source, archive, unpacked)
+            package = load_model_package(unpacked)
+            package.verify()
+            return _place(source, package, folder)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the folder's name
+        if isinstance(error, InputError):
+            raise
+        raise ModelPackageError(
+            f"cannot be written to ({getattr(error, 'strerror', None) or error}).",
+            subject=folder,
+            remedy="Free some space on the disk, or check the folder's permissions.",
+        ) from error
+
+
+def sweep(folder: Path | None = None) -> int:
+    """Delete what killed installations left behind; return how many there were.
+
+    An installation that still runs holds a lock, and is left alone.
     """
     folder = folder or installed_models_dir()
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".installing-") as aside:
-        archive, unpacked = Path(aside) / "archive.zip", Path(aside) / "package"
-        _fetch(source, archive, progress)
-        found = file_digest(archive)
-        if found != sha256.strip().lower():
-            raise ModelPackageError(
-                f"{source}: its SHA-256 is {found}, not the one asked for.",
-                remedy="Compare the checksum with its publisher's; do not use the file if they differ.",
-            )
-        unpacked.mkdir()
-        _unpack(source, archive, unpacked)
-        package = load_model_package(unpacked)
-        package.verify()
-        name = package.manifest.name
-        if not name or name.startswith(".") or set(name) & set("/\\:"):
-            raise ModelPackageError(f"{source}: its model's name {name!r} cannot be a folder's.")
-        place = folder / name
-        if place.exists():
-            if load_model_package(place).manifest.fingerprint == package.manifest.fingerprint:
-                return load_model_package(place)
-            raise ModelPackageError(
-                f"{place}: another model of this name is installed.", remedy="Remove that folder, then install again."
-            )
-        unpacked.replace(place)
+    swept = 0
+    with suppress(OSError):
+        for aside in folder.glob(f"{_ASIDE}*"):
+            # Without a lock file, an installation may have created the folder just now.
+            if not (aside / _LOCK).exists() and abs(time.time() - aside.stat().st_mtime) < _GRACE:
+                continue
+            with suppress(OSError), try_lock(aside / _LOCK) as ours:
+                if ours:
+                    shutil.rmtree(aside, ignore_errors=True)
+                    swept += 1
+    return swept
+
+
+@contextmanager
+def _aside(folder: Path) -> Iterator[Path]:
+    """Yield a temporary folder beside the models, with a lock that says that its owner is alive."""
+    temporary = tempfile.TemporaryDirectory(dir=folder, prefix=_ASIDE, ignore_cleanup_errors=True)
+    with temporary as name, try_lock(Path(name) / _LOCK):
+        yield Path(name)
+
+
+def _place(source: str, package: ModelPackage, folder: Path) -> ModelPackage:
+    """Move a checked package to its final place."""
+    name = package.manifest.name
+    if not _NAME.fullmatch(name) or _RESERVED.fullmatch(name):
+        raise ModelPackageError(
+            f"its model's name {name[:80]!r} cannot be a folder's.",
+            subject=source,
+            remedy="Ask its publisher for a name of letters, digits, dots, dashes and underscores.",
+        )
+    if name in bundled_models():
+        raise ModelPackageError(
+            f"its model has the name of a bundled one, {name!r}.",
+            subject=source,
+            remedy="Unpack it into a folder of your own, and name that folder where a command asks for a model.",
+        )
+    place = folder / name
+    if place.exists() or place.is_symlink():
+        other = ModelPackageError(
+            "another model of this name is installed.",
+            subject=place,
+            remedy="Remove that folder, then install again.",
+        )
+        try:
+            installed = load_model_package(place)
+            installed.verify()
+        except ModelPackageError as error:
+            raise other from error
+        if installed.manifest.fingerprint != package.manifest.fingerprint:
+            raise other
+        return installed
+    sync_tree(package.path)
+    package.path.replace(place)
+    sync_folder(folder)
     return load_model_package(place)
 
 
 def _fetch(source: str, archive: Path, progress: Progress) -> None:
+    """Copy an archive to a file, counting its bytes."""
     try:
         if "://" not in source:
-            if Path(source).stat().st_size > MAX_BYTES:
-                raise ModelPackageError(f"{source}: more than the cap of {MAX_BYTES:,} bytes.")
-            shutil.copyfile(source, archive)
+            with os.fdopen(open_regular(Path(source)), "rb") as file:
+                _copy(source, file, archive, os.fstat(file.fileno()).st_size, progress)
             return
-        address = urllib.parse.urlsplit(source)
-        if address.scheme != "https" and address.hostname not in _LOOPBACK:
-            raise ModelPackageError(
-                f"{source}: only https is fetched.", remedy="Download it yourself, and give the file."
-            )
-        with urllib.request.urlopen(source, timeout=60) as answer, archive.open("wb") as file:
-            _copy(source, answer, file, int(answer.headers.get("Content-Length") or 0), progress)
-    except (OSError, urllib.error.URLError, ValueError) as error:
-        raise ModelPackageError(f"{source}: cannot be read ({error}).", remedy="Check the address or path.") from error
+        _check_address(source)
+        with urllib.request.build_opener(_SafeRedirects).open(source, timeout=60) as answer:
+            length = answer.headers.get("Content-Length") or "0"
+            _copy(source, answer, archive, int(length) if length.isdecimal() else 0, progress)
+    except (OSError, urllib.error.URLError, http.client.HTTPException, ValueError) as error:
+        raise ModelPackageError(
+            f"cannot be read ({error}).", subject=source, remedy="Check the address or path."
+        ) from error
 
 
-def _copy(source: str, answer: BinaryIO, file: BinaryIO, total: int, progress: Progress) -> None:
+def _check_address(source: str) -> None:
+    address = urllib.parse.urlsplit(source)
+    if address.scheme != "https" and not (address.scheme == "http" and address.hostname in _LOOPBACK):
+        raise ModelPackageError(
+            "only https is fetched.", subject=source, remedy="Download it yourself, and give the file."
+        )
+
+
+class _SafeRedirects(urllib.request.HTTPRedirectHandler):
+    """Follows redirects to addresses that could have been named in the first place."""
+
+    def redirect_request(self, req: Any, fp: Any, code: Any, msg: Any, headers: Any, newurl: Any) -> Any:
+        _check_address(newurl)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _copy(source: str, reader: IO[bytes], file: Path, total: int, progress: Progress, limit: int = MAX_BYTES) -> int:
+    """Copy at most ``limit`` bytes, however many there seem to be; return their number."""
     done = 0
-    while chunk := answer.read(_CHUNK):
-        done += len(chunk)
-        if done > MAX_BYTES:
-            raise ModelPackageError(f"{source}: more than the cap of {MAX_BYTES:,} bytes.")
-        file.write(chunk)
-        progress("download", done, total)
+    with file.open("wb") as writer:
+        while chunk := reader.read(_CHUNK):
+            done += len(chunk)
+            if done > limit:
+                raise ModelPackageError(f"more than the cap of {limit:,} bytes.", subject=source)
+            writer.write(chunk)
+            progress("download", done, total)
+    return done
 
 
 def _unpack(source: str, archive: Path, folder: Path) -> None:
     """Extract a model package's files and its card by their base names, from any folder inside the archive."""
     try:
         with zipfile.ZipFile(archive) as zipped:
-            members = [
-                item
-                for item in zipped.infolist()
-                if not item.is_dir()
-                and (Path(item.filename).suffix == ".onnx" or Path(item.filename).name in (MANIFEST, "CARD.md"))
-            ]
+            members = [item for item in zipped.infolist() if not item.is_dir() and _is_wanted(item.filename)]
             names = [Path(item.filename).name for item in members]
-            if len(set(names)) != len(names):
-                raise ModelPackageError(f"{source}: holds more than one package.")
-            if sum(item.file_size for item in members) > MAX_BYTES:
-                raise ModelPackageError(f"{source}: unpacks to more than the cap of {MAX_BYTES:,} bytes.")
+            if len({name.lower() for name in names}) != len(names):  # some file systems ignore case
+                raise ModelPackageError("holds more than one package.", subject=source)
+            room = MAX_BYTES
             for item, name in zip(members, names, strict=True):
-                with zipped.open(item) as packed, (folder / name).open("wb") as file:
-                    shutil.copyfileobj(packed, file, _CHUNK)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
-        raise ModelPackageError(f"{source}: not a ZIP archive that can be read ({error}).") from error
+                cap = min(room, MAX_GRAPH_BYTES if name.endswith(".onnx") else MAX_MANIFEST_BYTES)
+                with zipped.open(item) as packed:
+                    room -= _copy(source, packed, folder / name, item.file_size, ignore_progress, cap)
+    except _ZIP_ERRORS as error:
+        raise ModelPackageError(
+            f"not a ZIP archive that can be read ({error}).", subject=source, remedy="Download it again."
+        ) from error
+
+
+def _is_wanted(member: str) -> bool:
+    path = Path(member)
+    if path.suffix == ".onnx":
+        return bool(_NAME.fullmatch(path.name)) and not _RESERVED.fullmatch(path.name)
+    return path.name in (MANIFEST, _CARD)

@@ -18,11 +18,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from annotated_types import Ge
+from annotated_types import Ge, Le, MaxLen
 
 from sketchseek.atomic_write import atomic_write
 from sketchseek.errors import ModelPackageError
-from sketchseek.file_digest import file_digest
+from sketchseek.file_digest import read_at_most
+from sketchseek.models.graph_check import RefusedGraphError, check_graph
 from sketchseek.user_dirs import user_data_dir
 
 FORMAT = 1
@@ -30,9 +31,17 @@ MANIFEST = "manifest.json"
 BUNDLED = Path(__file__).parent / "bundled"
 DEFAULT_MODEL = "small"
 
+# Caps, far above any encoder that is useful here, so that a damaged or hostile package cannot take all memory.
+MAX_SIZE = 1024
+MAX_EMBEDDING = 8192
+MAX_MANIFEST_BYTES = 4_000_000
+MAX_GRAPH_BYTES = 2_000_000_000
+
 Distance = Literal["cosine", "euclidean"]
 _STRICT = {"extra": "forbid", "strict": True}
 """pydantic's configuration of the classes below, which are plain so that importing this module stays fast."""
+
+_AGAIN = "Export or install it again."
 
 
 @dataclass(frozen=True)
@@ -49,11 +58,11 @@ class Branch:
 
     __pydantic_config__: ClassVar = _STRICT
 
-    file: str
+    file: Annotated[str, MaxLen(100)]
     sha256: str
-    size: Annotated[int, Ge(1)]
+    size: Annotated[int, Ge(1), Le(MAX_SIZE)]
     backbone: str
-    parameters: int
+    parameters: Annotated[int, Ge(0), Le(10**12)]
 
 
 @dataclass(frozen=True)
@@ -75,8 +84,8 @@ class Manifest:
 
     __pydantic_config__: ClassVar = _STRICT
 
-    name: str
-    embedding: Annotated[int, Ge(1)]
+    name: Annotated[str, MaxLen(200)]
+    embedding: Annotated[int, Ge(1), Le(MAX_EMBEDDING)]
     distance: Distance
     raster: int
     photo: Branch
@@ -105,20 +114,42 @@ class ModelPackage:
         """Path of one branch's ONNX graph."""
         return self.path / (self.manifest.photo if branch == "photo" else self.manifest.sketch).file
 
-    def verify(self) -> None:
-        """Compare both graphs with their checksums.
+    def read(self, branch: Literal["photo", "sketch"]) -> bytes:
+        """Return one branch's ONNX graph, after comparing it with its checksum and checking its operators.
+
+        The bytes that were checked are returned, so the file is read once and cannot change in between.
 
         Raises:
-            ModelPackageError: A file is missing or differs.
+            ModelPackageError: The file is missing, is not the one that the manifest describes, or uses something that
+                ``sketchseek.models.graph_check`` refuses.
         """
-        for branch in (self.manifest.photo, self.manifest.sketch):
-            path = self.path / branch.file
-            if not path.is_file():
-                raise ModelPackageError(f"{path}: missing from the package.", remedy="Export or install it again.")
-            if file_digest(path) != branch.sha256:
-                raise ModelPackageError(
-                    f"{path}: its SHA-256 differs from the manifest's.", remedy="Export or install it again."
-                )
+        path = self.file(branch)
+        expected = (self.manifest.photo if branch == "photo" else self.manifest.sketch).sha256
+        try:
+            graph = read_at_most(path, MAX_GRAPH_BYTES)
+        except FileNotFoundError as error:
+            raise ModelPackageError("missing from the package.", subject=path, remedy=_AGAIN) from error
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise ModelPackageError(f"cannot be read ({reason}).", subject=path, remedy=_AGAIN) from error
+        if hashlib.sha256(graph).hexdigest() != expected:
+            raise ModelPackageError("its SHA-256 differs from the manifest's.", subject=path, remedy=_AGAIN)
+        try:
+            check_graph(graph)
+        except RefusedGraphError as error:
+            raise ModelPackageError(
+                f"cannot be used: {error}.", subject=path, remedy="Use a model from a source that you trust."
+            ) from error
+        return graph
+
+    def verify(self) -> None:
+        """Check both graphs; see ``read``.
+
+        Raises:
+            ModelPackageError: A file is missing, differs from the manifest, or cannot be used.
+        """
+        self.read("photo")
+        self.read("sketch")
 
 
 def installed_models_dir() -> Path:
@@ -140,7 +171,7 @@ def load_model_package(model: str | os.PathLike[str] = DEFAULT_MODEL) -> ModelPa
         path = installed_models_dir() / model
     file = path / MANIFEST
     try:
-        text = file.read_text(encoding="utf-8")
+        text = read_at_most(file, MAX_MANIFEST_BYTES).decode()
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ModelPackageError(
             f"{model}: no model package of this name or at this path.",

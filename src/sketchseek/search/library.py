@@ -383,13 +383,17 @@ class Library:
         with self._lock:
             return self._catalog.failures()
 
-    def verify(self) -> Verification:
-        """Check the catalog's integrity, every embedding, the index on disk, and the model package."""
+    def verify(self, *, sample: int = 0) -> Verification:
+        """Check the catalog's integrity, every embedding, the index on disk, and the model package.
+
+        Args:
+            sample: Number of photos, chosen at random, to embed again and to compare with what is stored.
+        """
         from sketchseek.search.verify import verify
 
         catalog = Catalog(self.path)
         try:
-            return verify(self.path, catalog, self._engine.package)
+            return verify(self.path, catalog, self._engine.package, sample=sample)
         finally:
             catalog.close()
 

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
-import sys
 from pathlib import Path
 from types import TracebackType
 
 from sketchseek.errors import LibraryError, LibraryLockedError
+from sketchseek.file_lock import TAKEN, lock_file
 
 FILE = "writer.lock"
-_BYTE = 1 << 20  # Windows locks a range of bytes, which nobody else can read: lock one far behind the pid
-_TAKEN = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK)
 
 
 class WriterLock:
@@ -42,11 +39,11 @@ class WriterLock:
                 remedy="Choose another folder for the library, or open it with readonly=True to search only.",
             ) from error
         try:
-            _lock(file)
+            lock_file(file)
         except OSError as error:
             pid = os.read(file, 32).decode("ascii", "replace").strip() or "unknown"
             os.close(file)
-            if error.errno not in _TAKEN:
+            if error.errno not in TAKEN:
                 raise LibraryError(
                     f"its file system cannot lock files ({error.strerror}).",
                     subject=self._folder,
@@ -71,18 +68,3 @@ class WriterLock:
             os.ftruncate(self._file, 0)
         os.close(self._file)
         self._file = -1
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(file: int) -> None:
-        os.lseek(file, _BYTE, os.SEEK_SET)
-        msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
-        os.lseek(file, 0, os.SEEK_SET)
-
-else:
-    import fcntl
-
-    def _lock(file: int) -> None:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

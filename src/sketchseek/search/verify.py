@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from sketchseek.errors import LibraryCorruptError, SketchseekError
+from sketchseek.encoder import Encoder
+from sketchseek.errors import ImageError, LibraryCorruptError, SketchseekError
+from sketchseek.file_digest import file_digest
 from sketchseek.models.package import ModelPackage
 from sketchseek.search.catalog import Catalog, LibraryMetadata
 from sketchseek.search.index import VectorIndex, snapshots
@@ -16,18 +19,26 @@ from sketchseek.search.index_mirror import IndexMirror
 from sketchseek.search.results import Verification
 
 CHECKS = ["catalog", "embeddings", "index", "package"]
+RE_EMBEDDED = "sample"
 _SAMPLE = 64
+_CLOSEST = 0.99
+"""Smallest cosine of a stored embedding and a new one of the same file. Rounding and processors account for 0.0001."""
+
 _REBUILT = "it is rebuilt when the library is next written to"
 
 
-def verify(path: Path, catalog: Catalog, package: Callable[[LibraryMetadata], ModelPackage]) -> Verification:
+def verify(
+    path: Path, catalog: Catalog, package: Callable[[LibraryMetadata], ModelPackage], *, sample: int = 0
+) -> Verification:
     """Run every check. See ``Library.verify``.
 
     Args:
         path: The library's folder.
         catalog: A connection to its catalog.
         package: Returns the library's model package, or raises.
+        sample: Number of photos to embed again.
     """
+    checks = [*CHECKS, RE_EMBEDDED] if sample else CHECKS
     with catalog.snapshot():
         problems = [f"catalog: {problem}" for problem in catalog.check()]
         if problems:
@@ -37,10 +48,42 @@ def verify(path: Path, catalog: Catalog, package: Callable[[LibraryMetadata], Mo
         if not problems:
             problems += [f"index: {problem}" for problem in _check_index(path, catalog, metadata)]
         try:
-            package(metadata).verify()
+            found = package(metadata)
+            found.verify()
+            if sample and not problems:
+                problems += [f"{RE_EMBEDDED}: {problem}" for problem in _check_sample(catalog, found, sample)]
         except SketchseekError as error:
             problems.append(f"package: {error.message}")
-    return Verification(CHECKS, problems)
+    return Verification(checks, problems)
+
+
+def _check_sample(catalog: Catalog, package: ModelPackage, size: int) -> list[str]:
+    """Embed photos again and compare. Photos whose files changed or are missing are left out."""
+    encoder = Encoder(package, threads=1)
+    problems = []
+    ids = catalog.ids()
+    left = size
+    for photo in np.random.default_rng().permutation(ids):
+        if left == 0:
+            break
+        row = catalog.row(int(photo))
+        if row is None:
+            continue
+        path = Path(os.fsdecode(row.path))
+        try:
+            if file_digest(path) != row.digest.hex():
+                continue
+            again = encoder.encode_photo(path)
+        except (OSError, ImageError):
+            continue
+        left -= 1
+        stored = np.frombuffer(row.embedding, np.float16).astype(np.float32)
+        lengths = float(np.linalg.norm(stored) * np.linalg.norm(again))
+        if not float(stored @ again) >= _CLOSEST * lengths:
+            problems.append(f"photo {photo} has another embedding now; embed the library again with index --re-embed")
+    if left == size and len(ids):
+        problems.append("none of the photos' files could be read")
+    return problems
 
 
 def _check_embeddings(catalog: Catalog, metadata: LibraryMetadata) -> list[str]:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
+from sketchseek.errors import ConfigError
 from sketchseek.progress import Progress, ignore_progress
-from sketchseek.training.checkpoint import write_tensors
 from sketchseek.training.nn.model import BranchEncoder
+from sketchseek.training.sealed_tensors import read_tensors, write_tensors
+
+_log = logging.getLogger(__name__)
 
 
 class BranchInputs:
@@ -48,8 +51,11 @@ class BranchInputs:
         digest.update(np.ascontiguousarray(pixels).data)
         file = None if cache is None else cache / f"frozen-{digest.hexdigest()[:16]}.safetensors"
         if file is not None and file.is_file():
-            self._trunk = load_file(file)["trunk"]
-            return
+            try:
+                self._trunk = read_tensors(file)["trunk"]
+                return
+            except ConfigError as error:
+                _log.warning("Computing it again: %s", error.message)
         was = encoder.training
         encoder.eval()
         flips = (False, True) if mirrored else (False,)

@@ -1,21 +1,27 @@
-"""Checkpoints: tensors as safetensors, everything else as JSON, never pickle; written aside and renamed."""
+"""Checkpoints: tensors as safetensors, everything else as JSON, never pickle; written aside and renamed.
+
+Both kinds of file hold a checksum that is compared on loading.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from sketchseek.atomic_write import atomic_path, atomic_write
+from sketchseek.atomic_write import atomic_write
 from sketchseek.errors import ConfigError
+from sketchseek.training.sealed_tensors import read_tensors, write_tensors
 
 BEST = "best.safetensors"
 """The weights of a run that are exported."""
+
+PROGRESS = "progress.json"
 
 
 @dataclass
@@ -52,7 +58,8 @@ def save_checkpoint(
         tensors |= {f"optimizer.{number}.{key}": torch.as_tensor(value) for key, value in values.items()}
     name = f"checkpoint-{state.step:07d}.safetensors"
     write_tensors(folder / name, tensors)
-    atomic_write(folder / "progress.json", json.dumps(asdict(state) | {"checkpoint": name}, indent=1))
+    data = asdict(state) | {"checkpoint": name}
+    atomic_write(folder / PROGRESS, json.dumps(data | {"sha256": _checksum(data)}, indent=1))
     for old in folder.glob("checkpoint-*.safetensors"):
         if old.name != name:
             old.unlink()
@@ -70,9 +77,9 @@ def load_checkpoint(
     if not name:
         return run
     try:
-        tensors = load_file(folder / name)
-    except Exception as error:  # safetensors' own error has no public base
-        raise ConfigError(f"{folder / name}: damaged ({error}).", remedy="Train into another folder.") from error
+        tensors = read_tensors(folder / name)
+    except FileNotFoundError as error:
+        raise ConfigError("missing.", subject=folder / name, remedy="Train into another folder.") from error
     for part, module in modules.items():
         module.load_state_dict(_part(tensors, f"{part}."))
     optimizer_state = optimizer.state_dict()
@@ -90,15 +97,17 @@ def read_state(folder: Path, fingerprint: str) -> tuple[TrainingState, str]:
     Raises:
         ConfigError: It is another experiment's, or damaged.
     """
-    file = folder / "progress.json"
+    file = folder / PROGRESS
     if not file.is_file():
         return TrainingState(fingerprint), ""
     try:
         data: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        if data.pop("sha256") != _checksum(data):
+            raise ValueError("its SHA-256 differs")
         name = str(data.pop("checkpoint"))
         run = TrainingState(**data)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ConfigError(f"{file}: damaged ({error}).", remedy="Train into another folder.") from error
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise ConfigError(f"damaged ({error}).", subject=file, remedy="Train into another folder.") from error
     if run.fingerprint != fingerprint:
         raise ConfigError(
             f"{folder}: holds a run with other settings.", remedy="Train into another folder, or delete this one."
@@ -110,19 +119,16 @@ def best_weights(run: Path, part: str = "") -> dict[str, Tensor]:
     """A run's best weights, or those of them whose names start with ``part``, by the rest of their names.
 
     Raises:
-        ConfigError: There are none.
+        ConfigError: There are none, or the file is damaged.
     """
     try:
-        return _part(load_file(run / BEST), part)
+        return _part(read_tensors(run / BEST), part)
     except FileNotFoundError as error:
         raise ConfigError(f"{run}: no trained run here.", remedy="Train that one first.") from error
 
 
-def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
-    """Write a safetensors file atomically."""
-    with atomic_path(path) as aside:
-        # Shared weights have two names but may be stored only once each: copies.
-        save_file({key: value.detach().clone().contiguous() for key, value in tensors.items()}, aside)
+def _checksum(data: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -28,7 +28,6 @@ from sketchseek.training.checkpoint import (
     load_checkpoint,
     read_state,
     save_checkpoint,
-    write_tensors,
 )
 from sketchseek.training.config import TrainConfig
 from sketchseek.training.cross_batch_memory import CrossBatchMemory
@@ -39,6 +38,7 @@ from sketchseek.training.init_from import EXPERIMENT, load_best, load_init_from,
 from sketchseek.training.nn.from_package import recalibrate_batch_norm
 from sketchseek.training.nn.model import BranchName, DualEncoder
 from sketchseek.training.objective import Objective
+from sketchseek.training.sealed_tensors import write_tensors
 
 
 @dataclass(frozen=True)

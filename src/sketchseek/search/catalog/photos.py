@@ -150,6 +150,13 @@ class PhotoTables(TextTables):
         found = self._one("SELECT id FROM photos WHERE path = ? AND digest = coalesce(?, digest)", path, digest)
         return None if found is None else int(found)
 
+    def row(self, photo: int) -> Row | None:
+        """Return everything that was stored of a photo, or None if there is none with this id."""
+        rows = self._rows(
+            "SELECT path, size, mtime_ns, digest, width, height, embedding FROM photos WHERE id = ?", photo
+        )
+        return Row(*rows[0]) if rows else None
+
     def ids_within(self, bounds: Bounds) -> Ids:
         """Return the ids of the photos within bounds, ascending."""
         if bounds.after is None and bounds.before is None:

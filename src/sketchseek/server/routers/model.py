@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 
 from sketchseek.server import API_PREFIX
 from sketchseek.server.dependencies import State
@@ -45,7 +45,7 @@ async def get_model(state: State) -> ModelManifest:
 
 @router.get(
     "/sketch.onnx",
-    response_class=FileResponse,
+    response_class=Response,
     responses={
         200: {
             "description": "The ONNX graph.",
@@ -73,10 +73,11 @@ async def get_sketch_encoder(
         )
     if f'"{checksum}"' in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
-    path = package.file("sketch")
-    if not path.is_file():
+    if not package.file("sketch").is_file():
         raise ApiError(404, "ModelMissing", "The sketch encoder's file is gone.", "Install the model again.")
-    return FileResponse(path, media_type=_ONNX, headers=headers)
+    # A browser that encodes with a damaged graph would search with wrong embeddings.
+    graph = await state.in_search_thread(lambda: package.read("sketch"))
+    return Response(graph, media_type=_ONNX, headers=headers)
 
 
 @router.post("/embedding")

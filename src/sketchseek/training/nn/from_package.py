@@ -26,7 +26,6 @@ def load_exported(encoder: BranchEncoder, package: ModelPackage, side: BranchNam
         ConfigError: The package's encoder is another network, or computes in eight bits.
         MissingExtraError: onnx is not installed.
     """
-    package.verify()
     named = package.manifest.photo if side == "photo" else package.manifest.sketch
     if named.backbone != encoder.config.backbone:
         raise ConfigError(
@@ -94,7 +93,7 @@ def _layers(package: ModelPackage, side: BranchName) -> dict[str, tuple[Any, Any
             "starting from a package needs onnx.", remedy="pip install 'sketchseek[train]'"
         ) from error
 
-    graph = onnx.load(str(package.file(side))).graph
+    graph = onnx.load_from_string(package.read(side)).graph
     values = {item.name: torch.from_numpy(onnx.numpy_helper.to_array(item).copy()) for item in graph.initializer}
     for node in graph.node:  # weights are stored in half precision with a cast behind each (``export.store_half``)
         if node.op_type == "Cast" and node.input[0] in values:
