@@ -9,6 +9,7 @@ import pytest
 
 import hostile_files as make
 from sketchseek.errors import EmptySketchError, ImageError, ImageTooLargeError, SketchError, SketchseekError
+from sketchseek.image_formats import FORMATS
 from sketchseek.images import read_photo
 from sketchseek.sketches import rasterize_sketch
 
@@ -58,7 +59,7 @@ PICTURES: list[tuple[str, Callable[[], bytes], Outcome]] = [
     # Truncated at several places.
     *[
         (f"{name} cut at {share:.0%}", lambda name=name, share=share: make.cut(make.picture(name), share), outcome)
-        for name in ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP")
+        for name in FORMATS
         for share, outcome in (
             (0.02, (ImageError, "")),
             (0.3, (ImageError, "")),

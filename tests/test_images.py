@@ -13,7 +13,8 @@ import pytest
 from PIL import Image, ImageCms
 
 from sketchseek.errors import ImageError, ImageTooLargeError
-from sketchseek.images import FORMATS, MAX_PIXELS, open_image, open_regular, read_header, read_photo
+from sketchseek.image_formats import FORMATS
+from sketchseek.images import MAX_PIXELS, open_image, open_regular, read_header, read_photo
 
 ORIENTATION = 0x0112
 
@@ -60,7 +61,7 @@ def test_a_formats_decoder_that_is_not_listed_stays_shut() -> None:
         open_image(encoded(scene(), "PPM"))
 
 
-@pytest.mark.parametrize("format_name", ["JPEG", "PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("format_name", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_turn(format_name: str, orientation: int) -> None:
     # What a camera stores for a scene: the inverse of the turn that the tag asks for.

@@ -11,6 +11,7 @@ import pytest
 
 import hostile_files as make
 from sketchseek.errors import SketchseekError
+from sketchseek.image_formats import FORMATS
 from sketchseek.images import read_photo
 from sketchseek.sketches import rasterize_sketch
 
@@ -21,7 +22,7 @@ SVG = (
     '<rect x="1" y="2" width="30%" height="4mm" rx="1"/><polygon points="1,2 3,4 5,6"/><use href="#c" x="3"/></g></svg>'
 )
 SEEDS = {
-    **{name: make.picture(name) for name in ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP")},
+    **{name: make.picture(name) for name in FORMATS},
     "palette": make.picture("PNG", 40, 30, "P"),
     "progressive": make.picture("JPEG", 40, 30, "CMYK"),
     "json": json.dumps({"word": "x", "drawing": STROKES}).encode(),

@@ -9,43 +9,25 @@ import re
 import stat
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
 import numpy as np
 import numpy.typing as npt
-from PIL import (
-    BmpImagePlugin,
-    ExifTags,
-    GifImagePlugin,
-    Image,
-    JpegImagePlugin,
-    PngImagePlugin,
-    TiffImagePlugin,
-    UnidentifiedImageError,
-    WebPImagePlugin,
-)
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from sketchseek.errors import ImageError, ImageTooLargeError
+from sketchseek.image_formats import READ_FORMATS, identify, media_type
 
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 """Pillow logs problems of TIFF files; without a handler, Python would print them."""
 
 ImageSource = str | os.PathLike[str] | bytes | Image.Image
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
-"""Pillow's names of the formats that are opened; no other decoder is used. MPO, which phones write as .jpg, is opened
-as JPEG."""
-
-SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
-"""Lower-case suffixes of the files that a scan treats as images."""
-
 MAX_PIXELS = 200_000_000
 """Images with more pixels are refused before decoding, which takes about 800 MB at this size."""
-
-_REMEDY = "JPEG, PNG, WebP, GIF, BMP and TIFF are read."
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -102,7 +84,7 @@ def open_image(
 
     Raises:
         ImageTooLargeError: It has more pixels than ``max_pixels``.
-        ImageError: It is missing, empty, truncated or not a picture in one of ``FORMATS``.
+        ImageError: It is missing, empty, truncated or not a picture in a format of ``image_formats``.
     """
     name = shown_name(source)
     with _picture_errors(name):
@@ -130,7 +112,7 @@ def _picture_errors(name: str) -> Iterator[None]:
     except ImageError:
         raise
     except UnidentifiedImageError as error:
-        raise ImageError("not a picture in a supported format.", subject=name, remedy=_REMEDY) from error
+        raise ImageError("not a picture in a supported format.", subject=name, remedy=READ_FORMATS) from error
     except Image.DecompressionBombError as error:
         raise ImageTooLargeError(str(error), subject=name, remedy="Save a smaller copy of it.") from error
     except Exception as error:  # decoders raise nearly anything on hostile input, from struct.error to MemoryError
@@ -161,13 +143,11 @@ def read_header(source: str | os.PathLike[str] | bytes) -> Header:
     Raises:
         ImageError: As from ``open_image``, except for problems that only decoding finds; there is no size limit.
     """
-    with _picture_errors(shown_name(source)), _opened(source) as file, quiet_pillow, _identify(file) as image:
+    with _picture_errors(shown_name(source)), _opened(source) as file, quiet_pillow, identify(file) as image:
         width, height = image.size
         if image.format != "TIFF" and _turn_of(image) in _QUARTER_TURNS:  # Pillow turns a TIFF's size by itself
             width, height = height, width
-        # MPO, a JPEG with a second picture behind it, is shown by everything that shows a JPEG, under that name only.
-        kind = "JPEG" if image.format == "MPO" else image.format or ""
-        return Header(width, height, Image.MIME[kind])
+        return Header(width, height, media_type(image))
 
 
 @contextmanager
@@ -177,7 +157,7 @@ def opened_header(source: str | os.PathLike[str] | bytes) -> Iterator[Image.Imag
     Raises:
         ImageError: As from ``read_header``.
     """
-    with _picture_errors(shown_name(source)), _opened(source) as file, quiet_pillow, _identify(file) as image:
+    with _picture_errors(shown_name(source)), _opened(source) as file, quiet_pillow, identify(file) as image:
         yield image
 
 
@@ -215,33 +195,12 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
 
 
 def _decode(file: BinaryIO, name: str, at_least: int | None, max_pixels: int, keep_alpha: bool) -> Image.Image:
-    with quiet_pillow, _identify(file) as image:
+    with quiet_pillow, identify(file) as image:
         _check_size(image, name, max_pixels)
         if at_least is not None:
             image.draft("RGB", (at_least, at_least))
         image.load()
         return _finish(image, at_least, keep_alpha)
-
-
-def _identify(file: BinaryIO) -> Image.Image:
-    """Like ``Image.open``, without its pixel limit, which is global to the process and lower than ours."""
-    start = file.read(16)
-    for format_name in FORMATS:
-        opener, accept = _OPENERS[format_name]
-        if accept(start):
-            file.seek(0)
-            return opener(file)
-    raise UnidentifiedImageError
-
-
-_OPENERS: dict[str, tuple[Callable[[BinaryIO], Image.Image], Callable[[bytes], bool]]] = {
-    "JPEG": (JpegImagePlugin.jpeg_factory, lambda start: start[:3] == b"\xff\xd8\xff"),
-    "PNG": (PngImagePlugin.PngImageFile, lambda start: start[:8] == b"\x89PNG\r\n\x1a\n"),
-    "WEBP": (WebPImagePlugin.WebPImageFile, lambda start: start[:4] == b"RIFF" and start[8:12] == b"WEBP"),
-    "GIF": (GifImagePlugin.GifImageFile, lambda start: start[:6] in (b"GIF87a", b"GIF89a")),
-    "BMP": (BmpImagePlugin.BmpImageFile, lambda start: start[:2] == b"BM"),
-    "TIFF": (TiffImagePlugin.TiffImageFile, lambda start: start[:4] in TiffImagePlugin.PREFIXES),
-}
 
 
 def _check_size(image: Image.Image, name: str, max_pixels: int) -> None:

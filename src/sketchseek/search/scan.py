@@ -12,7 +12,8 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from sketchseek.errors import InputError
-from sketchseek.images import SUFFIXES, shown_name
+from sketchseek.image_formats import SUFFIXES
+from sketchseek.images import shown_name
 
 _SUFFIXES = frozenset(os.fsencode(suffix) for suffix in SUFFIXES)
 SEPARATOR = os.fsencode(os.sep)

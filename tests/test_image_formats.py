@@ -1,0 +1,155 @@
+"""Recognizing formats by their first bytes; AVIF, and HEIC with the extra ``heic``."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image, UnidentifiedImageError
+
+from sketchseek.errors import ImageError, ImageTooLargeError
+from sketchseek.image_formats import HEIC_SUFFIXES, SUFFIXES, UNREAD_SUFFIXES, identify
+from sketchseek.images import open_image, read_header
+
+
+def scene(width: int = 96, height: int = 64) -> Image.Image:
+    """Red to the left, blue to the right, a green band on top."""
+    pixels = np.zeros((height, width, 3), dtype=np.uint8)
+    pixels[:, : width // 2, 0] = 250
+    pixels[:, width // 2 :, 2] = 250
+    pixels[: height // 4, :, 1] = 250
+    return Image.fromarray(pixels)
+
+
+def avif(image: Image.Image, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "AVIF", **options)
+    return buffer.getvalue()
+
+
+def heic(image: Image.Image, **options: object) -> bytes:
+    pillow_heif = pytest.importorskip("pillow_heif")
+    buffer = io.BytesIO()
+    pillow_heif.from_pillow(image).save(buffer, quality=90, **options)
+    return buffer.getvalue()
+
+
+def difference(a: Image.Image, b: Image.Image) -> float:
+    assert a.size == b.size
+    return float(np.abs(np.asarray(a, dtype=np.int16) - np.asarray(b, dtype=np.int16)).mean())
+
+
+@pytest.mark.parametrize("write", [avif, heic])
+def test_a_picture_is_decoded_from_bytes_and_path(write: object, tmp_path: Path) -> None:
+    data = write(scene())  # type: ignore[operator]
+    path = tmp_path / "picture.bin"
+    path.write_bytes(data)
+    for source in (data, path):
+        image = open_image(source, at_least=32)
+        assert image.mode == "RGB"
+        assert difference(image, scene()) < 12
+        header = read_header(source)
+        assert (header.width, header.height) == (96, 64)
+    assert header.media_type == ("image/avif" if write is avif else "image/heic")
+
+
+def test_a_heic_photo_is_turned_once(tmp_path: Path) -> None:
+    pytest.importorskip("pillow_heif")
+    scene().save(tmp_path / "scene.png")
+    # Cameras store the inverse of the turn that EXIF asks for. The writer is another process: registering it here would
+    # change Pillow for all tests.
+    code = """if True:
+        import sys
+        from PIL import Image
+        from pillow_heif import register_heif_opener
+        register_heif_opener()
+        inverse = {3: Image.Transpose.ROTATE_180, 6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}
+        for orientation, turn in inverse.items():
+            exif = Image.Exif()
+            exif[0x0112] = orientation
+            with Image.open(sys.argv[1] + "/scene.png") as scene:
+                stored = scene.transpose(turn)
+            stored.info["exif"] = exif.tobytes()  # from here, the writer also makes HEIC's own turn
+            stored.save(f"{sys.argv[1]}/{orientation}.heic")
+        """
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
+    for orientation in (3, 6, 8):
+        path = tmp_path / f"{orientation}.heic"
+        assert difference(open_image(path), scene()) < 12
+        header = read_header(path)
+        assert (header.width, header.height) == (96, 64)
+
+
+@pytest.mark.parametrize("write", [avif, heic])
+def test_transparency_lies_on_white(write: object) -> None:
+    clear = Image.new("RGBA", (64, 64), (255, 0, 0, 0))
+    assert np.asarray(open_image(write(clear))).min() > 240  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("write", [avif, heic])
+def test_the_cap_holds_before_decoding(write: object) -> None:
+    with pytest.raises(ImageTooLargeError, match="96 × 64 pixels"):
+        open_image(write(scene()), max_pixels=96 * 64 - 1)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("write", [avif, heic])
+def test_a_damaged_picture_is_an_error_of_ours(write: object) -> None:
+    data = write(scene())  # type: ignore[operator]
+    random = np.random.default_rng(0)
+    for cut in (20, 60, len(data) // 2, len(data) - 40):
+        with pytest.raises(ImageError):
+            open_image(data[:cut])
+    for _ in range(40):
+        broken = bytearray(data)
+        for place in random.integers(0, len(data), 6):
+            broken[place] = random.integers(256)
+        with contextlib.suppress(ImageError):  # anything else fails the test; some changes leave a sound picture
+            open_image(bytes(broken), max_pixels=1_000_000)
+
+
+@given(st.binary(max_size=300))
+def test_no_bytes_behind_an_iso_header_escape(tail: bytes) -> None:
+    for data in (tail, struct.pack(">I", 24) + b"ftyp" + tail, struct.pack(">I", 24) + b"ftypmif1\0\0\0\0avif" + tail):
+        with pytest.raises(ImageError):
+            open_image(data or b"x", max_pixels=10_000)
+
+
+@pytest.mark.parametrize("brand", [b"mp42", b"isom", b"qt  ", b"mif1", b"jxl "])
+def test_other_iso_media_are_not_pictures(brand: bytes) -> None:
+    start = struct.pack(">I", 20) + b"ftyp" + brand + b"\0\0\0\0" + brand
+    with pytest.raises(UnidentifiedImageError):
+        identify(io.BytesIO(start + bytes(64)))
+    with pytest.raises(ImageError, match=r"supported format[\s\S]*AVIF"):
+        open_image(start + bytes(64))
+
+
+def test_a_brand_behind_the_box_does_not_count() -> None:
+    start = struct.pack(">I", 20) + b"ftypmp42\0\0\0\0isom" + b"avif" * 4
+    with pytest.raises(UnidentifiedImageError):
+        identify(io.BytesIO(start))
+
+
+def test_a_suffix_is_read_or_counted_never_both() -> None:
+    assert not SUFFIXES & UNREAD_SUFFIXES
+    assert HEIC_SUFFIXES | {".avif", ".cr2", ".mp4", ".jxl"} <= SUFFIXES | UNREAD_SUFFIXES
+
+
+def test_without_the_extra_heic_is_named_as_not_read() -> None:
+    code = (
+        "import sys; sys.modules['pillow_heif'] = None\n"
+        "from importlib import util\n"
+        "find = util.find_spec\n"
+        "util.find_spec = lambda name, *rest: None if name == 'pillow_heif' else find(name, *rest)\n"
+        "from sketchseek.image_formats import READ_FORMATS, SUFFIXES, UNREAD_SUFFIXES, identify\n"
+        "assert '.heic' in UNREAD_SUFFIXES and '.heic' not in SUFFIXES\n"
+        "assert 'sketchseek[heic]' in READ_FORMATS\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
