@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
+from sketchseek.cli import index_report
 from sketchseek.cli import library as commands
 from sketchseek.models.package import ModelPackage
 from sketchseek.search.combined_query import Example, Query
@@ -77,12 +78,124 @@ def test_index_reports_what_it_did(tmp_path: Path, photos: Path, tiny_model: Mod
     library = tmp_path / "new" / "library"
     report = run_json("index", photos, "--library", library, "--model", tiny_model.path)
     seconds = report.pop("seconds")
-    assert report == {"indexed": 4, "failed": 1, "unchanged": 0, "removed": 0, "moved": 0, "skipped": 0}
+    assert report == {
+        **{"indexed": 4, "failed": 1, "unchanged": 0, "removed": 0, "moved": 0, "skipped": 0},
+        **{"unread": {}, "links": 0, "missing": []},
+    }
     assert seconds > 0
     (photos / "a" / "0.jpg").unlink()
     report = run_json("index", photos / "a", photos / "b", "--library", library)
     assert (report["indexed"], report["unchanged"], report["removed"]) == (0, 3, 1)
     assert "3 unchanged" in run("index", photos, "--library", library).stdout
+
+
+def test_files_in_formats_that_are_not_read_are_named(
+    tmp_path: Path, photos: Path, tiny_model: ModelPackage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("1.cr2", "2.CR2", "b/film.mp4", "notes.txt"):
+        (photos / name).write_bytes(b"x")
+    options = ("--library", tmp_path / "library", "--model", tiny_model.path)
+    said = run("index", photos, *options).stdout
+    assert "3 files in formats that are not read: cr2 2, mp4 1.\n" in said
+    assert run_json("index", photos, *options)["unread"] == {"cr2": 2, "mp4": 1}
+    assert run_json("status", *options[:2])["unread"] == {"cr2": 2, "mp4": 1}
+    assert "Not read   3 files in formats" in run("status", *options[:2]).stdout
+    (photos / "1.cr2").unlink()
+    (photos / "2.CR2").unlink()
+    assert "1 file in a format that is not read: mp4 1." in run("sync", *options[:2]).stdout
+    assert run_json("remove", photos / "b", *options[:2]) == {"removed": 2}
+    assert run_json("status", *options[:2])["unread"] == {}
+
+
+def test_heic_comes_with_advice_where_it_is_not_read() -> None:
+    assert "sketchseek[heic]" in index_report._heic_advice({"mp4": 1, "heic": 2})
+    assert index_report._heic_advice({"mp4": 1}) == ""
+
+
+def test_patterns_and_links_are_kept_by_the_library(tmp_path: Path, photos: Path, tiny_model: ModelPackage) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (photos / "a" / "0.jpg").rename(outside / "0.jpg")
+    (photos / "link").symlink_to(outside)
+    options = ("--library", tmp_path / "library")
+    said = run("index", photos, *options, "--model", tiny_model.path, "--exclude", "b/", "--exclude", "*.png").stdout
+    assert "1 indexed" in said
+    assert "1 symbolic link to a folder was not followed" in said
+    assert run_json("sync", *options)["failed"] == 0  # the patterns hold
+    status = run_json("status", *options)
+    assert (status["exclude"], status["follow_symlinks"]) == (["b/", "*.png"], False)
+    assert run_json("index", photos, *options, "--follow-symlinks")["indexed"] == 1
+    assert run_json("sync", *options)["removed"] == 0
+    assert run_json("index", photos, *options, "--exclude", "")["indexed"] == 2
+    report = run_json("index", photos, *options, "--no-follow-symlinks")
+    assert (report["removed"], report["links"]) == (1, 1)
+    bad = run("index", photos, *options, "--exclude", "!", "--json")
+    assert (bad.exit_code, json.loads(bad.stderr)["error"]) == (1, "InputError")
+
+
+def test_paths_alone_for_other_programs(library: Path, photos: Path) -> None:
+    name = "two\nlines.jpg"
+    (photos / "a" / "0.jpg").rename(photos / "a" / name)
+    run("sync", "--library", library)
+    found = [result["path"] for result in run_json("search", "-", "--library", library, text=STROKES)]
+    assert str(photos / "a" / name) in found
+    apart = run("search", "-", "--library", library, "--print0", text=STROKES)
+    assert apart.stdout_bytes.split(b"\0")[:-1] == [os.fsencode(path) for path in found]
+    lines = run("search", "-", "--library", library, "--paths", text=STROKES)
+    assert lines.stdout == "".join(f"{path}\n" for path in found)
+    shown = run("search", "-", "--library", library, text=STROKES).stdout.splitlines()
+    assert len(shown) == len(found)  # for people, a name is one line
+    assert any("two\\nlines.jpg" in line for line in shown)
+    assert run("search", "-", "--library", library, "--paths", "--json", text=STROKES).exit_code == 2
+    nothing = run("search", "-", "--library", library, "--print0", "--offset", 99, text=STROKES)
+    assert (nothing.stdout, nothing.stderr) == ("", "There are no results after rank 99.\n")
+
+
+def test_the_best_result_opens(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("click.launch", lambda path: opened.append(path) or 0)
+    found = run_json("search", "-", "--library", library, "--open", text=STROKES)
+    assert opened == [found[0]["path"]]
+    monkeypatch.setattr("click.launch", lambda path: 1)
+    failed = run("search", "-", "--library", library, "--open", text=STROKES)
+    assert failed.exit_code == 1
+    assert "Cannot open" in failed.stderr
+
+
+def test_removing_what_is_not_there_is_an_error(library: Path, photos: Path) -> None:
+    failed = run("remove", photos / "a" / "0.jpg", photos / "nothere.jpg", "--library", library, "--json")
+    assert failed.exit_code == 1
+    assert json.loads(failed.stderr)["message"] == f"{photos / 'nothere.jpg'}: not in the library."
+    assert run_json("status", "--library", library)["photos"] == 4  # all or nothing
+    (photos / "a" / "0.jpg").unlink()
+    assert run_json("remove", photos / "a" / "0.jpg", "--library", library) == {"removed": 1}  # the file may be gone
+
+
+def test_a_sync_without_its_folder_fails_and_keeps_the_photos(library: Path, photos: Path) -> None:
+    photos.rename(photos.with_name("unplugged"))
+    failed = run("sync", "--library", library)
+    assert failed.exit_code == 1
+    assert f"{photos}: the folder is missing; its photos stay" in failed.stderr
+    assert run_json("status", "--library", library)["photos"] == 4
+    as_json = run("sync", "--library", library, "--json")
+    assert (as_json.exit_code, json.loads(as_json.stdout)["missing"]) == (1, [str(photos)])
+
+
+def test_what_cannot_be_written_is_told_without_python(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opening = os.open
+
+    def refuse(path: object, *rest: object) -> int:
+        if str(path).endswith("writer.lock"):
+            raise PermissionError(13, "Permission denied")
+        return opening(path, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "open", refuse)
+    failed = run("sync", "--library", library, "--json")
+    assert failed.exit_code == 1
+    told = json.loads(failed.stderr)
+    assert "Permission denied" in told["message"]
+    assert "readonly=" not in told["remedy"]
+    assert "write access" in told["remedy"]
 
 
 def test_search_lists_rank_id_path_and_score(library: Path, photos: Path, tmp_path: Path) -> None:

@@ -5,7 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from sketchseek.search.scan import Found, Unreadable, absolute, file_time, lies_in, scan, without_nested
+from sketchseek.errors import InputError
+from sketchseek.search.scan import (
+    Found,
+    SkippedLink,
+    Unread,
+    Unreadable,
+    absolute,
+    file_time,
+    lies_in,
+    scan,
+    without_nested,
+)
+from sketchseek.search.scan_rules import ScanRules
 
 
 def touch(*paths: Path) -> None:
@@ -14,9 +26,9 @@ def touch(*paths: Path) -> None:
         path.write_bytes(b"x")
 
 
-def found(*folders: Path, excluded: tuple[Path, ...] = ()) -> list[str]:
+def found(*folders: Path, excluded: tuple[Path, ...] = (), rules: ScanRules | None = None) -> list[str]:
     """Paths that a scan finds, relative to the first folder."""
-    items = scan([absolute(folder) for folder in folders], {absolute(path) for path in excluded})
+    items = scan([absolute(folder) for folder in folders], {absolute(path) for path in excluded}, rules=rules)
     return [os.path.relpath(os.fsdecode(item.path), folders[0]) for item in items if isinstance(item, Found)]
 
 
@@ -46,7 +58,83 @@ def test_links_are_followed_once_and_loops_end(tmp_path: Path) -> None:
     (outside / "back").symlink_to(photos)
     (photos / "file.jpg").symlink_to(outside / "b.jpg")
     (photos / "broken.jpg").symlink_to(tmp_path / "nothing.jpg")
-    assert found(photos) == ["file.jpg", "z/a.jpg", "out/b.jpg"]
+    assert found(photos, rules=ScanRules(follow_symlinks=True)) == ["file.jpg", "z/a.jpg", "out/b.jpg"]
+
+
+def test_links_to_folders_are_counted_not_followed_unless_asked(tmp_path: Path) -> None:
+    photos, outside = tmp_path / "photos", tmp_path / "outside"
+    touch(photos / "a.jpg", outside / "b.jpg")
+    (photos / "out").symlink_to(outside)
+    (photos / ".hidden").symlink_to(outside)
+    assert found(photos) == ["a.jpg"]
+    skipped = [item.path for item in scan([absolute(photos)]) if isinstance(item, SkippedLink)]
+    assert skipped == [absolute(photos / "out")]
+
+
+def test_files_in_formats_that_are_not_read_are_counted(tmp_path: Path) -> None:
+    touch(
+        tmp_path / "a.jpg", tmp_path / "b.avif", tmp_path / "c.CR2", tmp_path / "x" / "d.mp4", tmp_path / "x" / "e.mp4"
+    )
+    touch(tmp_path / "notes.txt", tmp_path / ".hidden.mp4", tmp_path / "node_modules" / "f.mp4")
+    (tmp_path / "folder.mp4").mkdir()
+    items = [item for item in scan([absolute(tmp_path)]) if isinstance(item, Unread)]
+    assert items == [
+        Unread(absolute(tmp_path), "cr2"),
+        *[Unread(absolute(tmp_path / "x"), "mp4")] * 2,
+    ]
+    assert found(tmp_path) == ["a.jpg", "b.avif"]
+
+
+@pytest.mark.parametrize("name", ["@eaDir", "node_modules", "#recycle", "Thumbnails", "catalog.lrdata", "lost+found"])
+def test_folders_that_programs_fill_are_passed_over_unless_named(name: str, tmp_path: Path) -> None:
+    touch(tmp_path / "a.jpg", tmp_path / "x" / name / "b.jpg", tmp_path / "x" / "c.jpg")
+    assert found(tmp_path) == ["a.jpg", "x/c.jpg"]
+    assert found(tmp_path / "x" / name) == ["b.jpg"]
+
+
+def test_a_file_with_the_name_of_such_a_folder_is_found(tmp_path: Path) -> None:
+    touch(tmp_path / "thumbnails.jpg", tmp_path / "node_modules.png")
+    assert found(tmp_path) == ["node_modules.png", "thumbnails.jpg"]
+
+
+def test_patterns_of_the_library(tmp_path: Path) -> None:
+    touch(tmp_path / "a.jpg", tmp_path / "screen-1.png", tmp_path / "x" / "screen-2.png", tmp_path / "x" / "b.jpg")
+    touch(tmp_path / "node_modules" / "c.jpg", tmp_path / "raw" / "d.jpg", tmp_path / "x" / "raw" / "e.jpg")
+    rules = ScanRules(("screen-*", "/raw/", "!node_modules/", "*.mp4"))
+    assert found(tmp_path, rules=rules) == ["a.jpg", "node_modules/c.jpg", "x/b.jpg", "x/raw/e.jpg"]
+
+
+def test_ignore_files_apply_below_their_folder_and_the_innermost_decides(tmp_path: Path) -> None:
+    touch(*(tmp_path / folder / name for folder in (".", "x", "x/y") for name in ("a.jpg", "b.jpg", "c.png")))
+    (tmp_path / ".sketchseekignore").write_text("# comment\n*.png\nx/b.jpg\n")
+    (tmp_path / "x" / ".sketchseekignore").write_text("!c.png\n/y/a.jpg\n")
+    assert found(tmp_path) == ["a.jpg", "b.jpg", "x/a.jpg", "x/c.png", "x/y/b.jpg", "x/y/c.png"]
+    assert found(tmp_path / "x" / "y") == ["a.jpg", "b.jpg", "c.png"]  # nothing above an indexed folder counts
+
+
+def test_a_folder_whose_ignore_file_cannot_be_used_is_unreadable(tmp_path: Path) -> None:
+    touch(tmp_path / "a.jpg", tmp_path / "x" / "b.jpg", tmp_path / "y" / "c.jpg")
+    (tmp_path / "x" / ".sketchseekignore").write_text("!\n")
+    (tmp_path / "y" / ".sketchseekignore").write_bytes(b"x" * (1 << 21))
+    assert found(tmp_path) == ["a.jpg"]
+    assert unreadable(tmp_path) == [str(tmp_path / "x"), str(tmp_path / "y")]
+
+
+def test_an_ignore_file_that_is_a_pipe_does_not_block(tmp_path: Path) -> None:
+    touch(tmp_path / "a.jpg")
+    os.mkfifo(tmp_path / ".sketchseekignore")
+    assert found(tmp_path) == ["a.jpg"]
+
+
+def test_names_that_are_not_text_meet_patterns(tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"b\xff.jpg")).write_bytes(b"x")
+    (tmp_path / os.fsdecode(b"a\xff.png")).write_bytes(b"x")
+    assert found(tmp_path, rules=ScanRules(("*.png",))) == [os.fsdecode(b"b\xff.jpg")]
+
+
+def test_an_invalid_pattern_is_named() -> None:
+    with pytest.raises(InputError, match="not a valid pattern"):
+        ScanRules(("!",))
 
 
 def test_a_link_named_as_a_folder_is_followed(tmp_path: Path) -> None:

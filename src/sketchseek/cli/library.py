@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 
 from sketchseek.cli import print_error
+from sketchseek.cli.index_report import print_report, unread_files
+from sketchseek.cli.output import print_json, shown
 from sketchseek.cli.progress import index_bar
 from sketchseek.cli.query_options import query_options, search
+from sketchseek.cli.result_output import check_result_options, print_results, result_options
 from sketchseek.errors import SketchseekError
 from sketchseek.user_dirs import user_data_dir
-
-if TYPE_CHECKING:
-    from sketchseek.search.results import IndexReport
 
 LIBRARY_VARIABLE = "SKETCHSEEK_LIBRARY"
 
@@ -69,16 +67,40 @@ def iso_time(value: str) -> datetime:
     "--model", metavar="MODEL", help="Name of a bundled model, or path of a model package, for a new library."
 )
 @click.option("--re-embed", is_flag=True, help="Embed a library's photos again, with MODEL.")
+@click.option(
+    "--exclude",
+    multiple=True,
+    metavar="PATTERN",
+    help="Skip files and folders, in the syntax of .gitignore; repeat for several. The library keeps the patterns "
+    "until others are given; an empty one clears them.",
+)
+@click.option(
+    "--follow-symlinks/--no-follow-symlinks",
+    default=None,
+    help="Follow symbolic links to folders. The library keeps the choice. Default: no.",
+)
 @json_option
-def index_command(folders: tuple[Path, ...], library: Path, model: str | None, re_embed: bool, as_json: bool) -> None:
+def index_command(
+    folders: tuple[Path, ...],
+    library: Path,
+    model: str | None,
+    re_embed: bool,
+    exclude: tuple[str, ...],
+    follow_symlinks: bool | None,
+    as_json: bool,
+) -> None:
     """Index the photos in folders and their subfolders.
 
     Photos that are already in the library are skipped. Deleted photos are removed. You can stop with Ctrl-C at any
     time; run the command again to continue.
 
+    Folders that programs fill with pictures, such as node_modules and thumbnails, are skipped, and what a file named
+    .sketchseekignore in a folder excludes (syntax of .gitignore).
+
     \b
     Examples:
       sketchseek index ~/Pictures
+      sketchseek index ~/Pictures --exclude 'screenshots/' --exclude '*-draft.png'
       sketchseek index photos scans --library photos.library --json
       sketchseek index --library photos.library --model small --re-embed
     """
@@ -92,8 +114,8 @@ def index_command(folders: tuple[Path, ...], library: Path, model: str | None, r
                 report = opened.re_embed(model, progress)
         if folders:
             with Library.open(library, model, create=True) as opened:
-                report = opened.add(folders, progress)
-    _print_report(report, as_json)
+                report = opened.add(folders, progress, exclude=exclude or None, follow_symlinks=follow_symlinks)
+    print_report(report, as_json=as_json)
 
 
 @click.command("sync")
@@ -101,6 +123,8 @@ def index_command(folders: tuple[Path, ...], library: Path, model: str | None, r
 @json_option
 def sync_command(library: Path, as_json: bool) -> None:
     """Bring a library up to date with its folders: new, changed, moved and deleted photos.
+
+    If a folder is missing (a drive that is not connected, for example), its photos stay, and the exit status is 1.
 
     \b
     Examples:
@@ -111,7 +135,7 @@ def sync_command(library: Path, as_json: bool) -> None:
 
     with errors_in_words(as_json, keeps_work=True), index_bar(as_json) as progress, Library.open(library) as opened:
         report = opened.sync(progress)
-    _print_report(report, as_json)
+    print_report(report, as_json=as_json)
 
 
 @click.command("search")
@@ -131,7 +155,7 @@ def sync_command(library: Path, as_json: bool) -> None:
 )
 @click.option("--photo", is_flag=True, help="Treat SKETCH as a photo, and find photos that look like it.")
 @click.option("--model", metavar="MODEL", help="Fail if the library was built with another model.")
-@json_option
+@result_options
 def search_command(
     sketch: Path | None,
     library: Path,
@@ -143,6 +167,9 @@ def search_command(
     photo: bool,
     model: str | None,
     as_json: bool,
+    paths: bool,
+    print0: bool,
+    open_best: bool,
     **criteria: Any,
 ) -> None:
     """Find the photos that look like a sketch, or that have words, or both.
@@ -160,37 +187,29 @@ def search_command(
       sketchseek search --photo holiday.jpg
       sketchseek search cat.svg --text "garden 2019"
       sketchseek search cat.svg --also cat2.svg --not dog.svg:0.5
+      sketchseek search cat.svg --print0 | xargs -0 cp -t found
       echo '[[[0,50,100,0],[100,0,100,100]]]' | sketchseek search -
     """
     from sketchseek.search.library import Library
     from sketchseek.search.params import Filter
 
+    check_result_options(as_json=as_json, paths=paths, print0=print0)
     with errors_in_words(as_json), Library.open(library, model) as opened:
         results = search(
             opened, sketch, k, offset=offset, filter=Filter(folder, after, before), photo=photo, **criteria
         )
-    if as_json:
-        _print_json(
-            [
-                {"rank": r.rank, "id": r.id, "path": str(r.path), "score": r.score}
-                | ({"parts": r.parts} if r.parts else {})
-                for r in results
-            ]
-        )
-        return
-    if not results:
-        if criteria["text"]:
-            click.echo("There are no photos with these words.", err=True)
-        else:
-            click.echo(_no_results(offset, folder, dated=(after, before) != (None, None)), err=True)
-    for result in results:
-        click.echo(f"{result.rank:3d}  {result.score:+.4f}  {_shown(result.path)}")
+    nothing = _no_results(offset, folder, after, before, words=bool(criteria["text"]))
+    print_results(results, nothing, as_json=as_json, paths=paths, print0=print0, open_best=open_best)
 
 
-def _no_results(offset: int, folder: Path | None, *, dated: bool) -> str:
+def _no_results(
+    offset: int, folder: Path | None, after: datetime | None, before: datetime | None, *, words: bool
+) -> str:
+    if words:
+        return "There are no photos with these words."
     if offset:
         return f"There are no results after rank {offset:,}."
-    if dated:
+    if after or before:
         return "There are no photos that match the filter."
     return "There are no photos in this folder." if folder else "There are no photos in the library."
 
@@ -211,17 +230,20 @@ def status_command(library: Path, as_json: bool) -> None:
     with errors_in_words(as_json), Library.open(library) as opened:
         status = opened.status()
     if as_json:
-        _print_json(asdict(status))
+        print_json(asdict(status))
         return
     for name, value in (
-        ("Library", _shown(status.path)),
+        ("Library", shown(status.path)),
         ("Photos", f"{status.photos:,}"),
         (
             "Failures",
             f"{status.failures:,}" + ('  (run "sketchseek failures" to list them)' if status.failures else ""),
         ),
-        ("Folders", "\n           ".join(_shown(folder) for folder in status.folders) or "none"),
-        ("Excluded", "\n           ".join(_shown(path) for path in status.excluded)),
+        ("Not read", unread_files(status.unread) if status.unread else ""),
+        ("Folders", "\n           ".join(shown(folder) for folder in status.folders) or "none"),
+        ("Excluded", "\n           ".join(shown(path) for path in status.excluded)),
+        ("Patterns", "\n           ".join(status.exclude)),
+        ("Links", "symbolic links to folders are followed" if status.follow_symlinks else ""),
         ("Model", f"{status.model} ({status.fingerprint}), {status.embedding} dimensions, {status.distance}"),
         ("Index", f"{status.engine or 'none on disk'}, {status.pending:,} changes since"),
         ("Size", f"{status.bytes / 1e6:.1f} MB"),
@@ -249,7 +271,7 @@ def remove_command(paths: tuple[Path, ...], library: Path, as_json: bool) -> Non
     with errors_in_words(as_json), Library.open(library) as opened:
         removed = opened.remove(paths)
     if as_json:
-        _print_json({"removed": removed})
+        print_json({"removed": removed})
     else:
         click.echo(f"{removed:,} photos removed from the library.")
 
@@ -270,12 +292,12 @@ def failures_command(library: Path, as_json: bool) -> None:
     with errors_in_words(as_json), Library.open(library) as opened:
         failures = opened.failures()
     if as_json:
-        _print_json([{"path": str(failure.path), "reason": failure.reason} for failure in failures])
+        print_json([{"path": str(failure.path), "reason": failure.reason} for failure in failures])
         return
     if not failures:
         click.echo("There are no failures.", err=True)
     for failure in failures:
-        click.echo(f"{_shown(failure.path)}: {failure.reason}")
+        click.echo(f"{shown(failure.path)}: {failure.reason}")
 
 
 @click.command("verify")
@@ -303,7 +325,7 @@ def verify_command(library: Path, sample: int, as_json: bool) -> None:
     with errors_in_words(as_json), Library.open(library) as opened:
         found = opened.verify(sample=sample)
     if as_json:
-        _print_json({"ok": found.ok, "checks": found.checks, "problems": found.problems})
+        print_json({"ok": found.ok, "checks": found.checks, "problems": found.problems})
     else:
         for problem in found.problems:
             click.echo(problem)
@@ -328,25 +350,3 @@ def errors_in_words(as_json: bool, *, keeps_work: bool = False) -> Iterator[None
             raise
         print_error(error, as_json=True)
         sys.exit(1)
-
-
-def _print_report(report: IndexReport, as_json: bool) -> None:
-    if as_json:
-        _print_json(asdict(report))
-        return
-    click.echo(
-        f"{report.indexed:,} indexed, {report.unchanged:,} unchanged, {report.moved:,} moved, "
-        f"{report.removed:,} removed, {report.failed:,} failed in {report.seconds:.1f} s."
-    )
-    if report.failed:
-        click.echo('Run "sketchseek failures" to list the failures.')
-
-
-def _print_json(value: Any) -> None:
-    # ASCII: names that are not valid text become escapes that read back as the same name.
-    click.echo(json.dumps(value, indent=2, default=str))
-
-
-def _shown(path: Path) -> str:
-    """Return a path for display; invalid text in it is replaced."""
-    return os.fsencode(path).decode(sys.getfilesystemencoding(), "replace")

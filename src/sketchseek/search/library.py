@@ -41,6 +41,7 @@ from sketchseek.search.results import (
     Verification,
 )
 from sketchseek.search.scan import from_user, lies_in, parents, without_nested
+from sketchseek.search.scan_rules import ScanRules
 from sketchseek.search.status import status_of
 from sketchseek.sketches import SketchSource
 
@@ -128,7 +129,14 @@ class Library:
 
     # --- writing ----------
 
-    def add(self, folders: Iterable[PathLike] | PathLike, progress: ProgressCallback | None = None) -> IndexReport:
+    def add(
+        self,
+        folders: Iterable[PathLike] | PathLike,
+        progress: ProgressCallback | None = None,
+        *,
+        exclude: Iterable[str] | None = None,
+        follow_symlinks: bool | None = None,
+    ) -> IndexReport:
         """Index folders with their subfolders, and remember the folders for ``sync``.
 
         Photos that are already in the library are not embedded again. Deleted photos are removed. After an interrupt
@@ -137,9 +145,13 @@ class Library:
         Args:
             folders: Folders or single files.
             progress: Called about every two seconds, after each commit.
+            exclude: Patterns of files and folders to skip, in the syntax of .gitignore; see ``scan_rules``. They
+                replace those that the library has; by default, those stay. ``sync`` heeds them, too.
+            follow_symlinks: Whether symbolic links to folders are followed. By default, what the library was told
+                before, at first no.
 
         Raises:
-            InputError: One of the folders does not exist.
+            InputError: One of the folders does not exist, or a pattern is invalid.
             LibraryLockedError: Another process is writing.
             ModelMismatchError: The model is not the one that the library was built with.
         """
@@ -147,12 +159,19 @@ class Library:
         for path in paths:
             if not os.path.exists(path):  # noqa: PTH110  on bytes
                 raise InputError("no such folder.", subject=os.fsdecode(path), remedy="Check the spelling of the path.")
+        patterns = None if exclude is None else tuple(pattern for pattern in exclude if pattern)
         with self._writing() as catalog:
+            rules = catalog.scan_rules()
+            rules = ScanRules(
+                rules.exclude if patterns is None else patterns,
+                rules.follow_symlinks if follow_symlinks is None else follow_symlinks,
+            )
             # A path that was removed comes back if it, or a folder in it, is named.
             named = set(paths).union(*map(parents, paths))
             excluded = [path for path in catalog.excluded() if path not in named]
             with catalog.transaction():
                 catalog.set_roots(without_nested(catalog.roots() + paths), excluded)
+                catalog.set_scan_rules(rules)
             return self._update(catalog, without_nested(paths), progress)
 
     def sync(self, progress: ProgressCallback | None = None) -> IndexReport:
@@ -171,10 +190,18 @@ class Library:
 
         Returns:
             Number of photos removed.
+
+        Raises:
+            InputError: A path is neither in the library nor does it exist in one of its folders. Nothing is removed.
         """
         gone = _absolute(paths)
         with self._writing() as catalog:
             roots, excluded = catalog.roots(), catalog.excluded()
+            for path in gone:
+                if not (catalog.holds(path) or _is_there(path, roots) or any(lies_in(root, path) for root in roots)):
+                    raise InputError(
+                        "not in the library.", subject=os.fsdecode(path), remedy="Check the path's spelling."
+                    )
             removed = 0
             with catalog.transaction():
                 for path in gone:
@@ -220,7 +247,9 @@ class Library:
     def _writing(self) -> Iterator[Catalog]:
         if self._readonly:
             raise LibraryError(
-                "opened with readonly=True.", subject=self.path, remedy="Open it without readonly to write to it."
+                "opened for reading only, and cannot be written to.",
+                subject=self.path,
+                remedy="Use a process that opened it for writing (in Python: readonly=False).",
             )
         with WriterLock(self.path):
             catalog = Catalog(self.path, write=True)
@@ -396,6 +425,11 @@ class Library:
             return verify(self.path, catalog, self._engine.package, sample=sample)
         finally:
             catalog.close()
+
+
+def _is_there(path: bytes, roots: Sequence[bytes]) -> bool:
+    """Return whether a path exists in one of the folders."""
+    return os.path.lexists(path) and any(lies_in(path, root) for root in roots)
 
 
 def _folder(path: PathLike) -> Path:

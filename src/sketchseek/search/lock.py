@@ -36,7 +36,7 @@ class WriterLock:
             raise LibraryError(
                 f"cannot be written to ({error.strerror}).",
                 subject=self._folder,
-                remedy="Choose another folder for the library, or open it with readonly=True to search only.",
+                remedy="Get write access to this folder, or keep the library in another one. Searching still works.",
             ) from error
         try:
             lock_file(file)

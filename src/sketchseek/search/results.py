@@ -70,6 +70,9 @@ class IndexReport:
         moved: Photos whose files were renamed or moved; they keep their ids.
         skipped: Files that failed before and have not changed since.
         seconds: Wall-clock time.
+        unread: Photos, pictures and videos in formats that are not read: their number by suffix, such as ``heic``.
+        links: Symbolic links to folders that were not followed.
+        missing: Indexed folders that were not there (on a drive that is not connected, for example); their photos stay.
     """
 
     indexed: int
@@ -79,6 +82,9 @@ class IndexReport:
     moved: int
     skipped: int
     seconds: float
+    unread: dict[str, int] = field(default_factory=dict)
+    links: int = 0
+    missing: list[Path] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -122,6 +128,9 @@ class Status:
         engine: Engine of the index snapshot on disk; empty if there is none.
         pending: Number of changes that the snapshot lacks; searches apply them in memory.
         bytes: Size of the library's files.
+        unread: Files in the folders in formats that are not read: their number by suffix, such as ``heic``.
+        exclude: Patterns of files and folders that scans skip, beside the default ones.
+        follow_symlinks: Whether scans follow symbolic links to folders.
     """
 
     path: Path
@@ -136,6 +145,9 @@ class Status:
     engine: str
     pending: int
     bytes: int
+    unread: dict[str, int] = field(default_factory=dict)
+    exclude: list[str] = field(default_factory=list)
+    follow_symlinks: bool = False
 
 
 @dataclass(frozen=True)

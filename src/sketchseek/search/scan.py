@@ -12,10 +12,13 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from sketchseek.errors import InputError
-from sketchseek.image_formats import SUFFIXES
+from sketchseek.image_formats import SUFFIXES, UNREAD_SUFFIXES
 from sketchseek.images import shown_name
+from sketchseek.search.scan_rules import IGNORE_FILE, IgnoreRules, ScanRules
 
 _SUFFIXES = frozenset(os.fsencode(suffix) for suffix in SUFFIXES)
+_UNREAD = {os.fsencode(suffix): suffix.removeprefix(".") for suffix in UNREAD_SUFFIXES}
+_IGNORE_FILE = os.fsencode(IGNORE_FILE)
 SEPARATOR = os.fsencode(os.sep)
 _INT64 = 2**63
 
@@ -35,6 +38,29 @@ class Unreadable:
 
     path: bytes
     reason: str
+
+
+@dataclass(frozen=True)
+class Unread:
+    """A photo, picture or video in a format that is not read.
+
+    Attributes:
+        folder: The folder that it is in.
+        suffix: Its suffix without the dot, in lower case.
+    """
+
+    folder: bytes
+    suffix: str
+
+
+@dataclass(frozen=True)
+class SkippedLink:
+    """A symbolic link to a folder that was not followed."""
+
+    path: bytes
+
+
+Scanned = Found | Unreadable | Unread | SkippedLink
 
 
 def absolute(path: str | bytes | os.PathLike[str]) -> bytes:
@@ -77,19 +103,22 @@ def parents(path: bytes) -> Iterator[bytes]:
         path = parent
 
 
-def scan(folders: Iterable[bytes], excluded: Collection[bytes] = ()) -> Iterator[Found | Unreadable]:
+def scan(
+    folders: Iterable[bytes], excluded: Collection[bytes] = (), *, rules: ScanRules | None = None
+) -> Iterator[Scanned]:
     """Find the images in folders and their subfolders, visiting each folder once, in a stable order.
 
-    Hidden files and folders (with a leading dot) are skipped, unless they are named in ``folders``. Symbolic links to
-    folders are followed last, and only to folders that were not visited: loops end, and a photo in the folders appears
-    under its real path.
+    Hidden files and folders (with a leading dot) and those that the rules or an ignore file exclude are skipped, unless
+    they are named in ``folders``. If symbolic links to folders are followed, they are followed last, and only to
+    folders that were not visited: loops end, and a photo in the folders appears under its real path.
 
     Args:
         folders: Absolute paths of folders, or of single files.
         excluded: Absolute paths of files and folders to skip.
+        rules: The library's rules.
     """
-    visited: set[tuple[int, int]] = set()
-    links: deque[bytes] = deque()
+    rules = rules or ScanRules()
+    walk = _Walk(excluded, follow_symlinks=rules.follow_symlinks)
     for folder in sorted(set(folders)):
         try:
             status = os.stat(folder)  # noqa: PTH116  on bytes
@@ -97,54 +126,88 @@ def scan(folders: Iterable[bytes], excluded: Collection[bytes] = ()) -> Iterator
             yield Unreadable(folder, _reason(error))
             continue
         if stat.S_ISDIR(status.st_mode):
-            yield from _walk(folder, visited, links, excluded)
+            yield from walk.below(folder, IgnoreRules.of(folder, rules))
         elif stat.S_ISREG(status.st_mode):
             yield Found(folder, status.st_size, file_time(status))
         else:
             yield Unreadable(folder, "neither a file nor a folder")
-    while links:
-        yield from _walk(links.popleft(), visited, links, excluded)
+    while walk.links:
+        yield from walk.below(*walk.links.popleft())
 
 
-def _walk(
-    folder: bytes, visited: set[tuple[int, int]], links: deque[bytes], excluded: Collection[bytes]
-) -> Iterator[Found | Unreadable]:
-    stack = [folder]
-    while stack:
-        here = stack.pop()
-        if here in excluded:
-            continue
-        try:
-            status = os.stat(here)  # noqa: PTH116
-            identity = (status.st_dev, status.st_ino)
-            if identity in visited:
-                continue
-            visited.add(identity)
-            with os.scandir(here) as listing:
-                entries = sorted(listing, key=lambda entry: entry.name)
-        except OSError as error:
-            yield Unreadable(here, _reason(error))
-            continue
-        below = []
-        for entry in entries:
-            if entry.name.startswith(b".") or entry.path in excluded:
+class _Walk:
+    """One scan: the folders that it has visited, and the links that are still to be followed.
+
+    Args:
+        excluded: Absolute paths of files and folders to skip.
+        follow_symlinks: Whether symbolic links to folders are put in ``links`` to be followed.
+    """
+
+    def __init__(self, excluded: Collection[bytes], *, follow_symlinks: bool) -> None:
+        self.links: deque[tuple[bytes, IgnoreRules]] = deque()
+        self._excluded = excluded
+        self._follow_symlinks = follow_symlinks
+        self._visited: set[tuple[int, int]] = set()
+
+    def below(self, folder: bytes, rules: IgnoreRules) -> Iterator[Scanned]:
+        """Scan a folder and everything below it. ``rules`` are those of the folder above."""
+        stack = [(folder, rules)]
+        while stack:
+            here, rules = stack.pop()
+            if here in self._excluded:
                 continue
             try:
-                if entry.is_dir(follow_symlinks=False):
-                    below.append(entry.path)
-                elif entry.is_symlink() and entry.is_dir():
-                    links.append(entry.path)
-                elif is_picture(entry.name) and entry.is_file():
-                    status = entry.stat()
-                    yield Found(entry.path, status.st_size, file_time(status))
+                status = os.stat(here)  # noqa: PTH116
+                identity = (status.st_dev, status.st_ino)
+                if identity in self._visited:
+                    continue
+                self._visited.add(identity)
+                with os.scandir(here) as listing:
+                    entries = sorted(listing, key=lambda entry: entry.name)
             except OSError as error:
-                yield Unreadable(entry.path, _reason(error))
-        stack.extend(reversed(below))
+                yield Unreadable(here, _reason(error))
+                continue
+            if any(entry.name == _IGNORE_FILE and entry.is_file() for entry in entries):
+                try:
+                    rules = rules.with_file(here)
+                except (OSError, InputError) as error:
+                    reason = error.reason if isinstance(error, InputError) else _reason(error)
+                    yield Unreadable(here, f"{IGNORE_FILE}: {reason}")
+                    continue  # without its patterns, photos that the user excluded would be indexed
+            subfolders: list[tuple[bytes, IgnoreRules]] = []
+            for entry in entries:
+                if entry.name.startswith(b".") or entry.path in self._excluded:
+                    continue
+                try:
+                    yield from self._entry(entry, here, rules, subfolders)
+                except OSError as error:
+                    yield Unreadable(entry.path, _reason(error))
+            stack.extend(reversed(subfolders))
 
-
-def is_picture(name: bytes) -> bool:
-    """Return whether a file name has an image's suffix."""
-    return os.path.splitext(name)[1].lower() in _SUFFIXES  # noqa: PTH122  on bytes
+    def _entry(
+        self,
+        entry: os.DirEntry[bytes],
+        folder: bytes,
+        rules: IgnoreRules,
+        subfolders: list[tuple[bytes, IgnoreRules]],
+    ) -> Iterator[Scanned]:
+        suffix = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122  on bytes
+        if entry.is_dir(follow_symlinks=False):
+            if not rules.ignores(entry.path, is_folder=True):
+                subfolders.append((entry.path, rules))
+        elif entry.is_symlink() and entry.is_dir():
+            if rules.ignores(entry.path, is_folder=True):
+                return
+            if self._follow_symlinks:
+                self.links.append((entry.path, rules))
+            else:
+                yield SkippedLink(entry.path)
+        elif suffix in _SUFFIXES and entry.is_file():
+            if not rules.ignores(entry.path, is_folder=False):
+                status = entry.stat()
+                yield Found(entry.path, status.st_size, file_time(status))
+        elif suffix in _UNREAD and entry.is_file() and not rules.ignores(entry.path, is_folder=False):
+            yield Unread(folder, _UNREAD[suffix])
 
 
 def _reason(error: OSError) -> str:

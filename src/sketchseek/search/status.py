@@ -15,6 +15,7 @@ def status_of(path: Path, catalog: Catalog, mirror: IndexMirror) -> Status:
     """Return a library's status. Call inside a ``snapshot`` of its catalog."""
     metadata = catalog.metadata()
     count = catalog.count()
+    rules = catalog.scan_rules()
     recorded = mirror.recorded(catalog, metadata.snapshot)
     return Status(
         path=path,
@@ -29,6 +30,9 @@ def status_of(path: Path, catalog: Catalog, mirror: IndexMirror) -> Status:
         engine="" if recorded is None else recorded[0].engine,
         pending=count if recorded is None else recorded[1],
         bytes=_size_of(path),
+        unread=catalog.unread(),
+        exclude=list(rules.exclude),
+        follow_symlinks=rules.follow_symlinks,
     )
 
 

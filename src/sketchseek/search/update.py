@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from sketchseek.search.describe import describe_missing
 from sketchseek.search.index_mirror import IndexMirror
 from sketchseek.search.pipeline import Failed, Gone, Known, Outcome, embed_files
 from sketchseek.search.results import IndexProgress, IndexReport, ProgressCallback
-from sketchseek.search.scan import Found, Unreadable, scan
+from sketchseek.search.scan import Found, SkippedLink, Unread, Unreadable, scan
 from sketchseek.search.scan_diff import ScanDiff, locked
 
 COMMIT_EVERY = 2.0
@@ -86,6 +87,9 @@ class Update:
         self._folders = folders
         self._progress = progress or (lambda _: None)
         self._counts = _Counts()
+        self._unread: Counter[Unread] = Counter()
+        self._links = 0
+        self._missing: list[Path] = []
         self._again: list[bytes] = []
         self._tried: dict[bytes, int] = {}  # by digest: the last duplicate that was checked for a move
 
@@ -116,15 +120,30 @@ class Update:
             moved=counts.moved,
             skipped=skipped,
             seconds=0.0,
+            unread=self._unread_by_suffix(),
+            links=self._links,
+            missing=self._missing,
         )
+
+    def _unread_by_suffix(self) -> dict[str, int]:
+        total: Counter[str] = Counter()
+        for file, count in self._unread.items():
+            total[file.suffix] += count
+        return dict(total.most_common())
 
     def _scan(self, diff: ScanDiff) -> list[bytes]:
         found = 0
         unreadable: list[Unreadable] = []
         chunk: list[Found] = []
-        for item in scan(self._folders, set(self._catalog.excluded())):
+        for item in scan(self._folders, set(self._catalog.excluded()), rules=self._catalog.scan_rules()):
             if isinstance(item, Unreadable):
                 unreadable.append(item)
+                continue
+            if isinstance(item, Unread):
+                self._unread[item] += 1
+                continue
+            if isinstance(item, SkippedLink):
+                self._links += 1
                 continue
             chunk.append(item)
             found += 1
@@ -145,6 +164,9 @@ class Update:
                     kept.append(item.path)
                 self._catalog.fail(item.path, item.reason)
                 self._counts.failed += 1
+                if item.path in self._folders and not os.path.lexists(item.path):
+                    self._missing.append(Path(os.fsdecode(item.path)))
+            self._catalog.set_unread(self._folders, self._unread, unknown=kept)
         return kept
 
     def _embed(self, paths: Iterator[bytes], total: int, *, lookup: bool = True) -> None:

@@ -1,17 +1,21 @@
-"""The folders that a library indexes, the paths it excludes, and the files it could not index."""
+"""The folders that a library indexes, what its scans skip, and the files it could not index."""
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from sketchseek.search.catalog.database import Database
+from sketchseek.search.catalog.metadata import MetadataTable
+from sketchseek.search.catalog.schema import IN_FOLDER, folder_values
 from sketchseek.search.results import Failure
+from sketchseek.search.scan import Unread, lies_in
+from sketchseek.search.scan_rules import ScanRules
 
 
-class FolderTables(Database):
-    """The tables ``roots``, ``excluded`` and ``failures``."""
+class FolderTables(MetadataTable):
+    """The tables ``roots``, ``excluded``, ``failures`` and ``unread``, and the rules of a scan."""
 
     def roots(self) -> list[bytes]:
         """Return the folders that ``sync`` visits."""
@@ -38,3 +42,36 @@ class FolderTables(Database):
     def failure_count(self) -> int:
         """Return their number."""
         return int(self._one("SELECT count(*) FROM failures"))
+
+    def scan_rules(self) -> ScanRules:
+        """Return what scans skip."""
+        values = dict(self._rows("SELECT key, value FROM meta WHERE key IN ('exclude', 'follow_symlinks')"))
+        return ScanRules(tuple(json.loads(values.get("exclude", "[]"))), values.get("follow_symlinks", "0") == "1")
+
+    def set_scan_rules(self, rules: ScanRules) -> None:
+        """Replace what scans skip. Call inside a ``transaction``."""
+        self._set_meta(exclude=json.dumps(rules.exclude), follow_symlinks=int(rules.follow_symlinks))
+
+    def unread(self) -> dict[str, int]:
+        """Return how many files in the folders are in formats that are not read, by suffix, most frequent first."""
+        return dict(
+            self._rows("SELECT suffix, sum(count) FROM unread GROUP BY suffix ORDER BY sum(count) DESC, suffix")
+        )
+
+    def set_unread(
+        self, folders: Sequence[bytes], found: Mapping[Unread, int], *, unknown: Collection[bytes] = ()
+    ) -> None:
+        """Replace what is recorded of files in formats that are not read. Call inside a ``transaction``.
+
+        Args:
+            folders: Folders that were scanned.
+            found: Number of such files, by folder and suffix.
+            unknown: Paths in the folders that could not be read; what is recorded of them stays.
+        """
+        for folder in folders:
+            rows = self._rows(f"SELECT DISTINCT path FROM unread WHERE {IN_FOLDER}", *folder_values(folder))
+            for (path,) in rows:
+                if not any(lies_in(path, lost) for lost in unknown):
+                    self._do("DELETE FROM unread WHERE path = ?", path)
+        for file, count in found.items():
+            self._do("INSERT OR REPLACE INTO unread VALUES (?, ?, ?)", file.folder, file.suffix, count)

@@ -101,10 +101,19 @@ class PhotoTables(TextTables):
         self._do("UPDATE photos SET path = ?, size = ?, mtime_ns = ? WHERE id = ?", path, size, mtime_ns, photo)
         self.rename_words(photo, path)
 
+    def holds(self, path: bytes) -> bool:
+        """Return whether there is a photo, or a file that failed, at a path or below it."""
+        values = folder_values(path)
+        return any(
+            self._one(f"SELECT 1 FROM {table} WHERE {IN_FOLDER} LIMIT 1", *values) is not None
+            for table in ("photos", "failures")
+        )
+
     def drop_below(self, folder: bytes) -> int:
         """Remove a path and everything below it; return the number of photos. Call inside a ``transaction``."""
         count = self.drop(folder)
         self._do("DELETE FROM failures WHERE path >= ? AND path < ?", *path_range(folder))
+        self._do(f"DELETE FROM unread WHERE {IN_FOLDER}", *folder_values(folder))
         return count + self._do("DELETE FROM photos WHERE path >= ? AND path < ?", *path_range(folder))
 
     def has_digest(self, digest: bytes) -> bool:

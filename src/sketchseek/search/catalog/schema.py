@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from sketchseek.search.scan import SEPARATOR
 
-VERSION = 3
+VERSION = 4
 APPLICATION = 0x534B5345  # "SKSE"
 
 SCHEMA = """
@@ -30,6 +30,9 @@ CREATE TABLE failures (
 ) WITHOUT ROWID;
 CREATE TABLE roots (path BLOB PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE excluded (path BLOB PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE unread (
+    path BLOB NOT NULL, suffix TEXT NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (path, suffix)
+) WITHOUT ROWID;
 CREATE TABLE staged (
     id INTEGER PRIMARY KEY,
     size INTEGER NOT NULL,

@@ -55,6 +55,9 @@ class IndexingReport(ResponseModel):
     moved: int = Field(description="Photos whose files were renamed or moved; they keep their ids.")
     skipped: int = Field(description="Files that failed before and have not changed since.")
     seconds: float = Field(description="Wall-clock time.")
+    unread: dict[str, int] = Field(description="Files in formats that are not read: their number by suffix.")
+    missing: list[DisplayPath] = Field(description="Indexed folders that were not there; their photos stay.")
+    links: int = Field(description="Symbolic links to folders that were not followed.")
 
 
 class IndexingState(ResponseModel):

@@ -48,6 +48,9 @@ class LibraryStatus(ResponseModel):
     engine: str = Field(description="Engine of the index on disk; empty if there is no index.")
     pending: int = Field(description="Changes that the index on disk does not contain yet; searches include them.")
     bytes: int = Field(description="Size of the library's files.")
+    unread: dict[str, int] = Field(description="Files in formats that are not read: their number by suffix.")
+    exclude: list[str] = Field(description="Patterns of files and folders that scans skip, beside the default ones.")
+    follow_symlinks: bool = Field(description="Whether scans follow symbolic links to folders.")
 
 
 class Permissions(ResponseModel):
@@ -77,6 +80,9 @@ class ServerStatus(ResponseModel):
                 "engine": "flat",
                 "pending": 0,
                 "bytes": 2_000_000,
+                "unread": {"heic": 3},
+                "exclude": ["screenshots/"],
+                "follow_symlinks": False,
             },
             "may": {"open": True, "write": False},
         }

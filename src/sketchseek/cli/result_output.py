@@ -1,0 +1,76 @@
+"""Options of ``sketchseek search`` for how results are printed and opened."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from sketchseek.cli.output import print_json, shown
+
+if TYPE_CHECKING:
+    from sketchseek.search.results import SearchResult
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def result_options(command: _Command) -> _Command:
+    """Add the options. ``print_results`` takes their values."""
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="Print only JSON on standard output."),
+        click.option("--paths", is_flag=True, help="Print only paths, one on each line."),
+        click.option("--print0", is_flag=True, help="Print only paths, each followed by a NUL, for xargs -0."),
+        click.option("--open", "open_best", is_flag=True, help="Open the best result in its default program."),
+    ):
+        command = option(command)
+    return command
+
+
+def check_result_options(*, as_json: bool, paths: bool, print0: bool, **_: bool) -> None:
+    """Refuse options that contradict one another, before the search.
+
+    Raises:
+        click.UsageError: More than one form of output is asked for.
+    """
+    if as_json + paths + print0 > 1:
+        raise click.UsageError("Give only one of --json, --paths and --print0.")
+
+
+def print_results(
+    results: Sequence[SearchResult], nothing: str, *, as_json: bool, paths: bool, print0: bool, open_best: bool
+) -> None:
+    """Print results, and open the best one if asked.
+
+    Args:
+        results: Best first.
+        nothing: Printed on standard error if there are no results.
+        as_json, paths, print0, open_best: Values of the options.
+    """
+    if as_json:
+        print_json(
+            [
+                {"rank": r.rank, "id": r.id, "path": str(r.path), "score": r.score}
+                | ({"parts": r.parts} if r.parts else {})
+                for r in results
+            ]
+        )
+    elif not results:
+        click.echo(nothing, err=True)
+    elif paths or print0:
+        # Bytes, as the file system has them: names need not be text.
+        end = b"\0" if print0 else b"\n"
+        click.echo(b"".join(os.fsencode(result.path) + end for result in results), nl=False)
+    else:
+        for result in results:
+            click.echo(f"{result.rank:3d}  {result.score:+.4f}  {shown(result.path)}")
+    if open_best and results:
+        _open(str(results[0].path))
+
+
+def _open(path: str) -> None:
+    if click.launch(path) != 0:
+        click.echo(f"Cannot open {shown(path)}: no program for it was found.", err=True)
+        sys.exit(1)
