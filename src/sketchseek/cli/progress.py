@@ -40,16 +40,14 @@ def index_bar(as_json: bool) -> Iterator[Callable[[IndexProgress], None] | None]
     if not sys.stderr.isatty():
         yield None
         return
+    words = {"scan": "Scanning", "embed": "Indexing", "index": "Writing the index"}
     with _bars(transient=as_json) as (bars, _):
-        task = bars.add_task("Scanning", total=None)
+        stages = _StageBars(bars, lambda stage: words[stage])
 
         def show(now: IndexProgress) -> None:
-            words = {"scan": "Scanning", "embed": "Indexing", "index": "Writing the index"}[now.stage]
-            failed = f", {now.failed:,} failed" if now.failed else ""
-            if now.stage == "index":
-                bars.update(task, description=words)
-            else:
-                bars.update(task, description=words + failed, completed=now.done, total=now.total or None)
+            stages.show(now.stage, now.done, now.total)
+            if now.failed:
+                stages.describe(now.stage, f"{words[now.stage]}, {now.failed:,} failed")
 
         yield show
 
@@ -74,6 +72,10 @@ class _StageBars:
         if stage not in self._tasks:
             self._tasks[stage] = self._bars.add_task(self._describe(stage), total=total or None)
         self._bars.update(self._tasks[stage], completed=done, total=total or None)
+
+    def describe(self, stage: str, text: str) -> None:
+        """Change the text of a stage's bar."""
+        self._bars.update(self._tasks[stage], description=text)
 
 
 class TrainingBars(_StageBars):
@@ -103,6 +105,7 @@ def _bars(*, transient: bool) -> Iterator[tuple[Any, Console]]:
     from rich.progress import Progress as Bars
 
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    remaining = TimeRemainingColumn(elapsed_when_finished=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), remaining)
     with Bars(*columns, console=console, transient=transient) as bars:
         yield bars, console

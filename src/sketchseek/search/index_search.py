@@ -25,11 +25,16 @@ def nearest(
     asked = k if index.oversampling == 1 else min(k * index.oversampling, k + MORE)
     found, scores = index.search(query[None], asked, allowed)
     if index.oversampling == 1:
-        return found[0], scores[0]
+        return found[0], _bounded(scores[0], index.distance)
     embeddings = catalog.embeddings_of(found[0], index.dimension)
     exact: Scores = embeddings @ query if index.distance == "cosine" else -np.linalg.norm(embeddings - query, axis=1)
     order = np.argsort(-exact, kind="stable")[:k]
-    return found[0][order], exact[order]
+    return found[0][order], _bounded(exact[order], index.distance)
+
+
+def _bounded(scores: Scores, distance: Distance) -> Scores:
+    """Return scores within the range of a cosine, which the rounding of stored embeddings exceeds by up to 0.0005."""
+    return np.clip(scores, -1.0, 1.0) if distance == "cosine" else scores
 
 
 def check_embedding(embedding: npt.NDArray[np.float32], dimension: int, distance: Distance) -> npt.NDArray[np.float32]:

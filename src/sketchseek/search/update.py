@@ -58,6 +58,8 @@ def update(
     if progress is not None:
         progress(IndexProgress("index", 0, 1, report.indexed, report.failed, report.moved))
     IndexMirror.of(library, catalog.metadata()).save(catalog)
+    if progress is not None:
+        progress(IndexProgress("index", 1, 1, report.indexed, report.failed, report.moved))
     return replace(report, seconds=time.monotonic() - start)
 
 
