@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import logging
 import tempfile
@@ -22,6 +23,7 @@ from sketchseek.file_digest import file_digest
 from sketchseek.models.package import Branch, Distance, Manifest, ModelPackage, write_manifest
 from sketchseek.sketches import RASTER_VERSION
 from sketchseek.training.config import TrainConfig
+from sketchseek.training.nn.cells import normalized_cells
 from sketchseek.training.nn.model import SIDES, BranchEncoder, BranchName, DualEncoder
 
 OPSET = 18
@@ -43,16 +45,23 @@ class Parity:
 
 
 class _Exported(nn.Module):
-    """One side as it is exported: pixels in, comparable embedding out."""
+    """One branch as it is exported: pixels in; comparable embedding and each cell's contribution to it out."""
 
     def __init__(self, encoder: BranchEncoder, distance: Distance) -> None:
         super().__init__()
-        self.encoder = encoder
+        self.encoder = copy.copy(encoder)  # the model itself keeps its head
+        self.encoder._modules = dict(encoder._modules)
+        # One weight then serves both outputs. The exporter would fold batch normalization into a copy of it.
+        self.encoder.head = encoder.head.folded()
         self.distance = distance
 
-    def forward(self, pixels: Tensor) -> Tensor:
-        embedding: Tensor = self.encoder(pixels)
-        return F.normalize(embedding, dim=1) if self.distance == "cosine" else embedding
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        features = self.encoder.feature_map(pixels)
+        embedding: Tensor = self.encoder.head(features)
+        cells = self.encoder.head.cells(features)
+        if self.distance == "euclidean":
+            return embedding, cells
+        return F.normalize(embedding, dim=1), normalized_cells(cells, embedding)
 
 
 def export_model(
@@ -122,7 +131,7 @@ def check_parity(model: DualEncoder, encoder: Encoder, *, count: int = 48, toler
     cosine = encoder.manifest.distance == "cosine"
     with torch.no_grad():
         expected = [
-            _Exported(model.side(name), encoder.manifest.distance).eval()(torch.from_numpy(pixels)).numpy()
+            _Exported(model.side(name), encoder.manifest.distance).eval()(torch.from_numpy(pixels))[0].numpy()
             for name, pixels in zip(SIDES, (photos, sketches), strict=True)
         ]
     got = [encoder.encode_photo_pixels(photos), encoder.encode_sketch_pixels(sketches)]
@@ -160,7 +169,7 @@ def _export_side(
             (pixels,),
             str(file),
             input_names=["pixels"],
-            output_names=["embedding"],
+            output_names=["embedding", "cells"],
             dynamic_shapes={"pixels": {0: torch.export.Dim("batch")}},
             opset_version=OPSET,
             dynamo=True,

@@ -124,6 +124,7 @@ def _some(random: np.random.Generator, items: Any, count: int) -> list[Any]:
 def _quantize(graph: Path, pixels: Pixels, out: Path, calibration: Calibration) -> None:
     try:
         import onnx
+        import onnx.utils
         from onnxruntime.quantization import (
             CalibrationDataReader,
             CalibrationMethod,
@@ -146,6 +147,9 @@ def _quantize(graph: Path, pixels: Pixels, out: Path, calibration: Calibration) 
     with tempfile.TemporaryDirectory(dir=out.parent) as aside:
         plain, ready = Path(aside) / "plain.onnx", Path(aside) / "ready.onnx"
         model = onnx.load(str(graph))
+        if any(output.name == "cells" for output in model.graph.output):
+            # In eight bits, the cells would not sum to the embedding.
+            model = onnx.utils.Extractor(model).extract_model(["pixels"], ["embedding"])
         _weights_in_fp32(model)
         onnx.save(model, str(plain))
         quant_pre_process(str(plain), str(ready), skip_symbolic_shape=True)

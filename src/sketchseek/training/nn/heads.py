@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sketchseek.errors import ConfigError
+from sketchseek.training.nn.cells import linear_cells, normalized_cells
 
 HeadNorm = Literal["none", "l2", "batch", "both"]
 
@@ -30,6 +32,7 @@ class EmbeddingHead(nn.Module):
         super().__init__()
         if norm not in get_args(HeadNorm):
             raise ConfigError(f"head norm {norm!r} is not known.", remedy=f"One of {', '.join(get_args(HeadNorm))}.")
+        self.channels = channels
         self.embedding = embedding or channels
         self.norm = norm
         self.dropout = nn.Dropout(dropout)
@@ -41,3 +44,46 @@ class EmbeddingHead(nn.Module):
         """(batch, channels, h, w) to (batch, embedding)."""
         x: Tensor = self.batch(self.linear(self.dropout(features.mean(dim=(2, 3)))))
         return F.normalize(x, dim=1) if self.norm in ("l2", "both") else x
+
+    def folded(self) -> EmbeddingHead:
+        """Return a head for inference: the same in evaluation mode, with batch normalization in the linear layer."""
+        head = EmbeddingHead(
+            self.channels,
+            self.embedding if isinstance(self.linear, nn.Linear) else None,
+            "l2" if self._is_l2 else "none",
+        )
+        if isinstance(self.linear, nn.Linear) and isinstance(head.linear, nn.Linear):
+            scale, shift = _affine(self.batch) if isinstance(self.batch, nn.BatchNorm1d) else (torch.ones(1), 0.0)
+            bias = torch.zeros(self.embedding) if self.linear.bias is None else self.linear.bias
+            with torch.no_grad():
+                head.linear.weight.copy_(self.linear.weight * scale[:, None])
+                head.linear.bias.copy_(bias * scale + shift)
+        else:
+            head.batch = self.batch
+        return head.eval()
+
+    def cells(self, features: Tensor) -> Tensor:
+        """Return each cell's contribution to the embedding, in evaluation mode; see ``sketchseek.training.nn.cells``.
+
+        (batch, channels, h, w) to (batch, h, w, embedding).
+        """
+        if isinstance(self.linear, nn.Linear):
+            cells = linear_cells(features, self.linear.weight, self.linear.bias)
+        else:
+            cells = features.permute(0, 2, 3, 1) / (features.shape[2] * features.shape[3])
+        if isinstance(self.batch, nn.BatchNorm1d):
+            scale, shift = _affine(self.batch)
+            cells = cells * scale + shift / (features.shape[2] * features.shape[3])
+        return normalized_cells(cells, cells.sum(dim=(1, 2))) if self._is_l2 else cells
+
+    @property
+    def _is_l2(self) -> bool:
+        return self.norm in ("l2", "both")
+
+
+def _affine(norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:
+    """Return what a batch normalization multiplies by and adds in evaluation mode."""
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    scale = norm.weight / (norm.running_var + norm.eps).sqrt()
+    return scale, norm.bias - norm.running_mean * scale

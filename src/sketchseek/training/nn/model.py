@@ -105,12 +105,15 @@ class BranchEncoder(nn.Module):
             x = stage(x)
         return x
 
+    def feature_map(self, pixels: Tensor) -> Tensor:
+        """uint8 pixels to the last feature map, (batch, channels, h, w)."""
+        features: Tensor = self.backbone(self.normalize(pixels))
+        return features
+
     def forward(self, pixels: Tensor) -> Tensor:
         """uint8 pixels to (batch, d)."""
-        x = self.normalize(pixels)
-        for stage in self.stages:
-            x = stage(x)
-        return x
+        embedding: Tensor = self.head(self.feature_map(pixels))
+        return embedding
 
 
 class DualEncoder(nn.Module):
