@@ -24,11 +24,16 @@ if TYPE_CHECKING:
     import onnxruntime
 
 Embeddings = npt.NDArray[np.float32]
+Cells = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
+Side = Literal["photo", "sketch"]
 T = TypeVar("T")
 
 BATCH = 32
 """Default number of sources in one call of the network."""
+
+CELLS = "cells"
+"""Name of the graphs' optional output that ``explain_*`` methods read."""
 
 FIRST_RUN_SECONDS = 120.0
 """Deadline for the first call of each network. The bundled ones take about a second for a batch on one slow core."""
@@ -129,6 +134,25 @@ class Encoder:
         """
         return self._run("sketch", self._sketch, pixels)
 
+    def explain_photo_pixels(self, pixels: Pixels) -> tuple[Embeddings, Cells]:
+        """Encode decoded photos, with each cell's contribution.
+
+        Args:
+            pixels: See ``encode_photo_pixels``.
+
+        Returns:
+            Embeddings (batch, d), and cells (batch, rows, columns, d), both float32. Summed over rows and columns, the
+            cells are the embedding, or that part of it that depends on a place in the picture.
+
+        Raises:
+            ModelPackageError: The model package does not have this output.
+        """
+        return self._run_cells("photo", self._photo, pixels)
+
+    def explain_sketch_pixels(self, pixels: Pixels) -> tuple[Embeddings, Cells]:
+        """Encode rasterized sketches, with each cell's contribution; see ``explain_photo_pixels``."""
+        return self._run_cells("sketch", self._sketch, pixels)
+
     def read_photo(self, source: ImageSource) -> Pixels:
         """Decode a photo to the pixels that the photo branch takes, (size, size, 3)."""
         return read_photo(source, self.manifest.photo.size)
@@ -152,7 +176,7 @@ class Encoder:
             parts.append(encode(np.stack([read(source) for source in some])))
         return np.concatenate(parts)
 
-    def _session(self, side: Literal["photo", "sketch"]) -> onnxruntime.InferenceSession:
+    def _session(self, side: Side) -> onnxruntime.InferenceSession:
         # From version 1.29 on, onnxruntime sends telemetry unless this is set before its first import. Users may set it
         # to 0.
         os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
@@ -170,18 +194,28 @@ class Encoder:
                 f"onnxruntime cannot open it ({error}).", subject=self.package.file(side)
             ) from error
 
-    def _run(self, side: Literal["photo", "sketch"], session: Any, pixels: Pixels) -> Embeddings:
-        inputs = {"pixels": np.ascontiguousarray(pixels)}
-        try:
-            if side in self._ran:
-                (embedding, *_) = session.run(None, inputs)
-            else:
-                (embedding, *_) = self._first_run(side, session, inputs)
-                self._ran.add(side)
-        except ModelPackageError:
-            raise
-        except Exception as error:  # onnxruntime's errors have no common base but Exception
-            raise ModelPackageError(f"onnxruntime cannot run it ({error}).", subject=self.package.file(side)) from error
+    def _run(self, side: Side, session: Any, pixels: Pixels) -> Embeddings:
+        (embedding,) = self._outputs(side, session, pixels, ["embedding"])
+        return self._checked(side, pixels, embedding)
+
+    def _run_cells(self, side: Side, session: Any, pixels: Pixels) -> tuple[Embeddings, Cells]:
+        if CELLS not in (output.name for output in session.get_outputs()):
+            raise ModelPackageError(
+                f"its {side} encoder does not tell what each part of a picture contributes.",
+                subject=self.package.path,
+                remedy="Use a model that was exported by this version: sketchseek export. INT8 models never do.",
+            )
+        embedding, cells = self._outputs(side, session, pixels, ["embedding", CELLS])
+        embedding = self._checked(side, pixels, embedding)
+        if cells.ndim != 4 or (cells.shape[0], cells.shape[3]) != embedding.shape or 0 in cells.shape:
+            raise ModelPackageError(
+                f"gives cells of shape {cells.shape}.",
+                subject=self.package.file(side),
+                remedy="Export the model again.",
+            )
+        return embedding, np.asarray(cells, dtype=np.float32)
+
+    def _checked(self, side: Side, pixels: Pixels, embedding: npt.NDArray[Any]) -> Embeddings:
         if embedding.shape != (len(pixels), self.manifest.embedding):
             raise ModelPackageError(
                 f"gives embeddings of shape {embedding.shape[1:]}, "
@@ -191,16 +225,34 @@ class Encoder:
             )
         return np.asarray(embedding, dtype=np.float32)
 
-    def _first_run(self, side: Literal["photo", "sketch"], session: Any, inputs: dict[str, Pixels]) -> list[Any]:
-        """Run a graph that has not run yet; end it at the deadline, since it may be one that never ends."""
+    def _outputs(self, side: Side, session: Any, pixels: Pixels, names: list[str]) -> list[npt.NDArray[Any]]:
+        """Run a graph for some of its outputs. What only the others need is not computed."""
         import onnxruntime
 
+        inputs = {"pixels": np.ascontiguousarray(pixels)}
         options = onnxruntime.RunOptions()
+        options.only_execute_path_to_fetches = True
+        try:
+            if side in self._ran:
+                results: list[npt.NDArray[Any]] = session.run(names, inputs, options)
+            else:
+                results = self._first_run(side, session, names, inputs, options)
+                self._ran.add(side)
+        except ModelPackageError:
+            raise
+        except Exception as error:  # onnxruntime's errors have no common base but Exception
+            raise ModelPackageError(f"onnxruntime cannot run it ({error}).", subject=self.package.file(side)) from error
+        return results
+
+    def _first_run(
+        self, side: Side, session: Any, names: list[str], inputs: dict[str, Pixels], options: Any
+    ) -> list[npt.NDArray[Any]]:
+        """Run a graph that has not run yet; end it at the deadline, since it may be one that never ends."""
         timer = threading.Timer(FIRST_RUN_SECONDS, lambda: setattr(options, "terminate", True))
         timer.daemon = True
         timer.start()
         try:
-            results: list[Any] = session.run(None, inputs, options)
+            results: list[npt.NDArray[Any]] = session.run(names, inputs, options)
             return results
         except Exception as error:
             if options.terminate:

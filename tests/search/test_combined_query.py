@@ -250,7 +250,8 @@ def test_invalid_queries(library: Library) -> None:
 
 def test_means_of_euclidean_examples_stay_among_them() -> None:
     positive = np.array([[2.0, 0.0], [0.0, 4.0]], np.float32)
-    mean = mean_of_examples(positive, np.zeros((0, 2), np.float32), [1, 3], [], distance="euclidean")
+    mean, factors = mean_of_examples(positive, [1, 3], [False, False], distance="euclidean")
+    np.testing.assert_allclose(factors @ positive, mean)
     np.testing.assert_allclose(mean, [0.5, 3.0])
-    alone = mean_of_examples(positive[:1], np.zeros((0, 2), np.float32), [7], [], distance="euclidean")
+    alone, _ = mean_of_examples(positive[:1], [7], [False], distance="euclidean")
     np.testing.assert_allclose(alone, [2.0, 0.0])

@@ -6,6 +6,9 @@ pixels and contain their own normalization, so that Python, REST and the browser
 - ``photo.onnx``: input ``pixels`` of shape (batch, size, size, 3), RGB; output ``embedding`` (batch, d) float32;
 - ``sketch.onnx``: input ``pixels`` of shape (batch, size, size), 255 paper and 0 ink; output as above.
 
+Both may have a second output, ``cells`` (batch, rows, columns, d) float32, which splits the embedding by place: summed
+over rows and columns, it is the embedding, or that part of it that depends on a place. ``Library.explain`` needs it.
+
 With distance ``cosine`` the graphs end in L2 normalization, so that the inner product is the cosine.
 """
 

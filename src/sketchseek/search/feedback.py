@@ -79,13 +79,8 @@ def rocchio(
 
 
 def mean_of_examples(
-    positive: Embedding,
-    negative: Embedding,
-    positive_weights: Sequence[float],
-    negative_weights: Sequence[float],
-    *,
-    distance: Distance,
-) -> Embedding:
+    examples: Embedding, weights: Sequence[float], negative: Sequence[bool], *, distance: Distance
+) -> tuple[Embedding, npt.NDArray[np.float64]]:
     """Combine the embeddings of several sketches and photos to one query.
 
     The query is the weighted mean of the positive examples, moved away from the negative ones by Rocchio's formula
@@ -93,25 +88,24 @@ def mean_of_examples(
     alone gives its own embedding.
 
     Args:
-        positive: Embeddings of positive examples, (n, d); n is at least 1.
-        negative: Embeddings of negative examples, (m, d); m may be 0.
-        positive_weights, negative_weights: Weight of each, above 0.
-        distance: With ``cosine``, embeddings and the result have unit length. With ``euclidean``, the result is divided
-            by the sum of the weights.
+        examples: Embeddings, (n, d); at least one is positive.
+        weights: Weight of each, above 0.
+        negative: Whether each is negative.
+        distance: With ``cosine``, examples count with unit length, and the result has unit length. With ``euclidean``,
+            the result is divided by the sum of the weights.
 
     Returns:
-        (d,) float32.
+        The query, (d,) float32, and what each example is multiplied by in it, (n,): ``query = factors @ examples``.
 
     Raises:
         InputError: The examples cancel each other out.
     """
-    embeddings = np.concatenate([positive, negative]).astype(np.float64)
+    factors = np.array([-WEIGHTS.gamma * w if bad else w for w, bad in zip(weights, negative, strict=True)], np.float64)
+    factors /= np.abs(factors).sum()
     if distance == "cosine":
-        embeddings /= np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-30)
-    weights = np.array([*positive_weights, *(-WEIGHTS.gamma * weight for weight in negative_weights)])
-    mean = weights @ embeddings
-    length = float(np.linalg.norm(mean) if distance == "cosine" else weights.sum()) / float(np.abs(weights).sum())
+        factors /= np.maximum(np.linalg.norm(examples.astype(np.float64), axis=1), 1e-30)
+    mean = factors @ examples.astype(np.float64)
+    length = float(np.linalg.norm(mean) if distance == "cosine" else factors.sum())
     if length < 1e-6:
         raise InputError("the positive and negative examples cancel each other out.", remedy="Leave some of them out.")
-    combined: Embedding = (mean / (length * np.abs(weights).sum())).astype(np.float32)
-    return combined
+    return (mean / length).astype(np.float32), factors / length

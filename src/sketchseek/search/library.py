@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +26,7 @@ from sketchseek.errors import InputError, LibraryError, LibraryNotFoundError
 from sketchseek.images import ImageSource
 from sketchseek.models.package import DEFAULT_MODEL, ModelPackage, load_model_package
 from sketchseek.search.catalog import Catalog
-from sketchseek.search.combined_query import Query
+from sketchseek.search.combined_query import Example, Query
 from sketchseek.search.index_mirror import IndexMirror
 from sketchseek.search.library_model import metadata_of, mismatch
 from sketchseek.search.lock import WriterLock
@@ -44,6 +45,9 @@ from sketchseek.search.scan import from_user, lies_in, parents, without_nested
 from sketchseek.search.scan_rules import ScanRules
 from sketchseek.search.status import status_of
 from sketchseek.sketches import SketchSource
+
+if TYPE_CHECKING:
+    from sketchseek.search.explain import Explanation
 
 PathLike = str | os.PathLike[str]
 
@@ -353,6 +357,30 @@ class Library:
             InputError: There is not exactly one query, an id is unknown, or an id has both kinds of feedback.
         """
         return self._engine.refine(sketch, embedding, photo, positive, negative, _params(k, offset, filter))
+
+    def explain(self, photo: int, query: SketchSource | Query) -> Explanation:
+        """Explain why a photo matches: split its score over the photo and over the sketch. The splits are exact.
+
+        Args:
+            photo: Id of a photo in the library. Its file is read and encoded again.
+            query: A sketch, or a query with examples; its words are left out.
+
+        Raises:
+            InputError: There is no photo with this id, or the query has no examples.
+            ImageError: The photo's file cannot be read.
+            SketchError: A sketch cannot be read.
+            ModelPackageError: The library's model package does not have the outputs that this needs.
+        """
+        from sketchseek.search.explain import explain
+
+        asked = query if isinstance(query, Query) else Query((Example(sketch=query),))
+        known = self.photo(photo)
+        if known is None:
+            raise InputError(f"there is no photo with id {photo}.", subject=self.path)
+        if not asked.examples:
+            raise InputError("there is nothing to explain.", remedy="Give a sketch or a photo; words need none.")
+        embedded = self._engine.embed_query(asked)
+        return explain(self.encoder, asked, (embedded.query, embedded.examples, embedded.factors), photo, known.path)
 
     # --- reading ----------
 

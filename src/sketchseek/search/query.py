@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -34,6 +35,25 @@ Embedding = npt.NDArray[np.float32]
 
 FUSED = 1000
 """Number of best photos by examples that are fused with the other criteria, or more if deeper pages are asked for."""
+
+
+@dataclass(frozen=True, eq=False)
+class EmbeddedQuery:
+    """The examples of a query as embeddings.
+
+    Attributes:
+        query: What is searched, (d,).
+        examples: Embeddings of the examples, (n, d).
+        factors: ``query = factors @ examples``, (n,).
+        photos: For each example, the id of a photo of the library; None if it is none.
+        space: Fingerprint of the model.
+    """
+
+    query: Embedding
+    examples: Embedding
+    factors: npt.NDArray[np.float64]
+    photos: tuple[int | None, ...]
+    space: str
 
 
 class QueryEngine:
@@ -161,10 +181,13 @@ class QueryEngine:
 
     def search_query(self, query: Query, params: SearchParams) -> list[SearchResult]:
         """See ``Library.search_query``."""
+        if not query.examples:
+            return self._search(None, params, query=query)
         while True:
-            embedding, without, space = self._embedded(query)
+            embedded = self.embed_query(query)
+            without = {photo for photo in embedded.photos if photo is not None}
             try:
-                return self._search(embedding, params, without=without, space=space, query=query)
+                return self._search(embedded.query, params, without=without, space=embedded.space, query=query)
             except _ReEmbeddedError:
                 continue
 
@@ -177,10 +200,8 @@ class QueryEngine:
             allowed = self._allowed(filter, self._catalog.metadata())
         return len(found if allowed is None else np.intersect1d(found, allowed, assume_unique=True))
 
-    def _embedded(self, query: Query) -> tuple[Embedding | None, set[int], str | None]:
-        """Return a query's embedding, None if it has no examples; ids that it excludes; and the embedding space."""
-        if not query.examples:
-            return None, set(), None
+    def embed_query(self, query: Query) -> EmbeddedQuery:
+        """Embed the examples of a query; there must be one at least."""
         with self._lock, self._catalog.snapshot():
             metadata = self._catalog.metadata()
             known = [None if e.photo is None else self._known(e.photo) for e in query.examples]
@@ -195,16 +216,14 @@ class QueryEngine:
                 embeddings.append(self.encoder.encode_photo(cast(ImageSource, example.photo)))
             else:
                 embeddings.append(self.encoder.encode_sketch(cast(SketchSource, example.sketch)))
-        kinds = [
-            [(v, e.weight) for v, e in zip(embeddings, query.examples, strict=True) if e.negative is negative]
-            for negative in (False, True)
-        ]
-        positive, negative = (
-            np.array([embedding for embedding, _ in kind], np.float32).reshape(-1, metadata.embedding) for kind in kinds
+        examples = np.stack(embeddings)
+        mean, factors = mean_of_examples(
+            examples,
+            [example.weight for example in query.examples],
+            [example.negative for example in query.examples],
+            distance=metadata.distance,
         )
-        weights = [[weight for _, weight in kind] for kind in kinds]
-        mean = mean_of_examples(positive, negative, *weights, distance=metadata.distance)
-        return mean, {photo for photo in known if photo is not None}, metadata.fingerprint
+        return EmbeddedQuery(mean, examples, factors, tuple(known), metadata.fingerprint)
 
     def _known(self, photo: ImageSource | int) -> int | None:
         """Return the id of a photo that is in the library; None if it must be encoded. Call with the lock held."""

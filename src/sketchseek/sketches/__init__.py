@@ -11,7 +11,7 @@ import os
 
 from PIL import Image
 
-from sketchseek.errors import ImageError, SketchError
+from sketchseek.errors import EmptySketchError, ImageError, SketchError
 from sketchseek.images import ImageSource, open_image, open_regular, shown_name
 from sketchseek.sketches.bitmap import WORK, rasterize_image
 from sketchseek.sketches.strokes import (
@@ -19,12 +19,15 @@ from sketchseek.sketches.strokes import (
     LINE,
     MAX_POINTS,
     RASTER_VERSION,
+    Polylines,
     Raster,
     Strokes,
+    check_strokes,
     parse_strokes,
+    placed_polylines,
     rasterize_strokes,
 )
-from sketchseek.sketches.svg import rasterize_svg
+from sketchseek.sketches.svg import rasterize_svg, svg_polylines
 
 __all__ = [
     "FILL",
@@ -40,6 +43,7 @@ __all__ = [
     "rasterize_sketch",
     "rasterize_strokes",
     "rasterize_svg",
+    "sketch_lines",
 ]
 
 MAX_TEXT = 8_000_000
@@ -83,6 +87,32 @@ def rasterize_sketch(source: SketchSource, size: int) -> Raster:
         raise type(error)(error.reason, subject=name, remedy=error.remedy) from error
     except ImageError as error:
         raise SketchError(error.reason, subject=error.subject, remedy=error.remedy) from error
+
+
+def sketch_lines(source: SketchSource) -> Polylines | None:
+    """Return the strokes of a sketch where its raster has them.
+
+    Args:
+        source: See ``rasterize_sketch``.
+
+    Returns:
+        Strokes, each (points, 2): x, y in units of the raster's side, from the top left. None if the sketch is a
+        picture.
+
+    Raises:
+        EmptySketchError: There is no ink.
+        SketchError: It cannot be read.
+    """
+    if not isinstance(source, (str, os.PathLike, bytes, Image.Image)):
+        lines = check_strokes(source)
+    else:
+        text = _text(source)
+        if text is None:
+            return None
+        lines = svg_polylines(text) if text[:1] == "<" else check_strokes(parse_strokes(text))
+    if not lines:
+        raise EmptySketchError("the sketch has no ink.", remedy="Draw at least one line.")
+    return placed_polylines(lines)
 
 
 def _open_sketch(source: ImageSource) -> Image.Image:

@@ -114,6 +114,15 @@ def _coordinates(values: Sequence[float], number: int) -> npt.NDArray[np.float64
     return array.astype(np.float64) if array.size else np.zeros(0)
 
 
+def placed_polylines(lines: Polylines) -> Polylines:
+    """Return checked strokes where the raster has them, in units of its side, from the top left."""
+    points = np.concatenate(lines)
+    low, high = points.min(axis=0), points.max(axis=0)
+    extent = float((high - low).max())
+    factor = FILL / extent if extent > 1e-200 else 0.0
+    return [(line - (low + high) / 2) * factor + 0.5 for line in lines]
+
+
 def draw_polylines(lines: Polylines, size: int) -> Raster:
     """Draw checked strokes, scaled and centered, with round line ends.
 

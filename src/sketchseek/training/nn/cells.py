@@ -28,7 +28,7 @@ def linear_cells(features: Tensor, weight: Tensor, constant: Tensor | None = Non
     """
     batch, channels, rows, columns = features.shape
     # A linear layer on a matrix is exported as one operator that shares its weight with the embedding's.
-    cells = F.linear(features.permute(0, 2, 3, 1).reshape(-1, channels), weight, constant)
+    cells: Tensor = F.linear(features.permute(0, 2, 3, 1).reshape(-1, channels), weight, constant)
     return cells.reshape(batch, rows, columns, len(weight)) / (rows * columns)
 
 
@@ -45,7 +45,7 @@ def field_cells(features: Tensor, down: Tensor, across: Tensor, weight: Tensor) 
         ``torch.einsum("bchw,ih,jw->bijc", features, down, across).flatten(1)``.
     """
     batch, channels, rows, columns = features.shape
-    weights = weight.unflatten(1, (len(down), len(across), channels))
+    weights = weight.reshape(len(weight), len(down), len(across), channels)
     total = torch.zeros((), dtype=features.dtype)
     by_cell = features.permute(0, 2, 3, 1)
     for i, rows_of in enumerate(down):
@@ -56,12 +56,14 @@ def field_cells(features: Tensor, down: Tensor, across: Tensor, weight: Tensor) 
             some = torch.matmul(by_cell[:, top:bottom, left:right], weights[:, i, j].t())
             some = some * rows_of[top:bottom, None, None] * columns_of[None, left:right, None]
             total = total + F.pad(some, (0, 0, left, columns - right, top, rows - bottom))
-    return total.expand(batch, rows, columns, len(weight))
+    cells: Tensor = total.expand(batch, rows, columns, len(weight))
+    return cells
 
 
 def normalized_cells(cells: Tensor, embedding: Tensor) -> Tensor:
     """Return the cells of ``F.normalize(embedding, dim=1)`` from those of the embedding."""
-    return cells / embedding.norm(dim=1).clamp_min(1e-12)[:, None, None, None]
+    normalized: Tensor = cells / embedding.norm(dim=1).clamp_min(1e-12)[:, None, None, None]
+    return normalized
 
 
 def on_grid(cells: Tensor, rows: int, columns: int) -> Tensor:
