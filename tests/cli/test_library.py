@@ -402,3 +402,20 @@ def test_search_with_words_and_several_sketches(library: Path, photos: Path, tmp
     assert run("search", second, "--also", second, *at).exit_code == 0  # a name with a colon
     assert "no photos with these words" in run("search", "--text", "submarine", *at).stderr
     assert "Name a sketch" in run("search", *at).stderr
+
+
+def test_search_explains_the_best_result(library: Path, tmp_path: Path) -> None:
+    at = ("--library", library)
+    strokes = tmp_path / "strokes.json"
+    strokes.write_text(STROKES, encoding="utf-8")
+    out = tmp_path / "why.png"
+    assert len(run_json("search", "-", "--explain", out, *at, text=STROKES)) == 4
+    with Image.open(out) as picture:
+        assert picture.size == (480 + 12 + 480, 480)  # the sketch beside a square photo
+        colors = {color for _, color in picture.getcolors(1_000_000)}
+        assert len(colors) > 50
+    assert run("search", strokes, "--also", strokes, "--text", "3", "--explain", out, *at).exit_code == 0
+    with Image.open(out) as picture:
+        assert picture.width == 3 * 480 + 2 * 12
+    missing = run("search", strokes, "--explain", tmp_path / "none/why.png", *at)
+    assert "cannot be written" in str(missing.exception)

@@ -187,6 +187,7 @@ def search_command(
       sketchseek search --photo holiday.jpg
       sketchseek search cat.svg --text "garden 2019"
       sketchseek search cat.svg --also cat2.svg --not dog.svg:0.5
+      sketchseek search cat.svg --explain why.png
       sketchseek search cat.svg --print0 | xargs -0 cp -t found
       echo '[[[0,50,100,0],[100,0,100,100]]]' | sketchseek search -
     """

@@ -41,13 +41,27 @@ def query_options(command: _Command) -> _Command:
         click.option("--also-photo", multiple=True, metavar=_EXAMPLE, help="A photo to find more of. Can be repeated."),
         click.option("--not", "unlike", multiple=True, metavar=_EXAMPLE, help="A sketch of what not to find."),
         click.option("--not-photo", "unlike_photo", multiple=True, metavar=_EXAMPLE, help="A photo not to find."),
+        click.option(
+            "--explain",
+            type=click.Path(dir_okay=False, path_type=Path),
+            metavar="PNG",
+            help="Write a picture that shows what matches in the best result.",
+        ),
     ):
         command = option(command)
     return command
 
 
 def search(
-    library: Library, sketch: Path | None, k: int, *, offset: int, filter: Filter, photo: bool, **criteria: Any
+    library: Library,
+    sketch: Path | None,
+    k: int,
+    *,
+    offset: int,
+    filter: Filter,
+    photo: bool,
+    explain: Path | None,
+    **criteria: Any,
 ) -> list[SearchResult]:
     """Search with the values of the options.
 
@@ -56,14 +70,42 @@ def search(
         sketch: The first sketch, or photo if ``photo``; ``-`` for standard input; None for a search by words.
         k, offset, filter: See ``Library.search``.
         photo: Whether ``sketch`` is a photo.
-        criteria: Values of ``query_options``.
+        explain: Where to write a picture that explains the first result; None for no picture.
+        criteria: Values of the other ``query_options``.
     """
     source = sys.stdin.buffer.read() if str(sketch) == "-" else sketch
     query = _read_query(source, photo=photo, **criteria)
     if query is not None:
-        return library.search_query(query, k, offset=offset, filter=filter)
-    assert source is not None
-    return (library.search_photo if photo else library.search)(source, k, offset=offset, filter=filter)
+        results = library.search_query(query, k, offset=offset, filter=filter)
+    else:
+        assert source is not None
+        results = (library.search_photo if photo else library.search)(source, k, offset=offset, filter=filter)
+    if explain is not None and results:
+        _write_explanation(library, query, source, results[0], explain, photo=photo)
+    return results
+
+
+def _write_explanation(
+    library: Library,
+    query: Query | None,
+    source: SketchSource | None,
+    result: SearchResult,
+    file: Path,
+    *,
+    photo: bool,
+) -> None:
+    from sketchseek.errors import InputError
+    from sketchseek.search.combined_query import Example, Query
+    from sketchseek.search.overlay import explanation_picture
+
+    if query is None:
+        first = Example(photo=cast("ImageSource", source)) if photo else Example(sketch=source)
+        query = Query((first,))
+    explanation = library.explain(result.id, query)
+    try:
+        explanation_picture(explanation, query, result.path).save(file, format="PNG")
+    except OSError as error:
+        raise InputError(f"cannot be written ({error.strerror or error}).", subject=file) from error
 
 
 def _read_query(

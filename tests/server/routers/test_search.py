@@ -409,3 +409,20 @@ def test_required_words_are_counted(client: TestClient) -> None:
 def test_invalid_combined_queries(client: TestClient, query: dict[str, Any], status: int, kind: str) -> None:
     answer = client.post("/api/v1/search/query", json=query)
     assert (answer.status_code, answer.json()["error"]["type"]) == (status, kind)
+
+
+def test_a_match_is_explained(client: TestClient, library: Library) -> None:
+    query = {"examples": [{"strokes": LINES}, {"photo_id": 3, "weight": 0.5}]}
+    answer = client.post("/api/v1/search/explain/5", json=query)
+    assert answer.status_code == 200, answer.text
+    body = answer.json()
+    expected = library.explain(5, CombinedQuery((Example(sketch=LINES), Example(photo=3, weight=0.5))))
+    np.testing.assert_allclose(body["photo_split"]["shares"], expected.photo_split.shares, atol=1e-6)
+    assert body["score"] == pytest.approx(expected.score, abs=1e-6)
+    assert sum(map(sum, body["photo_split"]["shares"])) + body["photo_split"]["rest"] == pytest.approx(
+        body["score"], abs=1e-4
+    )
+    assert body["sketches"][1] is None
+    assert len(body["sketches"][0]["strokes"]) == len(LINES)
+    assert client.post("/api/v1/search/explain/999999", json=query).status_code == 404
+    assert client.post("/api/v1/search/explain/5", json={"examples": []}).status_code == 422

@@ -26,19 +26,25 @@ from sketchseek.server.schemas.search import (
     POSITIVE,
     CombinedSearchRequest,
     EmbeddingSearchRequest,
+    ExplainRequest,
     FolderFilter,
     K,
     PageRequest,
+    PhotoExplanation,
     QueryExample,
     RefinedSearchRequest,
     SearchHit,
     SearchResponse,
     SketchSearchRequest,
+    SketchShares,
+    SplitScore,
 )
 from sketchseek.server.security import Limits, check_points
 from sketchseek.server.uploads import check_upload
 
 if TYPE_CHECKING:
+    from sketchseek.search.explain import Explanation
+    from sketchseek.search.explain import SplitScore as LibrarySplit
     from sketchseek.search.results import SearchResult
 
 router = APIRouter(prefix="/search", tags=["search"], responses=error_responses(404, 413, 422))
@@ -164,6 +170,39 @@ async def search_query(query: CombinedSearchRequest, state: State) -> SearchResp
         query,
         lambda arguments: state.library.search_query(combined, **arguments),
         count=lambda allowed: state.library.count_query(combined, allowed),
+    )
+
+
+@router.post("/explain/{photo_id}")
+async def explain_photo(photo_id: PhotoId, query: ExplainRequest, state: State) -> PhotoExplanation:
+    """Explain why a photo matches a query: split its score over the photo and over each sketch."""
+    check_points([stroke for one in query.examples for stroke in one.strokes or ()], state.limits)
+    combined = CombinedQuery(tuple(_example(one, state.limits) for one in query.examples))
+    known = [photo_id, *(one.photo_id for one in query.examples if one.photo_id is not None)]
+
+    def work() -> PhotoExplanation:
+        for one in known:
+            require_photo(state, one)
+        return _explanation(state.library.explain(photo_id, combined))
+
+    return await state.in_search_thread(work)
+
+
+def _explanation(found: Explanation) -> PhotoExplanation:
+    def split(one: LibrarySplit) -> SplitScore:
+        return SplitScore(shares=one.shares.round(6).tolist(), rest=round(one.rest, 6))
+
+    return PhotoExplanation(
+        photo=found.photo,
+        score=round(found.score, 6),
+        photo_split=split(found.photo_split),
+        examples=[round(part, 6) for part in found.examples],
+        sketches=[
+            None
+            if one is None
+            else SketchShares(split=split(one.split), strokes=[round(share, 6) for share in one.strokes])
+            for one in found.sketches
+        ],
     )
 
 

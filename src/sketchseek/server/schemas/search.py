@@ -119,6 +119,50 @@ class CombinedSearchRequest(PageRequest):
     )
 
 
+class ExplainRequest(RequestModel):
+    """The query whose match is explained."""
+
+    model_config = with_example({"examples": [{"strokes": EXAMPLE_STROKES}]})
+
+    examples: list[QueryExample] = Field(min_length=1, max_length=MAX_EXAMPLES, description="As in a search by query.")
+
+
+class SplitScore(ResponseModel):
+    """A score, split over a grid that covers a picture. The sum of the shares and ``rest`` is the score."""
+
+    shares: list[list[float]] = Field(description="Each cell's share, row by row from the top left.")
+    rest: float = Field(description="What depends on no place in the picture.")
+
+
+class SketchShares(ResponseModel):
+    """What parts of a sketch contribute."""
+
+    split: SplitScore = Field(
+        description="The split over the sketch's raster, a square around it: see ``rasterization`` of the model."
+    )
+    strokes: list[float] = Field(description="Each stroke's share, in their order; empty for a picture of a sketch.")
+
+
+class PhotoExplanation(ResponseModel):
+    """Why a photo matches a query."""
+
+    model_config = with_example(
+        {
+            "photo": 3,
+            "score": 0.5,
+            "photo_split": {"shares": [[0.0, 0.1], [0.3, 0.1]], "rest": 0.0},
+            "examples": [0.5],
+            "sketches": [{"split": {"shares": [[0.2, 0.1], [0.1, 0.1]], "rest": 0.0}, "strokes": [0.4, 0.1]}],
+        }
+    )
+
+    photo: int = Field(description="Id of the photo.")
+    score: float = Field(description="Cosine similarity or negative distance of the photo and the examples.")
+    photo_split: SplitScore = Field(description="The split over the whole photo, rotated as EXIF says.")
+    examples: list[float] = Field(description="Each example's part of the score; their sum is the score.")
+    sketches: list[SketchShares | None] = Field(description="For each example, its split; null if it is no sketch.")
+
+
 class SearchHit(ResponseModel):
     """One photo that a search found."""
 
