@@ -23,7 +23,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from sketchseek.training.config import TrainConfig
 from sketchseek.training.export import export_model
-from sketchseek.training.nn.model import SIDES, BranchConfig, DualEncoder
+from sketchseek.training.nn.model import BRANCHES, BranchConfig, DualEncoder
 
 PAIRS = [
     "shufflenet_v2_x0_5@128:shufflenet_v2_x0_5@224",
@@ -49,8 +49,8 @@ def measure(pairs: list[tuple[BranchConfig, BranchConfig]], rounds: int) -> list
             config = TrainConfig("benchmark", sketch, photo, [], losses=[])
             package, _ = export_model(model, config, Path(folder) / str(number))
             row: dict[str, Any] = {"sketch": _name(sketch), "photo": _name(photo)}
-            for name in SIDES:
-                encoder = model.side(name)
+            for name in BRANCHES:
+                encoder = model.branch(name)
                 pixels = np.zeros((1, encoder.config.size, encoder.config.size, 3), dtype=np.uint8)
                 pixels = pixels if name == "photo" else pixels[..., 0]
                 with FlopCounterMode(display=False) as counter, torch.no_grad():

@@ -28,8 +28,9 @@ from torch import nn
 from sketchseek.datasets.records import Photo, Sketch
 from sketchseek.training.config import TrainConfig, parse_config
 from sketchseek.training.data import TrainingSet
-from sketchseek.training.loop import _groups, build_model
 from sketchseek.training.objective import Objective
+from sketchseek.training.optimizer import create_optimizer
+from sketchseek.training.run_folder import build_model
 from sketchseek.training.sampling import CategorySampler
 
 KINDS = {"bare PyTorch": "bare", "sketchseek, nothing kept": "whole", "sketchseek": "kept"}
@@ -62,7 +63,7 @@ def run(kind: str, config: TrainConfig, steps: int) -> dict[str, Any]:
     torch.set_num_threads(1)
     data = synthetic(config)
     model = build_model(config).to(memory_format=torch.channels_last).train()
-    optimizer = torch.optim.AdamW(_groups(model, config), lr=config.learning_rate)
+    optimizer = create_optimizer(model, config)
     started = time.process_time()
     if kind == "bare":
         sampler = CategorySampler(
@@ -81,7 +82,7 @@ def run(kind: str, config: TrainConfig, steps: int) -> dict[str, Any]:
     else:
         objective = Objective(config, model, data, None, None, lambda *_: None)
         if kind == "whole":
-            objective._photos._trunk = objective._sketches._trunk = None
+            objective._photos._features = objective._sketches._features = None
         loss_of = objective.loss
     ready = time.process_time()
     times = []

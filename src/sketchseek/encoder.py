@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Embeddings = npt.NDArray[np.float32]
 Cells = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
-Side = Literal["photo", "sketch"]
+BranchName = Literal["photo", "sketch"]
 T = TypeVar("T")
 
 BATCH = 32
@@ -176,7 +176,7 @@ class Encoder:
             parts.append(encode(np.stack([read(source) for source in some])))
         return np.concatenate(parts)
 
-    def _session(self, side: Side) -> onnxruntime.InferenceSession:
+    def _session(self, branch: BranchName) -> onnxruntime.InferenceSession:
         # From version 1.29 on, onnxruntime sends telemetry unless this is set before its first import. Users may set it
         # to 0.
         os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
@@ -186,46 +186,46 @@ class Encoder:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self._threads
         options.log_severity_level = 3
-        graph = self.package.read(side)
+        graph = self.package.read(branch)
         try:
             return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's errors have no common base but Exception
             raise ModelPackageError(
-                f"onnxruntime cannot open it ({error}).", subject=self.package.file(side)
+                f"onnxruntime cannot open it ({error}).", subject=self.package.file(branch)
             ) from error
 
-    def _run(self, side: Side, session: Any, pixels: Pixels) -> Embeddings:
-        (embedding,) = self._outputs(side, session, pixels, ["embedding"])
-        return self._checked(side, pixels, embedding)
+    def _run(self, branch: BranchName, session: Any, pixels: Pixels) -> Embeddings:
+        (embedding,) = self._outputs(branch, session, pixels, ["embedding"])
+        return self._checked(branch, pixels, embedding)
 
-    def _run_cells(self, side: Side, session: Any, pixels: Pixels) -> tuple[Embeddings, Cells]:
+    def _run_cells(self, branch: BranchName, session: Any, pixels: Pixels) -> tuple[Embeddings, Cells]:
         if CELLS not in (output.name for output in session.get_outputs()):
             raise ModelPackageError(
-                f"its {side} encoder does not tell what each part of a picture contributes.",
+                f"its {branch} encoder does not tell what each part of a picture contributes.",
                 subject=self.package.path,
                 remedy="Use a model that was exported by this version: sketchseek export. INT8 models never do.",
             )
-        embedding, cells = self._outputs(side, session, pixels, ["embedding", CELLS])
-        embedding = self._checked(side, pixels, embedding)
+        embedding, cells = self._outputs(branch, session, pixels, ["embedding", CELLS])
+        embedding = self._checked(branch, pixels, embedding)
         if cells.ndim != 4 or (cells.shape[0], cells.shape[3]) != embedding.shape or 0 in cells.shape:
             raise ModelPackageError(
                 f"gives cells of shape {cells.shape}.",
-                subject=self.package.file(side),
+                subject=self.package.file(branch),
                 remedy="Export the model again.",
             )
         return embedding, np.asarray(cells, dtype=np.float32)
 
-    def _checked(self, side: Side, pixels: Pixels, embedding: npt.NDArray[Any]) -> Embeddings:
+    def _checked(self, branch: BranchName, pixels: Pixels, embedding: npt.NDArray[Any]) -> Embeddings:
         if embedding.shape != (len(pixels), self.manifest.embedding):
             raise ModelPackageError(
                 f"gives embeddings of shape {embedding.shape[1:]}, "
                 f"not ({self.manifest.embedding},) as its manifest says.",
-                subject=self.package.file(side),
+                subject=self.package.file(branch),
                 remedy="Export the model again.",
             )
         return np.asarray(embedding, dtype=np.float32)
 
-    def _outputs(self, side: Side, session: Any, pixels: Pixels, names: list[str]) -> list[npt.NDArray[Any]]:
+    def _outputs(self, branch: BranchName, session: Any, pixels: Pixels, names: list[str]) -> list[npt.NDArray[Any]]:
         """Run a graph for some of its outputs. What only the others need is not computed."""
         import onnxruntime
 
@@ -233,19 +233,21 @@ class Encoder:
         options = onnxruntime.RunOptions()
         options.only_execute_path_to_fetches = True
         try:
-            if side in self._ran:
+            if branch in self._ran:
                 results: list[npt.NDArray[Any]] = session.run(names, inputs, options)
             else:
-                results = self._first_run(side, session, names, inputs, options)
-                self._ran.add(side)
+                results = self._first_run(branch, session, names, inputs, options)
+                self._ran.add(branch)
         except ModelPackageError:
             raise
         except Exception as error:  # onnxruntime's errors have no common base but Exception
-            raise ModelPackageError(f"onnxruntime cannot run it ({error}).", subject=self.package.file(side)) from error
+            raise ModelPackageError(
+                f"onnxruntime cannot run it ({error}).", subject=self.package.file(branch)
+            ) from error
         return results
 
     def _first_run(
-        self, side: Side, session: Any, names: list[str], inputs: dict[str, Pixels], options: Any
+        self, branch: BranchName, session: Any, names: list[str], inputs: dict[str, Pixels], options: Any
     ) -> list[npt.NDArray[Any]]:
         """Run a graph that has not run yet; end it at the deadline, since it may be one that never ends."""
         timer = threading.Timer(FIRST_RUN_SECONDS, lambda: setattr(options, "terminate", True))
@@ -258,7 +260,7 @@ class Encoder:
             if options.terminate:
                 raise ModelPackageError(
                     f"did not encode {len(inputs['pixels'])} inputs within {FIRST_RUN_SECONDS:.0f} seconds.",
-                    subject=self.package.file(side),
+                    subject=self.package.file(branch),
                     remedy="Use a smaller model.",
                 ) from error
             raise

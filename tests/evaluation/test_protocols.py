@@ -15,14 +15,14 @@ from sketchseek.errors import ConfigError, DatasetError, ModelPackageError
 from sketchseek.evaluation.protocols import (
     Setting,
     evaluate_categories,
-    evaluate_exact,
+    evaluate_instance_level,
     evaluate_pairs,
     evaluate_qmul,
     evaluate_sketchy,
     evaluate_words,
     matching_words,
 )
-from sketchseek.evaluation.summary import exact_recall
+from sketchseek.evaluation.summary import instance_recall
 from sketchseek.images import read_photo
 from sketchseek.models.package import ModelPackage
 from sketchseek.sketches import rasterize_sketch
@@ -125,7 +125,7 @@ def test_pairs_find_their_photos(tmp_path: Path) -> None:
 
 def test_embeddings_alone_give_the_protocol_s_figures(tmp_path: Path, encoder: Encoder) -> None:
     result = evaluate_pairs(write_pairs(tmp_path), encoder)
-    metrics = exact_recall(result.queries.embeddings, result.gallery.embeddings, result.labels)
+    metrics = instance_recall(result.queries.embeddings, result.gallery.embeddings, result.labels)
     assert metrics == result.report.metrics
 
 
@@ -205,7 +205,7 @@ def test_sketches_of_which_none_can_be_read_find_nothing(tmp_path: Path, encoder
 def test_no_sketches_are_an_error(tmp_path: Path, encoder: Encoder) -> None:
     whole = load_pairs(write_pairs(tmp_path))
     with pytest.raises(DatasetError, match="no sketches for queries"):
-        evaluate_exact(dataclasses.replace(whole, sketches=()), encoder, Setting("pairs", "all", ""))
+        evaluate_instance_level(dataclasses.replace(whole, sketches=()), encoder, Setting("pairs", "all", ""))
 
 
 def test_embeddings_that_are_not_numbers_are_the_model_s_error(tmp_path: Path) -> None:

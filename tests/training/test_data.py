@@ -20,12 +20,12 @@ from sketchseek.training.data import load_sources, read_pixels
 def test_test_parts_are_no_sources(tmp_path: Path) -> None:
     write_chairv2(tmp_path / "chairs")
     split = chairv2_split(load_chairv2(tmp_path / "chairs"))
-    parts = load_sources(
+    splits = load_sources(
         [SourceConfig("chairv2", "chairs", pseudo_sketches=True, partial_sketches=True)], tmp_path, 0.0, 0
     )
-    used = {photo.key.removeprefix("0/") for photo in parts.training.photos}
+    used = {photo.key.removeprefix("0/") for photo in splits.training.photos}
     assert used == set(split.train_photo_keys)
-    assert {sketch.photo for sketch in parts.training.sketches} == {f"0/{key}" for key in used}
+    assert {sketch.photo for sketch in splits.training.sketches} == {f"0/{key}" for key in used}
 
 
 def test_line_sketches_come_of_every_training_photo_and_of_no_other(tmp_path: Path) -> None:
@@ -35,17 +35,17 @@ def test_line_sketches_come_of_every_training_photo_and_of_no_other(tmp_path: Pa
         SourceConfig("sketchy", "sketchy", pseudo_sketches=True),
         SourceConfig("photos", "clothes", pseudo_sketches=True),
     ]
-    parts = load_sources(sources, tmp_path, 0.3, 0)
-    traced = [sketch for sketch in parts.training.sketches if sketch.traced]
-    assert [sketch.photo for sketch in traced] == [photo.key for photo in parts.training.photos]
-    assert "shoe" in {photo.category for photo in parts.training.photos}  # one word for one thing
-    assert parts.validation.sketches
-    assert not any(sketch.traced for sketch in parts.validation.sketches)
-    data = read_pixels(parts.training, 32, 32, tmp_path / "cache")
-    again = read_pixels(parts.training, 32, 32, tmp_path / "cache")
-    assert data.sketch_traced.sum() == len(traced)
-    own = data.sketch_photo[data.sketch_traced]
-    assert [data.photos[i].key for i in own] == [sketch.photo for sketch in traced]
+    splits = load_sources(sources, tmp_path, 0.3, 0)
+    pseudo = [sketch for sketch in splits.training.sketches if sketch.pseudo]
+    assert [sketch.photo for sketch in pseudo] == [photo.key for photo in splits.training.photos]
+    assert "shoe" in {photo.category for photo in splits.training.photos}  # one word for one thing
+    assert splits.validation.sketches
+    assert not any(sketch.pseudo for sketch in splits.validation.sketches)
+    data = read_pixels(splits.training, 32, 32, tmp_path / "cache")
+    again = read_pixels(splits.training, 32, 32, tmp_path / "cache")
+    assert data.sketch_pseudo.sum() == len(pseudo)
+    own = data.sketch_photo[data.sketch_pseudo]
+    assert [data.photos[i].key for i in own] == [sketch.photo for sketch in pseudo]
     np.testing.assert_array_equal(data.sketch_pixels, again.sketch_pixels)
     assert (data.sketch_pixels < 128).any(axis=(1, 2)).all()
 
@@ -57,9 +57,9 @@ def test_unfinished_sketches_are_the_first_part_of_finished_ones(tmp_path: Path)
         SourceConfig("sketchy", "sketchy"),
         SourceConfig("quickdraw", "quickdraw/simplified", partial_sketches=True),
     ]
-    parts = load_sources(sources, tmp_path, 0.0, 0)
-    whole = {sketch.key: sketch for sketch in parts.training.sketches}
-    first = [sketch for sketch in parts.training.sketches if sketch.key.endswith("#first")]
+    splits = load_sources(sources, tmp_path, 0.0, 0)
+    whole = {sketch.key: sketch for sketch in splits.training.sketches}
+    first = [sketch for sketch in splits.training.sketches if sketch.key.endswith("#first")]
     assert len(first) == sum(sketch.strokes is not None for sketch in whole.values()) - len(first) > 10
     for sketch in first:
         full = whole[sketch.key.removesuffix("#first")]
@@ -73,15 +73,15 @@ def test_unfinished_sketches_are_the_first_part_of_finished_ones(tmp_path: Path)
 
 def test_a_share_of_the_drawn_photos_trains_and_validation_stays(tmp_path: Path) -> None:
     write_sketchy(tmp_path / "sketchy", photos=12)
-    parts = {
+    splits = {
         share: load_sources([SourceConfig("sketchy", "sketchy", fraction=share)], tmp_path, 0.2, 0)
         for share in (0.25, 0.5, 1.0)
     }
-    assert parts[0.25].validation == parts[0.5].validation == parts[1.0].validation
-    keys = {share: {photo.key for photo in part.training.photos} for share, part in parts.items()}
+    assert splits[0.25].validation == splits[0.5].validation == splits[1.0].validation
+    keys = {share: {photo.key for photo in part.training.photos} for share, part in splits.items()}
     assert keys[0.25] < keys[0.5] < keys[1.0]
     assert len(keys[0.5]) == len(keys[1.0]) / 2 == 2 * len(keys[0.25])
-    assert all({d.photo for d in part.training.sketches} == keys[share] for share, part in parts.items())
+    assert all({d.photo for d in part.training.sketches} == keys[share] for share, part in splits.items())
 
 
 @pytest.mark.parametrize("name", ["testset.txt", "official-testset.txt"])
@@ -106,12 +106,12 @@ def test_both_variants_train_and_a_photo_held_out_of_one_is_in_neither(tmp_path:
     for kind in ("photo", "sketch"):
         shutil.copytree(root / f"256x256/{kind}/{VARIANT}/cat", root / f"256x256/{kind}/{CROPPED_VARIANT}/cat")
     sources = [SourceConfig("sketchy", "sketchy"), SourceConfig("sketchy", "sketchy", variant=CROPPED_VARIANT)]
-    parts = load_sources(sources, tmp_path, 0.3, 0)
-    training, validation = ({p.key.split("/", 1)[1] for p in s.photos} for s in (parts.training, parts.validation))
-    assert {photo.key[0] for photo in parts.training.photos} == {"0", "1"}
+    splits = load_sources(sources, tmp_path, 0.3, 0)
+    training, validation = ({p.key.split("/", 1)[1] for p in s.photos} for s in (splits.training, splits.validation))
+    assert {photo.key[0] for photo in splits.training.photos} == {"0", "1"}
     assert validation
     assert not training & validation
-    assert not {sketch.photo.split("/", 1)[1] for sketch in parts.training.sketches if sketch.photo} & validation
+    assert not {sketch.photo.split("/", 1)[1] for sketch in splits.training.sketches if sketch.photo} & validation
 
 
 def test_a_release_s_own_lists_are_excluded_by_name(tmp_path: Path) -> None:

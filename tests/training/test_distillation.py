@@ -21,7 +21,9 @@ from sketchseek.training.distillation import (
     regression_loss,
     similarity_loss,
 )
-from sketchseek.training.loop import embed, load_run, save_experiment, train
+from sketchseek.training.loop import train
+from sketchseek.training.run_folder import load_run, save_experiment
+from sketchseek.training.validation import embed
 from tiny_model import EMBEDDING, SIZE, write_tiny_package
 
 
@@ -119,8 +121,8 @@ def teacher(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def data(shapes: Path) -> TrainingSet:
-    parts = load_sources([SourceConfig("sketchy", ".")], shapes, 0.0, 0)
-    return read_pixels(parts.training, SIZE, SIZE, None)
+    splits = load_sources([SourceConfig("sketchy", ".")], shapes, 0.0, 0)
+    return read_pixels(splits.training, SIZE, SIZE, None)
 
 
 def test_the_teacher_sees_what_the_student_sees(teacher: str, data: TrainingSet, tmp_path: Path) -> None:
@@ -164,7 +166,7 @@ def test_an_ensemble_of_other_lengths_teaches_relations_only(teacher: str, data:
         Distiller(DistilConfig([teacher], similarity=1.0), data, 8, None, lambda *_: None)
     with pytest.raises(ConfigError, match="need one teacher"):
         Distiller(DistilConfig([teacher, other], regression=1.0), data, EMBEDDING, None, lambda *_: None)
-    with pytest.raises(ConfigError, match="no teachers"):
+    with pytest.raises(ConfigError, match="teachers is empty"):
         Distiller(DistilConfig([]), data, EMBEDDING, None, lambda *_: None)
     config = DistilConfig([teacher, other], distance=1.0, angle=2.0)
     sketch_pixels, sketches = torch.from_numpy(data.sketch_pixels[:4]), some(4, 8, 1).float().requires_grad_()
@@ -197,11 +199,11 @@ def test_a_student_comes_near_its_teacher(shapes: Path, teacher: str, tmp_path: 
             "ema": 0.0,
         }
     )
-    parts = load_sources(config.sources, shapes, 0.0, 0)
+    splits = load_sources(config.sources, shapes, 0.0, 0)
     save_experiment(tmp_path, config)
-    train(config, parts, tmp_path, None)
+    train(config, splits, tmp_path, None)
     model = load_run(tmp_path)[0]
-    data = read_pixels(parts.training, SIZE, SIZE, None)
+    data = read_pixels(splits.training, SIZE, SIZE, None)
     real = load_encoder(teacher).encode_photo_pixels(data.photo_pixels)
     ours = embed(model, "photo", data.photo_pixels)
     ours /= np.linalg.norm(ours, axis=1, keepdims=True)
@@ -225,20 +227,20 @@ def test_a_side_starts_from_another_run_and_stays_as_it_is(shapes: Path, tmp_pat
         "evaluate_every": 2,
     }
     first = parse_config(settings)
-    parts = load_sources(first.sources, shapes, first.validation, 0)
+    splits = load_sources(first.sources, shapes, first.validation, 0)
     save_experiment(tmp_path / "first", first)
-    train(first, parts, tmp_path / "first", None)
+    train(first, splits, tmp_path / "first", None)
     photo = settings["photo"] | {"frozen": 6, "init_from": str(tmp_path / "first")}  # type: ignore[operator]
     second = dataclasses.replace(parse_config(settings | {"photo": photo}), seed=1)
     save_experiment(tmp_path / "second", second)
-    train(second, parts, tmp_path / "second", None)
+    train(second, splits, tmp_path / "second", None)
     before, after = (load_run(tmp_path / name)[0] for name in ("first", "second"))
     for key, value in before.photo.state_dict().items():
         torch.testing.assert_close(after.photo.state_dict()[key], value, rtol=0, atol=0, msg=key)
     assert not torch.equal(after.sketch.head.linear.weight, before.sketch.head.linear.weight)
     other = dataclasses.replace(second, validation_seed=1)
     with pytest.raises(ConfigError, match="held out other photos"):
-        train(other, parts, tmp_path / "third", None)
+        train(other, splits, tmp_path / "third", None)
     missing = parse_config(settings | {"photo": photo | {"init_from": str(tmp_path / "none")}})
     with pytest.raises(ConfigError, match="no trained run"):
-        train(missing, parts, tmp_path / "third", None)
+        train(missing, splits, tmp_path / "third", None)

@@ -19,8 +19,10 @@ from sketchseek.errors import ConfigError
 from sketchseek.training.config import parse_config
 from sketchseek.training.data import load_sources, read_pixels
 from sketchseek.training.distributed import ProcessGroup, start_processes
-from sketchseek.training.loop import _groups, _schedule, build_model, train
+from sketchseek.training.loop import train
 from sketchseek.training.objective import Objective
+from sketchseek.training.optimizer import create_optimizer, create_schedule
+from sketchseek.training.run_folder import build_model
 
 SIDE = {"backbone": "shufflenet_v2_x0_5", "size": 32, "frozen": 3}
 SETTINGS = {
@@ -55,12 +57,11 @@ def test_two_processes_take_steps_along_the_mean_of_their_gradients(tmp_path: Pa
     config = parse_config(SETTINGS)
     data = read_pixels(load_sources(config.sources, root, 0.25, 0).training, 32, 32, None)
     model = build_model(config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = torch.optim.AdamW(_groups(model, config), lr=config.learning_rate)
+    optimizer = create_optimizer(model, config)
+    schedule = create_schedule(optimizer, config)
     model.train()
     losses = []
     for step in range(2):
-        for group in optimizer.param_groups:
-            group["lr"] = group["peak"] * _schedule(step, config)
         replicas = [copy.deepcopy(model) for _ in range(2)]
         for rank, replica in enumerate(replicas):
             loss = Objective(config, replica, data, None, None, lambda *_: None).loss(2 * step + rank)
@@ -71,6 +72,7 @@ def test_two_processes_take_steps_along_the_mean_of_their_gradients(tmp_path: Pa
                 parameter.grad = (copies[0].grad + copies[1].grad) / 2
         nn.utils.clip_grad_norm_(model.parameters(), config.gradient_clip_norm)
         optimizer.step()
+        schedule.step()
         for buffer, *copies in zip(*(m.buffers() for m in (model, *replicas)), strict=True):
             buffer.copy_((copies[0] + copies[1]) / 2)
     got = load_file(next((tmp_path / "run").glob("checkpoint-*")))
@@ -81,21 +83,21 @@ def test_two_processes_take_steps_along_the_mean_of_their_gradients(tmp_path: Pa
 
 
 def test_a_process_alone_needs_no_fabric() -> None:
-    workers = start_processes(1)
-    assert (workers.rank, workers.count, workers.first) == (0, 1, True)
+    group = start_processes(1)
+    assert (group.rank, group.world_size, group.is_main) == (0, 1, True)
     model = nn.Linear(2, 1)
     loss = model(torch.ones(1, 2)).sum()
     loss.backward()  # type: ignore[no-untyped-call]
-    assert workers.average_gradients(model, loss) == loss
+    assert group.average_gradients(model, loss) == loss
     torch.testing.assert_close(model.weight.grad, torch.ones(1, 2))
-    with workers.first_alone():
+    with group.main_process_first():
         pass
 
 
 def test_a_memory_of_photos_is_refused_with_several_devices(tmp_path: Path) -> None:
-    workers = ProcessGroup()
-    workers.count = 2
+    group = ProcessGroup()
+    group.world_size = 2
     config = parse_config(SETTINGS | {"cross_batch_memory": 8})
     root = write_shapes(tmp_path / "shapes", photos=3)
     with pytest.raises(ConfigError, match="cross_batch_memory"):
-        train(config, load_sources(config.sources, root, 0.0, 0), tmp_path / "run", None, workers=workers)
+        train(config, load_sources(config.sources, root, 0.0, 0), tmp_path / "run", None, group=group)

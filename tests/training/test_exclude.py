@@ -9,24 +9,24 @@ import pytest
 from mini_sets import write_photo, write_sketch, write_sketchy
 from sketchseek.errors import ConfigError
 from sketchseek.training.config import SourceConfig, parse_config
-from sketchseek.training.data import Parts, load_sources
+from sketchseek.training.data import DataSplits, load_sources
 
 SIDE = {"backbone": "shufflenet_v2_x0_5"}
 
 
-def parts(root: Path, *exclude: str) -> Parts:
+def splits(root: Path, *exclude: str) -> DataSplits:
     return load_sources([SourceConfig("sketchy", "sketchy", exclude=list(exclude))], root, 0.3, 0)
 
 
 def test_training_lacks_what_a_list_names_and_validation_does_not_change(tmp_path: Path, monkeypatch) -> None:
     write_sketchy(tmp_path / "sketchy", photos=8)
-    whole = parts(tmp_path)
+    whole = splits(tmp_path)
     trained, chosen = whole.training.sketches[0], whole.validation.sketches[0]
     names = [sketch.key.removeprefix("0/") for sketch in (trained, chosen)]
     (tmp_path / "list.txt").write_text("\n".join(names) + "\n")
-    rest = parts(tmp_path, "list.txt")
+    rest = splits(tmp_path, "list.txt")
     monkeypatch.chdir(tmp_path / "sketchy")
-    assert parts(tmp_path, "../list.txt") == rest
+    assert splits(tmp_path, "../list.txt") == rest
     assert rest.validation == whole.validation
     assert rest.training.sketches == whole.training.sketches[1:]
     assert rest.training.photos == whole.training.photos

@@ -12,7 +12,7 @@ import torch
 from onnx import numpy_helper
 from torch import nn
 
-from sketchseek.training.export import _export_side
+from sketchseek.training.export import _export_branch
 from sketchseek.training.nn.backbones import Backbone, Normalization
 from sketchseek.training.nn.heads import EmbeddingHead, HeadNorm
 from sketchseek.training.nn.model import BranchConfig, BranchEncoder
@@ -32,7 +32,7 @@ def test_batch_normalization_folds_into_the_linear_layer(tmp_path: Path, norm: H
     for _ in range(3):
         encoder.train()(torch.randint(0, 256, (8, 16, 16, 3), dtype=torch.uint8))
     head = encoder.eval().head
-    _export_side(encoder, "photo", "euclidean", tmp_path / "photo.onnx", half_weights=False)
+    _export_branch(encoder, "photo", "euclidean", tmp_path / "photo.onnx", half_weights=False)
     assert str(Path.cwd()).encode() not in (tmp_path / "photo.onnx").read_bytes()  # nothing of the exporting machine
     graph = onnx.load(str(tmp_path / "photo.onnx")).graph
     assert not any(node.metadata_props or node.doc_string for node in graph.node)

@@ -129,8 +129,8 @@ def test_strokes_of_a_disk_are_a_closed_line_round_it(small: None, tmp_path: Pat
     scale = SIDE / 300
     assert np.abs(np.hypot(*(points - 150 * scale).T) - 90 * scale).max() < 3
     assert np.abs(points[0] - points[-1]).max() <= 5
-    traced = Sketch("disk", "disk/1", path=photo, traced=True)
-    assert sketch_source(traced, GradientHed()) == strokes
+    pseudo = Sketch("disk", "disk/1", path=photo, pseudo=True)
+    assert sketch_source(pseudo, GradientHed()) == strokes
     assert 0.02 < (rasterize_sketch(strokes, 64) < 128).mean() < 0.2
     with pytest.raises(EmptySketchError, match=r"fog\.png"):
         hed_strokes(disk(tmp_path / "fog.png", "white"), GradientHed())
@@ -138,7 +138,7 @@ def test_strokes_of_a_disk_are_a_closed_line_round_it(small: None, tmp_path: Pat
 
 def test_canny_stays_the_default(small: None, tmp_path: Path) -> None:
     photo = disk(tmp_path / "disk.png", "black")
-    source = sketch_source(Sketch("disk", "disk/1", path=photo, traced=True))
+    source = sketch_source(Sketch("disk", "disk/1", path=photo, pseudo=True))
     assert isinstance(source, Image.Image)
     assert source.tobytes() == line_sketch(photo).tobytes()
     drawn = Sketch("disk", "disk/2", strokes=(((0.0, 1.0), (0.0, 1.0)),))

@@ -15,10 +15,12 @@ from sketchseek.encoder import load_encoder
 from sketchseek.errors import ConfigError, ExportError
 from sketchseek.models.package import load_model_package
 from sketchseek.training.config import TrainConfig, parse_config
-from sketchseek.training.data import Parts, load_sources, read_pixels
+from sketchseek.training.data import DataSplits, load_sources, read_pixels
 from sketchseek.training.export import check_parity, export_model
-from sketchseek.training.loop import Events, embed, load_run, save_experiment, train, validate
+from sketchseek.training.loop import Events, train
 from sketchseek.training.nn.backbones import create_backbone
+from sketchseek.training.run_folder import load_run, save_experiment
+from sketchseek.training.validation import embed, validate
 
 SETTINGS = {
     "name": "shapes",
@@ -47,43 +49,43 @@ def config() -> TrainConfig:
 
 
 @pytest.fixture(scope="module")
-def parts(shapes: Path, config: TrainConfig) -> Parts:
+def splits(shapes: Path, config: TrainConfig) -> DataSplits:
     return load_sources(config.sources, shapes, config.validation, config.validation_seed)
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory, config: TrainConfig, parts: Parts) -> Path:
+def run(tmp_path_factory: pytest.TempPathFactory, config: TrainConfig, splits: DataSplits) -> Path:
     folder = tmp_path_factory.mktemp("run")
     save_experiment(folder, config)
-    train(config, parts, folder, folder / "cache")
+    train(config, splits, folder, folder / "cache")
     return folder
 
 
-def test_nothing_of_the_test_list_is_read(shapes: Path, parts: Parts) -> None:
+def test_nothing_of_the_test_list_is_read(shapes: Path, splits: DataSplits) -> None:
     listed = {line.removesuffix(".jpg") for line in (shapes / "info/testset.txt").read_text().split()}
-    used = {photo.key.split("/", 1)[1] for part in (parts.training, parts.validation) for photo in part.photos}
+    used = {photo.key.split("/", 1)[1] for part in (splits.training, splits.validation) for photo in part.photos}
     assert used
     assert not used & listed
 
 
-def test_validation_photos_and_their_sketches_are_not_trained_on(parts: Parts) -> None:
-    held = {photo.key for photo in parts.validation.photos}
-    assert {photo.category for photo in parts.validation.photos} == set(CATEGORIES)
-    assert not held & {photo.key for photo in parts.training.photos}
-    assert not held & {sketch.photo for sketch in parts.training.sketches}
+def test_validation_photos_and_their_sketches_are_not_trained_on(splits: DataSplits) -> None:
+    held = {photo.key for photo in splits.validation.photos}
+    assert {photo.category for photo in splits.validation.photos} == set(CATEGORIES)
+    assert not held & {photo.key for photo in splits.training.photos}
+    assert not held & {sketch.photo for sketch in splits.training.sketches}
 
 
 def test_an_interrupted_run_continues_to_the_same_weights(
-    tmp_path: Path, config: TrainConfig, parts: Parts, run: Path
+    tmp_path: Path, config: TrainConfig, splits: DataSplits, run: Path
 ) -> None:
     def interrupt(number: int, loss: float) -> None:
         if number == 3:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train(config, parts, tmp_path, tmp_path / "cache", Events(step=interrupt))
+        train(config, splits, tmp_path, tmp_path / "cache", Events(step=interrupt))
     seen: list[int] = []
-    train(config, parts, tmp_path, tmp_path / "cache", Events(step=lambda number, loss: seen.append(number)))
+    train(config, splits, tmp_path, tmp_path / "cache", Events(step=lambda number, loss: seen.append(number)))
     assert seen == [3, 4]  # the checkpoint is of step 2
     ours, theirs = (load_file(next(folder.glob("checkpoint-*"))) for folder in (tmp_path, run))
     for key in ours:
@@ -91,7 +93,7 @@ def test_an_interrupted_run_continues_to_the_same_weights(
 
 
 def test_frozen_stages_stay_as_they_were(run: Path, config: TrainConfig) -> None:
-    from sketchseek.training.loop import build_model
+    from sketchseek.training.run_folder import build_model
 
     before, after = build_model(config).state_dict(), load_run(run)[0].state_dict()
     changed = {key for key in before if not torch.equal(before[key], after[key])}
@@ -100,10 +102,10 @@ def test_frozen_stages_stay_as_they_were(run: Path, config: TrainConfig) -> None
     assert "sketch.backbone.stages.0.0.0.weight" in changed
 
 
-def test_another_experiment_is_not_continued(tmp_path: Path, parts: Parts, run: Path) -> None:
+def test_another_experiment_is_not_continued(tmp_path: Path, splits: DataSplits, run: Path) -> None:
     other = parse_config(SETTINGS | {"seed": 1})
     with pytest.raises(ConfigError, match="other settings"):
-        train(other, parts, run, None)
+        train(other, splits, run, None)
     with pytest.raises(ConfigError, match="other settings"):
         save_experiment(run, other)
 
@@ -167,9 +169,9 @@ def test_parity_fails_loudly_for_other_weights(run: Path, package: Path) -> None
 
 
 @pytest.mark.parametrize("lengths", [False, True])
-def test_validate_counts_a_perfect_model_as_perfect(parts: Parts, lengths: bool) -> None:
+def test_validate_counts_a_perfect_model_as_perfect(splits: DataSplits, lengths: bool) -> None:
     """Also where embeddings have other lengths: batch normalization gives those, and a model package unit lengths."""
-    held = read_pixels(parts.validation, 32, 32, None)
+    held = read_pixels(splits.validation, 32, 32, None)
 
     class Oracle(torch.nn.Module):
         """Embeds photo i, and every sketch of it, as the unit embedding i."""
@@ -191,7 +193,7 @@ def test_validate_counts_a_perfect_model_as_perfect(parts: Parts, lengths: bool)
     sides = {"photo": Oracle(photo_rows), "sketch": Oracle(eye[held.sketch_photo])}
 
     class Both(torch.nn.Module):
-        def side(self, name: str) -> Oracle:
+        def branch(self, name: str) -> Oracle:
             return sides[name]
 
     scores = validate(Both(), held)  # type: ignore[arg-type]
@@ -219,24 +221,24 @@ def test_an_untrained_backbone_exports_its_pooled_features(tmp_path: Path, shape
     assert parity.difference < 0.001
 
 
-def test_a_run_can_start_from_another_s_weights(run: Path, parts: Parts, tmp_path: Path) -> None:
+def test_a_run_can_start_from_another_s_weights(run: Path, splits: DataSplits, tmp_path: Path) -> None:
     settings = SETTINGS | {"init_from": str(run), "steps": 0}
-    train(parse_config(settings), parts, tmp_path, None)
+    train(parse_config(settings), splits, tmp_path, None)
     ours, theirs = load_file(tmp_path / "best.safetensors"), load_file(run / "best.safetensors")
     assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
     with pytest.raises(ConfigError, match="other encoders"):
-        train(parse_config(settings | {"embedding": 8}), parts, tmp_path / "other", None)
+        train(parse_config(settings | {"embedding": 8}), splits, tmp_path / "other", None)
     with pytest.raises(ConfigError, match="no trained run"):
-        train(parse_config(settings | {"init_from": str(tmp_path / "none")}), parts, tmp_path / "third", None)
+        train(parse_config(settings | {"init_from": str(tmp_path / "none")}), splits, tmp_path / "third", None)
 
 
-def test_a_run_can_start_from_the_mean_of_several(run: Path, parts: Parts, tmp_path: Path) -> None:
+def test_a_run_can_start_from_the_mean_of_several(run: Path, splits: DataSplits, tmp_path: Path) -> None:
     other = tmp_path / "other"
     config = parse_config(SETTINGS | {"steps": 0, "seed": 7})
-    train(config, parts, other, None)
+    train(config, splits, other, None)
     save_experiment(other, config)
     settings = SETTINGS | {"model_soup": [str(run), str(other)], "steps": 0}
-    train(parse_config(settings), parts, tmp_path / "mean", None)
+    train(parse_config(settings), splits, tmp_path / "mean", None)
     first, second, mean = (load_file(f / "best.safetensors") for f in (run, other, tmp_path / "mean"))
     name = "sketch.head.linear.weight"
     assert not torch.equal(first[name], second[name])
@@ -244,28 +246,28 @@ def test_a_run_can_start_from_the_mean_of_several(run: Path, parts: Parts, tmp_p
     with pytest.raises(ConfigError, match="both given"):
         parse_config(settings | {"init_from": str(run)})
     with pytest.raises(ConfigError, match="no trained run"):
-        train(parse_config(settings | {"model_soup": [str(run), "none"]}), parts, tmp_path / "third", None)
+        train(parse_config(settings | {"model_soup": [str(run), "none"]}), splits, tmp_path / "third", None)
 
 
-def test_a_run_can_start_from_an_package(run: Path, package: Path, parts: Parts, tmp_path: Path) -> None:
+def test_a_run_can_start_from_a_package(run: Path, package: Path, splits: DataSplits, tmp_path: Path) -> None:
     """The package's network has other parameters, with batch normalization folded, and embeds the same."""
-    train(parse_config(SETTINGS | {"init_from": str(package), "steps": 0}), parts, tmp_path, None)
+    train(parse_config(SETTINGS | {"init_from": str(package), "steps": 0}), splits, tmp_path, None)
     save_experiment(tmp_path, parse_config(SETTINGS | {"init_from": str(package), "steps": 0}))
     ours, theirs = load_run(tmp_path)[0], load_run(run)[0]
-    pixels = read_pixels(parts.training, 32, 32, None).sketch_pixels
+    pixels = read_pixels(splits.training, 32, 32, None).sketch_pixels
     np.testing.assert_allclose(embed(ours, "sketch", pixels), embed(theirs, "sketch", pixels), rtol=1e-2, atol=1e-2)
     assert not torch.equal(ours.sketch.head.linear.weight, theirs.sketch.head.linear.weight)
 
 
-def test_what_starts_from_an_package_trains_on_without_a_jolt(package: Path, parts: Parts, tmp_path: Path) -> None:
+def test_what_starts_from_a_package_trains_on_without_a_jolt(package: Path, splits: DataSplits, tmp_path: Path) -> None:
     """Statistics that an export folded away are measured anew before the first step; what is frozen needs none."""
     rate = {"learning_rate": 1e-9, "steps": 1, "ema": 0.0, "evaluate_every": 1}
     sides = {"photo": SETTINGS["photo"] | {"frozen": 6, "init_from": str(package)}}  # type: ignore[operator]
     config = parse_config(SETTINGS | sides | rate | {"sketch": SETTINGS["sketch"] | {"init_from": str(package)}})  # type: ignore[operator]
-    train(config, parts, tmp_path, None)
+    train(config, splits, tmp_path, None)
     save_experiment(tmp_path, config)
     trained, encoder = load_run(tmp_path)[0], load_encoder(package)
-    data = read_pixels(parts.training, 32, 32, None)
+    data = read_pixels(splits.training, 32, 32, None)
     ours, theirs = embed(trained, "sketch", data.sketch_pixels), encoder.encode_sketch_pixels(data.sketch_pixels)
     assert np.corrcoef(ours.ravel(), theirs.ravel())[0, 1] > 0.98
     photos = embed(trained, "photo", data.photo_pixels)
@@ -276,12 +278,12 @@ def test_what_starts_from_an_package_trains_on_without_a_jolt(package: Path, par
 
 @pytest.mark.parametrize("start", ["run", "package"])
 def test_a_start_that_held_out_other_photos_is_refused(
-    start: str, parts: Parts, tmp_path: Path, request: pytest.FixtureRequest
+    start: str, splits: DataSplits, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     folder: Path = request.getfixturevalue(start)
     config = parse_config(SETTINGS | {"init_from": str(folder), "validation_seed": 3, "steps": 0})
     with pytest.raises(ConfigError, match="held out other photos"):
-        train(config, parts, tmp_path, None)
+        train(config, splits, tmp_path, None)
 
 
 def test_a_backbone_can_start_from_a_run_s_photo_encoder(run: Path, tmp_path: Path) -> None:

@@ -10,9 +10,9 @@ from shapes_dataset import write_shapes
 from sketchseek.errors import ConfigError
 from sketchseek.training.config import parse_config
 from sketchseek.training.data import TrainingSet, load_sources, read_pixels
-from sketchseek.training.loop import build_model
 from sketchseek.training.losses import RelativeTripletLoss
 from sketchseek.training.objective import Objective
+from sketchseek.training.run_folder import build_model
 from tiny_model import write_tiny_package
 
 SIDE = {"backbone": "shufflenet_v2_x0_5", "size": 32, "frozen": 4}
@@ -75,7 +75,7 @@ def test_a_teacher_weighs_triplets(
     assert (len(given.get("teacher_emb", ())) == len(given["labels"])) == (compare == "anchors")
     plain = objective(data, {"losses": [{"name": "relative_triplet", "options": {"compare": compare}}]}).loss(0)
     assert loss != plain
-    again = taught._distiller.encode_photo_pixels(given["ref_labels"].numpy())  # type: ignore[union-attr]
+    again = taught._distiller.photo_embeddings(given["ref_labels"].numpy())  # type: ignore[union-attr]
     torch.testing.assert_close(given["teacher_ref_emb"], again)
 
 

@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 
 from sketchseek.errors import EmptySketchError, ImageError
 from sketchseek.sketches import rasterize_sketch
-from sketchseek.training.pseudo_sketches import SIDE, line_sketch, trace
+from sketchseek.training.pseudo_sketches import SIDE, find_lines, line_sketch
 
 
 def scene(color: str = "white") -> Image.Image:
@@ -33,7 +33,7 @@ def test_isoluminant_colors_have_an_edge_too() -> None:
     picture = np.full((SIDE, SIDE, 3), (200, 60, 60), dtype=np.uint8)
     picture[60:160, 60:160] = (43, 140, 60)
     assert np.abs(np.asarray(Image.fromarray(picture).convert("L"), int)[[0, 100], [0, 100]] - 102).max() < 5
-    assert trace(picture)[50:170, 50:170].sum() > 300
+    assert find_lines(picture)[50:170, 50:170].sum() > 300
 
 
 def test_short_pieces_and_pieces_at_the_border_are_left_out() -> None:
@@ -41,7 +41,7 @@ def test_short_pieces_and_pieces_at_the_border_are_left_out() -> None:
     picture[100:106, 100:106] = 0  # a speck
     picture[0:40, 180:] = 0  # a corner of something that is not in the picture
     picture[60:90, 30:90] = 0
-    lines = trace(picture)
+    lines = find_lines(picture)
     assert lines[50:100, 20:100].any()
     assert not lines[98:108, 98:108].any()
     assert not lines[:45, 170:].any()

@@ -51,7 +51,7 @@ def test_calibration_takes_training_pictures_only(source: ModelPackage, shapes: 
 
 
 @pytest.mark.parametrize("calibration", ["minmax", "entropy", "percentile"])
-def test_an_package_in_eight_bits_is_one_and_close(
+def test_a_package_in_eight_bits_is_one_and_close(
     source: ModelPackage, shapes: Path, tmp_path: Path, calibration: Calibration
 ) -> None:
     made = quantize_model(source, calibration_set(source, shapes, 32), tmp_path / "int8", calibration)
@@ -76,8 +76,8 @@ def test_who_is_alike_agrees(source: ModelPackage, shapes: Path) -> None:
     assert alike == pytest.approx({"photo_cosine": 1.0, "sketch_cosine": 1.0, "first_ten_shared": 1.0})
 
 
-def test_an_package_that_does_not_say_its_data_cannot_be_calibrated(shapes: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="what it was trained on"):
+def test_a_package_that_does_not_say_its_data_cannot_be_calibrated(shapes: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="does not name its training data"):
         calibration_set(write_tiny_package(tmp_path), shapes, 16)
 
 

@@ -10,7 +10,7 @@ from sketchseek.training.sampling import CategorySampler
 
 @pytest.fixture
 def lists() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Five categories of 12 photos; the first six of each have three sketches; each category has four loose ones."""
+    """Five categories of 12 photos; the first six of each have three sketches; each category has four unpaired ones."""
     photo_category = np.repeat(np.arange(5), 12)
     drawn = np.flatnonzero(np.arange(60) % 12 < 6)
     sketch_photo = np.concatenate([np.repeat(drawn, 3), np.full(20, -1)])
@@ -105,13 +105,13 @@ def test_line_sketches_come_with_their_photos_and_make_no_photo_a_drawn_one(
 ) -> None:
     photo_category, sketch_category, sketch_photo, source = lists
     sketches = len(sketch_photo)
-    traced = np.arange(sketches + 60) >= sketches  # a line sketch of each photo
+    pseudo = np.arange(sketches + 60) >= sketches  # a line sketch of each photo
     lists = photo_category, np.append(sketch_category, photo_category), np.append(sketch_photo, np.arange(60)), source
     config = BatchConfig(categories=2, photos=4, sketches=2, unpaired_sketches=0, pseudo_sketches=10)
-    sampler = CategorySampler(*lists, config, 0, traced)
+    sampler = CategorySampler(*lists, config, 0, pseudo)
     for number in range(20):
         batch = sampler.batch(number)
-        lines = batch.sketches[traced[batch.sketches]]
+        lines = batch.sketches[pseudo[batch.sketches]]
         assert len(lines) == 10
         assert len(batch.sketches) == 10 + 2 * 3 * 2
         assert set(lists[2][batch.sketches].tolist()) <= set(batch.photos.tolist())

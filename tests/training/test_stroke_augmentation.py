@@ -6,7 +6,7 @@ import torch
 
 from sketchseek.sketches import rasterize_strokes
 from sketchseek.training.config import AugmentConfig
-from sketchseek.training.stroke_augmentation import corrupt_sketch, drop_lines, first_part
+from sketchseek.training.stroke_augmentation import corrupt_sketch, drop_lines, partial_strokes
 
 SQUARE = (
     ((0.0, 0.0), (0.0, 10.0)),
@@ -26,24 +26,24 @@ def rasters(count: int) -> torch.Tensor:
     return torch.from_numpy(rasterize_strokes(SQUARE, 32).copy()).repeat(count, 1, 1)
 
 
-@pytest.mark.parametrize("share", [0.3, 0.5, 0.6, 1.0])
-def test_a_part_is_what_was_drawn_first(share: float) -> None:
-    part = first_part(LINES, share)
+@pytest.mark.parametrize("fraction", [0.3, 0.5, 0.6, 1.0])
+def test_a_part_is_what_was_drawn_first(fraction: float) -> None:
+    part = partial_strokes(LINES, fraction)
     length = sum(np.hypot(*np.diff(line, axis=0).T).sum() for line in part)
-    assert length == pytest.approx(40 * share)
+    assert length == pytest.approx(40 * fraction)
     joined = np.concatenate(part)
     whole = np.concatenate(LINES)
     np.testing.assert_array_equal(joined[:-1], whole[: len(joined) - 1])
 
 
 def test_a_stroke_is_cut_between_its_points() -> None:
-    (line,) = first_part([np.array([[0.0, 0.0], [4.0, 0.0], [4.0, 6.0]])], 0.5)
+    (line,) = partial_strokes([np.array([[0.0, 0.0], [4.0, 0.0], [4.0, 6.0]])], 0.5)
     np.testing.assert_allclose(line, [[0, 0], [4, 0], [4, 1]])
 
 
 def test_dots_alone_stay() -> None:
     dots = [np.array([[1.0, 1.0]]), np.array([[5.0, 5.0]])]
-    assert len(first_part(dots, 0.3)) >= 1
+    assert len(partial_strokes(dots, 0.3)) >= 1
 
 
 def test_dropping_keeps_order_and_never_all() -> None:

@@ -27,9 +27,10 @@ from sketchseek.evaluation.protocols import Evaluation, evaluate_dataset
 from sketchseek.progress import Progress, ignore_progress
 from sketchseek.training.checkpoint import TrainingState
 from sketchseek.training.config import TrainConfig, parse_config
-from sketchseek.training.data import Parts, load_sources
-from sketchseek.training.loop import Events, load_run, save_experiment, train
-from sketchseek.training.trained_encoder import ReadingMemory, TrainedEncoder
+from sketchseek.training.data import DataSplits, load_sources
+from sketchseek.training.loop import Events, train
+from sketchseek.training.run_folder import load_run, save_experiment
+from sketchseek.training.trained_encoder import EncodingCache, TrainedEncoder
 
 EXAMPLES, FOUND = 8, 6
 """Number of example queries that a run stores, and number of results of each."""
@@ -124,7 +125,7 @@ def run_ablation(
     callbacks = callbacks or RunCallbacks()
     table = open_table(ablation, folders.store)
     table.write()
-    images, sources = ReadingMemory(), _SourceCache(folders.data)
+    images, sources = EncodingCache(), _SourceCache(folders.data)
     done = 0
     while done != max_runs and (job := next_job(ablation, table)) is not None:
         finished, total = count_jobs(ablation, table)
@@ -259,7 +260,7 @@ def _run(
     protocol: ProtocolConfig | None,
     folders: Folders,
     sources: _SourceCache,
-    images: ReadingMemory,
+    images: EncodingCache,
     callbacks: RunCallbacks,
 ) -> Run:
     """Train and evaluate one run."""
@@ -345,11 +346,11 @@ class _SourceCache:
     def __init__(self, data: Path) -> None:
         self._data = data
         self._key: Any = None
-        self._parts: Parts | None = None
+        self._splits: DataSplits | None = None
 
-    def load(self, config: TrainConfig) -> Parts:
+    def load(self, config: TrainConfig) -> DataSplits:
         key = (config.sources, config.validation, config.validation_seed)
-        if self._parts is None or key != self._key:
-            self._parts = load_sources(config.sources, self._data, config.validation, config.validation_seed)
+        if self._splits is None or key != self._key:
+            self._splits = load_sources(config.sources, self._data, config.validation, config.validation_seed)
             self._key = key
-        return self._parts
+        return self._splits

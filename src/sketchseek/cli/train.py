@@ -41,29 +41,30 @@ def train_command(
     from sketchseek.training.config import load_config
     from sketchseek.training.data import load_sources
     from sketchseek.training.distributed import start_processes
-    from sketchseek.training.loop import save_experiment, train
+    from sketchseek.training.loop import train
+    from sketchseek.training.run_folder import save_experiment
 
     if threads:
         torch.set_num_threads(threads)
     config = load_config(experiment)
     out = out or Path("runs") / experiment.stem
     cache = cache or out.parent / "cache"
-    workers = start_processes(devices)
-    parts = load_sources(config.sources, data, config.validation, config.validation_seed)
-    with workers.first_alone():
+    group = start_processes(devices)
+    splits = load_sources(config.sources, data, config.validation, config.validation_seed)
+    with group.main_process_first():
         save_experiment(out, config)
-    if not workers.first:
-        train(config, parts, out, cache, workers=workers)
+    if not group.is_main:
+        train(config, splits, out, cache, group=group)
         return
     with training_bars() as bars:
         try:
-            progress = train(config, parts, out, cache, bars.events(config.steps), workers)
+            state = train(config, splits, out, cache, bars.events(config.steps), group)
         except KeyboardInterrupt:
             bars.console.print(f"Interrupted; the same command continues from the last checkpoint in {out}.")
             raise SystemExit(130) from None
-    last = progress.history[-1] if progress.history else {}
-    result = {"run": str(out), "steps": progress.step, "best_step": progress.best_step, "last": last}
-    click.echo(json.dumps(result) if as_json else f"{out}: {progress.step} steps, best at {progress.best_step}.")
+    last = state.history[-1] if state.history else {}
+    result = {"run": str(out), "steps": state.step, "best_step": state.best_step, "last": last}
+    click.echo(json.dumps(result) if as_json else f"{out}: {state.step} steps, best at {state.best_step}.")
 
 
 @click.command("export", epilog="Example: sketchseek export runs/small --out models/small")
@@ -76,11 +77,11 @@ def export_command(run: Path, out: Path, fp32: bool, license_text: str, as_json:
     """Export the best weights of a RUN as a model package, and check that it agrees with them."""
     need_torch()
     from sketchseek.training.export import export_model
-    from sketchseek.training.loop import load_run
+    from sketchseek.training.run_folder import load_run
 
-    model, config, progress = load_run(run)
-    training = {"steps": progress.best_step, "of": config.steps, "history": progress.history}
-    rows = [row for row in progress.history if row["step"] == progress.best_step]
+    model, config, state = load_run(run)
+    training = {"steps": state.best_step, "of": config.steps, "history": state.history}
+    rows = [row for row in state.history if row["step"] == state.best_step]
     found = {name: value for row in rows for name, value in row.items() if name not in ("step", "loss", "seconds")}
     package, parity = export_model(
         model,
@@ -91,7 +92,7 @@ def export_command(run: Path, out: Path, fp32: bool, license_text: str, as_json:
         training=training,
         scores={"validation": found} if found else {},
     )
-    size = sum(package.file(side).stat().st_size for side in ("photo", "sketch"))
+    size = sum(package.file(branch).stat().st_size for branch in ("photo", "sketch"))
     result = {
         "package": str(out),
         "fingerprint": package.manifest.fingerprint,
@@ -142,7 +143,7 @@ def quantize_command(
     photos, sketches = calibration_set(source, data, 2 * count)
     seen, fresh = (photos[::2], sketches[::2]), (photos[1::2], sketches[1::2])
     made = quantize_model(source, seen, out, calibration)
-    sizes = [sum(each.file(side).stat().st_size for side in ("photo", "sketch")) for each in (source, made)]
+    sizes = [sum(each.file(branch).stat().st_size for branch in ("photo", "sketch")) for each in (source, made)]
     result = {"package": str(out), "bytes": sizes[1], "bytes_before": sizes[0]}
     result |= agreement(Encoder(source), Encoder(made), fresh)
     if as_json:

@@ -40,7 +40,7 @@ class Sketch:
         photo: Key of the photo that it shows, or None.
         path: Its file, or None for strokes.
         strokes: Its strokes, with y pointing down, or None for a file.
-        traced: A pseudo-sketch: it is extracted from the photo at ``path``
+        pseudo: A pseudo-sketch: it is extracted from the photo at ``path``
             (``sketchseek.training.pseudo_sketches``).
     """
 
@@ -49,7 +49,7 @@ class Sketch:
     photo: str | None = None
     path: Path | None = None
     strokes: StrokeTuple | None = None
-    traced: bool = False
+    pseudo: bool = False
 
     @property
     def source(self) -> SketchSource:

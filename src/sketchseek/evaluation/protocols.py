@@ -44,7 +44,7 @@ from sketchseek.evaluation.summary import (
     RECALLS,
     branch_metrics,
     category_metrics,
-    exact_metrics,
+    instance_metrics,
     intervals_of,
     values_of,
 )
@@ -144,7 +144,7 @@ def evaluate_dataset(
     if spec.exclusion_lists:
         details["excluded"] = {"lists": sorted(exclude), "sketches": len(asked.sketches) - len(kept.sketches)}
     setting = replace(setting, left_out=len(kept.sketches) - len(test.sketches), details=details)
-    evaluate = evaluate_exact if spec.relevance == "photo" else evaluate_by_category
+    evaluate = evaluate_instance_level if spec.relevance == "photo" else evaluate_category_level
     result = evaluate(test, encoder, setting, progress=progress)
     for k in RECALLS if spec.accuracy else ():
         result.report.metrics[f"acc@{k}"] = result.report.metrics[f"recall@{k}"]
@@ -233,7 +233,7 @@ def evaluate_words(
     keys = [photo.key for photo in gallery.photos] + [sketch.key for sketch in queries]
     setting = Setting("words", f"{own.name}:{split}", checksum((), keys), details={"words": words})
     test = SketchDataset("words", gallery.photos, queries, gallery.source)
-    return evaluate_by_category(test, encoder, setting, progress=progress)
+    return evaluate_category_level(test, encoder, setting, progress=progress)
 
 
 def matching_words(words: Sequence[str], categories: Sequence[str]) -> dict[str, str]:
@@ -242,7 +242,7 @@ def matching_words(words: Sequence[str], categories: Sequence[str]) -> dict[str,
     return {word: by_name[_bare(word)] for word in words if _bare(word) in by_name}
 
 
-def evaluate_exact(
+def evaluate_instance_level(
     dataset: SketchDataset, encoder: EncoderPair, setting: Setting, *, progress: Progress | None = None
 ) -> Evaluation:
     """Instance-level retrieval: all photos of a data set are the gallery, all its sketches are queries.
@@ -255,7 +255,7 @@ def evaluate_exact(
     labels = np.array([number.get(d.photo or "", -1) for d in dataset.sketches], dtype=np.int64)
     photo_labels = np.arange(len(run.photos))
     scores = run.score(labels, photo_labels, ())
-    metrics = exact_metrics(scores, len(run.photos))
+    metrics = instance_metrics(scores, len(run.photos))
     if len(dataset.categories) > 1:
         metrics += branch_metrics(run.score(*run.categories(), (1, 10)))
     # The sketches of one photo are correlated: the bootstrap resamples photos.
@@ -264,7 +264,7 @@ def evaluate_exact(
     return run.evaluation(report, scores, labels, photo_labels)
 
 
-def evaluate_by_category(
+def evaluate_category_level(
     dataset: SketchDataset, encoder: EncoderPair, setting: Setting, *, progress: Progress | None = None
 ) -> Evaluation:
     """Category-level retrieval: all photos of a data set are the gallery, all its sketches are queries."""

@@ -42,7 +42,7 @@ class MetricValue:
         return bootstrap_interval(self.values, statistic=self.statistic, clusters=clusters)
 
 
-def exact_metrics(scores: QueryScores, gallery: int) -> list[MetricValue]:
+def instance_metrics(scores: QueryScores, gallery: int) -> list[MetricValue]:
     """Metrics of instance-level retrieval: ``recall@1``, ``@5``, ``@10`` and ``median_rank``."""
     # A photo that is not in the gallery ranks right after all photos.
     ranks = np.minimum(scores.rank, gallery + 1)
@@ -72,7 +72,7 @@ def branch_metrics(scores: QueryScores) -> list[MetricValue]:
     ]
 
 
-def exact_recall(
+def instance_recall(
     sketches: Embeddings, photos: Embeddings, own_photos: npt.ArrayLike, *, distance: Distance = "cosine"
 ) -> dict[str, float]:
     """Metrics of instance-level retrieval from embeddings, for validation during training.
@@ -84,7 +84,7 @@ def exact_recall(
         distance: Distance between embeddings.
     """
     scores = score_queries(sketches, photos, own_photos, np.arange(len(photos)), distance=distance)
-    return values_of(exact_metrics(scores, len(photos)))
+    return values_of(instance_metrics(scores, len(photos)))
 
 
 def values_of(metrics: Sequence[MetricValue]) -> dict[str, float]:

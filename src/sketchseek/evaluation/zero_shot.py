@@ -17,7 +17,7 @@ from sketchseek.datasets.tuberlin import load_tuberlin
 from sketchseek.datasets.zero_shot import CategorySplit, drawn_split, published_split
 from sketchseek.errors import ConfigError
 from sketchseek.evaluation.encode_dataset import EncoderPair
-from sketchseek.evaluation.protocols import Evaluation, Setting, evaluate_by_category
+from sketchseek.evaluation.protocols import Evaluation, Setting, evaluate_category_level
 from sketchseek.progress import Progress
 
 UNSEEN = 30
@@ -61,7 +61,7 @@ def evaluate_sketchy_zero_shot(
             "remark": _REMARK,
         },
     )
-    return evaluate_by_category(test, encoder, setting, progress=progress)
+    return evaluate_category_level(test, encoder, setting, progress=progress)
 
 
 def evaluate_tuberlin(
@@ -95,7 +95,7 @@ def evaluate_tuberlin(
         dataset = whole.subset(categories=shown)
         keys = [photo.key for photo in dataset.photos] + [sketch.key for sketch in dataset.sketches]
         setting = Setting("tuberlin", "all", checksum((), keys), details={"release": release})
-        return evaluate_by_category(dataset, encoder, setting, progress=progress)
+        return evaluate_category_level(dataset, encoder, setting, progress=progress)
     drawn = sorted({sketch.category for sketch in whole.sketches})
     split: CategorySplit = (
         published_split("tuberlin-220-30", drawn)
@@ -109,4 +109,4 @@ def evaluate_tuberlin(
         "remark": _REMARK,
     }
     setting = Setting("tuberlin", split.name, split.sha256, details=details)
-    return evaluate_by_category(split.test(whole), encoder, setting, progress=progress)
+    return evaluate_category_level(split.test(whole), encoder, setting, progress=progress)

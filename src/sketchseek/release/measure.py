@@ -13,7 +13,7 @@ from sketchseek.atomic_write import atomic_write
 from sketchseek.encoder import Encoder
 from sketchseek.evaluation.corruptions import CORRUPTIONS, CorruptedSketches
 from sketchseek.evaluation.protocols import Evaluation, evaluate_qmul, evaluate_sketchy, evaluate_words
-from sketchseek.evaluation.summary import exact_recall
+from sketchseek.evaluation.summary import instance_recall
 from sketchseek.models.package import ModelPackage, bundled_models
 from sketchseek.release.cost import cost
 from sketchseek.release.failures import picture_failures
@@ -75,7 +75,7 @@ def storage(evaluation: Evaluation) -> dict[str, Any]:
         **{f"first {length}": (sketches[:, :length], photos[:, :length]) for length in PREFIXES},
     }
     return {
-        name: {k: exact_recall(_unit(a), _unit(b), own)[k] for k in ("recall@1", "recall@10")}
+        name: {k: instance_recall(_unit(a), _unit(b), own)[k] for k in ("recall@1", "recall@10")}
         for name, (a, b) in stored.items()
     }
 

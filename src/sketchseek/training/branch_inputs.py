@@ -1,4 +1,4 @@
-"""One side's pictures as its encoder takes them in training: as pixels, or from where its frozen stages end."""
+"""The training images of one branch: as pixels, or as cached output of its frozen stages."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _log = logging.getLogger(__name__)
 
 
 class BranchInputs:
-    """Photos or sketches of a set, for one encoder; its frozen stages see each picture, and its mirror image, once.
+    """Photos or sketches for one encoder. Its frozen stages process each image, and its mirror image, only once.
 
     Args:
-        encoder: The encoder, whose frozen stages have their final weights.
-        pixels: (n, …) uint8, as the encoder takes them.
-        fixed: Whether the pictures are only ever mirrored: only then can the frozen stages' output be kept.
-        mirrored: Whether they are mirrored at times.
-        cache: Folder in which that output is kept for the next run; None for no cache.
-        name: What progress calls it.
-        progress: Told how far it is.
+        encoder: The encoder. Its frozen stages must have their final weights.
+        pixels: (n, size, size, 3) or (n, size, size) uint8.
+        fixed: Whether images change by mirroring only. Otherwise the frozen stages' output cannot be cached.
+        mirrored: Whether images are sometimes mirrored.
+        cache: Folder that keeps the output for the next run; None for no cache.
+        name: Stage that ``progress`` is called with.
+        progress: Called with the stage, the number of images done and the total.
     """
 
     def __init__(
@@ -44,59 +44,59 @@ class BranchInputs:
         progress: Progress = ignore_progress,
     ) -> None:
         self._pixels = pixels
-        self._trunk: Tensor | None = None  # (1 or 2, n, c, h, w) fp16: as they are, and mirrored
+        self._features: Tensor | None = None  # (1 or 2, n, c, h, w) fp16: original, and mirrored
         if not fixed or not encoder.config.frozen or not len(pixels):
             return
         digest = hashlib.sha256(f"{encoder.frozen_fingerprint} {mirrored}".encode())
         digest.update(np.ascontiguousarray(pixels).data)
-        file = None if cache is None else cache / f"frozen-{digest.hexdigest()[:16]}.safetensors"
+        file = None if cache is None else cache / f"frozen-features-{digest.hexdigest()[:16]}.safetensors"
         if file is not None and file.is_file():
             try:
-                self._trunk = read_tensors(file)["trunk"]
+                self._features = read_tensors(file)["features"]
                 return
             except ConfigError as error:
                 _log.warning("Computing it again: %s", error.message)
-        was = encoder.training
+        was_training = encoder.training
         encoder.eval()
         flips = (False, True) if mirrored else (False,)
-        self._trunk = torch.stack([_frozen(encoder, pixels, flip, len(flips), name, progress) for flip in flips])
-        encoder.train(was)
+        self._features = torch.stack([_frozen(encoder, pixels, flip, len(flips), name, progress) for flip in flips])
+        encoder.train(was_training)
         if file is not None:
             file.parent.mkdir(parents=True, exist_ok=True)
-            write_tensors(file, {"trunk": self._trunk})
+            write_tensors(file, {"features": self._features})
 
     def __len__(self) -> int:
         return len(self._pixels)
 
     def pixels(self, places: Tensor, mirrored: Tensor) -> Tensor:
-        """Pixels (n, …) uint8 of the pictures at these places, each mirrored or not."""
+        """Pixels (n, …) uint8 of the images at these places; ``mirrored`` (n,) says which are mirrored."""
         pixels = torch.from_numpy(self._pixels[places.numpy()])
         return torch.where(mirrored.view(-1, *[1] * (pixels.ndim - 1)), pixels.flip(2), pixels)
 
     def embed(self, encoder: BranchEncoder, places: Tensor, mirrored: Tensor) -> Tensor:
-        """Embeddings (n, d) of the pictures at these places.
+        """Embeddings (n, d) of the images at these places.
 
         Args:
-            encoder: The encoder that this was made for, or one with the same frozen stages.
+            encoder: The encoder given to the constructor, or one with the same frozen stages.
             places: (n,) positions.
-            mirrored: (n,) which are mirrored; none, where these pictures never are.
+            mirrored: (n,) which images are mirrored; all False if ``mirrored`` was False in the constructor.
         """
         device = encoder.mean.device
-        if self._trunk is None:
-            whole: Tensor = encoder(self.pixels(places, mirrored).to(device))
-            return whole
-        rows = self._trunk[mirrored.long(), places]
+        if self._features is None:
+            from_pixels: Tensor = encoder(self.pixels(places, mirrored).to(device))
+            return from_pixels
+        rows = self._features[mirrored.long(), places]
         layout = torch.channels_last if rows.ndim == 4 else torch.contiguous_format
-        cut: Tensor = encoder.from_trunk(rows.float().to(device, memory_format=layout))
-        return cut
+        from_features: Tensor = encoder.from_frozen_features(rows.float().to(device, memory_format=layout))
+        return from_features
 
     @torch.no_grad()
     def embed_all(self, encoder: BranchEncoder, batch: int = 64) -> npt.NDArray[np.float32]:
-        """Embeddings (n, d) of all pictures as they are, in evaluation mode if the encoder is."""
+        """Embeddings (n, d) of all images, not mirrored, in the encoder's current mode."""
         rows = []
-        for part in torch.split(torch.arange(len(self)), batch):
-            as_they_are = torch.zeros(len(part), dtype=torch.bool)
-            rows.append(self.embed(encoder, part, as_they_are).float().cpu().numpy())
+        for places in torch.split(torch.arange(len(self)), batch):
+            not_mirrored = torch.zeros(len(places), dtype=torch.bool)
+            rows.append(self.embed(encoder, places, not_mirrored).float().cpu().numpy())
         return np.concatenate(rows)
 
 
@@ -109,9 +109,10 @@ def _frozen(
     progress: Progress,
     batch: int = 32,
 ) -> Tensor:
-    parts = []
+    rows = []
     for i in range(0, len(pixels), batch):
-        part = torch.from_numpy(pixels[i : i + batch])
-        parts.append(encoder.trunk((part.flip(2) if flip else part).to(encoder.mean.device)).half().cpu())
+        images = torch.from_numpy(pixels[i : i + batch])
+        images = (images.flip(2) if flip else images).to(encoder.mean.device)
+        rows.append(encoder.frozen_features(images).half().cpu())
         progress(name, flip * len(pixels) + min(i + batch, len(pixels)), passes * len(pixels))
-    return torch.cat(parts)
+    return torch.cat(rows)

@@ -1,6 +1,6 @@
-"""Checkpoints: tensors as safetensors, everything else as JSON, never pickle; written aside and renamed.
+"""Checkpoints: tensors as safetensors and everything else as JSON, never pickle, each written atomically.
 
-Both kinds of file hold a checksum that is compared on loading.
+Both files contain a checksum, which is compared when they are read.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from sketchseek.errors import ConfigError
 from sketchseek.training.sealed_tensors import read_tensors, write_tensors
 
 BEST = "best.safetensors"
-"""The weights of a run that are exported."""
+"""File of a run's best weights, which are exported."""
 
 PROGRESS = "progress.json"
 
 
 @dataclass
 class TrainingState:
-    """Where a run stands.
+    """State of a run, apart from its tensors.
 
     Attributes:
-        step: Optimization steps done.
-        fingerprint: Of the experiment (``TrainConfig.fingerprint``).
-        best: Best validation score so far, and its step.
-        history: A row for each evaluation.
+        fingerprint: Fingerprint of the experiment (``TrainConfig.fingerprint``).
+        step: Number of optimization steps taken.
+        best, best_step: Best validation score so far, and its step.
+        history: One row of metrics for each evaluation.
     """
 
     fingerprint: str
@@ -45,13 +45,13 @@ class TrainingState:
 def save_checkpoint(
     folder: Path, state: TrainingState, modules: dict[str, nn.Module], optimizer: torch.optim.Optimizer
 ) -> None:
-    """Write the tensors, then ``progress.json``; a crash between the two leaves the older pair usable.
+    """Write the tensors, then ``progress.json``. After a crash between the two, the older checkpoint is still complete.
 
     Args:
-        folder: The run's folder.
+        folder: Folder of the run.
         state: State of the run.
-        modules: What has a state to be kept, by name.
-        optimizer: Its optimizer.
+        modules: Modules whose state to store, by name.
+        optimizer: The run's optimizer.
     """
     tensors = {f"{name}.{key}": value for name, module in modules.items() for key, value in module.state_dict().items()}
     for number, values in optimizer.state_dict()["state"].items():
@@ -68,34 +68,34 @@ def save_checkpoint(
 def load_checkpoint(
     folder: Path, fingerprint: str, modules: dict[str, nn.Module], optimizer: torch.optim.Optimizer
 ) -> TrainingState:
-    """Continue from a folder's checkpoint; a new ``TrainingState`` where there is none.
+    """Restore modules and optimizer from a folder's checkpoint; a new state if there is none.
 
     Raises:
-        ConfigError: The checkpoint is another experiment's, or damaged.
+        ConfigError: The checkpoint belongs to another experiment, or it is damaged.
     """
-    run, name = read_state(folder, fingerprint)
+    state, name = read_state(folder, fingerprint)
     if not name:
-        return run
+        return state
     try:
         tensors = read_tensors(folder / name)
     except FileNotFoundError as error:
         raise ConfigError("missing.", subject=folder / name, remedy="Train into another folder.") from error
-    for part, module in modules.items():
-        module.load_state_dict(_part(tensors, f"{part}."))
+    for module_name, module in modules.items():
+        module.load_state_dict(_with_prefix(tensors, f"{module_name}."))
     optimizer_state = optimizer.state_dict()
     optimizer_state["state"] = {}
-    for key, value in _part(tensors, "optimizer.").items():
-        number, name = key.split(".", 1)
-        optimizer_state["state"].setdefault(int(number), {})[name] = value
+    for key, value in _with_prefix(tensors, "optimizer.").items():
+        number, field_name = key.split(".", 1)
+        optimizer_state["state"].setdefault(int(number), {})[field_name] = value
     optimizer.load_state_dict(optimizer_state)
-    return run
+    return state
 
 
 def read_state(folder: Path, fingerprint: str) -> tuple[TrainingState, str]:
     """The state of a folder's run and the name of its checkpoint file; a new state and no name if there is none.
 
     Raises:
-        ConfigError: It is another experiment's, or damaged.
+        ConfigError: The checkpoint belongs to another experiment, or it is damaged.
     """
     file = folder / PROGRESS
     if not file.is_file():
@@ -105,31 +105,31 @@ def read_state(folder: Path, fingerprint: str) -> tuple[TrainingState, str]:
         if data.pop("sha256") != _checksum(data):
             raise ValueError("its SHA-256 differs")
         name = str(data.pop("checkpoint"))
-        run = TrainingState(**data)
+        state = TrainingState(**data)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ConfigError(f"damaged ({error}).", subject=file, remedy="Train into another folder.") from error
-    if run.fingerprint != fingerprint:
+    if state.fingerprint != fingerprint:
         raise ConfigError(
             f"{folder}: holds a run with other settings.", remedy="Train into another folder, or delete this one."
         )
-    return run, name
+    return state, name
 
 
-def best_weights(run: Path, part: str = "") -> dict[str, Tensor]:
-    """A run's best weights, or those of them whose names start with ``part``, by the rest of their names.
+def best_weights(run: Path, prefix: str = "") -> dict[str, Tensor]:
+    """A run's best weights whose names start with a prefix, which is removed from the names.
 
     Raises:
-        ConfigError: There are none, or the file is damaged.
+        ConfigError: The run has no weights, or the file is damaged.
     """
     try:
-        return _part(read_tensors(run / BEST), part)
+        return _with_prefix(read_tensors(run / BEST), prefix)
     except FileNotFoundError as error:
-        raise ConfigError(f"{run}: no trained run here.", remedy="Train that one first.") from error
+        raise ConfigError(f"{run}: no trained run here.", remedy="Train that experiment first.") from error
 
 
 def _checksum(data: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
 
-def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+def _with_prefix(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}

@@ -1,8 +1,8 @@
-"""Which ImageNet classes a word of sketches names, and prototypes of words from a classifier's rows.
+"""ImageNet classes of sketch words, and prototypes of words from the rows of an ImageNet classifier.
 
-A row of an ImageNet classifier is a prototype of its class in the space of the network's features, so a word that names
-classes has a prototype although there may be no photo of it. ``words.csv`` maps the words; classes whose name is the
-word were found by name, the others were chosen by hand (``experiments/encoders/lab/words.py``).
+A row of an ImageNet classifier is a prototype of its class in the network's feature space. A word that names classes
+therefore has a prototype even without photos. ``words.csv`` maps words to classes: by name where the names agree, and
+by hand otherwise (``experiments/encoders/lab/words.py``).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch import Tensor
 from sketchseek.datasets.records import normalize_word
 
 CLASSES = 1000
-"""Classes of the ImageNet classifier; indices are in the order that timm and torchvision use."""
+"""Number of ImageNet classes; indices are those of timm and torchvision."""
 
 TABLE = Path(__file__).with_name("words.csv")
 
@@ -34,14 +34,14 @@ def classes_of_words() -> Mapping[str, tuple[int, ...]]:
 
 
 def class_prototypes(classifier: Tensor, words: Iterable[str]) -> tuple[Tensor, Tensor]:
-    """Prototypes of words: for each, the mean of the unit-length classifier rows of its classes, at unit length.
+    """Prototypes of words: the mean of the normalized classifier rows of each word's classes, normalized.
 
     Args:
         classifier: (1000, d) weights of an ImageNet classifier.
-        words: Names of categories, however written.
+        words: Names of categories in any spelling that ``normalize_word`` accepts.
 
     Returns:
-        Prototypes (words, d), and (words,) bool, false where a word names no class; its prototype is zero.
+        Prototypes (words, d), and (words,) bool, false for a word without classes, whose prototype is zero.
 
     Raises:
         ValueError: The classifier does not have 1,000 rows.

@@ -1,4 +1,4 @@
-"""A memory of photos across batches: more negatives than a batch can hold (XBM, Wang et al. 2020, arXiv 1912.06798)."""
+"""Cross-batch memory: more negatives than one batch holds (XBM, Wang et al. 2020, arXiv 1912.06798)."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from torch import Tensor, nn
 
 
 class CrossBatchMemory(nn.Module):
-    """The photo embeddings of the latest batches, as they were then: a ring.
+    """A ring buffer of the photo embeddings of the latest batches, as they were when computed.
 
     Its state is part of a checkpoint, so that a resumed run continues exactly.
 
     Args:
-        size: How many are remembered.
-        embedding: Their length.
+        size: Number of embeddings.
+        embedding: Dimensions of an embedding.
     """
 
     embeddings: Tensor
@@ -29,7 +29,7 @@ class CrossBatchMemory(nn.Module):
         self.register_buffer("place", torch.zeros((), dtype=torch.long))
 
     def remember(self, embeddings: Tensor, photos: npt.NDArray[np.int64]) -> None:
-        """Keep a batch's photo embeddings (n, d) and their positions in the training set (n,)."""
+        """Store a batch's photo embeddings (n, d) and the photos' positions in the training set (n,)."""
         size = len(self.photos)
         where = (self.place + torch.arange(len(photos), device=self.place.device)[-size:]) % size
         self.embeddings[where] = embeddings.detach().float()[-size:]
@@ -37,7 +37,7 @@ class CrossBatchMemory(nn.Module):
         self.place.copy_((self.place + len(photos)) % size)
 
     def others(self, photos: npt.NDArray[np.int64]) -> tuple[Tensor, npt.NDArray[np.int64]]:
-        """What is remembered of other photos than these: embeddings (m, d) and positions (m,)."""
-        kept = self.photos.cpu().numpy()
-        other = (kept >= 0) & ~np.isin(kept, photos)
-        return self.embeddings[torch.from_numpy(other).to(self.embeddings.device)], kept[other]
+        """Stored embeddings (m, d) of photos other than these, and their positions (m,)."""
+        stored = self.photos.cpu().numpy()
+        other = (stored >= 0) & ~np.isin(stored, photos)
+        return self.embeddings[torch.from_numpy(other).to(self.embeddings.device)], stored[other]

@@ -52,7 +52,7 @@ class TrainingSet:
         photo_category, sketch_category: (n,) index into ``categories``.
         photo_source: (photos,) number of each photo's source.
         sketch_photo: (sketches,) index of each sketch's photo, −1 for sketches without a photo.
-        sketch_traced: (sketches,) true for pseudo-sketches, which are extracted from the photo.
+        sketch_pseudo: (sketches,) true for pseudo-sketches, which are extracted from the photo.
         categories: Names, sorted.
         skipped: Keys of photos and sketches that could not be read, with the reason.
     """
@@ -65,20 +65,20 @@ class TrainingSet:
     sketch_category: Indices
     photo_source: Indices
     sketch_photo: Indices
-    sketch_traced: npt.NDArray[np.bool_]
+    sketch_pseudo: npt.NDArray[np.bool_]
     categories: list[str]
     skipped: list[str]
 
 
 @dataclass(frozen=True)
-class Parts:
+class DataSplits:
     """Training and validation data of an experiment."""
 
     training: SketchDataset
     validation: SketchDataset
 
 
-def load_sources(sources: list[SourceConfig], root: Path, validation: float, seed: int) -> Parts:
+def load_sources(sources: list[SourceConfig], root: Path, validation: float, seed: int) -> DataSplits:
     """Read all sources and split them into training and validation data.
 
     Only training subsets are read. Of each source with pairs, a fraction of each category's photos is held out for
@@ -102,7 +102,7 @@ def load_sources(sources: list[SourceConfig], root: Path, validation: float, see
     collected = _Collected()
     for number, one in enumerate(read):
         collected.add(one, number)
-    return collected.parts(root)
+    return collected.splits(root)
 
 
 @dataclass(frozen=True)
@@ -121,15 +121,16 @@ def _read_source(source: SourceConfig, root: Path, validation: float, seed: int)
     if source.zero_shot:
         dataset = published_split(source.zero_shot, dataset.categories).training(dataset)
     held: frozenset[str] = frozenset()
-    drawn = {sketch.photo for sketch in dataset.sketches if sketch.photo}
-    if drawn:
+    paired = {sketch.photo for sketch in dataset.sketches if sketch.photo}
+    if paired:
         # Photos without sketches are split as well, so that the validation gallery has its fraction of them.
-        for of in ([p for p in dataset.photos if (p.key in drawn) is having] for having in (True, False)):
-            held |= frozenset(validation_split(of, validation, seed).test_photo_keys if of and validation else ())
+        for photos in ([p for p in dataset.photos if (p.key in paired) is has] for has in (True, False)):
+            if photos and validation:
+                held |= frozenset(validation_split(photos, validation, seed).test_photo_keys)
         if source.fraction < 1:
-            pool = [p for p in dataset.photos if p.key in drawn - held]
+            pool = [p for p in dataset.photos if p.key in paired - held]
             kept = frozenset(validation_split(pool, source.fraction, seed).test_photo_keys)
-            dataset = dataset.subset(photos={p.key for p in dataset.photos} - (drawn - held - kept))
+            dataset = dataset.subset(photos={p.key for p in dataset.photos} - (paired - held - kept))
     return _Source(source, _exclude(spec, dataset, source, root, held), held)
 
 
@@ -138,7 +139,7 @@ def _exclude(
 ) -> SketchDataset:
     """Apply the source's exclusion lists: names of the release's own lists, or files.
 
-    A file is looked for in the data folder, then in the current folder.
+    The data folder is searched for a file first, then the current folder.
     """
     files = []
     for name in source.exclude:
@@ -159,40 +160,40 @@ def _without_other_variants(one: _Source, read: Sequence[_Source]) -> _Source:
 
 
 class _Collected:
-    """Photos and sketches of all sources, with the source's number before each key."""
+    """Photos and sketches of all sources, with the source's number as prefix of each key."""
 
     def __init__(self) -> None:
         self.photos: list[Photo] = []
         self.sketches: list[Sketch] = []
         self.held_photos: list[Photo] = []
         self.held_sketches: list[Sketch] = []
-        self.extracted: list[Sketch] = []
+        self.pseudo_sketches: list[Sketch] = []
 
     def add(self, one: _Source, number: int) -> None:
-        """Add a source; photos that are held out, and their sketches, are for validation."""
+        """Add a source. Held-out photos and their sketches are validation data."""
         for photo in one.dataset.photos:
             held = photo.key in one.held
             (self.held_photos if held else self.photos).append(_named_photo(photo, number))
             if one.config.pseudo_sketches and not held:
-                self.extracted.append(_line_sketch_of(self.photos[-1]))
+                self.pseudo_sketches.append(_pseudo_sketch(self.photos[-1]))
         for sketch in one.dataset.sketches:
             held = sketch.photo in one.held
             (self.held_sketches if held else self.sketches).append(_named_sketch(sketch, number))
             if one.config.partial_sketches and sketch.strokes and not held:
                 self.sketches.append(_partial_sketch(self.sketches[-1]))
 
-    def parts(self, root: Path) -> Parts:
+    def splits(self, root: Path) -> DataSplits:
         """Training and validation data, without sketches of categories that have no photo."""
-        # Photos of undrawn categories are negatives, unless their category shares a word with a drawn one: a "grinning
-        # cat face" is a cat.
+        # Photos of categories without sketches are negatives, unless the category shares a word with one that has
+        # sketches: a "grinning cat face" is a cat.
         sketched = {sketch.category for sketch in self.sketches}
         words = {word for category in sketched for word in category.split()}
         photos = [p for p in self.photos if p.category in sketched or not words.intersection(p.category.split())]
         shown = {photo.category for photo in photos}
         keys = {photo.key for photo in photos}
         sketches = [sketch for sketch in self.sketches if sketch.category in shown]
-        sketches += [sketch for sketch in self.extracted if sketch.photo in keys]
-        return Parts(
+        sketches += [sketch for sketch in self.pseudo_sketches if sketch.photo in keys]
+        return DataSplits(
             SketchDataset("training", tuple(photos), tuple(sketches), root),
             SketchDataset("validation", tuple(self.held_photos), tuple(self.held_sketches), root),
         )
@@ -249,7 +250,7 @@ def read_pixels(
         np.array([number[sketch.category] for sketch in sketches], dtype=np.int64),
         np.unique([photo.key.split("/")[0] for photo in photos], return_inverse=True)[1].astype(np.int64),
         np.array([place.get(sketch.photo or "", -1) for sketch in sketches], dtype=np.int64),
-        np.array([sketch.traced for sketch in sketches], dtype=np.bool_),
+        np.array([sketch.pseudo for sketch in sketches], dtype=np.bool_),
         names,
         skipped,
     )
@@ -265,15 +266,15 @@ def _named_sketch(sketch: Sketch, source: int) -> Sketch:
 
 
 def _partial_sketch(sketch: Sketch) -> Sketch:
-    """The partial sketch of the first 30 to 80 % of the ink; a hash of the key decides how much."""
-    share = 0.3 + 0.5 * zlib.crc32(sketch.key.encode()) / 2**32
-    strokes = first_strokes(sketch.strokes or (), share)
+    """The partial sketch with the first 30 to 80 % of the ink; a hash of the key determines the fraction."""
+    fraction = 0.3 + 0.5 * zlib.crc32(sketch.key.encode()) / 2**32
+    strokes = first_strokes(sketch.strokes or (), fraction)
     frozen = tuple(tuple(tuple(values) for values in stroke) for stroke in strokes)
     return replace(sketch, key=f"{sketch.key}#first", strokes=frozen)
 
 
-def _line_sketch_of(photo: Photo) -> Sketch:
-    return Sketch(photo.category, f"{photo.key}#lines", photo.key, photo.path, traced=True)
+def _pseudo_sketch(photo: Photo) -> Sketch:
+    return Sketch(photo.category, f"{photo.key}#lines", photo.key, photo.path, pseudo=True)
 
 
 def _word(category: str) -> str:

@@ -1,17 +1,16 @@
-"""From teachers to a student: what a small encoder learns from the embeddings of larger ones.
+"""Distillation: a small student learns from the embeddings of larger teachers.
 
-Three objectives, each with a weight of its own:
+Each objective has its own weight:
 
-- **regression**: a student's embedding is its teacher's, as in EmbeddingDistillation;
-- **relations**: a batch's embeddings lie to one another as the teacher's do, by distance and by angle (RKD, Park et al.
-  2019, arXiv 1904.05068); the two spaces may have different lengths;
-- **similarity**: among many photos a student's sketch (or photo) has the neighbors that the teacher's has: the
-  Kullback-Leibler divergence of two softmax distributions over the teacher's photos of the whole training set, which is
-  what a ranking is made of.
+- **regression**: the student's embedding equals the teacher's;
+- **distance** and **angle**: the embeddings of a batch have the same distances and angles as the teacher's (RKD, Park
+  et al. 2019, arXiv 1904.05068); the two spaces may have different dimensions;
+- **similarity**: a sketch or photo has the same nearest photos as with the teacher, measured by the Kullback-Leibler
+  divergence of softmax distributions over the teacher's embeddings of all training photos.
 
-The published recipe (arXiv 2305.18988) distils, but its objective is not public: this choice is ours. Sketches are
-shown to the teacher as the student sees them, augmented; photos are embedded once, as they are and mirrored, and kept
-on disk.
+The published recipe (arXiv 2305.18988) distills, but we have not read its objective; these are our choice. The teacher
+encodes the same augmented sketches as the student. Its photo embeddings, original and mirrored, are computed once and
+cached on disk.
 """
 
 from __future__ import annotations
@@ -35,27 +34,27 @@ from sketchseek.training.data import TrainingSet
 
 
 def regression_loss(student: Tensor, teacher: Tensor) -> Tensor:
-    """Mean over the batch of 1 − cosine between each embedding (n, d) and its teacher's."""
+    """Mean of 1 − cosine between the student's and the teacher's embeddings, both (n, d)."""
     return (1 - F.cosine_similarity(student, teacher, dim=1)).mean()
 
 
 def distance_loss(student: Tensor, teacher: Tensor) -> Tensor:
-    """RKD by distance: Huber loss between distances, (n, d) against (n, e), each over its batch's mean."""
+    """RKD by distance: Huber loss between the distances in a batch, (n, d) and (n, e), each divided by its mean."""
     return F.smooth_l1_loss(_relative_distances(student), _relative_distances(teacher))
 
 
 def angle_loss(student: Tensor, teacher: Tensor) -> Tensor:
-    """RKD by angle: Huber loss between the cosines of the angles that all triples of a batch make."""
+    """RKD by angle: Huber loss between the cosines of the angles of all triples in a batch."""
     return F.smooth_l1_loss(_angles(student), _angles(teacher))
 
 
 def similarity_loss(student: Tensor, teacher: Tensor, photos: Tensor, temperature: float) -> Tensor:
-    """Mean over the batch of KL(teacher ‖ student) between distributions over photos.
+    """Mean of KL(teacher ‖ student) between distributions over photos.
 
     Args:
         student, teacher: (n, d) embeddings of the same sketches or photos.
-        photos: (m, d) the teacher's photos; a distribution is the softmax of cosines to them over ``temperature``.
-        temperature: Smaller looks at fewer neighbors.
+        photos: (m, d) the teacher's photo embeddings. A distribution is the softmax of cosine / ``temperature``.
+        temperature: A smaller one concentrates on fewer neighbors.
     """
     gallery = F.normalize(photos, dim=1)
     ours, theirs = (F.normalize(x, dim=1) @ gallery.T / temperature for x in (student, teacher))
@@ -63,18 +62,18 @@ def similarity_loss(student: Tensor, teacher: Tensor, photos: Tensor, temperatur
 
 
 class Distiller:
-    """What an experiment's student learns from its teachers.
+    """The distillation loss of an experiment.
 
     Args:
         config: Teachers and weights.
-        data: The training set; its photos are embedded by each teacher.
-        embedding: Length of the student's embedding.
-        cache: Where the teachers' photo embeddings are kept; None for nowhere.
-        progress: Called with what is embedded, how many are done, and of how many.
+        data: The training set, whose photos each teacher encodes once.
+        embedding: Dimensions of the student's embedding.
+        cache: Folder that keeps the teachers' photo embeddings; None for no cache.
+        progress: Called with the stage, the number of photos done and the total.
 
     Raises:
         ModelPackageError: A teacher cannot be opened.
-        ConfigError: No teacher is named, or an objective needs one teacher of the student's own embedding length.
+        ConfigError: No teacher is named, or an objective needs a single teacher with the student's dimensions.
     """
 
     def __init__(
@@ -83,12 +82,12 @@ class Distiller:
         self._config = config
         self._teachers = [load_encoder(name, threads=torch.get_num_threads()) for name in config.teachers]
         if not self._teachers:
-            raise ConfigError("distil: no teachers are named.")
-        lengths = [teacher.manifest.embedding for teacher in self._teachers]
-        if (config.regression or config.similarity) and lengths != [embedding]:
+            raise ConfigError("distil.teachers is empty.", remedy="Name at least one model package.")
+        dimensions = [teacher.manifest.embedding for teacher in self._teachers]
+        if (config.regression or config.similarity) and dimensions != [embedding]:
             raise ConfigError(
-                f"distil: regression and similarity need one teacher of {embedding} dimensions, not {lengths}.",
-                remedy="Set `embedding` to the teacher's, or use distance and angle alone, which any teachers allow.",
+                f"distil: regression and similarity need one teacher of {embedding} dimensions, not {dimensions}.",
+                remedy="Set embedding to the teacher's, or use distance and angle only, which work with any teachers.",
             )
         self._photos = [torch.from_numpy(_photo_bank(teacher, data, cache, progress)) for teacher in self._teachers]
 
@@ -100,50 +99,50 @@ class Distiller:
         positions: npt.NDArray[np.int64],
         mirrored: Tensor,
     ) -> Tensor:
-        """The weighted sum of all objectives, meaned over teachers; a side that has nothing to learn adds nothing.
+        """The weighted sum of all objectives, averaged over teachers. A branch without gradients adds nothing.
 
         Args:
-            sketch_pixels: (s, size, size) uint8, as the student saw them.
+            sketch_pixels: (s, size, size) uint8, the augmented sketches.
             sketches: (s, d) the student's embeddings of them.
             photos: (p, d) the student's embeddings of a batch's photos.
-            positions: (p,) their positions in the training set.
-            mirrored: (p,) bool, whether the student saw each mirrored.
+            positions: (p,) positions of the photos in the training set.
+            mirrored: (p,) bool, which photos are mirrored.
         """
         total = sketches.new_zeros(())
         if not any((self._config.regression, self._config.distance, self._config.angle, self._config.similarity)):
-            return total  # a teacher whose embeddings only weigh a loss
+            return total  # the teacher's embeddings serve as weights of another loss only
         for teacher, bank in zip(self._teachers, self._photos, strict=True):
             if sketches.requires_grad:
-                taught = torch.from_numpy(
+                target = torch.from_numpy(
                     teacher.encode_sketch_pixels(_resized(sketch_pixels, teacher.manifest.sketch.size))
                 )
-                total = total + self._terms(sketches, taught.to(sketches.device), bank)
+                total = total + self._terms(sketches, target.to(sketches.device), bank)
             if photos.requires_grad:
-                taught = bank[mirrored.long(), torch.from_numpy(positions)].float()
-                total = total + self._terms(photos, taught.to(photos.device), bank)
+                target = bank[mirrored.long(), torch.from_numpy(positions)].float()
+                total = total + self._terms(photos, target.to(photos.device), bank)
         return total / len(self._teachers)
 
-    def embed_sketches(self, sketches: Tensor) -> Tensor:
-        """The first teacher's embeddings of sketches (s, size, size) uint8, as a loss may weigh by."""
+    def sketch_embeddings(self, sketches: Tensor) -> Tensor:
+        """The first teacher's embeddings of sketches (s, size, size) uint8."""
         teacher = self._teachers[0]
         return torch.from_numpy(teacher.encode_sketch_pixels(_resized(sketches, teacher.manifest.sketch.size)))
 
-    def encode_photo_pixels(self, positions: npt.NDArray[np.int64]) -> Tensor:
-        """The first teacher's embeddings of photos at these positions in the training set, none mirrored."""
+    def photo_embeddings(self, positions: npt.NDArray[np.int64]) -> Tensor:
+        """The first teacher's embeddings of the photos at these positions in the training set, not mirrored."""
         return self._photos[0][0, torch.from_numpy(positions)].float()
 
-    def _terms(self, student: Tensor, taught: Tensor, bank: Tensor) -> Tensor:
+    def _terms(self, student: Tensor, target: Tensor, bank: Tensor) -> Tensor:
         config = self._config
         total = student.new_zeros(())
         if config.regression:
-            total = total + config.regression * regression_loss(student, taught)
+            total = total + config.regression * regression_loss(student, target)
         if config.distance:
-            total = total + config.distance * distance_loss(student, taught)
+            total = total + config.distance * distance_loss(student, target)
         if config.angle:
-            total = total + config.angle * angle_loss(student, taught)
+            total = total + config.angle * angle_loss(student, target)
         if config.similarity:
             gallery = bank[0].float().to(student.device)
-            total = total + config.similarity * similarity_loss(student, taught, gallery, config.temperature)
+            total = total + config.similarity * similarity_loss(student, target, gallery, config.temperature)
         return total
 
 
@@ -154,12 +153,12 @@ def _relative_distances(x: Tensor) -> Tensor:
 
 
 def _angles(x: Tensor) -> Tensor:
-    towards = F.normalize(x[None] - x[:, None], dim=2)  # (n, n, d): from each to each other
+    towards = F.normalize(x[None] - x[:, None], dim=2)  # (n, n, d): direction from each to each other
     return towards @ towards.transpose(1, 2)
 
 
 def _resized(sketches: Tensor, size: int) -> npt.NDArray[np.uint8]:
-    """The teacher's raster from the student's: lines are a share of the square wide in both."""
+    """The student's rasters at the teacher's size. Line width is a fixed fraction of the size in both."""
     if sketches.shape[1] != size:
         scaled = F.interpolate(
             sketches[:, None].float(), size=(size, size), mode="bilinear", align_corners=False, antialias=True
@@ -171,23 +170,23 @@ def _resized(sketches: Tensor, size: int) -> npt.NDArray[np.uint8]:
 def _photo_bank(
     teacher: Encoder, data: TrainingSet, cache: Path | None, progress: Progress, batch: int = 32
 ) -> npt.NDArray[np.float16]:
-    """A teacher's embeddings of all photos, as they are and mirrored: (2, photos, d)."""
+    """A teacher's embeddings of all photos, original and mirrored: (2, photos, d)."""
     digest = hashlib.sha256(teacher.manifest.fingerprint.encode())
     for photo in data.photos:
         stat = photo.path.stat()
         digest.update(f"{photo.path} {stat.st_size} {stat.st_mtime_ns}\n".encode())
     file = None if cache is None else cache / f"teacher-{digest.hexdigest()[:16]}.npy"
     if file is not None and file.is_file():
-        kept: npt.NDArray[np.float16] = np.load(file, allow_pickle=False)
-        return kept
-    parts: list[Any] = []
+        cached: npt.NDArray[np.float16] = np.load(file, allow_pickle=False)
+        return cached
+    batches: list[Any] = []
     for start in range(0, len(data.photos), batch):
         pixels = np.stack([teacher.read_photo(photo.path) for photo in data.photos[start : start + batch]])
-        parts.append(
-            np.stack([teacher.encode_photo_pixels(seen) for seen in (pixels, pixels[:, :, ::-1])]).astype(np.float16)
+        batches.append(
+            np.stack([teacher.encode_photo_pixels(each) for each in (pixels, pixels[:, :, ::-1])]).astype(np.float16)
         )
-        progress("the teacher's photos", min(start + batch, len(data.photos)), len(data.photos))
-    bank: npt.NDArray[np.float16] = np.concatenate(parts, axis=1)
+        progress("teacher photos", min(start + batch, len(data.photos)), len(data.photos))
+    bank: npt.NDArray[np.float16] = np.concatenate(batches, axis=1)
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
         with atomic_path(file, durable=False) as aside, aside.open("wb") as opened:

@@ -1,8 +1,8 @@
 """doodleNet, a small classifier of Quick, Draw! sketches, as a teacher of sketch encoders.
 
 The weights are ml5's (MIT license): a TensorFlow.js folder with ``model.json``, its binary file of weights and
-``class_names.txt``. The network takes bitmaps as Google draws them, 28 pixels a side; ``google_bitmap`` makes them of
-our raster.
+``class_names.txt``. The network takes Google's bitmaps of 28 × 28 pixels, which ``google_bitmap`` makes from our
+raster.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ class DoodleNet(nn.Module):
     """The network. Its parameters are frozen, and it is in evaluation mode.
 
     Args:
-        folder: Holds ``model.json``, the file of weights that it names, and ``class_names.txt``.
+        folder: Folder with ``model.json``, the file of weights that it names, and ``class_names.txt``.
 
     Attributes:
-        words: Names of its outputs, as ``normalize_word`` writes them.
+        words: Names of the outputs, normalized by ``normalize_word``.
 
     Raises:
         ConfigError: A file is missing, or the weights are not those of this network.
@@ -63,7 +63,7 @@ class DoodleNet(nn.Module):
         """Classify sketches.
 
         Args:
-            ink: (batch, 1, side, side), 0 for paper to 1 for ink; our raster of any size.
+            ink: (batch, 1, side, side), our raster at any size, from 0 for paper to 1 for ink.
 
         Returns:
             Logits (batch, words) and features (batch, ``FEATURES``).
@@ -78,7 +78,7 @@ class DoodleNet(nn.Module):
 
 
 def google_bitmap(ink: Tensor) -> Tensor:
-    """Our raster (batch, 1, side, side) as Google's bitmaps (batch, 1, 28, 28): thicker lines and a wider border."""
+    """Convert our raster (batch, 1, side, side) to Google's bitmaps (batch, 1, 28, 28)."""
     side = ink.shape[-1]
     width = max(3, round(side * _LINE) // 2 * 2 + 1)
     thick = F.max_pool2d(ink, width - 2, stride=1, padding=(width - 2) // 2)
@@ -104,7 +104,7 @@ def _read_weights(folder: Path) -> list[Tensor]:
 
 
 def _check_shapes(tensors: list[Tensor], words: int, folder: Path) -> None:
-    """Raise ConfigError unless the tensors fit the network."""
+    """Raise ConfigError unless the tensors have the network's shapes."""
     shapes = [tuple(tensor.shape) for tensor in tensors]
     channels = [1, *(shape[-1] for shape in shapes[0 : 2 * _CONVOLUTIONS : 2] if shape)]
     expected: list[tuple[int, ...]] = []

@@ -1,6 +1,6 @@
-"""From a map of edge probabilities to the polylines of a pseudo-sketch.
+"""Polylines of a pseudo-sketch from a map of edge probabilities.
 
-Ridges of the map are thinned, weak, short and marginal pieces are dropped, and what is left is walked along.
+The ridges of the map are thinned, weak and short pieces and pieces at the border are dropped, and the rest is followed.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from sketchseek.sketches.thinning import thin
 from sketchseek.training.opencv import load_opencv
 from sketchseek.training.polylines import Polylines, join_polylines, polylines_of
 
-_SMOOTH = 1.2  # standard deviation in pixels of the blur before ridges are looked for
-_WEAKEST = 0.4  # of the threshold: a line goes on down to that
-_SHORTEST = 0.05  # of the side that a piece must extend over
-_SHORTEST_AT_BORDER = 0.4  # of the side; less is something that is cut off
-_FEWEST_PIXELS = 60  # less ink than that is no sketch
-_FEWEST_POINTS = 6  # of a polyline
-_BESIDE = 0.5  # of a polyline's points next to a longer one make it an echo of that one
+_SMOOTH = 1.2  # standard deviation in pixels of the blur before ridge detection
+_WEAKEST = 0.4  # fraction of the threshold down to which a line continues
+_SHORTEST = 0.05  # minimum extent of a piece, as a fraction of the side
+_SHORTEST_AT_BORDER = 0.4  # the same for pieces at the border, which are mostly cut off
+_FEWEST_PIXELS = 60  # minimum number of pixels in a pseudo-sketch
+_FEWEST_POINTS = 6  # minimum number of points in a polyline
+_BESIDE = 0.5  # fraction of points beside a longer polyline that make a polyline its echo
 
 
 def edge_lines(edges: npt.NDArray[np.uint8], threshold: float) -> Polylines:
-    """Polylines of an edge map, in its pixels, longest first; none where nothing stands out.
+    """Polylines of an edge map, in pixels, longest first; an empty list if there are no clear lines.
 
     Args:
-        edges: (side, side) uint8, 255 where an edge is certain.
-        threshold: From 0 to 1; a line must be this strong at one point at least.
+        edges: (side, side) uint8; 255 is a certain edge.
+        threshold: Minimum of a line's highest edge probability, from 0 to 1.
     """
     cv2 = load_opencv()
     side = len(edges)
@@ -51,7 +51,7 @@ def edge_lines(edges: npt.NDArray[np.uint8], threshold: float) -> Polylines:
 
 
 def _without_echoes(lines: Polylines, side: int) -> Polylines:
-    """Longest first, without lines that mostly run beside a longer one: thinning leaves steep steps two pixels wide."""
+    """Remove lines that mostly run beside a longer one, since thinning leaves steep steps two pixels wide."""
     covered = np.zeros((side + 2, side + 2), dtype=np.bool_)
     kept: Polylines = []
     for line in sorted(lines, key=len, reverse=True):
@@ -66,12 +66,12 @@ def _without_echoes(lines: Polylines, side: int) -> Polylines:
 
 
 def _ridges(smooth: npt.NDArray[np.float32], cv2: Any) -> npt.NDArray[np.bool_]:
-    """Where a map is not lower than at both neighbors across the direction of its greatest curvature."""
+    """Pixels that are not lower than both neighbors along the direction of greatest curvature."""
     dxx = cv2.Sobel(smooth, cv2.CV_32F, 2, 0, ksize=5)
     dyy = cv2.Sobel(smooth, cv2.CV_32F, 0, 2, ksize=5)
     dxy = cv2.Sobel(smooth, cv2.CV_32F, 1, 1, ksize=5)
-    # The eigenvector of the Hessian's higher eigenvalue, or the other one where that is greater in size. At a line's
-    # flanks the lower eigenvalue is a faint curvature along the line, across which every point would be a ridge.
+    # The direction of the Hessian's eigenvalue with the larger magnitude. Beside a line the lower eigenvalue is a weak
+    # curvature along the line; in that direction every pixel would be a ridge.
     angle = 0.5 * np.arctan2(2 * dxy, dxx - dyy)
     angle = np.where(dxx + dyy < 0, angle + np.pi / 2, angle)
     lowest = 0.5 * (dxx + dyy) - np.sqrt((0.5 * (dxx - dyy)) ** 2 + dxy**2)

@@ -1,4 +1,4 @@
-"""From trained encoders to a package: two ONNX graphs and a manifest, checked against the model they come from."""
+"""Export a trained model as a model package, and compare the package's embeddings with the model's."""
 
 from __future__ import annotations
 
@@ -24,20 +24,19 @@ from sketchseek.models.package import Branch, Distance, Manifest, ModelPackage, 
 from sketchseek.sketches import RASTER_VERSION
 from sketchseek.training.config import TrainConfig
 from sketchseek.training.nn.cells import normalized_cells
-from sketchseek.training.nn.model import SIDES, BranchEncoder, BranchName, DualEncoder
+from sketchseek.training.nn.model import BRANCHES, BranchEncoder, BranchName, DualEncoder
 
 OPSET = 18
 
 
 @dataclass(frozen=True)
 class Parity:
-    """How far a package is from the model it was exported from.
+    """Comparison of a model package with the model that it was exported from.
 
     Attributes:
-        difference: Largest absolute difference of an embedding's component, relative to the embeddings' spread.
-        agreement: Share of queries whose ranking of the gallery is the same, apart from photos whose scores in the
-        model are
-            closer together than twice the largest difference of scores.
+        difference: Largest absolute difference between embedding components, divided by their standard deviation.
+        agreement: Fraction of queries with the same ranking. Photos whose scores differ by less than twice the largest
+            score difference may change places.
     """
 
     difference: float
@@ -74,33 +73,33 @@ def export_model(
     training: dict[str, Any] | None = None,
     license_text: str = "",
 ) -> tuple[ModelPackage, Parity]:
-    """Write a package and check it.
+    """Write a model package and check it.
 
     Args:
-        model: The trained encoders.
-        config: The experiment that made them.
-        folder: Where the package goes; its files are written aside and renamed into it only when the check has passed.
-        half_weights: Store weights in fp16, to half the size; they are computed with in fp32.
-        scores, training, license_text: For the manifest.
+        model: The trained model.
+        config: Its experiment.
+        folder: Folder of the model package. Files are moved into it after the check has passed.
+        half_weights: Store weights as fp16, for half the size. The graph computes in fp32.
+        scores, training, license_text: Entries of the manifest.
 
     Raises:
-        ExportError: The package's embeddings differ from the model's.
+        ExportError: The embeddings or rankings of the package differ from the model's.
         MissingExtraError: onnx or onnxscript is not installed.
     """
     model = model.to("cpu").eval()
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as aside:
-        sides = {
-            name: _export_side(model.side(name), name, config.distance, Path(aside) / f"{name}.onnx", half_weights)
-            for name in SIDES
+        branches = {
+            name: _export_branch(model.branch(name), name, config.distance, Path(aside) / f"{name}.onnx", half_weights)
+            for name in BRANCHES
         }
         manifest = Manifest(
             name=config.name,
             embedding=model.embedding,
             distance=config.distance,
             raster=RASTER_VERSION,
-            photo=sides["photo"],
-            sketch=sides["sketch"],
+            photo=branches["photo"],
+            sketch=branches["sketch"],
             data=[source.terms or f"{source.kind}: {source.path}" for source in config.sources],
             license=license_text,
             scores=scores or {},
@@ -113,16 +112,16 @@ def export_model(
 
 
 def check_parity(model: DualEncoder, encoder: Encoder, *, count: int = 48, tolerance: float = 0.02) -> Parity:
-    """Compare a package's embeddings, and the rankings they give, with the model's, on random pictures and sketches.
+    """Compare embeddings and rankings of a model package with the model's, on random images.
 
     Args:
-        model: The model that it was exported from.
-        encoder: The package.
-        count: Number of photos, and of sketches.
-        tolerance: Largest ``Parity.difference`` that passes; fp16 weights alone give about 0.005.
+        model: The model that was exported.
+        encoder: The model package.
+        count: Number of photos, and number of sketches.
+        tolerance: Maximum ``Parity.difference``. Weights in fp16 give about 0.005.
 
     Raises:
-        ExportError: It differs by more, or ranks differently.
+        ExportError: The difference exceeds the tolerance, or a ranking differs.
     """
     random = np.random.default_rng(0)
     photos = _blobs(random, (count, model.photo.config.size, model.photo.config.size, 3))
@@ -132,7 +131,7 @@ def check_parity(model: DualEncoder, encoder: Encoder, *, count: int = 48, toler
     with torch.no_grad():
         expected = [
             _Exported(model.side(name), encoder.manifest.distance).eval()(torch.from_numpy(pixels))[0].numpy()
-            for name, pixels in zip(SIDES, (photos, sketches), strict=True)
+            for name, pixels in zip(BRANCHES, (photos, sketches), strict=True)
         ]
     got = [encoder.encode_photo_pixels(photos), encoder.encode_sketch_pixels(sketches)]
     difference = max(float(np.abs(a - b).max() / a.std()) for a, b in zip(expected, got, strict=True))
@@ -150,20 +149,20 @@ def check_parity(model: DualEncoder, encoder: Encoder, *, count: int = 48, toler
     return Parity(difference, agreement)
 
 
-def _export_side(
+def _export_branch(
     encoder: BranchEncoder, name: BranchName, distance: Distance, file: Path, half_weights: bool
 ) -> Branch:
     size = encoder.config.size
-    # A batch of two: the exporter takes a batch of one for a constant.
+    # A batch of two, since the exporter treats a batch size of one as a constant.
     pixels = torch.zeros((2, size, size, 3) if name == "photo" else (2, size, size), dtype=torch.uint8)
     try:
         import onnx
         import onnxscript  # noqa: F401
     except ImportError as error:
-        raise MissingExtraError(f"exporting needs {error.name}.", remedy="pip install 'sketchseek[train]'") from error
+        raise MissingExtraError(f"Exporting needs {error.name}.", remedy="pip install 'sketchseek[train]'") from error
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter's own deprecations
+        warnings.simplefilter("ignore")  # the exporter uses deprecated functions
         torch.onnx.export(
             _Exported(encoder, distance).eval(),
             (pixels,),
@@ -191,7 +190,7 @@ def _export_side(
 
 
 def _forget(model: Any) -> None:
-    """Take out what the exporter notes of where each node comes from: paths of this machine, and 0.3 MB a graph."""
+    """Remove the exporter's notes on the origin of each node, which contain local paths and take 0.3 MB per graph."""
     for items in (model.graph.node, model.graph.value_info, model.graph.input, model.graph.output):
         for item in items:
             item.ClearField("metadata_props")
@@ -201,10 +200,10 @@ def _forget(model: Any) -> None:
 
 
 def store_half(model: Any, smallest: int = 8192) -> None:
-    """Store large weights as fp16 with a cast behind each; onnxruntime folds the casts when it opens the graph.
+    """Store large weights as fp16, each with a cast to fp32, which onnxruntime folds when it opens the graph.
 
-    Smaller ones, which are those of the first and of depthwise layers, lose a network more than they weigh: in two
-    EfficientNets they are 1.4 % of the bytes, and four fifths of the difference that rounding makes.
+    Small weights, those of the first layer and of depthwise layers, stay fp32: in two EfficientNets they are 1.4 % of
+    the bytes but cause four fifths of the rounding error.
     """
     from onnx import TensorProto, helper, numpy_helper
 
@@ -220,7 +219,7 @@ def store_half(model: Any, smallest: int = 8192) -> None:
 
 
 def _blobs(random: np.random.Generator, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
-    """Random smooth pictures: noise alone gives every picture nearly the same embedding."""
+    """Random smooth images. With plain noise, all images would have nearly the same embedding."""
     small = torch.from_numpy(random.standard_normal((shape[0], 3 if len(shape) == 4 else 1, 6, 6)).astype(np.float32))
     smooth = F.interpolate(small, size=shape[1:3], mode="bicubic").sigmoid() * 255
     rows = smooth.permute(0, 2, 3, 1).squeeze(-1) if len(shape) == 3 else smooth.permute(0, 2, 3, 1)

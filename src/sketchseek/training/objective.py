@@ -1,7 +1,8 @@
-"""What a step makes smaller: a batch's loss, from its pictures to the sum of the experiment's terms."""
+"""The objective: the loss of a batch, as the sum of the experiment's terms."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,19 +24,37 @@ from sketchseek.training.sampling import Batch, CategorySampler
 from sketchseek.training.stroke_augmentation import corrupt_sketch
 
 
+@dataclass(frozen=True)
+class _Encoded:
+    """A batch and its embeddings.
+
+    Attributes:
+        batch: The positions of its photos and sketches in the training set.
+        pixels: (s, size, size) uint8, the augmented sketches.
+        sketches, photos: (s, d) and (p, d) float32 embeddings.
+        mirrored: (p,) which photos are mirrored.
+    """
+
+    batch: Batch
+    pixels: Tensor
+    sketches: Tensor
+    photos: Tensor
+    mirrored: Tensor
+
+
 class Objective:
-    """The loss of any of an experiment's batches; the batch's number settles all chance in it.
+    """The loss of any batch of an experiment. The batch's number determines everything random in it.
 
     Args:
         config: The experiment.
-        model: The encoders that it trains.
-        data: What they are trained on.
-        memory: Photos of earlier batches; None for no such memory.
-        cache: Where frozen stages' outputs and teachers' embeddings are kept; None for nowhere.
-        progress: Told how far their computation is.
+        model: The encoders in training.
+        data: The training data.
+        memory: Photo embeddings of earlier batches; None for none.
+        cache: Folder that keeps the output of frozen stages and the teachers' embeddings; None for no cache.
+        progress: Called with the stage, the number done and the total.
 
     Raises:
-        ConfigError: A loss needs a teacher, and none is named.
+        ConfigError: A loss needs a teacher, but ``distil`` names none.
     """
 
     def __init__(
@@ -52,10 +71,10 @@ class Objective:
         self._data = data
         self._memory = memory
         self._device = model.photo.mean.device
-        keep: dict[str, Any] = {"mirrored": config.augment.flip > 0, "cache": cache, "progress": progress}
+        options: dict[str, Any] = {"mirrored": config.augment.flip > 0, "cache": cache, "progress": progress}
         fixed = not config.augment.changes_sketches
-        self._photos = BranchInputs(model.photo, data.photo_pixels, **keep)
-        self._sketches = BranchInputs(model.sketch, data.sketch_pixels, fixed=fixed, **keep)
+        self._photos = BranchInputs(model.photo, data.photo_pixels, **options)
+        self._sketches = BranchInputs(model.sketch, data.sketch_pixels, fixed=fixed, **options)
         self._sampler = CategorySampler(
             data.photo_category,
             data.sketch_category,
@@ -63,7 +82,7 @@ class Objective:
             data.photo_source,
             config.batch,
             config.seed,
-            data.sketch_traced,
+            data.sketch_pseudo,
         )
         self._distiller = None
         if config.distil is not None:
@@ -73,21 +92,37 @@ class Objective:
         ]
         if self._distiller is None and any(getattr(function, "teacher", False) for _, function in self._losses):
             raise ConfigError(
-                "a loss weighs by a teacher, and none is named.", remedy="Name one: distil: {teachers: [small]}."
+                "A loss has the option teacher, but the experiment has no teacher.",
+                remedy="Add one: distil: {teachers: [small]}.",
             )
 
     def loss(self, number: int) -> Tensor:
-        """The loss of the batch of this number."""
+        """The loss of batch ``number``, a scalar."""
+        encoded = self._encode(number)
+        loss = torch.zeros((), device=self._device)
+        for term, function in self._losses:
+            loss = loss + term.weight * self._term(term, function, encoded)
+        if self._distiller is not None:
+            loss = loss + self._distiller.loss(
+                encoded.pixels, encoded.sketches, encoded.photos, encoded.batch.photos, encoded.mirrored
+            )
+        if self._memory is not None:
+            self._memory.remember(encoded.photos, encoded.batch.photos)
+        return loss
+
+    def _encode(self, number: int) -> _Encoded:
+        """Sample, augment and encode batch ``number``."""
         config, data = self._config, self._data
         random = torch.Generator().manual_seed(config.seed * 1_000_003 + number)
         torch.manual_seed(config.seed * 1_000_003 + number)  # dropout
         batch = self._sampler.batch(number)
-        drawn, shown = torch.from_numpy(batch.sketches), torch.from_numpy(batch.photos)
+        sketch_places, photo_places = torch.from_numpy(batch.sketches), torch.from_numpy(batch.photos)
+        # A photo and its sketches are mirrored together; a sketch without a photo on its own.
         mirrored = torch.rand(len(data.photos), generator=random) < config.augment.flip
-        drawn_mirrored = torch.rand(len(data.sketches), generator=random) < config.augment.flip
+        unpaired_mirrored = torch.rand(len(data.sketches), generator=random) < config.augment.flip
         own = torch.from_numpy(data.sketch_photo[batch.sketches])
-        flips = torch.where(own >= 0, mirrored[own], drawn_mirrored[drawn])
-        pixels = self._sketches.pixels(drawn, flips)
+        flips = torch.where(own >= 0, mirrored[own], unpaired_mirrored[sketch_places])
+        pixels = self._sketches.pixels(sketch_places, flips)
         if config.augment.changes_strokes:
             strokes = [data.sketches[i].strokes for i in batch.sketches]
             pixels = corrupt_sketch(pixels, strokes, flips, config.augment, random)
@@ -96,40 +131,31 @@ class Objective:
             if config.augment.changes_sketches:
                 sketches = self._model.sketch(pixels.to(self._device))
             else:
-                sketches = self._sketches.embed(self._model.sketch, drawn, flips)
-            photos = self._photos.embed(self._model.photo, shown, mirrored[shown])
-        sketches, photos = sketches.float(), photos.float()
-        loss = torch.zeros((), device=self._device)
-        for term, function in self._losses:
-            loss = loss + term.weight * self._term(term, function, batch, pixels, sketches, photos)
-        if self._distiller is not None:
-            loss = loss + self._distiller.loss(pixels, sketches, photos, batch.photos, mirrored[shown])
-        if self._memory is not None:
-            self._memory.remember(photos, batch.photos)
-        return loss
+                sketches = self._sketches.embed(self._model.sketch, sketch_places, flips)
+            photos = self._photos.embed(self._model.photo, photo_places, mirrored[photo_places])
+        return _Encoded(batch, pixels, sketches.float(), photos.float(), mirrored[photo_places])
 
-    def _term(
-        self, term: LossConfig, function: nn.Module, batch: Batch, pixels: Tensor, sketches: Tensor, photos: Tensor
-    ) -> Tensor:
-        """One term: pairs are a sketch and its own photo, or a sketch and every photo of its category."""
-        data, positions = self._data, batch.photos
+    def _term(self, term: LossConfig, function: nn.Module, encoded: _Encoded) -> Tensor:
+        """One term. A sketch is paired with its own photo, or with every photo of its category."""
+        data, batch = self._data, encoded.batch
+        sketches, pixels, photos, positions = encoded.sketches, encoded.pixels, encoded.photos, batch.photos
         if term.cross_batch_memory and self._memory is not None:
             remembered, others = self._memory.others(positions)
             photos, positions = torch.cat([photos, remembered]), np.concatenate([positions, others])
         if term.pairs == "photo":
             own = data.sketch_photo[batch.sketches]
             paired = np.flatnonzero(np.isin(own, batch.photos))
-            labels, reference = own[paired], positions
+            labels, photo_labels = own[paired], positions
             sketches, pixels = sketches[torch.from_numpy(paired).to(sketches.device)], pixels[torch.from_numpy(paired)]
         else:
-            labels, reference = data.sketch_category[batch.sketches], data.photo_category[positions]
+            labels, photo_labels = data.sketch_category[batch.sketches], data.photo_category[positions]
         if len(labels) == 0:
             return sketches.sum() * 0.0
-        taught: dict[str, Tensor] = {}
+        teacher: dict[str, Tensor] = {}
         if self._distiller is not None and getattr(function, "teacher", False):
-            taught["teacher_ref_emb"] = self._distiller.encode_photo_pixels(positions)
+            teacher["teacher_ref_emb"] = self._distiller.photo_embeddings(positions)
             if function.compare == "anchors" or function.symmetric:
-                taught["teacher_emb"] = self._distiller.embed_sketches(pixels)
-        anchors, references = (torch.from_numpy(values).to(sketches.device) for values in (labels, reference))
-        value: Tensor = function(sketches, anchors, ref_emb=photos, ref_labels=references, **taught)
+                teacher["teacher_emb"] = self._distiller.sketch_embeddings(pixels)
+        anchors, references = (torch.from_numpy(each).to(sketches.device) for each in (labels, photo_labels))
+        value: Tensor = function(sketches, anchors, ref_emb=photos, ref_labels=references, **teacher)
         return value

@@ -1,4 +1,4 @@
-"""OpenCV, loaded when it is first needed and kept to one thread."""
+"""OpenCV, imported on first use and limited to one thread."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def load_opencv() -> Any:
         import cv2
     except ImportError as error:
         raise MissingExtraError(
-            "line sketches need OpenCV.", remedy="Install it: pip install opencv-python-headless"
+            "Pseudo-sketches need OpenCV.", remedy="Install it: pip install opencv-python-headless"
         ) from error
     cv2.setNumThreads(1)
     return cv2

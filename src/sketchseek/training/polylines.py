@@ -1,4 +1,4 @@
-"""Lines one pixel wide as polylines: walked along, and joined where their ends touch."""
+"""Polylines of lines that are one pixel wide; polylines whose ends touch are joined."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ Polylines = list[npt.NDArray[np.float64]]
 """Each (points, 2): x, y."""
 
 _STEPS = ((0, -1), (1, 0), (0, 1), (-1, 0), (1, -1), (1, 1), (-1, 1), (-1, -1))  # straight ones first
-_MEMORY = 5  # points that the direction of a walk is taken from
+_MEMORY = 5  # number of points that determine the current direction
 
 
 def polylines_of(skeleton: npt.NDArray[np.bool_]) -> Polylines:
-    """Polylines of lines one pixel wide, whose points are neighboring pixels; every pixel is in one of them.
+    """Polylines of neighboring pixels; every pixel is in exactly one of them.
 
-    A walk starts at an end, or anywhere on a closed line, and goes on straight through crossings where it can.
+    A polyline starts at an end, or anywhere on a closed line, and prefers to go straight at crossings.
 
     Args:
-        skeleton: (h, w) bool, true on lines.
+        skeleton: (h, w) bool, true on lines, which are one pixel wide.
     """
     rows, columns = np.nonzero(skeleton)
     left = set(zip(columns.tolist(), rows.tolist(), strict=True))
@@ -49,11 +49,11 @@ def polylines_of(skeleton: npt.NDArray[np.bool_]) -> Polylines:
 
 
 def join_polylines(lines: Polylines, gap: float = 2.5) -> Polylines:
-    """Join polylines whose ends are near, longest first, so that each is what a hand would draw in one go.
+    """Join polylines with nearby ends, longest first, so that each resembles one stroke of a person.
 
     Args:
-        lines: At least one point each.
-        gap: Largest distance in x and in y of two ends that are joined.
+        lines: Polylines with at least one point each.
+        gap: Maximum distance between joined ends, in x and in y.
     """
     if not lines:
         return []
@@ -66,7 +66,7 @@ def join_polylines(lines: Polylines, gap: float = 2.5) -> Polylines:
             continue
         free[number] = False
         line = first
-        for _ in range(2):  # from its end, then, turned round, from its start
+        for _ in range(2):  # extend the end, then the start
             while (found := _nearest(ends, free, line[-1], gap)) is not None:
                 other, end = found
                 free[other] = False
@@ -77,7 +77,7 @@ def join_polylines(lines: Polylines, gap: float = 2.5) -> Polylines:
 
 
 def simplify_polyline(line: npt.NDArray[np.float64], tolerance: float) -> npt.NDArray[np.float64]:
-    """The fewest of a polyline's points (n, 2) from which no other is farther than ``tolerance`` (Douglas and Peucker).
+    """Simplify a polyline (n, 2) so that no point moves by more than ``tolerance`` (Douglas and Peucker).
 
     Raises:
         MissingExtraError: OpenCV is not installed.
@@ -90,7 +90,7 @@ def simplify_polyline(line: npt.NDArray[np.float64], tolerance: float) -> npt.ND
 def _nearest(
     ends: npt.NDArray[np.float64], free: npt.NDArray[np.bool_], tip: npt.NDArray[np.float64], gap: float
 ) -> tuple[int, int] | None:
-    """The free polyline with an end within ``gap`` of ``tip``, and which of its ends that is."""
+    """Number of the free polyline with an end within ``gap`` of ``tip``, and 0 for its start or 1 for its end."""
     away = np.abs(ends - tip).max(axis=2)
     away[~free] = np.inf
     nearest = int(away.argmin())

@@ -1,12 +1,12 @@
-"""Line sketches extracted from photos: sketches for photos that nobody drew.
+"""Pseudo-sketches: line sketches extracted from photos that have no sketches.
 
-A photo is flattened (bilateral filter), its edges are found in the strongest of the three channels of Lab (Canny 1986,
-with thresholds relative to the photo's own gradients), and short or marginal pieces are dropped, so that outlines of
-the subject are left more often than texture. People draw what matters and bend it; these lines do neither, so they
-teach an encoder where the parts of a photo are, not how people draw.
+``line_sketch`` smooths the photo with a bilateral filter and finds edges with Canny's method (1986) in the strongest of
+the three Lab channels, with thresholds relative to the photo's own gradients. It drops short pieces and pieces at the
+border, so that outlines remain more often than texture. People select and deform what they draw. These lines do
+neither, so they teach an encoder where things are in a photo, but not how people draw.
 
-A second method, ``hed_strokes``, takes learned edges (``sketchseek.training.hed``) in place of Canny's. It needs
-converted weights, is slower, and gives strokes, which can be corrupted like those of people.
+``hed_strokes`` uses learned edges (``sketchseek.training.hed``). It needs converted weights and is slower. It returns
+strokes, which can be augmented like those of people.
 """
 
 from __future__ import annotations
@@ -29,33 +29,32 @@ from sketchseek.training.opencv import load_opencv
 from sketchseek.training.polylines import simplify_polyline
 
 SIDE = 224
-"""Pixels of the square that edges are looked for in."""
+"""Size in pixels to which photos are scaled before edges are detected."""
 
 _STRONG = 0.93
-"""Quantile of the gradients above which an edge begins; it goes on down to 0.4 of that."""
+"""Quantile of the gradients at which an edge starts; it continues down to 0.4 times that gradient."""
 
 _SHORTEST = 14
-"""Pixels that a piece must extend over."""
-
+"""Minimum extent of a piece in pixels."""
 
 HED_THRESHOLD = 0.6
-"""Edge probability that a line of ``hed_strokes`` reaches at one point at least."""
+"""Minimum of a line's highest edge probability, for ``hed_strokes``."""
 
 _TOLERANCE = 1.0
-"""Pixels of ``HED_SIDE`` by which simplified strokes of ``hed_strokes`` may leave their lines."""
+"""Maximum deviation of simplified strokes in ``hed_strokes``, in pixels of ``HED_SIDE``."""
 
 
 def sketch_source(sketch: Sketch, hed: Hed | None = None) -> SketchSource:
-    """What ``sketchseek.sketches.rasterize_sketch`` takes of a sketch, one that is to be extracted from its photo too.
+    """The source of a sketch for ``sketchseek.sketches.rasterize_sketch``. Pseudo-sketches are extracted here.
 
     Args:
         sketch: The sketch.
-        hed: Extract with this network (``hed_strokes``); with Canny's edges (``line_sketch``) by default.
+        hed: Network for ``hed_strokes``; None for ``line_sketch``.
 
     Raises:
-        EmptySketchError, MissingExtraError, ImageError: As ``line_sketch``.
+        EmptySketchError, MissingExtraError, ImageError: See ``line_sketch``.
     """
-    if not sketch.traced or sketch.path is None:
+    if not sketch.pseudo or sketch.path is None:
         return sketch.source
     return line_sketch(sketch.path) if hed is None else hed_strokes(sketch.path, hed)
 
@@ -67,44 +66,44 @@ def line_sketch(photo: Path) -> Image.Image:
         photo: Its file.
 
     Returns:
-        (SIDE, SIDE) grayscale picture, black lines one pixel wide on white.
+        Grayscale image (SIDE, SIDE) with black lines, one pixel wide, on white.
 
     Raises:
-        EmptySketchError: No line stands out.
+        EmptySketchError: The photo has no clear lines.
         MissingExtraError: OpenCV is not installed.
         ImageError: The photo cannot be read.
     """
-    lines = trace(read_photo(photo, SIDE))
+    lines = find_lines(read_photo(photo, SIDE))
     if not lines.any():
-        raise EmptySketchError(f"{photo}: no line stands out in it.", remedy="Leave the photo out.")
+        raise EmptySketchError(f"{photo}: no lines found.", remedy="Exclude the photo.")
     return Image.fromarray(np.where(lines, 0, 255).astype(np.uint8))
 
 
 def hed_strokes(photo: Path, hed: Hed, threshold: float = HED_THRESHOLD) -> StrokeTuple:
-    """Extract strokes from a photo by learned edges, longest first.
+    """Extract strokes from a photo with learned edges, longest first.
 
     Args:
         photo: Its file.
-        hed: As ``sketchseek.training.hed.load_hed`` gives it.
-        threshold: Edge probability that a line reaches at one point at least; lower ones give more lines.
+        hed: The network (``sketchseek.training.hed.load_hed``).
+        threshold: Minimum of a line's highest edge probability. A lower threshold gives more lines.
 
     Returns:
-        Strokes ``((x…), (y…))`` in pixels of a square of ``HED_SIDE``.
+        Strokes ``((x…), (y…))``, in pixels of a square of ``HED_SIDE``.
 
     Raises:
-        EmptySketchError: No line stands out.
+        EmptySketchError: The photo has no clear lines.
         MissingExtraError: OpenCV is not installed.
         ImageError: The photo cannot be read.
     """
     device = str(hed.mean.device)
     lines = edge_lines(edge_maps(hed, read_photo(photo, HED_SIDE)[None], device=device)[0], threshold)
     if not lines:
-        raise EmptySketchError(f"{photo}: no line stands out in it.", remedy="Leave the photo out.")
+        raise EmptySketchError(f"{photo}: no lines found.", remedy="Exclude the photo.")
     simple = [simplify_polyline(line, _TOLERANCE) for line in lines]
     return tuple((tuple(line[:, 0].tolist()), tuple(line[:, 1].tolist())) for line in simple)
 
 
-def trace(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
+def find_lines(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
     """Find the lines of a photo.
 
     Args:
@@ -126,13 +125,13 @@ def trace(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
 
 
 def _keep_long_pieces(edges: npt.NDArray[np.uint8], cv2: Any) -> npt.NDArray[np.bool_]:
-    """Drop pieces that are short, and pieces at the border unless they reach across half of the picture."""
+    """Drop short pieces, and pieces at the border that extend over less than half of the image."""
     height, width = edges.shape
     _, label, boxes, _ = cv2.connectedComponentsWithStats(edges, connectivity=8)
     left, top, wide, high, area = boxes.T
     extent = np.maximum(wide, high)
     at_border = (left == 0) | (top == 0) | (left + wide == width) | (top + high == height)
     good = (area >= _SHORTEST) & (extent >= _SHORTEST) & (~at_border | (extent >= max(height, width) / 2))
-    good[0] = False  # the ground
+    good[0] = False  # the background
     kept: npt.NDArray[np.bool_] = good[label]
     return kept

@@ -1,10 +1,10 @@
-"""A package in eight bits: static quantization, per channel, calibrated on what it was trained on.
+"""INT8 quantization of a model package: static, per channel, calibrated with its training data.
 
-Whether it pays differs by network and processor: depthwise convolutions have channels of very different range, and lose
-(onnxruntime#11415). So this makes a second package beside the first, to be measured before it is used.
+Whether it helps depends on the network and the processor. Depthwise convolutions, whose channels have very different
+ranges, lose accuracy (onnxruntime#11415). The result is therefore a second model package, to be evaluated before use.
 
-The range of an activation is told from all that was seen (``minmax``), from what loses least information
-(``entropy``), or from all but the rarest (``percentile``).
+The calibration method determines the range of an activation: the largest observed range (``minmax``), the range that
+loses least information (``entropy``), or a range without outliers (``percentile``).
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ from sketchseek.file_digest import file_digest
 from sketchseek.models.package import ModelPackage, load_model_package, write_manifest
 from sketchseek.training.config import parse_config
 from sketchseek.training.data import load_sources
-from sketchseek.training.nn.model import SIDES
+from sketchseek.training.nn.model import BRANCHES
 from sketchseek.training.pseudo_sketches import sketch_source
 
 Pixels = npt.NDArray[np.uint8]
-Pictures = tuple[Pixels, Pixels]
-"""Photos (n, size, size, 3) and sketches (n, size, size), as a package's encoders take them."""
+Images = tuple[Pixels, Pixels]
+"""Photos (n, size, size, 3) and sketches (n, size, size), as the encoders of a model package take them."""
 Calibration = Literal["minmax", "entropy", "percentile"]
 
 
 def quantize_model(
-    source: ModelPackage, pictures: Pictures, folder: Path, calibration: Calibration = "minmax"
+    source: ModelPackage, images: Images, folder: Path, calibration: Calibration = "minmax"
 ) -> ModelPackage:
-    """Write a package whose convolutions and linear layers compute in eight bits.
+    """Write a model package whose convolutions and linear layers compute in INT8.
 
     Args:
-        source: The package.
-        pictures: What calibrates the ranges (``calibration_set``).
-        folder: Where the new one goes.
-        calibration: How.
+        source: The model package to quantize.
+        images: Calibration images (``calibration_set``).
+        folder: Folder of the new model package.
+        calibration: Calibration method for activation ranges.
 
     Raises:
         MissingExtraError: onnx is not installed.
@@ -52,16 +52,20 @@ def quantize_model(
     folder.mkdir(parents=True, exist_ok=True)
     manifest = source.manifest
     with tempfile.TemporaryDirectory(dir=folder, prefix=".quantize-") as aside:
-        sides = {}
-        for name, pixels in zip(SIDES, pictures, strict=True):
-            side = manifest.photo if name == "photo" else manifest.sketch
+        branches = {}
+        for name, pixels in zip(BRANCHES, images, strict=True):
+            branch = manifest.photo if name == "photo" else manifest.sketch
             file = Path(aside) / f"{name}.onnx"
             _quantize(source.file(name), pixels, file, calibration)
-            sides[name] = dataclasses.replace(side, file=file.name, sha256=file_digest(file))
-        quantized = {"from": manifest.fingerprint, "calibration": calibration, "pictures": len(pictures[0])}
+            branches[name] = dataclasses.replace(branch, file=file.name, sha256=file_digest(file))
+        quantized = {"from": manifest.fingerprint, "calibration": calibration, "images": len(images[0])}
         training = manifest.training | {"quantized": quantized}
         changed = dataclasses.replace(
-            manifest, name=f"{manifest.name}-int8", photo=sides["photo"], sketch=sides["sketch"], training=training
+            manifest,
+            name=f"{manifest.name}-int8",
+            photo=branches["photo"],
+            sketch=branches["sketch"],
+            training=training,
         )
         write_manifest(Path(aside), changed)
         for file in Path(aside).iterdir():
@@ -69,23 +73,23 @@ def quantize_model(
     return load_model_package(folder)
 
 
-def calibration_set(source: ModelPackage, data: Path, count: int, seed: int = 0) -> Pictures:
-    """Photos and sketches of what a package was trained on, at most ``count`` of each, drawn at random.
+def calibration_set(source: ModelPackage, data: Path, count: int, seed: int = 0) -> Images:
+    """A random sample of a model package's training data, at most ``count`` photos and ``count`` sketches.
 
     Args:
-        source: The package.
+        source: The model package.
         data: The data folder of its training.
-        count: How many of each side.
-        seed: Which ones.
+        count: Maximum number of images for each branch.
+        seed: Seed of the sample.
 
     Raises:
-        ConfigError: The package does not say what it was trained on.
-        DatasetError: The data are not there.
+        ConfigError: The manifest does not name the training data.
+        DatasetError: The data is missing.
     """
     settings = source.manifest.training.get("settings")
     if not settings:
         raise ConfigError(
-            f"{source.path}: its manifest does not say what it was trained on.", remedy="Export it from its run again."
+            f"{source.path}: its manifest does not name its training data.", remedy="Export it from its run again."
         )
     config = parse_config(settings)
     training = load_sources(config.sources, data, config.validation, config.validation_seed).training
@@ -96,17 +100,22 @@ def calibration_set(source: ModelPackage, data: Path, count: int, seed: int = 0)
     for sketch in _some(random, training.sketches, count):
         try:
             sketches.append(encoder.read_sketch(sketch_source(sketch)))
-        except InputError:  # a photo without lines, say: there are others
+        except InputError:  # such as a pseudo-sketch of a photo without lines
             continue
     return np.stack(photos), np.stack(sketches)
 
 
-def agreement(first: Encoder, second: Encoder, pictures: Pictures) -> dict[str, float]:
-    """How alike two packages' embeddings are: mean cosine of each side's, and overlap of the first ten photos."""
-    photos, sketches = pictures
+def agreement(first: Encoder, second: Encoder, images: Images) -> dict[str, float]:
+    """Agreement of two model packages on the same images.
+
+    Returns:
+        ``photo_cosine`` and ``sketch_cosine``, the mean cosine between their embeddings, and ``first_ten_shared``, the
+        fraction of the first ten photos that both find.
+    """
+    photos, sketches = images
     ours = [_unit(first.encode_photo_pixels(photos)), _unit(first.encode_sketch_pixels(sketches))]
     theirs = [_unit(second.encode_photo_pixels(photos)), _unit(second.encode_sketch_pixels(sketches))]
-    ten = [np.argsort(-(queries @ shelf.T), axis=1)[:, :10] for shelf, queries in (ours, theirs)]
+    ten = [np.argsort(-(queries @ gallery.T), axis=1)[:, :10] for gallery, queries in (ours, theirs)]
     same = [len(set(a.tolist()) & set(b.tolist())) / len(a) for a, b in zip(*ten, strict=True)]
     photo, sketch = (float((a * b).sum(axis=1).mean()) for a, b in zip(ours, theirs, strict=True))
     return {"photo_cosine": photo, "sketch_cosine": sketch, "first_ten_shared": float(np.mean(same))}
@@ -134,7 +143,9 @@ def _quantize(graph: Path, pixels: Pixels, out: Path, calibration: Calibration) 
         )
         from onnxruntime.quantization.shape_inference import quant_pre_process
     except ImportError as error:
-        raise MissingExtraError(f"quantizing needs {error.name}.", remedy="pip install 'sketchseek[train]'") from error
+        raise MissingExtraError(
+            f"Quantization needs {error.name}.", remedy="pip install 'sketchseek[train]'"
+        ) from error
 
     class Batches(CalibrationDataReader):  # type: ignore[misc]
         def __init__(self) -> None:
@@ -153,7 +164,7 @@ def _quantize(graph: Path, pixels: Pixels, out: Path, calibration: Calibration) 
         _weights_in_fp32(model)
         onnx.save(model, str(plain))
         quant_pre_process(str(plain), str(ready), skip_symbolic_shape=True)
-        with contextlib.redirect_stdout(sys.stderr):  # the calibrators print, and a program may read our output
+        with contextlib.redirect_stdout(sys.stderr):  # the calibrators print to stdout, which is for results
             quantize_static(
                 str(ready),
                 str(out),
@@ -172,7 +183,7 @@ def _quantize(graph: Path, pixels: Pixels, out: Path, calibration: Calibration) 
 
 
 def _weights_in_fp32(model: Any) -> None:
-    """Undo the half-precision storage of ``export``: the quantizer looks for weights, not for casts of them."""
+    """Undo the fp16 storage of ``export``: the quantizer does not find weights behind a cast."""
     from onnx import numpy_helper
 
     halves = {item.name: item for item in model.graph.initializer if item.name.endswith(".half")}

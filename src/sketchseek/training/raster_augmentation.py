@@ -1,4 +1,4 @@
-"""Augmentation of sketches, on a whole batch at once."""
+"""Augmentation of sketch rasters, for a whole batch at once."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from sketchseek.training.config import AugmentConfig
 
 
 def augment_sketches(pixels: Tensor, config: AugmentConfig, generator: torch.Generator) -> Tensor:
-    """Turn, scale, shift, deform, thicken, thin and partly wipe sketches, each at random.
+    """Rotate, scale, shift, deform, thicken, thin and partly erase sketches, at random.
 
     Args:
         pixels: (batch, size, size) uint8, 255 paper.
-        config: What is done, and how much of it.
+        config: Which augmentations to apply, and their strength.
         generator: Source of randomness.
 
     Returns:
-        As ``pixels``; the same tensor where every switch is off.
+        Pixels, like ``pixels``; the same tensor if every setting is off.
     """
     if config.rotate or config.scale or config.shift or config.deform:
         pixels = _warp(pixels, config, generator)
@@ -45,7 +45,7 @@ def _warp(pixels: Tensor, config: AugmentConfig, generator: torch.Generator) -> 
         torch.stack([cos * scale_x, -sin * scale_y, draw(2 * config.shift)], dim=1),
         torch.stack([sin * scale_x, cos * scale_y, draw(2 * config.shift)], dim=1),
     ]
-    ink = 255.0 - pixels.unsqueeze(1).float()  # what comes in from outside is zero: paper
+    ink = 255.0 - pixels.unsqueeze(1).float()  # zero, which grid_sample pads with, is paper
     grid = F.affine_grid(torch.stack(rows, dim=1), list(ink.shape), align_corners=False)
     if config.deform:
         grid = grid + _wobble(batch, pixels.shape[1], 2 * config.deform, generator)
@@ -54,7 +54,7 @@ def _warp(pixels: Tensor, config: AugmentConfig, generator: torch.Generator) -> 
 
 
 def _wobble(batch: int, size: int, limit: float, generator: torch.Generator, waves: int = 3) -> Tensor:
-    """Smooth displacements (batch, size, size, 2) of at most ``limit``: sums of slow waves in random directions."""
+    """Smooth displacements (batch, size, size, 2) of at most ``limit``: sums of low-frequency waves."""
     cycles = torch.rand(batch, 2, waves, 2, generator=generator) * 3 - 1.5  # over the square, along x and y
     phase = torch.rand(batch, 2, waves, 1, generator=generator)
     height = torch.rand(batch, 2, waves, 1, generator=generator) * limit / waves
@@ -65,12 +65,12 @@ def _wobble(batch: int, size: int, limit: float, generator: torch.Generator, wav
 
 
 def _change_width(pixels: Tensor, limit: float, generator: torch.Generator) -> Tensor:
-    """Gray dilation or erosion by a window of two pixels, as often as it takes; the last time in part."""
-    drawn = torch.rand(len(pixels), generator=generator) * 2 - 1
-    change = (drawn * limit).clamp(min=-0.5) * LINE * pixels.shape[1]  # in pixels
+    """Grayscale dilation or erosion by a 2 × 2 window, repeated; the last repetition is weighted by the remainder."""
+    strength = torch.rand(len(pixels), generator=generator) * 2 - 1
+    change = (strength * limit).clamp(min=-0.5) * LINE * pixels.shape[1]  # in pixels
     ink = 255.0 - pixels.unsqueeze(1).float()
     for turn in range(math.ceil(float(change.abs().max()))):
-        before = turn % 2  # from both sides in turn, so that lines stay where they are
+        before = turn % 2  # alternate the window's anchor, so that lines do not move
         padded = F.pad(ink, (before, 1 - before, before, 1 - before))
         grows = change.view(-1, 1, 1, 1) > 0
         for axis in (2, 3):

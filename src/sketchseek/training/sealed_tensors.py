@@ -25,7 +25,7 @@ _CHUNK = 1 << 20
 def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
     """Write a safetensors file with its checksum, atomically."""
     with atomic_path(path) as aside:
-        # Shared weights have two names but may be stored only once each: copies.
+        # Copies: safetensors refuses to store shared weights under two names.
         copies = {key: value.detach().clone().contiguous() for key, value in tensors.items()}
         save_file(copies, aside, metadata={"sha256": _BLANK})
         with aside.open("r+b") as file:

@@ -1,6 +1,4 @@
-"""Sketches that are strokes, drawn anew for a batch with strokes left out: as a user's sketch would be brought to the
-raster, box, line width and all.
-"""
+"""Augmentation of strokes: dropped strokes and partial sketches, rasterized again like a user's sketch."""
 
 from __future__ import annotations
 
@@ -16,7 +14,7 @@ from sketchseek.sketches.strokes import Polylines, check_strokes, draw_polylines
 from sketchseek.training.config import AugmentConfig
 
 LEAST = 0.3
-"""The least share of the ink that a partial sketch has."""
+"""The least fraction of the ink that a partial sketch has."""
 
 
 def corrupt_sketch(
@@ -26,17 +24,17 @@ def corrupt_sketch(
     config: AugmentConfig,
     generator: torch.Generator,
 ) -> Tensor:
-    """Drop strokes, and end sketches early, at random.
+    """Drop strokes and cut sketches short, at random.
 
     Args:
         pixels: (batch, size, size) uint8, 255 paper.
-        strokes: (batch) each sketch's strokes, in the order in which they were drawn; None of a picture, which stays.
-        mirrored: (batch,) which are mirrored in ``pixels``, and will be.
+        strokes: (batch) strokes of each sketch, in drawing order; None for pictures, which do not change.
+        mirrored: (batch,) which sketches are mirrored, in ``pixels`` and in the result.
         config: ``drop`` and ``partial``.
-        generator: Source of randomness; it gives each sketch as many numbers, whatever it is.
+        generator: Source of randomness. Every sketch uses the same amount of it.
 
     Returns:
-        As ``pixels``.
+        Pixels, like ``pixels``.
     """
     seeds = torch.randint(2**62, (len(pixels),), generator=generator).tolist()
     changed = pixels.clone()
@@ -47,7 +45,7 @@ def corrupt_sketch(
         lines = check_strokes(sketch)
         kept = lines
         if random.random() < config.partial:
-            kept = first_part(kept, random.uniform(LEAST, 1.0))
+            kept = partial_strokes(kept, random.uniform(LEAST, 1.0))
         kept = drop_lines(kept, config.drop, random)
         if kept is not lines:
             raster = torch.from_numpy(draw_polylines(kept, pixels.shape[1]).copy())
@@ -55,10 +53,10 @@ def corrupt_sketch(
     return changed
 
 
-def first_part(lines: Polylines, share: float) -> Polylines:
-    """The lines that were drawn first, up to a share of the ink's length; the last one may end early."""
+def partial_strokes(lines: Polylines, fraction: float) -> Polylines:
+    """The first lines, up to a fraction of the ink's length; the last line may be cut short."""
     lengths = [_lengths(line) for line in lines]
-    left = share * sum(float(length.sum()) for length in lengths)
+    left = fraction * sum(float(length.sum()) for length in lengths)
     kept: Polylines = []
     for line, length in zip(lines, lengths, strict=True):
         whole = float(length.sum())
@@ -70,7 +68,7 @@ def first_part(lines: Polylines, share: float) -> Polylines:
 
 
 def drop_lines(lines: Polylines, probability: float, random: np.random.Generator) -> Polylines:
-    """The lines that chance keeps, one of them at least; the same list where it keeps all."""
+    """A random selection of at least one line; the same list if all lines stay."""
     stays = random.random(len(lines)) >= probability
     if stays.all():
         return lines
@@ -86,7 +84,7 @@ def _lengths(line: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def _cut(line: npt.NDArray[np.float64], lengths: npt.NDArray[np.float64], length: float) -> npt.NDArray[np.float64]:
-    """The line's beginning, of this length."""
+    """The beginning of a line, of this length."""
     ends = np.append(0.0, np.cumsum(lengths))
     whole = line[ends <= length]
     if len(whole) == len(line):

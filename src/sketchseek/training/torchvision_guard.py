@@ -1,4 +1,4 @@
-"""Import timm and torchvision where torchvision's compiled operators do not fit the installed torch.
+"""Import timm and torchvision even if torchvision's compiled operators do not load.
 
 timm imports torchvision. The package index has only a CUDA build of torchvision for Linux. Its operators do not load
 beside a CPU build of torch, and ``import torchvision`` then fails because it describes the operators ``nms`` and
@@ -18,7 +18,7 @@ _declared: list[Any] = []  # the declarations last as long as this object does
 
 
 def import_timm() -> Any:
-    """Import timm, declaring torchvision's missing operators first where that is needed.
+    """Import timm; declare torchvision's missing operators first if necessary.
 
     Raises:
         MissingExtraError: timm is not installed.
@@ -32,12 +32,12 @@ def import_timm() -> Any:
         for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
             del sys.modules[name]
     except ImportError:
-        pass  # the import below says what is missing
+        pass  # the import below reports what is missing
     try:
         return importlib.import_module("timm")
     except ImportError as error:
         raise MissingExtraError(
-            f"training needs timm ({error}).", remedy="Install it: pip install 'sketchseek[train]'"
+            f"Training needs timm ({error}).", remedy="Install it: pip install 'sketchseek[train]'"
         ) from error
 
 

@@ -197,7 +197,7 @@ def test_an_experiment_file_can_name_it(name: str, options: dict[str, Any]) -> N
 @pytest.mark.parametrize("name", ["triplet", "quadruplet", "relative_triplet"])
 def test_wrong_settings_are_named(name: str) -> None:
     for setting in ("negatives", "average"):
-        with pytest.raises(ConfigError, match=f"{setting} 'softest'"):
+        with pytest.raises(ConfigError, match=f"{setting}: 'softest'"):
             create_loss(name, "cosine", **{setting: "softest"})
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sketchseek.errors import ConfigError
 from sketchseek.training.losses import RelativeTripletLoss, TripletLoss
-from sketchseek.training.losses.batch_triplets import Sides
+from sketchseek.training.losses.batch_triplets import LossBatch
 
 
 def euclidean(a: Tensor, b: Tensor) -> Tensor:
@@ -143,9 +143,9 @@ def test_weights_from_a_teacher_equal_the_slow_loop(compare: Any, measure: Any, 
     assert torch.autograd.grad(got, teachers, allow_unused=True) == (None, None)
 
 
-def as_sides(sketches: Tensor, labels: Tensor, photos: Tensor, photo_labels: Tensor) -> Sides:
+def as_sides(sketches: Tensor, labels: Tensor, photos: Tensor, photo_labels: Tensor) -> LossBatch:
     same = labels[:, None] == photo_labels[None, :]
-    return Sides(sketches, photos, torch.cdist(sketches, photos), labels, photo_labels, same)
+    return LossBatch(sketches, photos, torch.cdist(sketches, photos), labels, photo_labels, same)
 
 
 @pytest.mark.parametrize(
@@ -279,7 +279,7 @@ def test_with_a_reducer_of_ones_own_weights_have_mean_one_over_what_violates() -
 def test_wrong_settings_and_missing_teachers_are_named() -> None:
     sides, labels = batch(0)
     for name in ("compare", "measure", "relative_to", "weighting"):
-        with pytest.raises(ConfigError, match=f"{name} 'sideways'"):
+        with pytest.raises(ConfigError, match=f"{name}: 'sideways'"):
             RelativeTripletLoss(**{name: "sideways"})
     loss = RelativeTripletLoss(teacher=True)
     with pytest.raises(ConfigError, match="anchors are missing"):

@@ -14,11 +14,11 @@ from sketchseek.errors import ConfigError, ModelPackageError
 from sketchseek.models.package import ModelPackage, load_model_package
 from sketchseek.training.config import parse_config
 from sketchseek.training.export import export_model
-from sketchseek.training.loop import build_model
 from sketchseek.training.nn.from_package import load_exported, recalibrate_batch_norm
 from sketchseek.training.nn.heads import HeadNorm
-from sketchseek.training.nn.model import SIDES, BranchConfig, BranchEncoder, BranchName, DualEncoder
+from sketchseek.training.nn.model import BRANCHES, BranchConfig, BranchEncoder, BranchName, DualEncoder
 from sketchseek.training.quantization import quantize_model
+from sketchseek.training.run_folder import build_model
 
 SIZE = 32
 Exported = tuple[DualEncoder, ModelPackage]
@@ -46,34 +46,34 @@ def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     config = parse_config(settings(request.param))
     model = build_model(config)
     model.train()
-    for side in SIDES:  # statistics that are not those of the start
-        for module in model.side(side).modules():
+    for side in BRANCHES:  # statistics that are not those of the start
+        for module in model.branch(side).modules():
             if isinstance(module, torch.nn.BatchNorm2d | torch.nn.BatchNorm1d):
                 torch.nn.init.uniform_(module.weight, 0.5, 2)
                 torch.nn.init.normal_(module.bias)
         for _ in range(20):
-            model.side(side)(torch.from_numpy(pixels(side)))
+            model.branch(side)(torch.from_numpy(pixels(side)))
     return model, export_model(model, config, tmp_path_factory.mktemp("model"), half_weights=False)[0]
 
 
 def fresh(model: DualEncoder, side: BranchName) -> BranchEncoder:
     torch.manual_seed(5)
-    return BranchEncoder(model.side(side).config, 16, model.side(side).head.norm).eval()
+    return BranchEncoder(model.branch(side).config, 16, model.branch(side).head.norm).eval()
 
 
-@pytest.mark.parametrize("side", SIDES)
-def test_an_package_s_encoder_embeds_in_torch_as_it_did(exported: Exported, side: BranchName) -> None:
+@pytest.mark.parametrize("side", BRANCHES)
+def test_a_package_s_encoder_embeds_in_torch_as_it_did(exported: Exported, side: BranchName) -> None:
     model, package = exported
     encoder, shown = fresh(model, side), torch.from_numpy(pixels(side))
     with torch.no_grad():
         before = encoder(shown)
         load_exported(encoder, package, side)
-        after, theirs = encoder(shown), model.eval().side(side)(shown)
+        after, theirs = encoder(shown), model.eval().branch(side)(shown)
     assert not torch.allclose(before, theirs, rtol=0.1)
     torch.testing.assert_close(after, theirs, rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize("side", BRANCHES)
 def test_settling_changes_nothing_but_what_training_sees(exported: Exported, side: BranchName) -> None:
     model, package = exported
     encoder, shown = fresh(model, side), torch.from_numpy(pixels(side))
@@ -100,13 +100,13 @@ def test_another_network_is_named(exported: Exported) -> None:
             load_exported(
                 BranchEncoder(BranchConfig("shufflenet_v2_x0_5", SIZE), embedding, "batch"), package, "sketch"
             )
-        assert "16 dimensions" in caught.value.remedy
+        assert "embedding: 16" in caught.value.remedy
 
 
 def test_eight_bits_are_refused(exported: Exported, tmp_path: Path) -> None:
     model, package = exported
     small = quantize_model(package, (pixels("photo"), pixels("sketch")), tmp_path)
-    with pytest.raises(ConfigError, match="eight bits"):
+    with pytest.raises(ConfigError, match="INT8"):
         load_exported(fresh(model, "sketch"), small, "sketch")
 
 

@@ -53,7 +53,7 @@ def test_frozen_stages_and_the_rest_make_the_whole_encoder(frozen: int) -> None:
     assert [stage.training for stage in encoder.stages] == [False] * frozen + [True] * (10 - frozen)
     encoder.eval()
     pixels = torch.randint(0, 256, (2, 32, 32, 3), dtype=torch.uint8)
-    torch.testing.assert_close(encoder.from_trunk(encoder.trunk(pixels)), encoder(pixels))
+    torch.testing.assert_close(encoder.from_frozen_features(encoder.frozen_features(pixels)), encoder(pixels))
 
 
 def test_more_stages_than_there_are_cannot_be_frozen() -> None:
@@ -94,7 +94,7 @@ def test_weights_from_a_file(tmp_path: object) -> None:
     ("name", "weights", "message"),
     [
         ("nonesuch", "none", "no such backbone"),
-        ("shufflenet_v2_x0_5", "download", "nothing to download"),
+        ("shufflenet_v2_x0_5", "download", "no weights to download"),
         ("shufflenet_v2_x0_5", "packaged", "no packaged weights"),
         ("shufflenet_v2_x0_5", "/none.safetensors", "no such weights file"),
     ],
@@ -137,11 +137,13 @@ def test_frozen_stages_do_not_train() -> None:
     assert not any(p.requires_grad for stage in stages[:2] for p in stage.parameters())
     pixels = torch.randint(0, 256, (2, 32, 32, 3), dtype=torch.uint8)
     model.eval()
-    torch.testing.assert_close(model.photo.from_trunk(model.photo.trunk(pixels)), model.photo(pixels))
+    torch.testing.assert_close(
+        model.photo.from_frozen_features(model.photo.frozen_features(pixels)), model.photo(pixels)
+    )
 
 
 def test_models_that_cannot_be_are_named() -> None:
-    with pytest.raises(ConfigError, match="embeddings differ"):
+    with pytest.raises(ConfigError, match="embeddings of"):
         DualEncoder(SMALL, BranchConfig("shufflenet_v2_x2_0"), embedding=None)
     with pytest.raises(ConfigError, match="same backbone"):
         DualEncoder(SMALL, BranchConfig("shufflenet_v2_x1_0"), shared_weights=True)

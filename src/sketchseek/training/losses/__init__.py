@@ -1,9 +1,9 @@
-"""Losses by name: our own, one a file, and pytorch-metric-learning's as comparisons.
+"""Losses by name: our own, one in each file, and pytorch-metric-learning's for comparison.
 
-``info_nce`` is its ``NTXentLoss``: each positive against the negatives of its anchor, without the other positives.
+``info_nce`` is its ``NTXentLoss``, which compares each positive with the negatives of its anchor only.
 
-All are called alike: ``loss(embeddings, labels, ref_emb=…, ref_labels=…)``, sketches first, photos as reference.
-The functions of ``preservation`` compare a student with a teacher and are called with the embeddings of both.
+All have one signature: ``loss(embeddings, labels, ref_emb=…, ref_labels=…)``, with sketches as embeddings and photos as
+references. The functions in ``preservation`` compare a student with a teacher and take embeddings of both.
 """
 
 from __future__ import annotations
@@ -47,24 +47,24 @@ LOSSES: dict[str, Any] = {
 
 
 def create_loss(name: str, distance: Literal["euclidean", "cosine"], **options: Any) -> nn.Module:
-    """Make a loss.
+    """Create a loss.
 
     Args:
         name: One of ``LOSSES``.
-        distance: Between embeddings as they are, or between their directions.
-        **options: The loss's own, such as ``margin`` or ``temperature``.
+        distance: ``euclidean``, between embeddings of any length, or ``cosine``.
+        **options: Options of the loss, such as ``margin`` or ``temperature``.
 
     Raises:
-        ConfigError: The loss, the distance or an option is not known.
+        ConfigError: The loss, the distance or an option is unknown.
     """
     if name not in LOSSES:
-        raise ConfigError(f"loss {name!r} is not known.", remedy=f"One of {', '.join(LOSSES)}.")
+        raise ConfigError(f"There is no loss {name!r}.", remedy=f"Use one of {', '.join(LOSSES)}.")
     if distance == "cosine":
         options["distance"] = distances.CosineSimilarity()
     elif distance == "euclidean":
         options["distance"] = distances.LpDistance(normalize_embeddings=False)
     else:
-        raise ConfigError(f"distance {distance!r} is not known.", remedy="One of euclidean, cosine.")
+        raise ConfigError(f"There is no distance {distance!r}.", remedy="Use euclidean or cosine.")
     try:
         loss: nn.Module = LOSSES[name](**options)
     except TypeError as error:

@@ -1,4 +1,4 @@
-"""The triplets that a batch holds, and what all of our losses over them share."""
+"""Triplets of a batch, and the base class of the losses over them."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ Average = Literal["violating", "all"]
 
 
 @dataclass(frozen=True)
-class Sides:
-    """A batch as a loss sees it.
+class LossBatch:
+    """The inputs of a loss.
 
     Attributes:
-        embeddings: (a, d) the anchors' side, as given.
-        references: (r, d) the positives' and negatives' side, as given.
-        distances: (a, r) between them, float32 or finer; smaller is nearer whatever the distance.
+        embeddings: (a, d) anchors.
+        references: (r, d) positives and negatives.
+        distances: (a, r) distances between them, float32 or finer. Smaller is nearer, also for a similarity.
         labels, ref_labels: (a,) and (r,).
-        same: (a, r) whether labels are equal: such a reference is never a negative.
+        same: (a, r) whether the labels are equal. Such a reference is never a negative.
     """
 
     embeddings: Tensor
@@ -40,11 +40,11 @@ class Sides:
 
 @dataclass(frozen=True)
 class Triplets:
-    """Triplets as positions in a batch's two sides; every field is (triplets,).
+    """Triplets of a batch; every field is (triplets,).
 
     Attributes:
-        anchors: Positions among the embeddings.
-        positives, negatives: Positions among the references.
+        anchors: Positions in ``embeddings``.
+        positives, negatives: Positions in ``references``.
         gaps: d(anchor, positive) − d(anchor, negative).
     """
 
@@ -55,20 +55,23 @@ class Triplets:
 
 
 class BatchTripletLoss(BaseMetricLossFunction):  # type: ignore[misc]
-    """What triplet, quadruplet and relative triplet loss share; a subclass gives each triplet's losses (``terms``).
+    """Base class of triplet, quadruplet and relative triplet loss. Subclasses compute each triplet's loss in ``terms``.
 
     Works with the distances, miners and reducers of pytorch-metric-learning: ``loss(embeddings, labels, indices_tuple,
-    ref_emb=…, ref_labels=…)``. Its ``CrossBatchMemory`` checks the loss's name: subclass it and add ours to
-    ``supported_losses``. Anchors are the embeddings (sketches); positives and negatives come from the reference
-    (photos). References with the anchor's own label are never its negatives.
+    ref_emb=…, ref_labels=…)``. Its ``CrossBatchMemory`` accepts only known class names: subclass it and add ours to
+    ``supported_losses``. Embeddings (sketches) are anchors; references (photos) are positives and negatives. References
+    with the anchor's own label are never its negatives.
 
     Args:
-        margin: By how much a negative must be farther than a positive, in units of the distance.
+        margin: Minimum of d(anchor, negative) − d(anchor, positive), in units of the distance.
         negatives: ``all`` in the batch; ``hard``, the nearest one; ``semihard``, the nearest one that is farther than
-            the positive (Schroff et al. 2015, arXiv 1503.03832), or the farthest one where there is none.
-        symmetric: Take the mean of this loss and the same loss with the sides exchanged (photos as anchors).
-        average: Over the triplets ``violating`` the margin, or over ``all``; a ``reducer`` takes its place.
-        **kwargs: ``distance``, ``reducer`` and the like of pytorch-metric-learning.
+            the positive (Schroff et al. 2015, arXiv 1503.03832), or else the farthest one.
+        symmetric: Take the mean of this loss and the same loss with photos as anchors.
+        average: Take the mean over the triplets ``violating`` the margin, or over ``all``. A ``reducer`` overrides it.
+        **kwargs: Arguments of pytorch-metric-learning's losses, such as ``distance`` and ``reducer``.
+
+    Raises:
+        ConfigError: An option has an unknown value.
     """
 
     def __init__(
@@ -90,8 +93,8 @@ class BatchTripletLoss(BaseMetricLossFunction):  # type: ignore[misc]
         self.average = average
         self.add_to_recordable_attributes(list_of_names=["margin"], is_stat=False)
 
-    def terms(self, sides: Sides, triplets: Triplets) -> dict[str, Tensor]:
-        """Losses (triplets,) by the name of the sub-loss; each is reduced alone, and their sum is the loss."""
+    def terms(self, batch: LossBatch, triplets: Triplets) -> dict[str, Tensor]:
+        """Losses (triplets,) by name of the sub-loss. Each is reduced on its own; the loss is their sum."""
         raise NotImplementedError
 
     def forward(
@@ -107,7 +110,7 @@ class BatchTripletLoss(BaseMetricLossFunction):  # type: ignore[misc]
         Args:
             embeddings, labels: (a, d) and (a,), the anchors.
             indices_tuple: A miner's triplets (anchors, positives, negatives) or pairs (anchors, positives, anchors,
-                negatives). They replace the loss's own choice, so ``negatives`` and ``symmetric`` do not apply.
+                negatives). They replace the loss's own triplets, so ``negatives`` and ``symmetric`` do not apply.
             ref_emb, ref_labels: (r, d) and (r,), positives and negatives; None for the anchors' own batch.
         """
         loss: Tensor = super().forward(embeddings, labels, indices_tuple, ref_emb, ref_labels)
@@ -118,40 +121,42 @@ class BatchTripletLoss(BaseMetricLossFunction):  # type: ignore[misc]
     def compute_loss(
         self, embeddings: Tensor, labels: Tensor, indices_tuple: Any, ref_emb: Tensor, ref_labels: Tensor
     ) -> dict[str, dict[str, Any]]:
-        """Losses of the triplets, in pytorch-metric-learning's form."""
+        """Losses of the triplets, as pytorch-metric-learning expects them."""
         matrix = self.distance(precise(embeddings), precise(ref_emb))
         same = labels[:, None] == ref_labels[None, :]
-        sides = Sides(embeddings, ref_emb, -matrix if self.distance.is_inverted else matrix, labels, ref_labels, same)
+        batch = LossBatch(
+            embeddings, ref_emb, -matrix if self.distance.is_inverted else matrix, labels, ref_labels, same
+        )
         if indices_tuple is None:
-            triplets = find_triplets(sides, self.negatives)
+            triplets = find_triplets(batch, self.negatives)
         else:
-            triplets = given_triplets(sides, indices_tuple)
+            triplets = given_triplets(batch, indices_tuple)
         if triplets.gaps.numel() == 0:
             zero: dict[str, dict[str, Any]] = self.zero_losses()
             return zero
         indices = (triplets.anchors, triplets.positives, triplets.negatives)
         return {
             name: {"losses": losses, "indices": indices, "reduction_type": "triplet"}
-            for name, losses in self.terms(sides, triplets).items()
+            for name, losses in self.terms(batch, triplets).items()
         }
 
     def get_default_reducer(self) -> AvgNonZeroReducer:
-        """The mean over the triplets that violate the margin."""
+        """Mean over the triplets that violate the margin."""
         return AvgNonZeroReducer()
 
     def get_default_distance(self) -> LpDistance:
-        """Euclidean, on the embeddings as they are: the recipe's head normalizes by batch, not by length."""
+        """Euclidean distance without L2 normalization, since the recipe's head has batch normalization instead."""
         return LpDistance(normalize_embeddings=False)
 
 
-def find_triplets(sides: Sides, negatives: Negatives) -> Triplets:
-    """The triplets of a batch; none where no anchor has both a positive and a negative."""
-    positive = sides.same
-    if sides.references is sides.embeddings:
+def find_triplets(batch: LossBatch, negatives: Negatives) -> Triplets:
+    """The triplets of a batch; none if no anchor has both a positive and a negative."""
+    positive = batch.same
+    if batch.references is batch.embeddings:
         positive = positive & ~torch.eye(len(positive), dtype=torch.bool, device=positive.device)
     anchors, positives = torch.where(positive)
-    gaps = sides.distances[anchors, positives][:, None] - sides.distances[anchors]  # (pairs, references)
-    candidate = ~sides.same[anchors]
+    gaps = batch.distances[anchors, positives][:, None] - batch.distances[anchors]  # (pairs, references)
+    candidate = ~batch.same[anchors]
     if negatives == "all":
         pairs, chosen = torch.where(candidate)
     else:
@@ -159,32 +164,32 @@ def find_triplets(sides: Sides, negatives: Negatives) -> Triplets:
     return Triplets(anchors[pairs], positives[pairs], chosen, gaps[pairs, chosen])
 
 
-def given_triplets(sides: Sides, indices_tuple: Any) -> Triplets:
-    """A miner's triplets, or all triplets that its pairs make."""
+def given_triplets(batch: LossBatch, indices_tuple: Any) -> Triplets:
+    """A miner's triplets, or all triplets that its pairs form."""
     anchors, positives, negatives = convert_to_triplets(
-        indices_tuple, sides.labels, sides.ref_labels, t_per_anchor="all"
+        indices_tuple, batch.labels, batch.ref_labels, t_per_anchor="all"
     )
-    gaps = sides.distances[anchors, positives] - sides.distances[anchors, negatives]
+    gaps = batch.distances[anchors, positives] - batch.distances[anchors, negatives]
     return Triplets(anchors, positives, negatives, gaps)
 
 
 def precise(embeddings: Tensor) -> Tensor:
-    """Embeddings in float32 or finer: losses are sums of many small differences, which bf16 and fp16 would lose."""
+    """Embeddings in float32 or finer, since losses sum many small differences that bf16 and fp16 would lose."""
     return embeddings.to(torch.promote_types(embeddings.dtype, torch.float32))
 
 
 def check_choice(name: str, value: Any, choices: Any) -> None:
-    """Refuse a value that is not one of a Literal's.
+    """Check that a value is one of a Literal's.
 
     Raises:
         ConfigError: It is not.
     """
     if value not in get_args(choices):
-        raise ConfigError(f"{name} {value!r} is not known.", remedy=f"One of {', '.join(get_args(choices))}.")
+        raise ConfigError(f"{name}: {value!r} is unknown.", remedy=f"Use one of {', '.join(get_args(choices))}.")
 
 
 def _nearest(gaps: Tensor, candidate: Tensor, *, semihard: bool) -> tuple[Tensor, Tensor]:
-    """Which pairs (anchor, positive) have a negative, and for each of these the index of the chosen one."""
+    """The pairs (anchor, positive) that have a negative, and the position of each pair's chosen negative."""
     pairs = torch.where(candidate.any(dim=1))[0]
     if pairs.numel() == 0:
         return pairs, pairs

@@ -1,7 +1,7 @@
-"""Losses that keep what a network or its teachers knew: neighborhoods of photos, class predictions, similarities.
+"""Distillation losses on relations: neighborhoods of photos, class predictions, sketch-photo similarities.
 
-Each is a mean over rows of KL(teacher ‖ student) between softmax distributions, so only relations are compared and a
-teacher's embeddings may be of any width.
+Each is the mean over rows of KL(teacher ‖ student) between softmax distributions. A teacher's embeddings may have any
+number of dimensions.
 """
 
 from __future__ import annotations
@@ -14,15 +14,16 @@ from torch import Tensor
 def neighborhood_distillation(
     photos: Tensor, teacher: Tensor, temperature: float, teacher_temperature: float | None = None
 ) -> Tensor:
-    """KL of who is near whom within a batch, against a teacher's embeddings of the same photos.
+    """KL divergence of the neighborhoods in a batch from those of a teacher's embeddings of the same photos.
 
     Row *i* is the softmax, over all *j* ≠ *i*, of cos(*i*, *j*) / temperature.
 
     Args:
-        photos: (n, d) the student's embeddings, n at least 2.
-        teacher: (n, e) the teacher's.
-        temperature: Of the student's similarities.
-        teacher_temperature: Of the teacher's; the student's by default. Spaces of different spread need different ones.
+        photos: (n, d) the student's embeddings; n must be at least 2.
+        teacher: (n, e) the teacher's embeddings.
+        temperature: Temperature of the student's similarities.
+        teacher_temperature: Temperature of the teacher's similarities; None for the student's. Spaces with different
+            spread need different temperatures.
     """
     ours = _off_diagonal(_cosines(photos, photos) / temperature)
     theirs = _off_diagonal(_cosines(teacher, teacher) / (teacher_temperature or temperature))
@@ -30,12 +31,12 @@ def neighborhood_distillation(
 
 
 def logits_distillation(logits: Tensor, teacher: Tensor, temperature: float = 2.0) -> Tensor:
-    """KL of softened class predictions (Hinton et al. 2015, arXiv 1503.02531), times the temperature's square.
+    """KL divergence of softened class predictions (Hinton et al. 2015, arXiv 1503.02531), times temperature².
 
     Args:
-        logits: (n, classes) the student's.
-        teacher: (n, classes) the teacher's.
-        temperature: Both are divided by it; the square keeps gradients comparable between temperatures.
+        logits: (n, classes) the student's logits.
+        teacher: (n, classes) the teacher's logits.
+        temperature: Divides both. The factor temperature² makes gradients comparable between temperatures.
     """
     return _divergence(logits / temperature, teacher / temperature) * temperature**2
 
@@ -48,7 +49,7 @@ def own_space_similarity_distillation(
     temperature: float,
     teacher_temperature: float | None = None,
 ) -> Tensor:
-    """KL of sketch × photo similarities, the student's and the teacher's each in its own space.
+    """KL divergence of sketch-photo similarities, with student and teacher each in its own space.
 
     Row *i* is the softmax, over all photos *j*, of cos(sketch *i*, photo *j*) / temperature.
 
@@ -57,8 +58,8 @@ def own_space_similarity_distillation(
         photos: (p, d) the student's embeddings.
         teacher_sketches: (s, e) the teacher's embeddings of the same sketches.
         teacher_photos: (p, e) the teacher's embeddings of the same photos.
-        temperature: Of the student's similarities.
-        teacher_temperature: Of the teacher's; the student's by default.
+        temperature: Temperature of the student's similarities.
+        teacher_temperature: Temperature of the teacher's similarities; None for the student's.
     """
     ours = _cosines(sketches, photos) / temperature
     theirs = _cosines(teacher_sketches, teacher_photos) / (teacher_temperature or temperature)

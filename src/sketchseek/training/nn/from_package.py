@@ -18,32 +18,32 @@ from sketchseek.models.package import ModelPackage
 from sketchseek.training.nn.model import BranchEncoder, BranchName
 
 
-def load_exported(encoder: BranchEncoder, package: ModelPackage, side: BranchName) -> None:
-    """Load one side of a package into an encoder of the same network.
+def load_exported(encoder: BranchEncoder, package: ModelPackage, branch: BranchName) -> None:
+    """Load one branch of a model package into an encoder with the same backbone.
 
     Raises:
         ModelPackageError: A file of the package is missing or damaged.
-        ConfigError: The package's encoder is another network, or computes in eight bits.
+        ConfigError: The package has another backbone, or it is quantized to INT8.
         MissingExtraError: onnx is not installed.
     """
-    named = package.manifest.photo if side == "photo" else package.manifest.sketch
+    named = package.manifest.photo if branch == "photo" else package.manifest.sketch
     if named.backbone != encoder.config.backbone:
         raise ConfigError(
-            f"{package.path}: its {side} encoder is {named.backbone}, not {encoder.config.backbone}.",
-            remedy=f"Name {named.backbone} as the {side} side's backbone.",
+            f"{package.path}: its {branch} encoder is {named.backbone}, not {encoder.config.backbone}.",
+            remedy=f"Set {branch}.backbone to {named.backbone}.",
         )
-    layers = _layers(package, side)
+    layers = _layers(package, branch)
     if not layers:
-        raise ConfigError(f"{package.path}: computes in eight bits.", remedy="Start from the package it was made from.")
+        raise ConfigError(f"{package.path}: is quantized to INT8.", remedy="Use its source model package.")
     folded: Tensor | None = None
     with torch.no_grad():
         for name, module in encoder.named_modules():
             if isinstance(module, nn.Conv2d | nn.Linear):
                 weight, folded = layers.pop(f"encoder.{name}.weight", (None, None))
                 if weight is None:
-                    continue  # a layer that the network has and does not use
+                    continue  # the network has this layer but does not use it
                 if weight.shape != module.weight.shape:
-                    raise _other(package, side, f"{name} has another shape")
+                    raise _other(package, branch, f"{name} has another shape")
                 module.weight.copy_(weight)
                 if module.bias is not None and folded is not None:
                     module.bias.copy_(folded)
@@ -51,27 +51,27 @@ def load_exported(encoder: BranchEncoder, package: ModelPackage, side: BranchNam
                 _only_add(module, folded)
                 folded = None
     if layers:
-        raise _other(package, side, f"{next(iter(layers))} has no place in it")
+        raise _other(package, branch, f"{next(iter(layers))} has no place in it")
 
 
 def recalibrate_batch_norm(encoder: BranchEncoder, pixels: Tensor) -> None:
-    """Give batch normalizations the statistics of these pictures, (n, …) uint8, and weights that make up for them.
+    """Set running statistics to those of the given images, (n, …) uint8, and adapt the weights.
 
-    In evaluation mode the encoder computes what it did; in training mode, where a batch's own statistics are taken, it
-    does so nearly, which it did not with statistics that were never measured.
+    The output in evaluation mode does not change. In training mode, which uses the statistics of each batch, the output
+    is then nearly the same; with statistics that were never measured it is not.
     """
-    seen: dict[_BatchNorm, tuple[Tensor, Tensor]] = {}
+    measured: dict[_BatchNorm, tuple[Tensor, Tensor]] = {}
 
-    def look(module: _BatchNorm, inputs: tuple[Tensor]) -> None:
+    def measure(module: _BatchNorm, inputs: tuple[Tensor]) -> None:
         x = inputs[0].transpose(0, 1).flatten(1)
-        seen[module] = x.mean(dim=1), x.var(dim=1, unbiased=False)
+        measured[module] = x.mean(dim=1), x.var(dim=1, unbiased=False)
 
-    hooks = [m.register_forward_pre_hook(look) for m in encoder.modules() if isinstance(m, _BatchNorm)]
-    was = encoder.training
+    hooks = [m.register_forward_pre_hook(measure) for m in encoder.modules() if isinstance(m, _BatchNorm)]
+    was_training = encoder.training
     encoder.eval()
     with torch.no_grad():
         encoder(pixels.to(encoder.mean.device))
-        for module, (mean, variance) in seen.items():
+        for module, (mean, variance) in measured.items():
             assert module.running_mean is not None
             assert module.running_var is not None
             scale = module.weight / (module.running_var + module.eps).sqrt()
@@ -81,21 +81,21 @@ def recalibrate_batch_norm(encoder: BranchEncoder, pixels: Tensor) -> None:
             module.running_var.copy_(variance)
     for hook in hooks:
         hook.remove()
-    encoder.train(was)
+    encoder.train(was_training)
 
 
-def _layers(package: ModelPackage, side: BranchName) -> dict[str, tuple[Any, Any]]:
-    """Weight and bias of each layer of a graph, by the name of its weight."""
+def _layers(package: ModelPackage, branch: BranchName) -> dict[str, tuple[Any, Any]]:
+    """Weight and bias of each layer of a graph, by name of the weight."""
     try:
         import onnx
     except ImportError as error:
         raise MissingExtraError(
-            "starting from a package needs onnx.", remedy="pip install 'sketchseek[train]'"
+            "Initializing from a model package needs onnx.", remedy="pip install 'sketchseek[train]'"
         ) from error
 
-    graph = onnx.load_from_string(package.read(side)).graph
+    graph = onnx.load_from_string(package.read(branch)).graph
     values = {item.name: torch.from_numpy(onnx.numpy_helper.to_array(item).copy()) for item in graph.initializer}
-    for node in graph.node:  # weights are stored in half precision with a cast behind each (``export.store_half``)
+    for node in graph.node:  # weights are stored as fp16, each with a cast to fp32 (``export.store_half``)
         if node.op_type == "Cast" and node.input[0] in values:
             values[node.output[0]] = values[node.input[0]].float()
     layers = {}
@@ -115,8 +115,8 @@ def _only_add(module: _BatchNorm, bias: Tensor) -> None:
     module.bias.copy_(bias)
 
 
-def _other(package: ModelPackage, side: BranchName, reason: str) -> ConfigError:
+def _other(package: ModelPackage, branch: BranchName, reason: str) -> ConfigError:
     return ConfigError(
-        f"{package.path}: its {side} encoder does not fit the experiment's ({reason}).",
-        remedy=f"Its embeddings have {package.manifest.embedding} dimensions.",
+        f"{package.path}: its {branch} branch differs from the experiment's ({reason}).",
+        remedy=f"Use the same backbone, and embedding: {package.manifest.embedding}.",
     )

@@ -1,4 +1,4 @@
-"""From a feature map to an embedding."""
+"""The head: from a feature map to an embedding."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ HeadNorm = Literal["none", "l2", "batch", "both"]
 class EmbeddingHead(nn.Module):
     """Average pooling, a linear layer, and the normalization of the embedding.
 
-    The published recipe (arXiv 2305.18988) has batch normalization where others have L2; its exact head is not
-    public, so
-    this one is our reconstruction: linear, then batch normalization with its own statistics for each side.
+    The published recipe (arXiv 2305.18988) has batch normalization in place of L2 normalization. Its exact head is not
+    public. This is our reconstruction: a linear layer, then batch normalization with separate statistics for each
+    branch.
 
     Args:
         channels: Channels of the feature map.
-        embedding: Length of the embedding; None leaves the linear layer out and gives the pooled features themselves.
+        embedding: Dimensions of the embedding; None for the pooled features without a linear layer.
         norm: ``none``, ``l2``, ``batch``, or ``both`` (batch, then L2).
-        dropout: Share of pooled features that are dropped in training.
+        dropout: Probability of dropping a pooled feature in training.
     """
 
     def __init__(self, channels: int, embedding: int | None, norm: HeadNorm = "batch", dropout: float = 0.0) -> None:
         super().__init__()
         if norm not in get_args(HeadNorm):
-            raise ConfigError(f"head norm {norm!r} is not known.", remedy=f"One of {', '.join(get_args(HeadNorm))}.")
+            raise ConfigError(f"There is no norm {norm!r}.", remedy=f"Use one of {', '.join(get_args(HeadNorm))}.")
         self.channels = channels
         self.embedding = embedding or channels
         self.norm = norm

@@ -1,4 +1,4 @@
-"""The two-encoder model: one encoder for sketches, one for photos, into one embedding space."""
+"""The dual encoder: one branch for sketches and one for photos, with a common embedding space."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sketchseek.training.nn.heads import EmbeddingHead, HeadNorm
 from sketchseek.training.settings import SETTINGS, Int
 
 BranchName = Literal["photo", "sketch"]
-SIDES: tuple[BranchName, BranchName] = ("photo", "sketch")
+BRANCHES: tuple[BranchName, BranchName] = ("photo", "sketch")
 
 
 @dataclass(frozen=True, config=SETTINGS)
@@ -28,8 +28,7 @@ class BranchConfig:
         size: Side of the square input, in pixels.
         weights: Initial weights of the backbone (``create_backbone``).
         frozen: Number of frozen stages, counted from the input. The head is the last stage.
-        init_from: Run or model package whose branch of the same side, head included, initializes this one. Empty for
-            none.
+        init_from: Run or model package whose branch, head included, initializes this one. Empty for none.
     """
 
     backbone: str
@@ -40,10 +39,10 @@ class BranchConfig:
 
 
 class BranchEncoder(nn.Module):
-    """One side: pixels in, embedding out.
+    """One branch, from pixels to an embedding.
 
     Args:
-        config: The encoder's settings.
+        config: Settings of the branch.
         embedding, norm, dropout: See ``EmbeddingHead``.
     """
 
@@ -57,7 +56,8 @@ class BranchEncoder(nn.Module):
         self.head = EmbeddingHead(self.backbone.channels, embedding, norm, dropout)
         if not 0 <= config.frozen <= len(self.stages):
             raise ConfigError(
-                f"frozen: {config.frozen}, but {config.backbone} has {len(self.stages)} stages with its head."
+                f"frozen is {config.frozen}, but {config.backbone} has {len(self.stages)} stages with its head.",
+                remedy=f"Use a number from 0 to {len(self.stages)}.",
             )
         self.register_buffer("mean", torch.tensor(self.backbone.normalization.mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(self.backbone.normalization.std).view(1, 3, 1, 1), persistent=False)
@@ -70,37 +70,37 @@ class BranchEncoder(nn.Module):
         return [*self.backbone.stages, self.head]
 
     def train(self, mode: bool = True) -> BranchEncoder:
-        """Set training mode; frozen stages stay in evaluation mode, so that their statistics stay too."""
+        """Set the mode. Frozen stages stay in evaluation mode, which keeps their batch statistics."""
         super().train(mode)
         for stage in self.stages[: self.config.frozen]:
             stage.eval()
         return self
 
     def normalize(self, pixels: Tensor) -> Tensor:
-        """uint8 photos (batch, size, size, 3) or sketches (batch, size, size) to floats (batch, 3, size, size)."""
+        """Normalize uint8 photos (batch, size, size, 3) or sketches (batch, size, size) to (batch, 3, size, size)."""
         x = pixels.float() / 255.0
         x = x.unsqueeze(1).expand(-1, 3, -1, -1) if x.ndim == 3 else x.permute(0, 3, 1, 2)
         return (x - self.mean) / self.std
 
     @property
     def frozen_fingerprint(self) -> str:
-        """Checksum of the frozen stages, weights and all: with one fingerprint, trunks are the same."""
+        """Checksum of the frozen stages and their weights. Equal fingerprints give equal frozen features."""
         digest = hashlib.sha256(f"{self.config}".encode())
         for stage in self.stages[: self.config.frozen]:
-            for value in stage.state_dict().values():  # they follow the seed where they start from nothing
+            for value in stage.state_dict().values():  # random weights depend on the seed
                 digest.update(value.cpu().numpy().tobytes())
         return digest.hexdigest()[:16]
 
-    def trunk(self, pixels: Tensor) -> Tensor:
-        """The output of the frozen stages, which does not change during training: (batch, c, h, w), or (batch, d)."""
+    def frozen_features(self, pixels: Tensor) -> Tensor:
+        """Output of the frozen stages, which is constant during training: (batch, c, h, w), or (batch, d)."""
         with torch.no_grad():
             x = self.normalize(pixels)
             for stage in self.stages[: self.config.frozen]:
                 x = stage(x)
         return x
 
-    def from_trunk(self, x: Tensor) -> Tensor:
-        """From the frozen stages' output to the embedding (batch, d)."""
+    def from_frozen_features(self, x: Tensor) -> Tensor:
+        """Embeddings (batch, d) from the output of the frozen stages."""
         for stage in self.stages[self.config.frozen :]:
             x = stage(x)
         return x
@@ -111,17 +111,17 @@ class BranchEncoder(nn.Module):
         return features
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """uint8 pixels to (batch, d)."""
+        """Embeddings (batch, d) of uint8 pixels."""
         embedding: Tensor = self.head(self.feature_map(pixels))
         return embedding
 
 
 class DualEncoder(nn.Module):
-    """An encoder for sketches and one for photos.
+    """A sketch branch and a photo branch.
 
     Args:
-        sketch, photo: Settings of the two sides.
-        embedding: Length of the embedding; None for the backbones' pooled features.
+        sketch, photo: Settings of the branches.
+        embedding: Dimensions of the embedding; None for the backbones' pooled features.
         norm, dropout: See ``EmbeddingHead``.
         shared_weights: Use one set of weights for both branches, except for the heads' normalization. Both branches
             must have the same backbone.
@@ -142,20 +142,25 @@ class DualEncoder(nn.Module):
         self.photo = BranchEncoder(photo, embedding, norm, dropout)
         if self.sketch.head.embedding != self.photo.head.embedding:
             raise ConfigError(
-                f"the sides' embeddings differ: {self.sketch.head.embedding} and {self.photo.head.embedding}.",
-                remedy="Set `embedding`, or use one backbone on both sides.",
+                f"The branches have embeddings of different length: {self.sketch.head.embedding} for sketches, "
+                f"{self.photo.head.embedding} for photos.",
+                remedy="Set embedding, or use the same backbone in both branches.",
             )
         if shared_weights:
             if sketch.backbone != photo.backbone or sketch.frozen != photo.frozen:
-                raise ConfigError("shared weights need the same backbone and frozen stages on both sides.")
+                raise ConfigError(
+                    f"shared_weights is true, but the branches differ: {sketch.backbone} with {sketch.frozen} frozen "
+                    f"stages, {photo.backbone} with {photo.frozen}.",
+                    remedy="Give both branches the same backbone and frozen.",
+                )
             self.photo.backbone = self.sketch.backbone
             self.photo.head.linear = self.sketch.head.linear
 
     @property
     def embedding(self) -> int:
-        """Length of the embedding."""
+        """Dimensions of the embedding."""
         return self.sketch.head.embedding
 
-    def side(self, name: BranchName) -> BranchEncoder:
-        """The encoder of one side."""
+    def branch(self, name: BranchName) -> BranchEncoder:
+        """The branch with this name."""
         return self.sketch if name == "sketch" else self.photo
