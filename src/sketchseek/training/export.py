@@ -130,7 +130,7 @@ def check_parity(model: DualEncoder, encoder: Encoder, *, count: int = 48, toler
     cosine = encoder.manifest.distance == "cosine"
     with torch.no_grad():
         expected = [
-            _Exported(model.side(name), encoder.manifest.distance).eval()(torch.from_numpy(pixels))[0].numpy()
+            _Exported(model.branch(name), encoder.manifest.distance).eval()(torch.from_numpy(pixels))[0].numpy()
             for name, pixels in zip(BRANCHES, (photos, sketches), strict=True)
         ]
     got = [encoder.encode_photo_pixels(photos), encoder.encode_sketch_pixels(sketches)]
