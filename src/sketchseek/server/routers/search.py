@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
 from fastapi import APIRouter, Depends, Form, Query, UploadFile
 
 from sketchseek.errors import InputError
+from sketchseek.search.colors import PaletteColor
 from sketchseek.search.combined_query import Example
 from sketchseek.search.combined_query import Query as CombinedQuery
 from sketchseek.search.params import Filter
@@ -158,10 +159,15 @@ async def refine_search(query: RefinedSearchRequest, state: State) -> SearchResp
 
 @router.post("/query")
 async def search_query(query: CombinedSearchRequest, state: State) -> SearchResponse:
-    """Find photos with several sketches and photos, positive or negative, and words."""
+    """Find photos with several sketches and photos, positive or negative, words and colors."""
     check_points([stroke for one in query.examples for stroke in one.strokes or ()], state.limits)
     combined = CombinedQuery(
-        tuple(_example(one, state.limits) for one in query.examples), query.text, query.text_mode, query.text_weight
+        tuple(_example(one, state.limits) for one in query.examples),
+        query.text,
+        query.text_mode,
+        query.text_weight,
+        tuple(PaletteColor(one.color, one.weight) for one in query.colors),
+        query.color_weight,
     )
     known = [one.photo_id for one in query.examples if one.photo_id is not None]
     await state.in_search_thread(lambda: [require_photo(state, photo_id) for photo_id in known])
