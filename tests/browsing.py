@@ -14,7 +14,7 @@ PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "h
 
 def until(page: Page, expression: str) -> None:
     """Wait until an expression of JavaScript holds. Playwright's own way needs eval, which the policy forbids."""
-    for _ in range(400):
+    for _ in range(2400):  # a minute: a busy machine is slow
         if page.evaluate(expression):
             return
         page.wait_for_timeout(25)

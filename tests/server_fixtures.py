@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -78,10 +79,11 @@ def new_page(browser: Browser) -> Iterator[Callable[..., Page]]:
     with ExitStack() as stack:
 
         def open_page(address: str, *, encode: str = "server", failing: str = "", **options: Any) -> Page:
+            base = re.split("[?#]", address)[0]
             context = browser.new_context(**{"viewport": {"width": 1200, "height": 800}, **options})
             if failing:  # the test causes this failure on purpose
                 harmless.append(failing)
-            context.set_default_timeout(10_000)
+            context.set_default_timeout(60_000)  # a busy machine is slow
             stack.callback(context.close)
             page = context.new_page()
             page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -90,12 +92,12 @@ def new_page(browser: Browser) -> Iterator[Callable[..., Page]]:
                 "request",
                 lambda request: (
                     None
-                    if request.url.startswith((address, "blob:" + address))
+                    if request.url.startswith((base, "blob:" + base))
                     else complaints.append(f"foreign request: {request.url}")
                 ),
             )
             # With "server" the page sends the sketch, which the tests inspect; with "" the page chooses.
-            page.goto(address + (f"?encode={encode}" if encode else ""))
+            page.goto(address if not encode or "?" in address else address.replace(base, f"{base}?encode={encode}", 1))
             return page
 
         yield open_page

@@ -86,3 +86,13 @@ def test_far_times_are_held_within_what_a_file_system_has() -> None:
         assert -(2**63) <= far < 2**63
     assert not Filter()
     assert Filter("/a")
+
+
+def test_a_part_of_a_folder_s_path_is_a_filter(library: Library) -> None:
+    assert found(library, folder_contains="EVE") == [0, 2, 4, 6, 8, 10]
+    assert found(library, folder_contains="photos/odd") == [1, 3, 5, 7, 9, 11]
+    assert found(library, folder_contains="od", after=FIRST + timedelta(days=4)) == [5, 7, 9, 11]
+    assert found(library, folder_contains="") == list(range(12))
+    assert found(library, folder_contains="no such") == []
+    assert found(library, folder_contains="00.png") == []  # only folders count, not files
+    assert library.count(Filter(folder_contains="even")) == 6

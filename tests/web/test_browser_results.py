@@ -63,8 +63,8 @@ def test_results_are_announced_and_labelled(new_page: Callable[..., Page], url: 
     page = new_page(url)
     draw(page, (0.2, 0.2), (0.8, 0.2))
     found = expect_results(page)
-    until(page, "document.getElementById('live').textContent !== ''")
-    assert page.locator("#live").inner_text() == f"{COUNT + 1} photos, best first: {found[0]}."
+    said = f"{COUNT + 1} photos, best first: {found[0]}."
+    until(page, f"document.getElementById('live').textContent === '{said}'")
     assert page.locator("#grid .photo").first.get_attribute("aria-label") == f"1: {found[0]}"
 
 

@@ -36,6 +36,7 @@ from sketchseek.search.results import (
     Failure,
     IndexReport,
     LibraryPhoto,
+    PhotoFolder,
     ProgressCallback,
     SearchResult,
     Status,
@@ -391,6 +392,15 @@ class Library:
     def count_query(self, query: Query, filter: Filter | None = None) -> int:
         """Return how many photos ``search_query`` can find."""
         return self._engine.count_query(query, filter or Filter())
+
+    def folders(self, contains: str = "", limit: int = 100) -> list[PhotoFolder]:
+        """Return folders that hold photos: first those whose own names contain a text, then those whose paths do.
+
+        Args:
+            contains: Part of a path, ignoring case; by default every folder matches.
+            limit: Maximum number of folders.
+        """
+        return self._engine.folders(contains, limit)
 
     @property
     def encoder(self) -> Encoder:

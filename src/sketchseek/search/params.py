@@ -22,6 +22,7 @@ class Filter:
         folder: Only photos in this folder and its subfolders.
         after: Only photos whose file was modified at this time or later. A time without a time zone is local time.
         before: Only photos whose file was modified before this time.
+        folder_contains: Only photos whose folder's path contains this text, ignoring case.
 
     Raises:
         InputError: ``after`` is not earlier than ``before``, or the system cannot represent one of them.
@@ -30,6 +31,7 @@ class Filter:
     folder: str | os.PathLike[str] | None = None
     after: datetime | None = None
     before: datetime | None = None
+    folder_contains: str | None = None
 
     def __post_init__(self) -> None:
         if self.after is None or self.before is None:
@@ -41,7 +43,7 @@ class Filter:
             )
 
     def __bool__(self) -> bool:
-        return any(value is not None for value in (self.folder, self.after, self.before))
+        return any(value is not None for value in (self.folder, self.after, self.before, self.folder_contains))
 
     def bounds(self) -> Bounds:
         """The filter as the catalog takes it: an absolute path, and times in nanoseconds since 1970.
@@ -53,6 +55,7 @@ class Filter:
             None if self.folder is None else from_user(self.folder),
             None if self.after is None else _nanoseconds(self.after),
             None if self.before is None else _nanoseconds(self.before),
+            self.folder_contains,
         )
 
 

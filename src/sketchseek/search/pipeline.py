@@ -24,7 +24,6 @@ from sketchseek.errors import ImageError
 from sketchseek.images import read_header
 from sketchseek.photo_metadata import read_photo_metadata
 from sketchseek.search.catalog import Description, Row
-from sketchseek.search.colors import signature_of
 from sketchseek.search.index.engine import available_cores
 from sketchseek.search.scan import file_time
 
@@ -173,7 +172,7 @@ def _read(encoder: Encoder, path: bytes, known: Callable[[bytes], bool]) -> _Dec
         header = read_header(source)
         with _ONE_LARGE if header.width * header.height > LARGE else nullcontext():
             pixels = encoder.read_photo(source)
-        description = Description(read_photo_metadata(source), signature_of(pixels))
+        description = Description(read_photo_metadata(source))
         return _Decoded(path, size, mtime_ns, digest, header.width, header.height, pixels, description)
     except FileNotFoundError:
         return Gone(path)

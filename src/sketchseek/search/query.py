@@ -17,7 +17,6 @@ from sketchseek.errors import InputError
 from sketchseek.images import ImageSource
 from sketchseek.models.package import ModelPackage
 from sketchseek.search.catalog import Catalog, LibraryMetadata
-from sketchseek.search.color_ranking import ColorCache
 from sketchseek.search.combined_query import Query
 from sketchseek.search.feedback import mean_of_examples, rocchio
 from sketchseek.search.filters import FilterCache
@@ -27,7 +26,8 @@ from sketchseek.search.index_mirror import IndexMirror
 from sketchseek.search.index_search import check_embedding, nearest
 from sketchseek.search.library_model import package_of
 from sketchseek.search.params import Filter, SearchParams
-from sketchseek.search.results import SearchResult
+from sketchseek.search.photo_folders import FolderCounts
+from sketchseek.search.results import PhotoFolder, SearchResult
 from sketchseek.search.scan import absolute
 from sketchseek.search.text_ranking import matched_ids, text_ranking
 from sketchseek.sketches import SketchSource
@@ -74,7 +74,7 @@ class QueryEngine:
         self._chosen = chosen
         self._encoder: Encoder | None = None
         self._filters = FilterCache()
-        self._colors = ColorCache()
+        self._folders = FolderCounts()
         self._counted = (-1, 0)  # the catalog's change counter, and its number of photos then
         self.mirror = IndexMirror.of(path, catalog.metadata())
 
@@ -115,6 +115,11 @@ class QueryEngine:
             if self._counted[0] != changes:
                 self._counted = (changes, self._catalog.count())
             return self._counted[1]
+
+    def folders(self, contains: str, limit: int) -> list[PhotoFolder]:
+        """See ``Library.folders``."""
+        with self._lock, self._catalog.snapshot():
+            return self._folders.matching(self._catalog, self._catalog.metadata().changes, contains, limit)
 
     def search_sketch(self, sketch: SketchSource, params: SearchParams) -> list[SearchResult]:
         """See ``Library.search``."""
@@ -195,7 +200,7 @@ class QueryEngine:
 
     def count_query(self, query: Query, filter: Filter) -> int:
         """See ``Library.count_query``."""
-        if not query.text.strip() or ((query.examples or query.colors) and query.text_mode == "rank"):
+        if not query.text.strip() or (query.examples and query.text_mode == "rank"):
             return self.count(filter)
         with self._lock, self._catalog.snapshot():
             found = matched_ids(self._catalog.match_text(query.text, every_word=query.text_mode == "require"))
@@ -274,15 +279,6 @@ class QueryEngine:
                 if query.text_mode == "rank" or embedding is None:
                     others["text"] = text_ranking(matches, query.text_weight, allowed)
             asked = end + len(without)
-            if query is not None and query.colors:
-                others["colors"] = self._colors.ranking(
-                    self._catalog,
-                    metadata.changes,
-                    query.colors,
-                    query.color_weight,
-                    k=max(asked, FUSED),
-                    allowed=allowed,
-                )
             if not others:
                 assert embedding is not None
                 ids, scores = self._nearest(embedding, metadata, asked, allowed)

@@ -19,7 +19,7 @@ class SearchResult:
             such as a sketch and words: their fused score, from 0 to 1 (``sketchseek.search.fusion``).
         id: The photo's id in this library, which is never reused.
         parts: Of a search with several criteria: what each contributed to the score, by criterion (``examples``,
-            ``text``, ``colors``); the values sum to the score. Empty otherwise.
+            ``text``); the values sum to the score. Empty otherwise.
     """
 
     rank: int
@@ -48,6 +48,19 @@ class LibraryPhoto:
     size: int
     mtime_ns: int
     added: float
+
+
+@dataclass(frozen=True)
+class PhotoFolder:
+    """A folder that holds photos of a library.
+
+    Attributes:
+        path: Absolute path.
+        photos: Number of photos in it, without those in its subfolders.
+    """
+
+    path: Path
+    photos: int
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,10 @@
 // The REST API, and the two ways in which a request can fail.
 
+import { isAbort, messageOf } from "./elements.js";
+
 /**
- * @import { ErrorBody, Failures, Feedback, Filter, Folders, IndexingState, Libraries, Page, PhotoInfo, SearchAnswer,
- *   Status } from "./types.d.ts"
+ * @import { ErrorBody, Example, Failures, Feedback, Filter, Folders, IndexingState, Libraries, Page, PhotoFolders, PhotoInfo,
+ *   SearchAnswer, Status } from "./types.d.ts"
  */
 
 // The server answered with an error; its message is for people.
@@ -26,6 +28,8 @@ let library = ""; // name of the searched library; "" is the server's first
 
 /** @param {string} name */
 export const useLibrary = (name) => (library = name);
+
+export const usedLibrary = () => library;
 
 /**
  * The address of a route, for the searched library.
@@ -55,8 +59,8 @@ async function request(path, options = {}) {
       return null;
     });
   } catch (error) {
-    if (error instanceof Error && error.name === "AbortError") throw error;
-    throw new ServerGone(error instanceof Error ? error.message : String(error));
+    if (isAbort(error)) throw error;
+    throw new ServerGone(messageOf(error));
   }
   if (response.ok) return body;
   throw new ApiError(response.status, body?.error ?? { type: "Unknown", message: response.statusText, remedy: "" });
@@ -105,6 +109,10 @@ export const searchPhoto = (id, body, signal) => post(`search/photo/${id}`, body
 /** @type {(body: SearchBody & Feedback & { photo_id?: number }, signal: AbortSignal) => Promise<SearchAnswer>} */
 export const refine = (body, signal) => post("search/refine", body, signal);
 
+/** @type {(body: SearchBody & { examples: Example[], text?: string, text_mode?: string }, signal: AbortSignal)
+ *   => Promise<SearchAnswer>} */
+export const searchQuery = (body, signal) => post("search/query", body, signal);
+
 /** @type {(file: File, fields: SearchBody & { kind?: string }, signal: AbortSignal) => Promise<SearchAnswer>} */
 export function searchImage(file, fields, signal) {
   const form = new FormData();
@@ -121,6 +129,20 @@ export const photo = (id, signal) => request(`photos/${id}`, { signal });
 /** @param {number} id */
 export const openFolder = (id) => post(`photos/${id}/open`, {});
 
+/**
+ * Why a picture did not load: the server's error, ServerGone without an answer, or null where only the picture is broken.
+ *
+ * @param {string} url
+ */
+export async function whyNoPicture(url) {
+  try {
+    const answer = await fetch(url, { cache: "no-store" });
+    return answer.ok ? null : new ApiError(answer.status, { type: "Missing", message: answer.statusText, remedy: "" });
+  } catch (error) {
+    return new ServerGone(messageOf(error));
+  }
+}
+
 /** @type {(id: number, size: number) => string} */
 export const thumbnailUrl = (id, size) => address(`photos/${id}/thumbnail?size=${size}`);
 
@@ -135,6 +157,9 @@ export const status = () => fresh("status");
 
 /** @type {() => Promise<Libraries>} */
 export const libraries = () => fresh("libraries");
+
+/** @type {(contains: string) => Promise<PhotoFolders>} */
+export const photoFolders = (contains) => fresh(`photo-folders?limit=20&contains=${encodeURIComponent(contains)}`);
 
 /** @type {() => Promise<Failures>} */
 export const failures = () => fresh("failures?limit=500");

@@ -1,6 +1,11 @@
-// The search filter: a folder and a range of days.
+// The search filter: a folder, or a part of its path, and a range of days.
 
-/** @import { Filter, Result } from "./types.d.ts" */
+import { texts } from "./texts.js";
+
+/** @import { Filter, PhotoFolders } from "./types.d.ts" */
+
+const REST = 150; // milliseconds without a key before folders are suggested
+const ABSOLUTE = /^(\/|\\|[a-z]:[\\/])/i;
 
 /**
  * @typedef {object} FilterElements
@@ -18,13 +23,22 @@ export class Filters extends EventTarget {
    * Event: "change".
    *
    * @param {FilterElements} elements
+   * @param {(contains: string) => Promise<PhotoFolders>} askFolders folders to suggest for a text
    */
-  constructor(elements) {
+  constructor(elements, askFolders) {
     super();
     this.elements = elements;
+    this.askFolders = askFolders;
+    /** @type {number | undefined} */
+    this.typing = undefined;
     const { folder, after, before, clear } = elements;
     for (const input of [folder, after, before]) input.addEventListener("change", () => this.#changed());
     clear.addEventListener("click", () => this.clear());
+    folder.addEventListener("focus", () => void this.#suggest());
+    folder.addEventListener("input", () => {
+      clearTimeout(this.typing);
+      this.typing = setTimeout(() => void this.#suggest(), REST);
+    });
   }
 
   // How many of the fields are filled in.
@@ -36,6 +50,23 @@ export class Filters extends EventTarget {
   get bounds() {
     const { folder, after, before } = this.elements;
     return boundsOf(folder.value, after.value, before.value);
+  }
+
+  // What the fields say.
+  get values() {
+    const { folder, after, before } = this.elements;
+    return { folder: folder.value.trim(), after: after.value, before: before.value };
+  }
+
+  /**
+   * Fills in the fields without an event.
+   *
+   * @param {{ folder: string, after: string, before: string }} values
+   */
+  restore(values) {
+    const { folder, after, before } = this.elements;
+    [folder.value, after.value, before.value] = [values.folder, values.after, values.before];
+    this.#showCount();
   }
 
   /** @param {string} path */
@@ -51,26 +82,35 @@ export class Filters extends EventTarget {
     this.#changed();
   }
 
-  /**
-   * Offers folders to choose from.
-   *
-   * @param {string[]} paths
-   */
-  suggest(paths) {
-    const options = paths.map((path) => Object.assign(document.createElement("option"), { value: path }));
-    this.elements.folders.replaceChildren(...options);
+  // Offers the folders that the text names to choose from.
+  async #suggest() {
+    const text = this.elements.folder.value.trim();
+    try {
+      const { folders } = await this.askFolders(text);
+      if (text !== this.elements.folder.value.trim()) return; // a newer text was typed
+      this.elements.folders.replaceChildren(
+        ...folders.map(({ path, photos }) => new Option(texts.photos(photos), path)),
+      );
+    } catch {
+      // The search shows the error; the filter works without suggestions.
+    }
   }
 
   #changed() {
+    this.#showCount();
+    this.dispatchEvent(new Event("change"));
+  }
+
+  #showCount() {
     const { count, clear } = this.elements;
     count.textContent = this.active ? String(this.active) : "";
     count.hidden = clear.hidden = this.active === 0;
-    this.dispatchEvent(new Event("change"));
   }
 }
 
 /**
- * The filter for a folder and days as YYYY-MM-DD in the browser's time zone; "" means no bound.
+ * The filter for a folder and days as YYYY-MM-DD in the browser's time zone; "" means no bound. A folder that is no absolute
+ * path is a part of one.
  *
  * @param {string} folder
  * @param {string} after
@@ -79,7 +119,8 @@ export class Filters extends EventTarget {
 export function boundsOf(folder, after, before) {
   /** @type {Filter} */
   const bounds = {};
-  if (folder.trim()) bounds.folder = folder.trim();
+  const name = folder.trim();
+  if (name) bounds[ABSOLUTE.test(name) ? "folder" : "folder_contains"] = name;
   if (after) bounds.after = midnight(after, 0);
   if (before) bounds.before = midnight(before, 1);
   return bounds;
@@ -94,16 +135,4 @@ function midnight(day, later) {
   const when = new Date(2000, 0, 1);
   when.setFullYear(year, month - 1, date + later); // the constructor reads years below 100 as 19xx
   return when.toISOString();
-}
-
-/**
- * Folders to offer: those of the library and those of results.
- *
- * @param {Result[]} found
- * @param {string[]} [indexed]
- */
-export function foldersOf(found, indexed = []) {
-  const separator = found[0]?.path.includes("\\") ? "\\" : "/";
-  const parents = found.map(({ path }) => path.slice(0, path.lastIndexOf(separator)));
-  return [...new Set([...indexed, ...parents])].sort().slice(0, 50);
 }

@@ -1,7 +1,7 @@
 // The grid of results. Tiles keep their places, and a new photo fades in over the old one when it is decoded. Only tiles near
 // the window exist, so that a hundred thousand results scroll as smoothly as a hundred.
 
-import { thumbnailUrl } from "./api.js";
+import { ServerGone, thumbnailUrl, whyNoPicture } from "./api.js";
 import { heightOf, layoutOf, placeOf, rangeOf, sizeFor } from "./layout.js";
 import { texts } from "./texts.js";
 import { ThumbnailQueue } from "./thumbnails.js";
@@ -30,11 +30,12 @@ export class Grid {
    * @param {(result: Result, right: boolean) => void} options.onMark a result was marked
    * @param {(from: number, to: number) => void} options.onNeed these results are visible
    * @param {(id: number) => boolean | undefined} options.markOf
+   * @param {(error: unknown) => void} options.onError
    */
-  constructor(list, { results, onOpen, onMark, onNeed, markOf }) {
+  constructor(list, { results, onOpen, onMark, onNeed, markOf, onError }) {
     this.list = list;
     this.results = results;
-    this.handlers = { onOpen, onMark, onNeed, markOf };
+    this.handlers = { onOpen, onMark, onNeed, markOf, onError };
     this.queue = new ThumbnailQueue();
     /** @type {Map<number, Tile>} */
     this.tiles = new Map(); // by index
@@ -149,8 +150,26 @@ export class Grid {
     const url = thumbnailUrl(result.id, sizeFor(this.layout.tile * devicePixelRatio));
     tile.stopLoading = this.queue.load(url, (image) => {
       tile.stopLoading = null;
-      fadeIn(photo, image ?? missing());
+      if (image) fadeIn(photo, image);
+      else void this.#explain(tile, url);
     });
+  }
+
+  // Says on a tile why it has no photo: the file is gone, or the server is.
+  /** @type {(tile: Tile, url: string) => Promise<void>} */
+  async #explain(tile, url) {
+    const { id } = tile.item.dataset;
+    const error = await whyNoPicture(url);
+    if (tile.item.dataset.id !== id) return;
+    const gone = error instanceof ServerGone;
+    fadeIn(tile.photo, missing(gone));
+    if (gone) this.handlers.onError(error);
+  }
+
+  // Loads the photos again that did not come because the server was gone.
+  reload() {
+    for (const { item } of this.tiles.values()) if (item.querySelector(".gone")) item.dataset.id = "";
+    this.#render(true);
   }
 
   /** @type {(tile: Tile, result: Result | undefined) => void} */
@@ -257,9 +276,11 @@ function fadeIn(photo, shown) {
   setTimeout(() => old.forEach((one) => one.remove()), FADED);
 }
 
-function missing() {
+/** @param {boolean} gone whether the server is gone, and not the file */
+function missing(gone) {
   const element = document.createElement("span");
   element.className = "missing";
-  element.textContent = texts.missing;
+  element.classList.toggle("gone", gone);
+  element.textContent = gone ? texts.serverGone : texts.missing;
   return element;
 }

@@ -101,6 +101,15 @@ export class LibraryPanel {
     return this.dialog.open;
   }
 
+  /**
+   * Whether a library is being indexed now.
+   *
+   * @param {string} name
+   */
+  fills(name) {
+    return Boolean(this.state?.running && this.state.library === name);
+  }
+
   async show() {
     byId("panel-error").hidden = true;
     if (!this.open) this.dialog.showModal();
@@ -114,13 +123,7 @@ export class LibraryPanel {
     try {
       const [status, failures] = await Promise.all([api.status(), api.failures()]);
       if (turn !== this.turn) return; // of another library, or outdated
-      const { library } = status;
-      byId("panel-name").textContent = status.name;
-      byId("panel-path").textContent = library.path;
-      byId("panel-holds").textContent = texts.holds(library);
-      byId("panel-folders-text").textContent = texts.folders(library.folders.length);
-      byId("panel-folders").replaceChildren(...library.folders.map((path) => item("bdi", path)));
-      byId("sync").hidden = !status.may.write || library.folders.length === 0;
+      this.#showStatus(status);
       byId("adding").hidden = !status.may.write;
       byId("read-only").hidden = status.may.write;
       this.#showFailures(failures);
@@ -128,6 +131,16 @@ export class LibraryPanel {
     } catch (error) {
       this.#showError(error);
     }
+  }
+
+  /** @param {Status} status */
+  #showStatus({ name, library, may }) {
+    byId("panel-name").textContent = name;
+    byId("panel-path").textContent = library.path;
+    byId("panel-holds").textContent = texts.holds(library);
+    byId("panel-folders-text").textContent = texts.folders(library.folders.length);
+    byId("panel-folders").replaceChildren(...library.folders.map((path) => item("bdi", path)));
+    byId("sync").hidden = !may.write || library.folders.length === 0;
   }
 
   /** @param {Failures} answer */
@@ -168,7 +181,7 @@ export class LibraryPanel {
     const saved = (one) => one?.progress?.indexed ?? 0;
     if (state.running && !before?.running) byId("progress").scrollIntoView({ block: "nearest" }); // it is above a long list
     if (before?.running && !state.running) this.#changed();
-    else if (state.running && saved(state) !== saved(before)) this.#refresh();
+    else if (state.running && (!before?.running || saved(state) !== saved(before))) this.#refresh();
   }
 
   async #changed() {
@@ -184,7 +197,9 @@ export class LibraryPanel {
     if (this.refreshing) return; // the next step updates it
     this.refreshing = true;
     try {
-      this.handlers.onStatus(await api.status());
+      const status = await api.status();
+      if (this.open) this.#showStatus(status);
+      this.handlers.onStatus(status);
     } catch {
       // As in #changed.
     } finally {

@@ -2,25 +2,33 @@
 
 import { announce } from "./announcer.js";
 import * as api from "./api.js";
+import { connectCopyLink } from "./copy-link.js";
 import { button, byId, canvas, input } from "./elements.js";
 import { Encoder, preferenceOf } from "./encoder.js";
 import { showEncodingMode } from "./encoding-status.js";
-import { Filters, foldersOf } from "./filters.js";
+import { showExamples } from "./examples.js";
+import { Filters } from "./filters.js";
 import { Grid } from "./grid.js";
 import { KeyPen } from "./key-pen.js";
+import { LibraryChoice } from "./library-choice.js";
 import { LibraryPanel } from "./library.js";
 import { Marks } from "./marks.js";
 import { Notice } from "./notice.js";
+import { PageHistory } from "./page-history.js";
+import { PageState } from "./page-state.js";
 import { Paper } from "./paper.js";
 import { asker } from "./query.js";
 import { QueryPanel } from "./query-panel.js";
 import { scrollToResults, showBusy, showEmpty, showFound, showRefining } from "./results-panel.js";
 import { FIRST, MOST, Results } from "./results.js";
 import { Search } from "./search.js";
+import { Sheets } from "./sheets.js";
+import { isStrokeFile, readStrokes } from "./stroke-file.js";
 import { fillTexts, texts } from "./texts.js";
 import { listenForShortcuts, Toolbar } from "./toolbar.js";
 import { watchForPictures } from "./upload.js";
 import { Viewer } from "./viewer.js";
+import { WordsBox } from "./words.js";
 
 /** @import { Question } from "./search.js" */
 /** @import { Result, SearchAnswer, Status } from "./types.d.ts" */
@@ -28,6 +36,8 @@ import { Viewer } from "./viewer.js";
 fillTexts(document);
 const paper = new Paper(canvas("paper"));
 const toolbar = new Toolbar(paper);
+const sheets = new Sheets(paper, { tabs: byId("sheets"), again: button("draw-again") });
+const words = new WordsBox({ text: input("words"), required: input("words-required"), option: byId("words-option") });
 const marks = new Marks();
 const notice = new Notice(serverBack);
 const queryPanel = new QueryPanel(showError);
@@ -40,7 +50,14 @@ const markOf = (id) => marks.of(id);
 const onNeed = (from, to) => void results.need(from, to);
 /** @type {(result: Result, right: boolean) => void} */
 const onMark = (result, right) => marks.toggle(result, right);
-const grid = new Grid(byId("grid"), { results, onNeed, onMark, markOf, onOpen: (index) => viewer.show(index) });
+const grid = new Grid(byId("grid"), {
+  results,
+  onNeed,
+  onMark,
+  markOf,
+  onOpen: (index) => viewer.show(index),
+  onError: showError,
+});
 const viewer = new Viewer(results, {
   onNeed,
   onMark,
@@ -48,47 +65,103 @@ const viewer = new Viewer(results, {
   onLike: (result) => queryPanel.search({ like: result }),
   onPart: (result) => queryPanel.usePartOf(result),
   onFolder: (path) => filters.setFolder(path),
-  onClosed: (index) => grid.focus(Math.max(0, index)),
+  onShown: photoShown,
+  onClosed: (index, byUser) => {
+    grid.focus(Math.max(0, index));
+    if (byUser) pageHistory.leavePhoto();
+  },
+  onError: showError,
 });
-const filters = new Filters({
-  details: byId("filters", HTMLDetailsElement),
-  folder: input("folder"),
-  folders: byId("folders", HTMLDataListElement),
-  after: input("after"),
-  before: input("before"),
-  clear: button("no-filter"),
-  count: byId("filter-count"),
-});
+const filters = new Filters(
+  {
+    details: byId("filters", HTMLDetailsElement),
+    folder: input("folder"),
+    folders: byId("folders", HTMLDataListElement),
+    after: input("after"),
+    before: input("before"),
+    clear: button("no-filter"),
+    count: byId("filter-count"),
+  },
+  api.photoFolders,
+);
 const panel = new LibraryPanel({ onStatus: showStatus, onChanged: libraryChanged });
+const choice = new LibraryChoice(byId("choice", HTMLSelectElement), () => {
+  changeLibrary();
+  pageHistory.push();
+});
+const pageState = new PageState({
+  sheets,
+  words,
+  queryPanel,
+  filters,
+  marks,
+  viewer,
+  choice,
+  run,
+  onLibrary: changeLibrary,
+});
+const pageHistory = new PageHistory(
+  () => pageState.read(),
+  (entry) => void pageState.restore(entry),
+);
+connectCopyLink(() => pageHistory.link);
 new KeyPen(paper, byId("cursor"), (down) => announce(down ? texts.penDown : texts.penUp));
 
 /** @type {Status | null} */
 let library = null; // its status, once known
+/** @type {number | undefined} */
+let searched = undefined; // number of photos in the library at the last search, if known
 
 // --- the query ----------
 
-const fresh = () => Boolean(queryPanel.query.paper) && paper.empty;
+const fresh = () => Boolean(queryPanel.query.paper) && sheets.empty && !words.value.text;
+let left = false; // whether another query gave way to the stroke that is being drawn
+
+function usePaper() {
+  if (queryPanel.query.paper) return;
+  queryPanel.show({ paper: true });
+  left = true;
+}
 
 paper.addEventListener("progress", () => {
-  if (!queryPanel.query.paper) queryPanel.show({ paper: true });
+  usePaper();
   showTools();
-  if (!paper.empty) search.soon(question());
+  if (!sheets.empty) search.soon(question());
 });
 
 paper.addEventListener("change", () => {
-  if (!queryPanel.query.paper) queryPanel.show({ paper: true });
-  if (paper.empty) marks.clear({ quietly: true });
+  usePaper();
+  if (sheets.empty) marks.clear({ quietly: true });
   run();
+  const cleared = sheets.empty && history.state?.entry?.sheets.length > 0;
+  if (left || cleared) pageHistory.push();
+  else pageHistory.replace();
+  left = false;
 });
 
 queryPanel.addEventListener("change", () => {
   marks.clear({ quietly: true });
   scrollToResults();
   run();
+  pageHistory.push();
+});
+
+sheets.addEventListener("change", () => {
+  run();
+  pageHistory.replace();
+});
+
+words.addEventListener("change", () => {
+  scrollToResults();
+  run();
+  pageHistory.replaceSoon();
 });
 
 marks.addEventListener("change", run);
-filters.addEventListener("change", run);
+filters.addEventListener("change", () => {
+  run();
+  pageHistory.push();
+});
 byId("forget").addEventListener("click", () => marks.clear());
 
 /** @returns {Question} */
@@ -96,12 +169,13 @@ function question() {
   const { bounds } = filters;
   const { query } = queryPanel;
   const ids = marks.ids();
-  const strokes = query.paper ? paper.toStrokes() : null;
-  const pages = asker({ query, strokes, encoder, bounds, marks: ids });
+  const drawings = query.paper ? sheets.drawings : [];
+  const pages = asker({ query, sheets: drawings, words: words.value, encoder, bounds, marks: ids });
+  searched = library?.library.photos;
   return {
     pages,
     ask: (signal) => pages(signal, { k: Math.min(MOST, Math.max(FIRST, grid.room)), offset: 0 }),
-    key: query.paper ? JSON.stringify([paper.revision, bounds, ids]) : undefined,
+    key: query.paper ? JSON.stringify([paper.revision, words.value, bounds, ids]) : undefined,
   };
 }
 
@@ -113,15 +187,16 @@ function run() {
     return;
   }
   search.cancel();
-  notice.clear();
+  if (!notice.gone) notice.clear();
   results.clear();
   grid.show();
-  showEmpty(true, library);
+  showNothing();
 }
 
 function showTools() {
   toolbar.update();
   byId("invite").hidden = !fresh();
+  button("copy-link").disabled = fresh() || Boolean(queryPanel.query.file); // a picture file has no link
 }
 
 // --- results ----------
@@ -132,9 +207,13 @@ function showResults(answer, { pages }) {
   results.reset(answer, pages);
   grid.show();
   viewer.moved();
-  filters.suggest(foldersOf(answer.results, library?.library.folders));
-  if (results.total === 0) showEmpty(false, library);
+  if (results.total === 0) showNothing();
   else showFound(results.total, results.at(0)?.name);
+}
+
+function showNothing() {
+  const filling = library !== null && panel.fills(library.name);
+  showEmpty({ fresh: fresh(), words: words.value.text, status: library, filling, gone: notice.gone });
 }
 
 function showMore() {
@@ -147,6 +226,14 @@ function showError(error) {
   // The next line brings ink.
   if (error instanceof api.ApiError && error.type === "EmptySketchError" && queryPanel.query.paper) return;
   notice.show(error);
+  if (notice.gone && results.total === 0) showNothing();
+}
+
+// --- history ----------
+
+function photoShown() {
+  if (history.state?.entry?.photo) pageHistory.replaceSoon();
+  else pageHistory.push();
 }
 
 // --- the library ----------
@@ -154,10 +241,12 @@ function showError(error) {
 /** @param {Status} status */
 function showStatus(status) {
   library = status;
+  searched ??= status.library.photos;
   viewer.mayOpen = status.may.open;
   byId("library-text").textContent = texts.photos(status.library.photos);
-  if (results.total === 0) filters.suggest(foldersOf([], status.library.folders));
-  if (fresh()) showEmpty(true, status);
+  if (fresh()) showNothing();
+  else if (status.library.photos !== searched && !viewer.open && scrollY < innerHeight) search.soon(question());
+  else if (results.total === 0) showNothing();
 }
 
 // Photos were added or removed: searches again.
@@ -171,39 +260,36 @@ function libraryChanged(status) {
 /** @param {Status} status */
 function serverBack(status) {
   encoder.load(api.encoderUrl); // it may be another server, with another model
+  grid.reload();
   libraryChanged(status);
 }
 
-const choice = byId("choice", HTMLSelectElement);
+async function changeLibrary() {
+  library = null;
+  encoder.load(api.encoderUrl); // first: embeddings of another model mean nothing in this library
+  search.cancel();
+  results.clear(); // their ids belong to the other library
+  grid.show();
+  marks.clear({ quietly: true });
+  filters.restore({ folder: "", after: "", before: "" }); // the other library has other folders
+  if (queryPanel.query.like || queryPanel.partial) queryPanel.show({ paper: true }); // that photo is not in this one
+  run();
+  try {
+    showStatus(await api.status());
+  } catch (error) {
+    showError(error);
+  }
+}
 
 async function start() {
   try {
-    const [{ libraries, default: first }, status] = await Promise.all([api.libraries(), api.status()]);
-    choice.replaceChildren(...libraries.map(({ name }) => new Option(name, name, name === first)));
-    choice.hidden = libraries.length < 2;
-    showStatus(status);
+    showStatus(await choice.load(showError));
     encoder.load(api.encoderUrl);
     panel.progress.look().catch(() => {});
   } catch (error) {
     showError(error);
   }
 }
-
-choice.addEventListener("change", async () => {
-  api.useLibrary(choice.value);
-  encoder.load(api.encoderUrl); // first: embeddings of another model mean nothing in this library
-  search.cancel();
-  results.clear(); // their ids belong to the other library
-  grid.show();
-  marks.clear({ quietly: true });
-  filters.clear(); // the other library has other folders; this searches again
-  if (queryPanel.query.like || queryPanel.partial) queryPanel.search({ paper: true }); // that photo is not in this one
-  try {
-    showStatus(await api.status());
-  } catch (error) {
-    showError(error);
-  }
-});
 
 // --- pictures and shortcuts ----------
 
@@ -214,13 +300,18 @@ watchForPictures({
   camera: input("camera"),
   drop: byId("drop"),
   onFile: (file, kind) => {
-    if (viewer.open) viewer.dialog.close();
-    queryPanel.useFile(file, kind);
+    if (viewer.open) viewer.close();
+    if (isStrokeFile(file)) readStrokes(file, paper.width).then((strokes) => paper.load(strokes), showError);
+    else void queryPanel.useFile(file, kind);
   },
 });
 
+showExamples(byId("examples-list"), (strokes) => paper.load(strokes));
 listenForShortcuts(toolbar, () => viewer.open || panel.open);
 byId("invite").textContent = texts.invite;
+const first = pageHistory.first();
+choice.use(first.library);
 showTools();
-showEmpty(true, null);
-start();
+showNothing();
+void pageState.restore({ ...first, library: choice.name });
+void start();

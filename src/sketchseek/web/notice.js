@@ -18,6 +18,11 @@ export class Notice {
     byId("retry").addEventListener("click", () => this.#retry());
   }
 
+  // Whether the server does not answer.
+  get gone() {
+    return this.retrying !== undefined;
+  }
+
   /** @param {unknown} error */
   show(error) {
     const gone = error instanceof api.ServerGone;

@@ -69,6 +69,30 @@ export class Paper extends EventTarget {
     this.#edit("clear");
   }
 
+  /**
+   * Takes other strokes, as one step that undo takes back.
+   *
+   * @param {Stroke[]} strokes
+   */
+  load(strokes) {
+    if (this.busy) this.end();
+    this.sketch.replace(strokes);
+    this.redraw();
+    this.#tell("change");
+  }
+
+  /**
+   * Shows another sketch, with its undo and redo, without an event.
+   *
+   * @param {Sketch} sketch
+   */
+  use(sketch) {
+    this.current = this.last = this.pointer = null;
+    this.sketch = sketch;
+    this.revision++;
+    this.redraw();
+  }
+
   fit() {
     this.#edit("fit");
   }

@@ -3,10 +3,11 @@
 import * as api from "./api.js";
 import { Crop } from "./crop.js";
 import { byId, canvas, input } from "./elements.js";
+import { keepPicture } from "./picture-store.js";
 import { texts } from "./texts.js";
 import { preview } from "./upload.js";
 
-/** @import { Kind, Query, Result } from "./types.d.ts" */
+/** @import { Kind, PhotoName, Query } from "./types.d.ts" */
 
 export class QueryPanel extends EventTarget {
   /**
@@ -41,6 +42,7 @@ export class QueryPanel extends EventTarget {
    * @param {Query} query
    */
   search(query) {
+    if (query.file && query.file !== this.query.file) query = { ...query, key: keepPicture(query.file) };
     this.show(query);
     this.dispatchEvent(new Event("change"));
   }
@@ -86,9 +88,21 @@ export class QueryPanel extends EventTarget {
   }
 
   /**
+   * Shows the picture file of an earlier query, without an event.
+   *
+   * @param {File} file
+   * @param {{ key: string, kind: Kind, name: string }} kept
+   */
+  async restoreFile(file, { key, kind, name }) {
+    const turn = ++this.uploads;
+    const guess = await preview(file, canvas("preview"), () => turn === this.uploads);
+    if (turn === this.uploads) this.show({ file, whole: file, kind, shown: Boolean(guess), name, key });
+  }
+
+  /**
    * Loads a photo of the library, so that the user can select a part of it.
    *
-   * @param {Result} result
+   * @param {PhotoName} result
    */
   async usePartOf(result) {
     const turn = ++this.uploads;

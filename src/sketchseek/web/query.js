@@ -1,25 +1,39 @@
 // Turns the current query, with its filter and feedback, into requests to the server.
 
 import * as server from "./api.js";
+import { combinedAsker } from "./combined-query.js";
 
-/** @import { ApiStrokes, AskPage, Feedback, Filter, Page, Query } from "./types.d.ts" */
+/** @import { ApiStrokes, AskPage, Feedback, Filter, Page, Query, Words } from "./types.d.ts" */
 
 /**
  * Makes a function that asks for pages of results. The query stays as it is now for every page.
  *
  * @param {object} options
  * @param {Query} options.query
- * @param {ApiStrokes | null} [options.strokes] those on the paper, for a query by sketch
+ * @param {ApiStrokes[]} [options.sheets] the drawings, for a query by sketch
+ * @param {Words} [options.words]
  * @param {{ encode: (strokes: ApiStrokes) => Promise<number[] | null>, serverFailed: (reason: string) => boolean }}
  *   [options.encoder] encodes strokes, or gives null where the server encodes them; it is told when the server fails
  * @param {Filter} options.bounds
  * @param {Feedback} options.marks
- * @param {Pick<typeof server, "refine" | "searchPhoto" | "searchImage" | "searchEmbedding" | "searchSketch">} [options.api]
+ * @param {Pick<typeof server, "refine" | "searchPhoto" | "searchImage" | "searchEmbedding" | "searchSketch" | "searchQuery">}
+ *   [options.api]
  * @returns {AskPage}
  */
-export function asker({ query, strokes, encoder, bounds, marks, api = server }) {
+export function asker({
+  query,
+  sheets = [],
+  words = { text: "", required: false },
+  encoder,
+  bounds,
+  marks,
+  api = server,
+}) {
   const feedback = marks.positive.length + marks.negative.length > 0 ? marks : null;
-  const { like, file } = query;
+  const { like, file, paper } = query;
+  if (encoder && (words.text || (paper && sheets.length > 1))) {
+    return combinedAsker({ query, sheets, words, encoder, bounds, marks, api });
+  }
   if (like) {
     return (signal, page) =>
       feedback
@@ -29,6 +43,7 @@ export function asker({ query, strokes, encoder, bounds, marks, api = server }) 
   if (file) {
     return (signal, page) => api.searchImage(file, { kind: query.kind, ...feedback, ...bounds, ...page }, signal);
   }
+  const [strokes] = sheets;
   if (!strokes || !encoder) throw new TypeError("a query by sketch needs strokes and an encoder");
   /** @type {Promise<number[] | null> | null} */
   let made = null;

@@ -20,22 +20,45 @@ export function showBusy(busy) {
  * @param {string | undefined} first name of the best one
  */
 export function showFound(total, first) {
-  byId("hint").hidden = true;
+  byId("hint").hidden = byId("examples").hidden = true;
   announceSoon(texts.found(total, first));
 }
 
 /**
- * Says why there are no results.
+ * What the page knows where there are no results.
  *
- * @param {boolean} fresh there is no query yet
- * @param {Status | null} status of the library, if known
+ * @typedef {object} Emptiness
+ * @property {boolean} fresh there is no query yet
+ * @property {string} words those searched for
+ * @property {Status | null} status of the library, if known
+ * @property {boolean} filling the library is being indexed
+ * @property {boolean} gone the server does not answer
  */
-export function showEmpty(fresh, status) {
-  const adding = status?.may.write ? texts.emptyLibraryAdd : texts.emptyLibraryIndex;
-  byId("hint").textContent = status?.library.photos === 0 ? adding : fresh ? texts.hint : texts.nothing;
+
+/**
+ * Why there are no results.
+ *
+ * @param {Emptiness} state
+ */
+export function reasonOf({ fresh, words, status, filling, gone }) {
+  if (gone) return texts.serverGone;
+  if (status?.library.photos === 0) {
+    if (filling) return texts.firstPhotos;
+    return status.may.write ? texts.emptyLibraryAdd : texts.emptyLibraryIndex;
+  }
+  if (!fresh && filling) return texts.nothingYet;
+  if (!fresh) return words ? texts.nothingWithWords : texts.nothing;
+  return filling ? texts.hintFilling : texts.hint;
+}
+
+/** @param {Emptiness} state */
+export function showEmpty(state) {
+  const { fresh, status, gone } = state;
+  byId("hint").textContent = reasonOf(state);
   byId("hint").hidden = false;
+  byId("examples").hidden = !fresh || gone || !status || status.library.photos === 0;
   cancelAnnouncement();
-  announce(fresh ? "" : texts.found(0));
+  announce(fresh ? "" : reasonOf(state));
 }
 
 /**

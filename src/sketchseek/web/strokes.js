@@ -3,13 +3,14 @@
 /** @import { ApiStrokes, Box, Point, Stroke } from "./types.d.ts" */
 
 export const UNITS = 1000; // width and height of the sheet, whatever its size on the screen
+const DOT = 1; // units: a dot is moved, not enlarged
 const FITTED = 0.84; // fraction of the sheet that a fitted sketch fills
 
 // Strokes are never changed, only replaced.
 export class Sketch {
-  constructor() {
-    /** @type {Stroke[]} */
-    this.strokes = [];
+  /** @param {Stroke[]} strokes */
+  constructor(strokes = []) {
+    this.strokes = strokes;
     /** @type {Stroke[][]} */
     this.past = []; // for undo
     /** @type {Stroke[][]} */
@@ -77,15 +78,20 @@ export class Sketch {
 
   // Centers the sketch and scales it to the sheet. Returns whether that changed anything.
   fit() {
-    const [left, top, right, bottom] = boundsOf(this.strokes);
-    if (!(right >= left)) return false;
-    const extent = Math.max(right - left, bottom - top);
-    const scale = extent > 1 ? (FITTED * UNITS) / extent : 1; // a dot is only moved
-    const [x0, y0] = [(left + right) / 2, (top + bottom) / 2];
-    if (Math.abs(scale - 1) < 0.01 && Math.hypot(x0 - UNITS / 2, y0 - UNITS / 2) < 5) return false;
-    /** @type {(point: Point) => Point} */
-    const move = ([x, y, pressure]) => [(x - x0) * scale + UNITS / 2, (y - y0) * scale + UNITS / 2, pressure];
-    return this.#become(this.strokes.map((stroke) => ({ ...stroke, points: stroke.points.map(move) })));
+    const placed = placing(this.strokes, DOT);
+    if (!placed) return false;
+    const { scale, x, y } = placed;
+    if (Math.abs(scale - 1) < 0.01 && Math.hypot(x - UNITS / 2, y - UNITS / 2) < 5) return false;
+    return this.#become(fitted(this.strokes, DOT));
+  }
+
+  /**
+   * Takes other strokes, as one step that undo takes back.
+   *
+   * @param {Stroke[]} strokes
+   */
+  replace(strokes) {
+    return this.#become(strokes);
   }
 
   /** @param {Stroke[]} strokes */
@@ -124,6 +130,31 @@ export function boundsOf(strokes) {
     }
   }
   return [left, top, right, bottom];
+}
+
+// Where strokes are, and the scale at which they fill the sheet; what is at most `least` wide and high keeps its size.
+/** @type {(strokes: Stroke[], least: number) => { scale: number, x: number, y: number } | null} */
+function placing(strokes, least) {
+  const [left, top, right, bottom] = boundsOf(strokes);
+  if (!(right >= left)) return null;
+  const extent = Math.max(right - left, bottom - top);
+  return { scale: extent > least ? (FITTED * UNITS) / extent : 1, x: (left + right) / 2, y: (top + bottom) / 2 };
+}
+
+/**
+ * Strokes centered on the sheet and scaled to it.
+ *
+ * @param {Stroke[]} strokes
+ * @param {number} least what is at most this wide and high is only moved
+ * @returns {Stroke[]}
+ */
+export function fitted(strokes, least = 0) {
+  const placed = placing(strokes, least);
+  if (!placed) return strokes;
+  const { scale, x, y } = placed;
+  /** @type {(point: Point) => Point} */
+  const move = (point) => [(point[0] - x) * scale + UNITS / 2, (point[1] - y) * scale + UNITS / 2, point[2]];
+  return strokes.map((stroke) => ({ ...stroke, points: stroke.points.map(move) }));
 }
 
 /** @typedef {ArrayLike<number>} Place x, y and perhaps more */

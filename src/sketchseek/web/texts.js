@@ -4,8 +4,6 @@
 
 const number = new Intl.NumberFormat("en");
 const day = new Intl.DateTimeFormat("en", { dateStyle: "medium" });
-/** @param {number} value */
-const milliseconds = (value) => number.format(value < 10 ? Math.round(value * 10) / 10 : Math.round(value));
 /** @type {(value: number, one: string, many: string) => string} */
 const count = (value, one, many) => (value === 1 ? `1 ${one}` : `${number.format(value)} ${many}`);
 
@@ -58,7 +56,7 @@ export const texts = {
   forget: "Clear marks",
   filter: "Filter",
   folder: "Folder",
-  anyFolder: "Any folder",
+  anyFolder: "Any folder: type a part of its path",
   after: "From",
   before: "To",
   noFilter: "Clear filter",
@@ -97,7 +95,17 @@ export const texts = {
   // Texts that the scripts set.
   invite: "Draw here",
   hint: "Draw what you are looking for. Photos appear with your first line and update with each one after it.",
+  hintFilling: "Photos are being indexed. You can draw already: results update as photos arrive.",
+  /** @param {number} rank */
+  sheet: (rank) => `Drawing ${rank}`,
+  /** @param {number} rank */
+  removeSheet: (rank) => `Remove drawing ${rank}`,
+  exampleNames: { cat: "Cat", bicycle: "Bicycle", flower: "Flower" },
+  examples: "Or try a drawing",
   nothing: "No photos are left to show. Clear the filter or the marks to see more.",
+  nothingWithWords: "No photo has these words. Try fewer or other words, or clear the filter.",
+  nothingYet: "No photos to show yet. Results update as photos are indexed.",
+  firstPhotos: "The first photos are being indexed. Draw what you are looking for: results appear as photos arrive.",
   emptyLibraryAdd: "This library has no photos yet. Click “0 photos” above to add a folder.",
   emptyLibraryIndex:
     "This library has no photos yet. To index a folder, run: sketchseek index FOLDER --library LIBRARY",
@@ -105,9 +113,6 @@ export const texts = {
   photos: (total) => count(total, "photo", "photos"),
   encodedHere: "Your drawing stays on this device",
   encodedThere: "The server reads your drawing",
-  /** @type {(host: string, there: number, here: number) => string} */
-  encodedFaster: (host, there, here) =>
-    `The server at ${host} reads your drawing (faster here: ${milliseconds(there)} ms against ${milliseconds(here)})`,
   /** @type {(total: number, first?: string) => string} */
   found: (total, first) =>
     total === 0 ? "No photos found." : `${count(total, "photo", "photos")}, best first: ${first}.`,
@@ -143,6 +148,17 @@ export const texts = {
   penDown: "Pen down",
   penUp: "Pen up",
   noPicture: "This file is not a picture.",
+  noStrokes: "This file has no drawing.",
+  noStrokesRemedy: "Choose a picture, or strokes as JSON or as a line of Quick, Draw! (.ndjson).",
+  drawAgain: "Draw it again",
+  drawAgainTitle: "Draw it again: two drawings of one thing find more than one",
+  sheets: "Drawings",
+  words: "Words in names, captions, dates and places",
+  wordsHint: "Add words: beach 2019",
+  wordsRequired: "Only photos with these words",
+  copyLink: "Copy link",
+  copyLinkTitle: "Copy a link to this search",
+  noLink: "Could not copy. The address of this page is the link.",
   missing: "The file is missing or cannot be read.",
   serverGone: "The server does not answer.",
   serverGoneRemedy: "Start it with sketchseek serve. This page continues by itself when the server is back.",
@@ -198,7 +214,11 @@ export function fillTexts(root) {
     }
   };
   fill("text", (element, text) => (element.textContent = text));
-  fill("title", (element, text) => (element.title = text));
+  fill("title", (element, text) => {
+    if (element.classList.contains("icon"))
+      element.dataset.tip = text; // controls.css shows it, also for the keyboard
+    else element.title = text;
+  });
   fill("label", (element, text) => element.setAttribute("aria-label", text));
   fill("placeholder", (element, text) => element.setAttribute("placeholder", text));
 }

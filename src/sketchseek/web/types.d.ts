@@ -62,6 +62,10 @@ export interface Folders {
   folders: string[];
 }
 
+export interface PhotoFolders {
+  folders: { path: string; photos: number }[];
+}
+
 export interface IndexingReport {
   indexed: number;
   failed: number;
@@ -103,11 +107,29 @@ export interface Stroke {
 /** Left, top, right and bottom. */
 export type Box = [number, number, number, number];
 
-/** Bounds of a search: a folder, and times as ISO 8601. */
+/** Bounds of a search: a folder or a part of its path, and times as ISO 8601. */
 export interface Filter {
   folder?: string;
+  folder_contains?: string;
   after?: string;
   before?: string;
+}
+
+/** Words to search for; where they are required, only photos with all of them are found. */
+export interface Words {
+  text: string;
+  required: boolean;
+}
+
+/** One of several things that a query consists of. */
+export interface Example {
+  strokes?: ApiStrokes;
+  embedding?: number[];
+  photo_id?: number;
+  image?: string;
+  image_kind?: Kind;
+  weight?: number;
+  negative?: boolean;
 }
 
 export interface Page {
@@ -131,7 +153,27 @@ export interface Query {
   kind?: Kind;
   name?: string;
   shown?: boolean;
-  like?: Result;
+  key?: string;
+  like?: PhotoName;
+}
+
+/** A photo of the library, as far as a query needs it; the name is "" until it is known. */
+export type PhotoName = Pick<Result, "id" | "name">;
+
+/** What the page shows, as the browser's history keeps it. */
+export interface PageEntry {
+  library: string;
+  /** The strokes of each sheet, and which one is chosen. */
+  sheets: Stroke[][];
+  sheet: number;
+  words: Words;
+  like?: PhotoName;
+  picture?: { key: string; kind: Kind; name: string };
+  /** The photo in the viewer. */
+  photo?: number;
+  folder: string;
+  after: string;
+  before: string;
 }
 
 /** Asks the server for one page of results. */

@@ -1,11 +1,13 @@
 // The viewer: one large photo, with its details and actions.
 
-import { ApiError, fileUrl, openFolder, photo, thumbnailUrl } from "./api.js";
+import { ApiError, fileUrl, openFolder, photo, ServerGone, thumbnailUrl, whyNoPicture } from "./api.js";
 import { button, byId, isAbort } from "./elements.js";
 import { texts } from "./texts.js";
 
 /** @import { Results } from "./results.js" */
 /** @import { Result } from "./types.d.ts" */
+
+const LEFT = "left"; // the dialog's value where the page closed it
 
 export class Viewer {
   /**
@@ -16,7 +18,9 @@ export class Viewer {
    * @param {(result: Result, right: boolean) => void} handlers.onMark
    * @param {(path: string) => void} handlers.onFolder search only in this folder
    * @param {(from: number, to: number) => void} handlers.onNeed these results are needed
-   * @param {(index: number) => void} handlers.onClosed
+   * @param {() => void} handlers.onShown another photo is shown
+   * @param {(index: number, byUser: boolean) => void} handlers.onClosed byUser is false where the page closed the viewer
+   * @param {(error: unknown) => void} handlers.onError
    * @param {(id: number) => boolean | undefined} handlers.markOf
    */
   constructor(results, handlers) {
@@ -25,6 +29,7 @@ export class Viewer {
     this.results = results;
     this.handlers = handlers;
     this.index = 0;
+    this.turn = 0; // grows with each photo that is shown or left
     /** @type {Result | undefined} */
     this.result = undefined;
     this.folder = "";
@@ -35,18 +40,18 @@ export class Viewer {
     byId("viewer-previous").addEventListener("click", () => this.step(-1));
     byId("viewer-next").addEventListener("click", () => this.step(1));
     byId("viewer-copy").addEventListener("click", () => this.#tell("viewer-copy", this.#copy()));
-    byId("viewer-open").addEventListener("click", () => this.#open());
+    byId("viewer-open").addEventListener("click", () => this.#openFolder());
     byId("viewer-like").addEventListener("click", () => this.#leave(handlers.onLike));
     byId("viewer-part").addEventListener("click", () => this.#leave(handlers.onPart));
     byId("viewer-folder").addEventListener("click", () => this.#leave(() => handlers.onFolder(this.folder)));
     byId("viewer-right").addEventListener("click", () => this.#mark(true));
     byId("viewer-wrong").addEventListener("click", () => this.#mark(false));
-    this.image.addEventListener("error", () => this.#showError(texts.missing));
+    this.image.addEventListener("error", () => void this.#explain());
     this.dialog.addEventListener("click", (event) => event.target === this.dialog && this.dialog.close());
     this.dialog.addEventListener("close", () => {
       this.asking?.abort();
       this.image.removeAttribute("src"); // else the next photo starts as this one
-      this.handlers.onClosed(this.index);
+      this.handlers.onClosed(this.index, this.dialog.returnValue !== LEFT);
     });
     this.dialog.addEventListener("keydown", (event) => this.#key(event));
   }
@@ -55,15 +60,59 @@ export class Viewer {
     return this.dialog.open;
   }
 
+  // The id of the photo that is shown, if any.
+  get shown() {
+    return this.open ? this.result?.id : undefined;
+  }
+
   /** @param {number} index */
   show(index) {
-    this.#fill(index);
-    if (!this.dialog.open) this.dialog.showModal();
+    const result = this.results.at(index);
+    if (!result) return;
+    this.#open();
+    this.#fill(result, index);
+  }
+
+  /**
+   * Shows a photo by its id, also where it is not among the results.
+   *
+   * @param {number} id
+   */
+  async showPhoto(id) {
+    if (this.shown === id) return;
+    const turn = ++this.turn;
+    const index = this.results.find(id);
+    if (index >= 0) {
+      this.show(index);
+      return;
+    }
+    try {
+      const { path, name } = await photo(id, new AbortController().signal);
+      if (turn !== this.turn) return; // the user went on
+      this.#open();
+      this.#fill({ id, path, name, rank: 0, score: NaN }, -1);
+      this.moved(); // results may have come
+    } catch (error) {
+      this.handlers.onError(error);
+    }
+  }
+
+  // Closes the viewer on behalf of the page.
+  close() {
+    this.turn++;
+    this.dialog.close(LEFT);
+  }
+
+  #open() {
+    if (this.open) return;
+    this.dialog.returnValue = "";
+    this.dialog.showModal();
   }
 
   /** @param {number} by */
   step(by) {
-    if (this.results.at(this.index + by)) this.#fill(this.index + by);
+    const result = this.results.at(this.index + by);
+    if (result) this.#fill(result, this.index + by);
   }
 
   // Follows the photo to its new index after the results changed. If it is gone, the next photo is the one that took its
@@ -71,7 +120,8 @@ export class Viewer {
   moved() {
     if (!this.open || !this.result) return;
     const at = this.results.find(this.result.id);
-    this.index = at >= 0 ? at : this.index - 1;
+    this.index = at >= 0 ? at : Math.max(-1, this.index - 1);
+    if (at >= 0) this.#showRank();
     this.refresh();
   }
 
@@ -81,19 +131,26 @@ export class Viewer {
     button("viewer-next").disabled = !this.results.at(this.index + 1);
   }
 
-  /** @param {number} index */
-  async #fill(index) {
-    const result = this.results.at(index);
-    if (!result) return;
+  #showRank() {
+    byId("viewer-rank").textContent = this.index < 0 ? "" : texts.rank(this.index + 1, this.results.total);
+  }
+
+  /**
+   * @param {Result} result
+   * @param {number} index -1 where it is not among the results
+   */
+  async #fill(result, index) {
+    this.turn++;
     this.index = index;
     this.result = result;
     this.asking?.abort();
     this.asking = new AbortController();
     byId("viewer-error").hidden = true;
-    byId("viewer-rank").textContent = texts.rank(index + 1, this.results.total);
+    this.#showRank();
     byId("viewer-name").textContent = result.name;
     byId("viewer-path").textContent = result.path;
-    byId("viewer-facts").textContent = texts.score(result.score);
+    const facts = Number.isNaN(result.score) ? [] : [texts.score(result.score)];
+    byId("viewer-facts").textContent = facts.join();
     byId("viewer-file", HTMLAnchorElement).href = fileUrl(result.id);
     byId("viewer-download", HTMLAnchorElement).href = fileUrl(result.id, { download: true });
     byId("viewer-download", HTMLAnchorElement).download = result.name;
@@ -103,12 +160,12 @@ export class Viewer {
     button("viewer-folder").disabled = true;
     this.#showMark();
     this.refresh();
-    this.handlers.onNeed(index, index + 2);
+    if (index >= 0) this.handlers.onNeed(index, index + 2);
+    this.handlers.onShown();
     this.image.alt = result.name;
     this.image.src = thumbnailUrl(result.id, 1280);
     try {
       const known = await photo(result.id, this.asking.signal);
-      const facts = [texts.score(result.score)];
       if (known.width && known.height) facts.push(texts.pixels(known.width, known.height));
       facts.push(texts.bytes(known.size));
       if (known.date) facts.push(texts.date(known.date));
@@ -118,7 +175,19 @@ export class Viewer {
       if (known.missing) this.#showError(texts.missing);
     } catch (error) {
       if (!isAbort(error)) this.#showError(error instanceof ApiError ? error.message : texts.serverGone);
+      if (error instanceof ServerGone) this.handlers.onError(error);
     }
+  }
+
+  // Says why the picture did not load: the file is gone, or the server is.
+  async #explain() {
+    const { result } = this;
+    const src = this.image.getAttribute("src");
+    if (!result || !src) return;
+    const error = await whyNoPicture(src);
+    if (result !== this.result) return;
+    this.#showError(error instanceof ServerGone ? texts.serverGone : texts.missing);
+    if (error instanceof ServerGone) this.handlers.onError(error);
   }
 
   /** @param {KeyboardEvent} event */
@@ -132,10 +201,10 @@ export class Viewer {
     event.preventDefault();
   }
 
-  // Closes the viewer and hands its photo on.
+  // Closes the viewer and hands its photo on; Back returns to it.
   /** @param {(result: Result) => void} handler */
   #leave(handler) {
-    this.dialog.close();
+    this.close();
     if (this.result) handler(this.result);
   }
 
@@ -161,7 +230,7 @@ export class Viewer {
     }
   }
 
-  #open() {
+  #openFolder() {
     if (!this.result) return;
     const { id } = this.result;
     const opened = openFolder(id).then(

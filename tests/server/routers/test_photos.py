@@ -189,3 +189,17 @@ def test_the_api_describes_itself_without_foreign_scripts(client: TestClient) ->
     paths = client.get("/api/v1/openapi.json").json()["paths"]
     assert "/api/v1/search/sketch" in paths
     assert client.get("/docs").status_code == 404
+
+
+def test_folders_of_photos_are_listed_and_filter_by_a_part_of_their_paths(client: TestClient, photos: Path) -> None:
+    listed = client.get("/api/v1/photo-folders", params={"contains": "BELOW"}).json()
+    assert listed == {"folders": [{"path": str(photos / "below"), "photos": 15}]}
+    assert len(client.get("/api/v1/photo-folders", params={"limit": 1}).json()["folders"]) == 1
+    assert client.get("/api/v1/photo-folders", params={"limit": 0}).status_code == 422
+    lines = [[[10, 200], [10, 90]]]
+    found = client.post("/api/v1/search/sketch", json={"strokes": lines, "folder_contains": "elo"}).json()
+    assert found["total"] == 15
+    assert {Path(one["path"]).parent for one in found["results"]} == {photos / "below"}
+    some = found["results"][0]["id"]
+    similar = client.get(f"/api/v1/search/photo/{some}", params={"folder_contains": "elo"}).json()
+    assert {Path(one["path"]).parent for one in similar["results"]} == {photos / "below"}

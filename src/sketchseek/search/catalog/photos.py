@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sketchseek.errors import LibraryCorruptError
+from sketchseek.search.catalog.folder_text import in_folder_named
 from sketchseek.search.catalog.schema import IN_FOLDER, folder_values, path_range
 from sketchseek.search.catalog.text_tables import Description, TextTables
 from sketchseek.search.index.protocol import Ids
@@ -52,11 +53,13 @@ class Bounds:
     Attributes:
         folder: Absolute path; photos in it and below it.
         after, before: File times in nanoseconds since 1970: ``after`` is included, ``before`` is not.
+        folder_contains: Part of the path of a photo's folder, ignoring case.
     """
 
     folder: bytes | None = None
     after: int | None = None
     before: int | None = None
+    folder_contains: str | None = None
 
 
 class PhotoTables(TextTables):
@@ -168,7 +171,7 @@ class PhotoTables(TextTables):
 
     def ids_within(self, bounds: Bounds) -> Ids:
         """Return the ids of the photos within bounds, ascending."""
-        if bounds.after is None and bounds.before is None:
+        if bounds.after is None and bounds.before is None and bounds.folder_contains is None:
             return self.ids(bounds.folder)
         conditions: list[str] = []
         values: list[bytes | int] = []
@@ -181,7 +184,14 @@ class PhotoTables(TextTables):
         if bounds.folder is not None:
             conditions.append(IN_FOLDER)
             values += folder_values(bounds.folder)
-        rows = self._rows(f"SELECT id FROM photos WHERE {' AND '.join(conditions)} ORDER BY id", *values)
+        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+        if bounds.folder_contains is None:
+            rows = self._rows(f"SELECT id FROM photos{where} ORDER BY id", *values)
+        else:
+            named = in_folder_named(bounds.folder_contains)
+            rows = [
+                row for row in self._rows(f"SELECT id, path FROM photos{where} ORDER BY id", *values) if named(row[1])
+            ]
         return np.fromiter((row[0] for row in rows), np.int64, len(rows))
 
     def ids(self, folder: bytes | None = None) -> Ids:

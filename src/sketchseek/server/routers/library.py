@@ -15,6 +15,8 @@ from sketchseek.server.schemas.errors import error_responses
 from sketchseek.server.schemas.library import (
     FailureList,
     IndexingFailure,
+    LibraryFolder,
+    LibraryFolderList,
     LibraryList,
     LibraryStatus,
     LibrarySummary,
@@ -53,6 +55,23 @@ async def get_status(state: State, request: Request) -> ServerStatus:
             library=LibraryStatus.model_validate(state.library.status()),
             may=Permissions(open=is_local(request) and can_show(), write=state.writable),
         )
+
+    return await state.in_search_thread(work)
+
+
+@router.get("/photo-folders")
+async def list_photo_folders(
+    state: State,
+    contains: Annotated[
+        str, Query(max_length=4096, description="Only folders whose path contains this text, ignoring case.")
+    ] = "",
+    limit: Annotated[int, Query(ge=1, le=1000, description="Maximum number of folders.", examples=[20])] = 100,
+) -> LibraryFolderList:
+    """List folders that hold photos: first those whose own names contain the text."""
+
+    def work() -> LibraryFolderList:
+        found = state.library.folders(contains, limit)
+        return LibraryFolderList(folders=[LibraryFolder.model_validate(one) for one in found])
 
     return await state.in_search_thread(work)
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
 from fastapi import APIRouter, Depends, Form, Query, UploadFile
 
 from sketchseek.errors import InputError
-from sketchseek.search.colors import PaletteColor
 from sketchseek.search.combined_query import Example
 from sketchseek.search.combined_query import Query as CombinedQuery
 from sketchseek.search.params import Filter
@@ -22,6 +21,7 @@ from sketchseek.server.schemas.search import (
     BEFORE,
     DEFAULT_K,
     FOLDER,
+    FOLDER_CONTAINS,
     NEGATIVE,
     OFFSET,
     POSITIVE,
@@ -62,21 +62,23 @@ class SearchArguments(TypedDict):
 def _page_from_query(
     k: Annotated[int, Query(ge=1, description=K, examples=[20])] = DEFAULT_K,
     folder: Annotated[FolderFilter, Query(description=FOLDER)] = None,
+    folder_contains: Annotated[FolderFilter, Query(description=FOLDER_CONTAINS)] = None,
     after: Annotated[FileTime, Query(description=AFTER)] = None,
     before: Annotated[FileTime, Query(description=BEFORE)] = None,
     offset: Annotated[int, Query(ge=0, description=OFFSET)] = 0,
 ) -> PageRequest:
-    return PageRequest(k=k, folder=folder, after=after, before=before, offset=offset)
+    return PageRequest(k=k, folder=folder, folder_contains=folder_contains, after=after, before=before, offset=offset)
 
 
 def _page_from_form(
     k: Annotated[int, Form(ge=1, description=K, examples=[20])] = DEFAULT_K,
     folder: Annotated[FolderFilter, Form(description=FOLDER)] = None,
+    folder_contains: Annotated[FolderFilter, Form(description=FOLDER_CONTAINS)] = None,
     after: Annotated[FileTime, Form(description=AFTER)] = None,
     before: Annotated[FileTime, Form(description=BEFORE)] = None,
     offset: Annotated[int, Form(ge=0, description=OFFSET)] = 0,
 ) -> PageRequest:
-    return PageRequest(k=k, folder=folder, after=after, before=before, offset=offset)
+    return PageRequest(k=k, folder=folder, folder_contains=folder_contains, after=after, before=before, offset=offset)
 
 
 @router.post("/sketch")
@@ -159,15 +161,10 @@ async def refine_search(query: RefinedSearchRequest, state: State) -> SearchResp
 
 @router.post("/query")
 async def search_query(query: CombinedSearchRequest, state: State) -> SearchResponse:
-    """Find photos with several sketches and photos, positive or negative, words and colors."""
+    """Find photos with several sketches and photos, positive or negative, and words."""
     check_points([stroke for one in query.examples for stroke in one.strokes or ()], state.limits)
     combined = CombinedQuery(
-        tuple(_example(one, state.limits) for one in query.examples),
-        query.text,
-        query.text_mode,
-        query.text_weight,
-        tuple(PaletteColor(one.color, one.weight) for one in query.colors),
-        query.color_weight,
+        tuple(_example(one, state.limits) for one in query.examples), query.text, query.text_mode, query.text_weight
     )
     known = [one.photo_id for one in query.examples if one.photo_id is not None]
     await state.in_search_thread(lambda: [require_photo(state, photo_id) for photo_id in known])
@@ -299,5 +296,5 @@ def _arguments(state: ServerState, page: PageRequest) -> SearchArguments:
     return {
         "k": min(page.k, limits.depth - page.offset),
         "offset": page.offset,
-        "filter": Filter(page.folder or None, page.after, page.before),
+        "filter": Filter(page.folder or None, page.after, page.before, page.folder_contains or None),
     }

@@ -53,6 +53,21 @@ class LibraryStatus(ResponseModel):
     follow_symlinks: bool = Field(description="Whether scans follow symbolic links to folders.")
 
 
+class LibraryFolder(ResponseModel):
+    """A folder that holds photos."""
+
+    path: DisplayPath
+    photos: int = Field(description="Number of photos in it, without those in its subfolders.")
+
+
+class LibraryFolderList(ResponseModel):
+    """Folders that hold photos of a library."""
+
+    model_config = with_example({"folders": [{"path": "/home/ada/Pictures/2024", "photos": 240}]})
+
+    folders: list[LibraryFolder]
+
+
 class Permissions(ResponseModel):
     """What the client that asks may do."""
 
