@@ -134,15 +134,38 @@ def test_there_is_none(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("journal", ["WAL", "DELETE"])
-def test_a_database_that_a_crash_left_empty_is_none(tmp_path: Path, journal: str) -> None:
-    connection = sqlite3.connect(tmp_path / FILE)
-    connection.execute(f"PRAGMA journal_mode = {journal}")
+def test_an_empty_database_is_damage_not_absence(tmp_path: Path) -> None:
+    """Creation renames a complete file into place, so a crash cannot leave an empty one."""
+    for content in (b"", sqlite_file()):
+        (tmp_path / FILE).write_bytes(content)
+        for create in (None, METADATA):
+            with pytest.raises(LibraryCorruptError, match="repair"):
+                Catalog(tmp_path, create=create)
+
+
+def sqlite_file() -> bytes:
+    connection = sqlite3.connect(":memory:")
     connection.execute("VACUUM")
-    connection.close()
+    return connection.serialize()
+
+
+@pytest.mark.parametrize("left", ["catalog.db-wal", "library.json", "index/1.faiss", "backups/catalog-format3-1.db"])
+def test_a_library_without_its_catalog_is_damaged_not_absent(tmp_path: Path, left: str) -> None:
+    (tmp_path / left).parent.mkdir(exist_ok=True)
+    (tmp_path / left).write_bytes(b"x")
+    for create in (None, METADATA):
+        with pytest.raises(LibraryCorruptError, match=r"catalog is missing[\s\S]*repair"):
+            Catalog(tmp_path, create=create)
+
+
+def test_what_a_killed_creation_left_is_no_library(tmp_path: Path) -> None:
+    for name in ("writer.lock", "catalog.db.0a1b2c3d.part", "catalog.db.0a1b2c3d.part-wal"):
+        (tmp_path / name).write_bytes(b"")
     with pytest.raises(LibraryNotFoundError):
         Catalog(tmp_path)
-    assert Catalog(tmp_path, create=METADATA).metadata() == METADATA
+    assert Catalog(tmp_path, create=METADATA).metadata().fingerprint == METADATA.fingerprint
+    assert {path.name for path in tmp_path.iterdir()} >= {"catalog.db", "writer.lock"}
+    assert not list(tmp_path.glob("*.part*"))
 
 
 @pytest.mark.parametrize("content", [b"not a database " * 100, b"SQLite format 3\0" + b"\xff" * 5000])
@@ -176,7 +199,7 @@ def test_damage_is_named(catalog: Catalog, tmp_path: Path) -> None:
     for page in range(3, len(data) // 4096):
         data[page * 4096 : page * 4096 + 200] = b"\xa5" * 200
     (tmp_path / FILE).write_bytes(data)
-    with pytest.raises(LibraryCorruptError, match=r"damaged[\s\S]*backup"):
+    with pytest.raises(LibraryCorruptError, match=r"damaged[\s\S]*repair"):
         list(Catalog(tmp_path).embeddings(2))
 
 
@@ -220,3 +243,72 @@ def test_a_reader_cannot_write(catalog: Catalog, tmp_path: Path) -> None:
     with pytest.raises(LibraryError), reader.transaction():
         reader.add(row("/a"))
     assert catalog.count() == 0
+
+
+@pytest.mark.parametrize(
+    "column", ["path", "size", "mtime_ns", "digest", "width", "height", "added", "embedding", "checksum"]
+)
+def test_a_changed_value_is_noticed_when_it_is_read(catalog: Catalog, column: str) -> None:
+    """SQLite's own check does not see it."""
+    with catalog.transaction():
+        photo = catalog.add(row("/a"))
+    kind = "X'00003c00'" if column in ("path", "digest", "embedding") else "7"
+    catalog._rows(f"UPDATE photos SET {column} = {kind}")
+    assert [row[0] for row in catalog._rows("PRAGMA integrity_check")] == ["ok"]
+    assert catalog.check() == [f"photo {photo} does not match its checksum"]
+    with pytest.raises(LibraryCorruptError, match=r"checksum[\s\S]*repair"):
+        catalog.photos([photo]), catalog.embedding(photo)
+    with pytest.raises(LibraryCorruptError, match="checksum"):
+        catalog.photos([photo]), list(catalog.embeddings(2))
+    with pytest.raises(LibraryCorruptError, match="checksum"), catalog.transaction():
+        catalog.move(photo, b"/b", 1, 1)
+    with pytest.raises(LibraryCorruptError, match="checksum"), catalog.transaction():
+        catalog.copy(photo, b"/b", 1, 1)
+    with pytest.raises(LibraryCorruptError, match="checksum"), catalog.transaction():
+        catalog.apply_staged(METADATA)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE meta SET value = '7' WHERE key = 'revision'",
+        "UPDATE meta SET value = 'euclidean' WHERE key = 'distance'",
+        "UPDATE meta SET value = '100000000' WHERE key = 'embedding'",
+        "DELETE FROM meta WHERE key = 'changes'",
+        "UPDATE sqlite_sequence SET seq = 0",
+        "UPDATE sqlite_sequence SET seq = 77 WHERE name = 'photos'",
+        "UPDATE removals SET id = 5",
+        "UPDATE roots SET path = X'2f62'",
+        "DELETE FROM excluded",
+        "DROP INDEX photos_by_digest",
+        "DROP TRIGGER photo_removed",
+        "UPDATE failures SET path = 5",
+    ],
+)
+def test_other_changed_values_are_noticed(catalog: Catalog, tmp_path: Path, change: str) -> None:
+    with catalog.transaction():
+        catalog.add(row("/a"))
+        catalog.add(row("/b"))
+        catalog.drop(b"/b")
+        catalog.fail(b"/c", "reason")
+        catalog.set_roots([b"/a"], [b"/a/b"])
+    assert catalog.check() == []
+    catalog._rows(change)
+
+    def read() -> None:
+        opened = Catalog(tmp_path)
+        opened.metadata(), opened.state(), opened.removed_since(0), opened.roots(), opened.failures()
+
+    with pytest.raises(LibraryCorruptError, match="repair"):
+        read()
+
+
+def test_a_changed_staged_row_is_not_applied(catalog: Catalog) -> None:
+    with catalog.transaction():
+        catalog.add(row("/a"))
+        catalog.start_staging("other")
+        catalog.stage(row("/a"))
+    catalog._rows("UPDATE staged SET embedding = X'3c000000'")
+    with pytest.raises(LibraryCorruptError, match="checksum"), catalog.transaction():
+        catalog.apply_staged(METADATA)
+    assert catalog.check() == []

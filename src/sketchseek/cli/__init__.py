@@ -21,6 +21,7 @@ _COMMANDS = {
     "remove": "library",
     "failures": "library",
     "verify": "library",
+    "repair": "library",
     "serve": "serve",
     "demo": "demo",
     "models": "models",

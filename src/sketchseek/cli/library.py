@@ -337,6 +337,40 @@ def verify_command(library: Path, sample: int, as_json: bool) -> None:
         sys.exit(1)
 
 
+@click.command("repair")
+@library_option
+@json_option
+def repair_command(library: Path, as_json: bool) -> None:
+    """Rebuild a damaged library from what can still be read, and list what is lost.
+
+    Photos are not touched. A copy of the damaged files is kept in the library's folder. Stop servers of the library
+    first, and run "sketchseek sync" afterwards: it embeds lost photos again. Exits with status 1 if photos are lost.
+
+    \b
+    Examples:
+      sketchseek repair
+      sketchseek repair --library photos.library --json
+    """
+    from sketchseek.search.repair import repair
+
+    with errors_in_words(as_json):
+        report = repair(library)
+    if as_json:
+        print_json(asdict(report))
+    elif not report.problems:
+        click.echo(f"No problems found. {report.kept:,} photos.")
+    else:
+        for problem in report.problems[:20]:
+            click.echo(f"Damaged: {problem}")
+        for path in report.lost:
+            click.echo(f"Lost: {shown(path)}")
+        click.echo(f"{report.kept:,} photos kept, {len(report.lost):,} lost. Damaged files: {shown(report.copy or '')}")
+        if report.incomplete:
+            click.echo('Some names may be lost, too. Run "sketchseek sync" to embed lost photos again.')
+    if report.lost or report.incomplete:
+        sys.exit(1)
+
+
 @contextmanager
 def errors_in_words(as_json: bool, *, keeps_work: bool = False) -> Iterator[None]:
     """Report Ctrl-C as a message, and errors as JSON on standard error if ``as_json``."""

@@ -214,5 +214,8 @@ class IndexMirror:
             sample=catalog.sample(self.dimension, sample_size(engine, count)),
             count=count,
         )
+        if len(self._index) != count:
+            self._index = None
+            raise catalog.corrupt("damaged (its index of photos disagrees with the photos).")
         self._state, self._built = state, count
         return self._index

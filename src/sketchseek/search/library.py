@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,11 +22,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from sketchseek.atomic_write import make_folders
 from sketchseek.encoder import Encoder
 from sketchseek.errors import InputError, LibraryError, LibraryNotFoundError
 from sketchseek.images import ImageSource
 from sketchseek.models.package import DEFAULT_MODEL, ModelPackage, load_model_package
-from sketchseek.search.catalog import Catalog
+from sketchseek.search import library_file
+from sketchseek.search.catalog import Catalog, OldFormatError, upgrade_catalog
 from sketchseek.search.combined_query import Example, Query
 from sketchseek.search.index_mirror import IndexMirror
 from sketchseek.search.library_model import metadata_of, mismatch
@@ -51,6 +54,7 @@ if TYPE_CHECKING:
     from sketchseek.search.explain import Explanation
 
 PathLike = str | os.PathLike[str]
+_log = logging.getLogger(__name__)
 
 
 class Library:
@@ -88,14 +92,21 @@ class Library:
         Raises:
             LibraryNotFoundError: There is no library.
             ModelMismatchError: It was built with another model.
-            LibraryCorruptError: Its catalog is damaged.
+            LibraryCorruptError: Its catalog is damaged, or missing.
         """
         folder = _folder(path)
+        package = None if model is None else load_model_package(model)
         try:
-            return cls(folder, None if model is None else load_model_package(model), readonly=readonly)
+            return cls(folder, package, readonly=readonly)
         except LibraryNotFoundError:
             if not create or readonly:
                 raise
+        except OldFormatError:
+            if readonly:
+                raise
+            with WriterLock(folder):
+                upgrade_catalog(folder)
+            return cls(folder, package, readonly=readonly)
         return cls.create(folder, model)
 
     @classmethod
@@ -104,14 +115,18 @@ class Library:
         folder = _folder(path)
         package = load_model_package(DEFAULT_MODEL if model is None else model)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folders(folder)
         except (OSError, ValueError) as error:  # ValueError: a NUL in the name
             reason = getattr(error, "strerror", error)
             raise LibraryError(
                 f"cannot be created ({reason}).", subject=folder, remedy="Choose another folder for the library."
             ) from error
         with WriterLock(folder):
-            Catalog(folder, create=metadata_of(package)).close()
+            catalog = Catalog(folder, create=metadata_of(package))
+            try:
+                _update_library_file(folder, catalog)
+            finally:
+                catalog.close()
         return cls(folder, package, readonly=False)
 
     def close(self) -> None:
@@ -259,7 +274,10 @@ class Library:
         with WriterLock(self.path):
             catalog = Catalog(self.path, write=True)
             try:
-                yield catalog
+                try:
+                    yield catalog
+                finally:
+                    _update_library_file(self.path, catalog)
             finally:
                 catalog.close()
 
@@ -468,6 +486,14 @@ class Library:
 def _is_there(path: bytes, roots: Sequence[bytes]) -> bool:
     """Return whether a path exists in one of the folders."""
     return os.path.lexists(path) and any(lies_in(path, root) for root in roots)
+
+
+def _update_library_file(folder: Path, catalog: Catalog) -> None:
+    """Bring ``library.json`` up to date. Only ``repair`` reads it, so nothing fails if that does."""
+    try:
+        library_file.update(folder, catalog)
+    except (OSError, LibraryError) as error:
+        _log.warning("Cannot write %s (%s).", folder / library_file.FILE, error)
 
 
 def _folder(path: PathLike) -> Path:

@@ -294,6 +294,8 @@ class QueryEngine:
                 np.flatnonzero(~np.isin(ids, list(without)))[start:end] if without else np.arange(len(ids))[start:end]
             )
             photos = self._catalog.photos(ids[keep].tolist())
+            if len(photos) < len(keep):
+                raise self._catalog.corrupt("damaged (photos that the index has are missing).")
         return [
             SearchResult(
                 rank,

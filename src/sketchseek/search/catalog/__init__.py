@@ -9,9 +9,35 @@ Invariants that readers rely on:
 So a reader that knows the last id and the last removal it has seen catches up with two range queries.
 """
 
-from sketchseek.search.catalog.catalog import FILE, Catalog
+from sketchseek.search.catalog.catalog import (
+    FILE,
+    Catalog,
+    OldFormatError,
+    create_catalog,
+    is_library,
+    upgrade_catalog,
+    write_catalog,
+)
 from sketchseek.search.catalog.metadata import CatalogState, LibraryMetadata
 from sketchseek.search.catalog.photos import Bounds, Row
+from sketchseek.search.catalog.salvage import Salvage, SavedPhoto, salvage
 from sketchseek.search.catalog.text_tables import Description, TextMatch
 
-__all__ = ["FILE", "Bounds", "Catalog", "CatalogState", "Description", "LibraryMetadata", "Row", "TextMatch"]
+__all__ = [
+    "FILE",
+    "Bounds",
+    "Catalog",
+    "CatalogState",
+    "Description",
+    "LibraryMetadata",
+    "OldFormatError",
+    "Row",
+    "Salvage",
+    "SavedPhoto",
+    "TextMatch",
+    "create_catalog",
+    "is_library",
+    "salvage",
+    "upgrade_catalog",
+    "write_catalog",
+]

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import astuple
+from functools import cache
 from pathlib import Path
 
+from sketchseek.atomic_write import SUFFIX, atomic_path
 from sketchseek.errors import LibraryCorruptError, LibraryError, LibraryNotFoundError
-from sketchseek.search.catalog.folders import FolderTables
+from sketchseek.search.catalog import upgrade
+from sketchseek.search.catalog.folders import FolderTables, folders_seal
 from sketchseek.search.catalog.metadata import LibraryMetadata
+from sketchseek.search.catalog.photos import PhotoTables
+from sketchseek.search.catalog.salvage import SavedPhoto
 from sketchseek.search.catalog.scan_tables import ScanTables
-from sketchseek.search.catalog.schema import APPLICATION, SCHEMA, TEXT_SCHEMA, VERSION, statements
+from sketchseek.search.catalog.schema import APPLICATION, ROW, SCHEMA, TEXT_SCHEMA, VERSION, statements
 from sketchseek.search.catalog.staging import StagingTable
+from sketchseek.search.scan_rules import ScanRules
 
 FILE = "catalog.db"
+LIBRARY_FILE = "library.json"
+"""See ``sketchseek.search.library_file``."""
 
 
 class Catalog(ScanTables, StagingTable, FolderTables):
@@ -19,28 +30,40 @@ class Catalog(ScanTables, StagingTable, FolderTables):
 
     Args:
         folder: The library's folder.
-        create: Create the catalog if there is none, with this metadata.
+        create: Create the catalog if there is none, with this metadata. The caller holds the writer's lock.
         write: Open for writing.
 
     Raises:
-        LibraryNotFoundError: There is no catalog.
-        LibraryCorruptError: The file is damaged, or not a catalog.
+        LibraryNotFoundError: There is no library.
+        LibraryCorruptError: The file is damaged, not a catalog, or missing from a library.
+        OldFormatError: It was written by an earlier version; ``upgrade`` it.
         LibraryError: It cannot be opened.
     """
 
     def __init__(self, folder: Path, *, create: LibraryMetadata | None = None, write: bool = False) -> None:
         path = folder / FILE
         try:
-            missing = create is None and not path.is_file()
+            missing = not path.is_file()
+            lost = missing and is_library(folder)
         except OSError as error:
             raise LibraryError(f"cannot be opened ({error.strerror}).", subject=folder) from error
-        if missing:
-            raise _not_found(folder)
+        if lost:
+            raise LibraryCorruptError(
+                "the library's catalog is missing.",
+                subject=folder,
+                remedy=f"Restore {FILE} from a backup, or repair the library: sketchseek repair --library {folder}",
+            )
+        if missing and create is None:
+            raise LibraryNotFoundError(
+                "there is no library here.",
+                subject=folder,
+                remedy=f"Create one: sketchseek index PHOTOS --library {folder}",
+            )
+        if missing and create is not None:
+            create_catalog(path, create)
         super().__init__(path, write=write or create is not None)
         try:
             with self._guard():
-                if create is not None:
-                    self._create(create)
                 self._check()
                 if write or create is not None:
                     self.create_text_tables()
@@ -48,42 +71,182 @@ class Catalog(ScanTables, StagingTable, FolderTables):
             self.close()
             raise
 
-    def _create(self, metadata: LibraryMetadata) -> None:
-        self._connection.execute("BEGIN IMMEDIATE")
-        if self._is_blank():
-            for statement in statements(SCHEMA + TEXT_SCHEMA):
-                self._connection.execute(statement)
-            self.set_model(metadata)
-            self._connection.execute(f"PRAGMA application_id = {APPLICATION}")
-            self._connection.execute(f"PRAGMA user_version = {VERSION}")
-        self._connection.execute("COMMIT")
-
-    def _is_blank(self) -> bool:
-        return (self._one("PRAGMA user_version"), self._one("SELECT count(*) FROM sqlite_master")) == (0, 0)
-
     def _check(self) -> None:
-        if self._is_blank():
-            raise _not_found(self.path.parent)  # a crash interrupted its creation
         if self._one("PRAGMA application_id") != APPLICATION:
-            raise LibraryCorruptError(
-                "not a catalog of sketchseek.",
-                subject=self.path,
-                remedy="Choose another folder for the library, or delete the file and index again.",
-            )
+            raise self.corrupt("not a catalog of sketchseek, or damaged.")
         version = self._one("PRAGMA user_version")
+        if version in upgrade.FROM:
+            raise OldFormatError(self.path, version)
         if version != VERSION:
             raise LibraryError(
                 f"written in format {version}; this version of sketchseek reads {VERSION}.",
                 subject=self.path,
                 remedy="Use the version of sketchseek that wrote it, or index into a new library.",
             )
+        found = {row[0] for row in self._rows("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")}
+        if not found >= _expected_schema():
+            raise self.corrupt("damaged (its tables are not as they were made).")
 
     def check(self) -> list[str]:
-        """Run SQLite's integrity check; return its problems."""
-        return [str(row[0]) for row in self._rows("PRAGMA integrity_check") if row[0] != "ok"]
+        """Run SQLite's integrity check and compare every checksum; return the problems."""
+        problems = [str(row[0]) for row in self._rows("PRAGMA integrity_check") if row[0] != "ok"]
+        try:
+            self.state()
+            self.roots()
+            self.failures()
+            self.removed_since(0)
+        except LibraryCorruptError as error:
+            problems.append(error.reason)
+        problems += [f"photo {photo} does not match its checksum" for photo in self.damaged_photos()]
+        return problems
 
 
-def _not_found(folder: Path) -> LibraryNotFoundError:
-    return LibraryNotFoundError(
-        "there is no library here.", subject=folder, remedy=f"Create one: sketchseek index PHOTOS --library {folder}"
+class OldFormatError(LibraryError):
+    """A catalog was written by an earlier version of sketchseek, and can be upgraded."""
+
+    def __init__(self, path: Path, version: int) -> None:
+        super().__init__(
+            f"written in format {version} of an earlier version; this version of sketchseek reads {VERSION}.",
+            subject=path,
+            remedy=f"Upgrade it, after an automatic backup: sketchseek sync --library {path.parent}",
+        )
+
+
+def upgrade_catalog(folder: Path) -> Path:
+    """Upgrade a library's catalog to the current format; return the path of the backup that was made before.
+
+    The caller holds the writer's lock. Readers go on with what they have opened.
+
+    Raises:
+        LibraryCorruptError: The catalog is damaged.
+        LibraryError: It cannot be written, for example because the disk is full.
+    """
+    old = _OldCatalog(folder / FILE, write=True)
+    try:
+        return old.upgrade(folder)
+    except OSError as error:
+        raise LibraryError(
+            f"cannot be backed up before its upgrade ({error.strerror or error}).",
+            subject=folder,
+            remedy="Free some space on the disk, and run the command again.",
+        ) from error
+    finally:
+        old.close()
+
+
+class _OldCatalog(FolderTables):
+    """A catalog of an earlier format."""
+
+    def upgrade(self, folder: Path) -> Path:
+        with self._guard():
+            problems = [row[0] for row in self._rows("PRAGMA quick_check") if row[0] != "ok"]
+            if problems:
+                raise self.corrupt(f"damaged ({problems[0]}).")
+            backup = upgrade.back_up(self._connection, folder)
+            with self.transaction():
+                upgrade.upgrade_tables(self._connection, self._fingerprint())
+                self._set_meta(folders=folders_seal(*self.read_lists()))
+        return backup
+
+
+def create_catalog(path: Path, metadata: LibraryMetadata) -> None:
+    """Create a catalog. It appears under its name complete and synced to disk, or not at all.
+
+    Raises:
+        LibraryError: The folder cannot be written to, or the disk is full.
+    """
+    for left in path.parent.glob(f"{path.name}.*{SUFFIX}*"):  # of creations that were killed
+        left.unlink(missing_ok=True)
+    try:
+        with atomic_path(path) as aside:
+            new = _NewCatalog(aside, write=True)
+            try:
+                new.create(metadata)
+            finally:
+                new.close()  # which moves everything into the one file
+    except OSError as error:
+        raise LibraryError(
+            f"cannot be written ({error.strerror or error}).",
+            subject=path,
+            remedy="Free some space on the disk, or check the permissions of the library's folder.",
+        ) from error
+
+
+def write_catalog(
+    path: Path,
+    metadata: LibraryMetadata,
+    photos: Sequence[SavedPhoto],
+    folders: tuple[Sequence[bytes], Sequence[bytes]],
+    *,
+    rules: ScanRules,
+    last_id: int,
+    last_removal: int,
+    revision: int,
+) -> None:
+    """Write a catalog of photos that were saved from a damaged one. They keep their ids.
+
+    Args:
+        path: The file to create.
+        metadata: The library's model.
+        photos: In the order of their ids.
+        folders: The folders that ``sync`` visits, and the paths in them that it skips.
+        rules: What scans skip.
+        last_id, last_removal: The next ones are above these.
+        revision: Greater than that of the damaged catalog, so that readers build their index again.
+    """
+    new = _NewCatalog(path, write=True)
+    try:
+        new.create(metadata, photos, folders, rules, (last_id, last_removal), revision)
+    finally:
+        new.close()
+
+
+class _NewCatalog(PhotoTables, FolderTables):
+    """A catalog that is being created under a temporary name."""
+
+    def create(
+        self,
+        metadata: LibraryMetadata,
+        photos: Sequence[SavedPhoto] = (),
+        folders: tuple[Sequence[bytes], Sequence[bytes]] = ((), ()),
+        rules: ScanRules | None = None,
+        last: tuple[int, int] = (0, 0),
+        revision: int = 0,
+    ) -> None:
+        with self._guard():
+            with self.transaction():
+                for statement in statements(SCHEMA + TEXT_SCHEMA):
+                    self._connection.execute(statement)
+                self.set_model(metadata)
+                self._set_meta(revision=revision, removals_floor=last[1])
+                self.set_roots(*folders)
+                if rules is not None:
+                    self.set_scan_rules(rules)
+                self._connection.executemany(
+                    f"INSERT INTO photos ({ROW}, embedding) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", map(astuple, photos)
+                )
+                self._seal_rows()
+                self._connection.execute("DELETE FROM sqlite_sequence")
+                self._connection.execute("INSERT INTO sqlite_sequence VALUES ('photos', ?), ('removals', ?)", last)
+            self._connection.execute(f"PRAGMA application_id = {APPLICATION}")
+            self._connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def is_library(folder: Path) -> bool:
+    """Return whether a folder has files that only a library has. A creation that was killed leaves none of them."""
+    return any((folder / name).exists() for name in (FILE, f"{FILE}-wal", LIBRARY_FILE, upgrade.BACKUPS)) or any(
+        folder.glob("index/*")
     )
+
+
+@cache
+def _expected_schema() -> frozenset[str]:
+    connection = sqlite3.connect(":memory:")
+    try:
+        for statement in statements(SCHEMA):
+            connection.execute(statement)
+        return frozenset(
+            row[0] for row in connection.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
+        )
+    finally:
+        connection.close()

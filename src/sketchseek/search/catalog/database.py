@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from sketchseek.errors import LibraryCorruptError, LibraryError
+from sketchseek.search.catalog.checksums import register
 
 _NO_PLACE_TO_SHARE = ("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_IOERR_SHM")
 
@@ -29,6 +30,7 @@ class Database:
 
     def __init__(self, path: Path, *, write: bool = False) -> None:
         self.path = path
+        self._writing = False
         with self._guard():
             self._connection = self._connect(write=write)
 
@@ -53,6 +55,7 @@ class Database:
             connection = sqlite3.connect(
                 f"{where}?mode=ro&immutable=1", uri=True, isolation_level=None, check_same_thread=False
             )
+        register(connection)
         if write:
             connection.execute("PRAGMA journal_mode = WAL")
             # A photo that was reported as indexed must survive a power cut, not only a crash.
@@ -81,14 +84,20 @@ class Database:
         """Commit everything inside, or nothing; the change counter grows."""
         with self._guard():
             self._connection.execute("BEGIN IMMEDIATE")
+            self._writing = True
             try:
                 yield
-                self._connection.execute("UPDATE meta SET value = value + 1 WHERE key = 'changes'")
+                self._before_commit()
                 self._connection.execute("COMMIT")
             except BaseException:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
+            finally:
+                self._writing = False
+
+    def _before_commit(self) -> None:
+        """Complete a transaction."""
 
     @contextmanager
     def snapshot(self, *, keep: bool = False) -> Iterator[None]:
@@ -108,15 +117,16 @@ class Database:
         except sqlite3.Error as error:
             raise self._error(error) from error
 
+    def corrupt(self, reason: str) -> LibraryCorruptError:
+        """Return the error for a catalog that is damaged."""
+        return LibraryCorruptError(
+            reason,
+            subject=self.path,
+            remedy=f"Repair it: sketchseek repair --library {self.path.parent}\nThe photos themselves are not touched.",
+        )
+
     def _error(self, error: sqlite3.Error) -> LibraryError:
-        name = getattr(error, "sqlite_errorname", "")
-        if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-            return LibraryCorruptError(
-                f"damaged ({error}).",
-                subject=self.path,
-                remedy="Restore it from a backup, or delete the library's folder and index again; "
-                "the photos themselves are not touched.",
-            )
+        name = getattr(error, "sqlite_errorname", None) or ""
         if name.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
             return LibraryError(
                 f"cannot be written ({error}).",
@@ -129,7 +139,16 @@ class Database:
                 subject=self.path,
                 remedy="Check the permissions of the library's folder.",
             )
-        return LibraryError(f"{error}.", subject=self.path)
+        if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL")):
+            return LibraryError(
+                f"in use by another process ({error}).",
+                subject=self.path,
+                remedy="Run the command again. Keep libraries on a local disk.",
+            )
+        if name.startswith(("SQLITE_NOMEM", "SQLITE_INTERRUPT", "SQLITE_MISUSE")):
+            return LibraryError(f"{error}.", subject=self.path)
+        # What is left are damaged pages, and SQL that fails only if values, indexes or the schema are not as written.
+        return self.corrupt(f"damaged ({error}).")
 
     def _rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         with self._guard():

@@ -7,6 +7,7 @@ import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from sketchseek.search.catalog.checksums import row_checksum
 from sketchseek.search.catalog.metadata import MetadataTable
 from sketchseek.search.catalog.schema import IN_FOLDER, folder_values
 from sketchseek.search.results import Failure
@@ -19,11 +20,11 @@ class FolderTables(MetadataTable):
 
     def roots(self) -> list[bytes]:
         """Return the folders that ``sync`` visits."""
-        return [row[0] for row in self._rows("SELECT path FROM roots ORDER BY path")]
+        return self._lists()[0]
 
     def excluded(self) -> list[bytes]:
         """Return the paths in them that it skips."""
-        return [row[0] for row in self._rows("SELECT path FROM excluded ORDER BY path")]
+        return self._lists()[1]
 
     def set_roots(self, roots: Iterable[bytes], excluded: Iterable[bytes]) -> None:
         """Replace both lists. Call inside a ``transaction``."""
@@ -33,10 +34,27 @@ class FolderTables(MetadataTable):
             self._do("INSERT OR IGNORE INTO roots VALUES (?)", path)
         for path in excluded:
             self._do("INSERT OR IGNORE INTO excluded VALUES (?)", path)
+        self._set_meta(folders=folders_seal(*self.read_lists()))
+
+    def _lists(self) -> tuple[list[bytes], list[bytes]]:
+        """Return both lists, compared with their checksum."""
+        lists = self.read_lists()
+        if self._values().get("folders", folders_seal([], [])) != folders_seal(*lists):
+            raise self.corrupt("damaged (the list of folders does not match its checksum).")
+        return lists
+
+    def read_lists(self) -> tuple[list[bytes], list[bytes]]:
+        """Return both lists as they are."""
+        roots, excluded = (
+            [row[0] for row in self._rows(f"SELECT path FROM {table} ORDER BY path")] for table in ("roots", "excluded")
+        )
+        return roots, excluded
 
     def failures(self) -> list[Failure]:
         """Return the files and folders that could not be read."""
         rows = self._rows("SELECT path, reason FROM failures ORDER BY path")
+        if not all(isinstance(path, bytes) and isinstance(reason, str) for path, reason in rows):
+            raise self.corrupt("damaged (a failure has values of the wrong type).")
         return [Failure(Path(os.fsdecode(path)), reason) for path, reason in rows]
 
     def failure_count(self) -> int:
@@ -45,7 +63,7 @@ class FolderTables(MetadataTable):
 
     def scan_rules(self) -> ScanRules:
         """Return what scans skip."""
-        values = dict(self._rows("SELECT key, value FROM meta WHERE key IN ('exclude', 'follow_symlinks')"))
+        values = self._values()
         return ScanRules(tuple(json.loads(values.get("exclude", "[]"))), values.get("follow_symlinks", "0") == "1")
 
     def set_scan_rules(self, rules: ScanRules) -> None:
@@ -75,3 +93,8 @@ class FolderTables(MetadataTable):
                     self._do("DELETE FROM unread WHERE path = ?", path)
         for file, count in found.items():
             self._do("INSERT OR REPLACE INTO unread VALUES (?, ?, ?)", file.folder, file.suffix, count)
+
+
+def folders_seal(roots: list[bytes], excluded: list[bytes]) -> str:
+    """Return the checksum of both lists."""
+    return str(row_checksum(len(roots), *roots, *excluded))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import cast, get_args
 
-from sketchseek.errors import LibraryCorruptError
 from sketchseek.models.package import Distance
+from sketchseek.search.catalog.checksums import row_checksum
 from sketchseek.search.catalog.database import Database
 
 
@@ -61,7 +61,7 @@ class MetadataTable(Database):
         Raises:
             LibraryCorruptError: A value is missing or invalid.
         """
-        values = dict(self._rows("SELECT key, value FROM meta"))
+        values = self._values()
         try:
             distance = values["distance"]
             if distance not in get_args(Distance):
@@ -77,11 +77,7 @@ class MetadataTable(Database):
                 staged_fingerprint=values.get("staged_fingerprint", ""),
             )
         except (KeyError, ValueError) as error:
-            raise LibraryCorruptError(
-                f"the library's metadata is missing or invalid ({error}).",
-                subject=self.path,
-                remedy="Restore it from a backup, or delete the library's folder and index again.",
-            ) from error
+            raise self.corrupt(f"the library's metadata is missing or invalid ({error}).") from error
 
     def set_model(self, metadata: LibraryMetadata) -> None:
         """Record which model the embeddings are from. Call inside a ``transaction``."""
@@ -99,15 +95,44 @@ class MetadataTable(Database):
 
     def state(self) -> CatalogState:
         """Return the catalog's state."""
-        sequence = dict(self._rows("SELECT name, seq FROM sqlite_sequence"))
-        values = dict(self._rows("SELECT key, value FROM meta WHERE key IN ('revision', 'removals_floor')"))
-        return CatalogState(
-            revision=int(values["revision"]),
-            last_id=sequence.get("photos", 0),
-            last_removal=sequence.get("removals", 0),
-            floor=int(values["removals_floor"]),
-        )
+        values = self._values()
+        sequence = self._sequence()
+        try:
+            # A transaction records its counters when it ends.
+            if not self._writing and sequence != (int(values["last_id"]), int(values["last_removal"])):
+                raise self.corrupt("damaged (the counters of ids disagree).")
+            return CatalogState(int(values["revision"]), *sequence, floor=int(values["removals_floor"]))
+        except (KeyError, ValueError) as error:
+            raise self.corrupt(f"the library's metadata is missing or invalid ({error}).") from error
+
+    def _sequence(self) -> tuple[int, int]:
+        """Return the highest id and the highest removal that were ever given."""
+        found = dict(self._rows("SELECT name, seq FROM sqlite_sequence"))
+        return found.get("photos", 0), found.get("removals", 0)
+
+    def _values(self) -> dict[str, str]:
+        """Return the whole table, compared with its checksum."""
+        values = dict(self._rows("SELECT key, value FROM meta"))
+        if values.pop("checksum", "") != _seal(values):
+            raise self.corrupt("damaged (the library's metadata does not match its checksum).")
+        return values
+
+    def _before_commit(self) -> None:
+        """Count the change, and record the highest ids."""
+        last_id, last_removal = self._sequence()
+        changes = int(self._one("SELECT value FROM meta WHERE key = 'changes'")) + 1
+        self._set_meta(changes=changes, last_id=last_id, last_removal=last_removal)
+
+    def _fingerprint(self) -> str:
+        """Return the fingerprint that the checksums of embeddings include."""
+        return str(self._one("SELECT value FROM meta WHERE key = 'fingerprint'"))
 
     def _set_meta(self, **values: str | int) -> None:
         for key, value in values.items():
             self._do("INSERT OR REPLACE INTO meta VALUES (?, ?)", key, str(value))
+        every = dict(self._rows("SELECT key, value FROM meta WHERE key != 'checksum'"))
+        self._do("INSERT OR REPLACE INTO meta VALUES ('checksum', ?)", _seal(every))
+
+
+def _seal(values: dict[str, str]) -> str:
+    return str(row_checksum(*(part for item in sorted(values.items(), key=str) for part in item)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from sketchseek.errors import LibraryCorruptError
+from sketchseek.search.catalog.checksums import embedding_checksum, row_checksum
 from sketchseek.search.catalog.folder_text import in_folder_named
-from sketchseek.search.catalog.schema import IN_FOLDER, folder_values, path_range
+from sketchseek.search.catalog.schema import IN_FOLDER, ROW, folder_values, path_range
 from sketchseek.search.catalog.text_tables import Description, TextTables
 from sketchseek.search.index.protocol import Ids
 from sketchseek.search.index.protocol import Vectors as Embeddings
@@ -81,9 +82,28 @@ class PhotoTables(TextTables):
                 (row.path, row.size, row.mtime_ns, row.digest, row.width, row.height, row.embedding, time.time()),
             )
         photo = int(cursor.lastrowid or 0)
+        self._seal_rows("id = ?", photo)
         if row.description is not None:
             self.describe(photo, row.path, row.description)
         return photo
+
+    def _seal_rows(self, condition: str = "1", *values: object) -> None:
+        """Write the checksums of photos. What was read from the catalog must have been compared with them before."""
+        self._do(
+            f"UPDATE photos SET checksum = row_checksum({ROW}),"
+            f" embedding_checksum = embedding_checksum(?, id, embedding) WHERE {condition}",
+            self._fingerprint(),
+            *values,
+        )
+
+    def damaged_photos(self) -> list[int]:
+        """Return the ids of photos that do not match their checksums."""
+        rows = self._rows(
+            f"SELECT id FROM photos WHERE checksum IS NOT row_checksum({ROW})"
+            " OR embedding_checksum IS NOT embedding_checksum(?, id, embedding)",
+            self._fingerprint(),
+        )
+        return [int(row[0]) for row in rows]
 
     def fail(self, path: bytes, reason: str, size: int = -1, mtime_ns: int = -1) -> None:
         """Record a failure, replacing any photo with its path. Call inside a ``transaction``."""
@@ -101,7 +121,9 @@ class PhotoTables(TextTables):
         if self._one("SELECT id FROM photos WHERE path = ?", path) != photo:
             self.drop(path)
         self._do("DELETE FROM failures WHERE path = ?", path)
+        self.row(photo)  # do not give a damaged row a valid checksum
         self._do("UPDATE photos SET path = ?, size = ?, mtime_ns = ? WHERE id = ?", path, size, mtime_ns, photo)
+        self._seal_rows("id = ?", photo)
         self.rename_words(photo, path)
 
     def holds(self, path: bytes) -> bool:
@@ -134,8 +156,10 @@ class PhotoTables(TextTables):
 
     def copy(self, photo: int, path: bytes, size: int, mtime_ns: int) -> int:
         """Add a file with the same bytes as a photo's; return its id. Call inside a ``transaction``."""
-        (found,) = self._rows("SELECT digest, width, height, embedding FROM photos WHERE id = ?", photo)
-        copy = self.add(Row(path, size, mtime_ns, *found))
+        found = self.row(photo)
+        if found is None:
+            raise self.corrupt(f"damaged (photo {photo} is missing).")
+        copy = self.add(replace(found, path=path, size=size, mtime_ns=mtime_ns))
         self.copy_description(photo, copy, path)
         return copy
 
@@ -148,13 +172,12 @@ class PhotoTables(TextTables):
         found: dict[int, LibraryPhoto] = {}
         for start in range(0, len(ids), 500):
             some = [int(i) for i in ids[start : start + 500] if int(i).bit_length() < 64]  # SQLite's range
-            rows = self._rows(
-                "SELECT id, path, width, height, size, mtime_ns, added FROM photos"
-                f" WHERE id IN ({','.join('?' * len(some))})",
-                *some,
-            )
-            for row in rows:
-                found[row[0]] = LibraryPhoto(row[0], Path(os.fsdecode(row[1])), *row[2:])
+            rows = self._rows(f"SELECT checksum, {ROW} FROM photos WHERE id IN ({','.join('?' * len(some))})", *some)
+            for checksum, *row in rows:
+                if checksum != row_checksum(*row):
+                    raise self._damaged(row[0])
+                photo, path, size, mtime_ns, _, width, height, added = row
+                found[photo] = LibraryPhoto(photo, Path(os.fsdecode(path)), width, height, size, mtime_ns, added)
         return found
 
     def id_of(self, path: bytes, digest: bytes | None = None) -> int | None:
@@ -163,11 +186,18 @@ class PhotoTables(TextTables):
         return None if found is None else int(found)
 
     def row(self, photo: int) -> Row | None:
-        """Return everything that was stored of a photo, or None if there is none with this id."""
-        rows = self._rows(
-            "SELECT path, size, mtime_ns, digest, width, height, embedding FROM photos WHERE id = ?", photo
-        )
-        return Row(*rows[0]) if rows else None
+        """Return what was stored of a photo, without its description, or None if there is none with this id."""
+        rows = self._rows(f"SELECT checksum, embedding_checksum, embedding, {ROW} FROM photos WHERE id = ?", photo)
+        if not rows:
+            return None
+        checksum, embedding_sum, embedding, *row = rows[0]
+        if checksum != row_checksum(*row) or embedding_sum != embedding_checksum(self._fingerprint(), photo, embedding):
+            raise self._damaged(photo)
+        _, path, size, mtime_ns, digest, width, height, _ = row
+        return Row(path, size, mtime_ns, digest, width, height, embedding)
+
+    def _damaged(self, photo: object) -> LibraryCorruptError:
+        return self.corrupt(f"damaged (photo {photo} does not match its checksum).")
 
     def ids_within(self, bounds: Bounds) -> Ids:
         """Return the ids of the photos within bounds, ascending."""
@@ -218,28 +248,34 @@ class PhotoTables(TextTables):
         """Return one photo's embedding as bytes of float16, or None."""
         if int(photo).bit_length() > 63:  # beyond SQLite's range
             return None
-        embedding: bytes | None = self._one("SELECT embedding FROM photos WHERE id = ?", photo)
-        return embedding
+        rows = self._rows("SELECT id, embedding, embedding_checksum FROM photos WHERE id = ?", photo)
+        return bytes(self._checked(rows)[0][1]) if rows else None
 
     def embeddings_of(self, ids: Ids, dimension: int) -> npt.NDArray[np.float32]:
         """Return the embeddings of known ids, in their order: (m, dimension) float32."""
         found: dict[int, bytes] = {}
         for start in range(0, len(ids), 500):
             some = ids[start : start + 500].tolist()
-            found.update(
-                self._rows(f"SELECT id, embedding FROM photos WHERE id IN ({','.join('?' * len(some))})", *some)
+            rows = self._rows(
+                f"SELECT id, embedding, embedding_checksum FROM photos WHERE id IN ({','.join('?' * len(some))})", *some
             )
-        data = b"".join(found[photo] for photo in ids.tolist())
+            found.update((row[0], row[1]) for row in self._checked(rows))
+        try:
+            data = b"".join(found[photo] for photo in ids.tolist())
+        except KeyError as error:
+            raise self.corrupt(f"damaged (photo {error} is missing).") from error
         return np.frombuffer(data, np.float16).reshape(-1, dimension).astype(np.float32)
 
     def embeddings(self, dimension: int, after: int = 0) -> Iterator[tuple[Ids, Embeddings]]:
         """Yield blocks of ids, (m,), and embeddings, (m, dimension) float16, with ids above ``after``, ascending.
 
         Raises:
-            LibraryCorruptError: An embedding has another length.
+            LibraryCorruptError: An embedding has another length, or does not match its checksum.
         """
         while True:
-            rows = self._rows("SELECT id, embedding FROM photos WHERE id > ? ORDER BY id LIMIT ?", after, _BLOCK)
+            rows = self._rows(
+                "SELECT id, embedding, embedding_checksum FROM photos WHERE id > ? ORDER BY id LIMIT ?", after, _BLOCK
+            )
             if not rows:
                 return
             yield self._block(rows, dimension)
@@ -248,22 +284,32 @@ class PhotoTables(TextTables):
     def sample(self, dimension: int, size: int) -> Embeddings:
         """Return about ``size`` embeddings, spread evenly over the ids: (m, dimension) float16."""
         step = max(1, self.count() // max(size, 1))
-        rows = self._rows("SELECT id, embedding FROM photos WHERE id % ? = 0 LIMIT ?", step, size) if size else []
+        rows = (
+            self._rows("SELECT id, embedding, embedding_checksum FROM photos WHERE id % ? = 0 LIMIT ?", step, size)
+            if size
+            else []
+        )
         return self._block(rows, dimension)[1]
 
     def _block(self, rows: list[tuple[Any, ...]], dimension: int) -> tuple[Ids, Embeddings]:
-        if any(len(row[1]) != 2 * dimension for row in rows):
-            raise LibraryCorruptError(
-                "an embedding has a wrong length.",
-                subject=self.path,
-                remedy="Delete the library's folder and index again.",
-            )
+        if any(len(row[1]) != 2 * dimension for row in self._checked(rows)):
+            raise self.corrupt("an embedding has a wrong length.")
         ids = np.fromiter((row[0] for row in rows), np.int64, len(rows))
         return ids, np.frombuffer(b"".join(row[1] for row in rows), np.float16).reshape(-1, dimension)
 
+    def _checked(self, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        """Compare rows of id, embedding and checksum."""
+        fingerprint = self._fingerprint()
+        for photo, embedding, checksum in rows:
+            if embedding_checksum(fingerprint, photo, embedding) != checksum:
+                raise self._damaged(photo)
+        return rows
+
     def removed_since(self, removal: int) -> Ids:
         """Return the ids that were removed after a removal."""
-        rows = self._rows("SELECT id FROM removals WHERE seq > ?", removal)
+        rows = self._rows("SELECT id, complement FROM removals WHERE seq > ?", removal)
+        if any(complement != ~photo for photo, complement in rows):
+            raise self.corrupt("damaged (the record of removals does not match its checksums).")
         return np.fromiter((row[0] for row in rows), np.int64, len(rows))
 
     def forget_removals(self, upto: int) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from sketchseek.search.scan import SEPARATOR
 
-VERSION = 4
+VERSION = 5
 APPLICATION = 0x534B5345  # "SKSE"
 
 SCHEMA = """
@@ -20,11 +20,15 @@ CREATE TABLE photos (
     width INTEGER NOT NULL,
     height INTEGER NOT NULL,
     embedding BLOB NOT NULL,
-    added REAL NOT NULL
+    added REAL NOT NULL,
+    checksum INTEGER,
+    embedding_checksum INTEGER
 );
 CREATE INDEX photos_by_digest ON photos (digest);
-CREATE TABLE removals (seq INTEGER PRIMARY KEY AUTOINCREMENT, id INTEGER NOT NULL);
-CREATE TRIGGER photo_removed AFTER DELETE ON photos BEGIN INSERT INTO removals (id) VALUES (old.id); END;
+CREATE TABLE removals (seq INTEGER PRIMARY KEY AUTOINCREMENT, id INTEGER NOT NULL, complement INTEGER NOT NULL);
+CREATE TRIGGER photo_removed AFTER DELETE ON photos BEGIN
+    INSERT INTO removals (id, complement) VALUES (old.id, ~old.id);
+END;
 CREATE TABLE failures (
     path BLOB PRIMARY KEY, reason TEXT NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL
 ) WITHOUT ROWID;
@@ -41,7 +45,8 @@ CREATE TABLE staged (
     width INTEGER,
     height INTEGER,
     embedding BLOB,
-    reason TEXT
+    reason TEXT,
+    checksum INTEGER NOT NULL
 );
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 INSERT INTO meta VALUES ('changes', '0'), ('revision', '0'), ('removals_floor', '0');
@@ -68,6 +73,12 @@ CREATE TRIGGER description_removed AFTER DELETE ON photos BEGIN
 END;
 """
 """Tables for text and color search. A catalog without them gets them when it is next opened for writing."""
+
+ROW = "id, path, size, mtime_ns, digest, width, height, added"
+"""The columns of ``photos`` that its ``checksum`` covers."""
+
+STAGED_ROW = "id, size, mtime_ns, digest, width, height, embedding, reason"
+"""The columns of ``staged`` that its ``checksum`` covers."""
 
 IN_FOLDER = "((path >= ? AND path < ?) OR path = ?)"
 """Condition for a folder's own path and all paths below it; its values are ``folder_values``."""

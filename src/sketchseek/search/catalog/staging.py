@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from sketchseek.search.catalog.metadata import LibraryMetadata
 from sketchseek.search.catalog.photos import PhotoTables, Row
+from sketchseek.search.catalog.schema import STAGED_ROW
 
 _PAGE = 1000
 
@@ -43,7 +44,10 @@ class StagingTable(PhotoTables):
 
     def _stage(self, path: bytes, *values: object) -> None:
         self._do(
-            "INSERT OR REPLACE INTO staged SELECT id, ?, ?, ?, ?, ?, ?, ? FROM photos WHERE path = ?", *values, path
+            "INSERT OR REPLACE INTO staged SELECT id, ?1, ?2, ?3, ?4, ?5, ?6, ?7,"
+            " row_checksum(id, ?1, ?2, ?3, ?4, ?5, ?6, ?7) FROM photos WHERE path = ?8",
+            *values,
+            path,
         )
 
     def staged_counts(self) -> tuple[int, int]:
@@ -57,6 +61,10 @@ class StagingTable(PhotoTables):
         Returns:
             Number of photos embedded, and number of photos that failed and were removed.
         """
+        revision = self.state().revision + 1
+        # What is damaged must not get valid checksums below.
+        if self.damaged_photos() or self._one(f"SELECT 1 FROM staged WHERE checksum IS NOT row_checksum({STAGED_ROW})"):
+            raise self.corrupt("damaged (photos do not match their checksums).")
         # Photos may have been removed after an earlier, interrupted run staged them.
         self._do("DELETE FROM staged WHERE id NOT IN (SELECT id FROM photos)")
         failed = self._rows(
@@ -71,5 +79,6 @@ class StagingTable(PhotoTables):
         self._do(f"UPDATE photos SET ({names}) = (SELECT {names} FROM staged s WHERE s.id = photos.id)")
         self._do("DELETE FROM staged")
         self.set_model(metadata)
-        self._set_meta(revision=self.state().revision + 1, staged_fingerprint="")
+        self._seal_rows()
+        self._set_meta(revision=revision, staged_fingerprint="")
         return self.count(), len(failed)

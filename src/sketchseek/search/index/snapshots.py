@@ -14,7 +14,7 @@ import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from sketchseek.atomic_write import atomic_path, atomic_write
+from sketchseek.atomic_write import atomic_path, atomic_write, make_folders
 from sketchseek.file_digest import file_digest
 from sketchseek.models.package import Distance
 from sketchseek.search.index.protocol import VectorIndex
@@ -56,7 +56,7 @@ def save(library: Path, index: VectorIndex, *, built: int, revision: int, last_i
         OSError: The folder cannot be written, or the disk is full.
     """
     folder = library / FOLDER
-    folder.mkdir(exist_ok=True)
+    make_folders(folder)
     name = f"{revision:04d}-{last_id:010d}-{secrets.token_hex(4)}"
     path = folder / f"{name}.faiss"
     try:
