@@ -31,8 +31,13 @@ def cut(data: bytes, share: float) -> bytes:
 
 def png(width: int, height: int, *, pixels: bytes = b"", depth: int = 8, color: int = 0, extra: bytes = b"") -> bytes:
     """A PNG with a header of choice."""
+    return png_of(width, height, compressed=zlib.compress(pixels), depth=depth, color=color, extra=extra)
+
+
+def png_of(width: int, height: int, *, compressed: bytes, depth: int = 8, color: int = 0, extra: bytes = b"") -> bytes:
+    """A PNG with a header and compressed pixels of choice."""
     header = struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, 0)
-    chunks = _chunk(b"IHDR", header) + extra + _chunk(b"IDAT", zlib.compress(pixels)) + _chunk(b"IEND", b"")
+    chunks = _chunk(b"IHDR", header) + extra + _chunk(b"IDAT", compressed) + _chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + chunks
 
 

@@ -19,18 +19,22 @@ from PIL import Image, ImageDraw
 
 from sketchseek.search.library import Library
 from sketchseek.server.app import create_app
+from sketchseek.server.http_server import HttpServer
 from sketchseek.server.running import bind, url_of
 from sketchseek.server.security import Limits
 from sketchseek.server.thumbnails import ThumbnailCache
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+    from starlette.testclient import TestClient
 
 CHROMIUM = Path(os.environ.get("SKETCHSEEK_CHROMIUM", "/usr/bin/chromium"))
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 
 COUNT = 60
-SMALL = Limits(body=200_000, text=5_000, pixels=250_000, points=500, results=100, depth=150)
+SMALL = Limits(
+    body=200_000, json=100_000, json_images=200_000, text=5_000, pixels=250_000, points=500, results=100, depth=150
+)
 
 
 def picture(number: int, size: tuple[int, int] = (96, 64)) -> Image.Image:
@@ -75,16 +79,20 @@ def fake_npm(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None
     monkeypatch.setenv("PATH", f"{folder}:/bin:/usr/bin")
 
 
+def may_change(client: TestClient) -> TestClient:
+    """Give a client the token for changes, as the page gets it."""
+    client.headers["X-Sketchseek-Token"] = client.get("/api/v1/session").json()["token"]
+    return client
+
+
 @contextmanager
 def serving(
     library: Library, *others: Library, thumbnails: Path, port: int = 0, roots: Iterable[Path] = ()
 ) -> Iterator[str]:
     """Run a real server in a thread and yield its URL."""
-    import uvicorn
-
     with bind("127.0.0.1", port) as listener:
         app = create_app(library, *others, thumbnails=ThumbnailCache(thumbnails), roots=roots)
-        server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off", timeout_graceful_shutdown=1))
+        server = HttpServer(app)
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
         thread.start()
         while not server.started:
@@ -93,7 +101,6 @@ def serving(
         try:
             yield url_of(listener)
         finally:
-            app.state.server.indexer.close()  # or the server waits for the progress streams
             server.should_exit = True
             thread.join(10)
 

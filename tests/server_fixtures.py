@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from served import COUNT, SMALL, launch, picture, serving
+from served import COUNT, SMALL, launch, may_change, picture, serving
 from sketchseek.models.package import ModelPackage
 from sketchseek.search.library import Library
 from sketchseek.server.app import create_app
@@ -50,7 +50,7 @@ def client(library: Library, tmp_path: Path) -> Iterator[TestClient]:
     """Yield a client of the library's server, with small limits."""
     app = create_app(library, thumbnails=ThumbnailCache(tmp_path / "thumbnails"), limits=SMALL)
     with TestClient(app, base_url="http://127.0.0.1:8765", raise_server_exceptions=False) as opened:
-        yield opened
+        yield may_change(opened)
 
 
 @pytest.fixture(scope="session")

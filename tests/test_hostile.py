@@ -176,12 +176,12 @@ SKETCHES: list[tuple[str, Callable[[], object], Outcome]] = [
     (
         "svg of a billion laughs",
         lambda: f'<!DOCTYPE svg [<!ENTITY l0 "lol">{LAUGHS}]><svg>&l9;</svg>'.encode(),
-        (SketchError, "entities"),
+        (SketchError, "declarations"),
     ),
     (
         "svg with an external entity",
         lambda: b'<!DOCTYPE svg [<!ENTITY e SYSTEM "file:///etc/passwd">]><svg>&e;</svg>',
-        (SketchError, "entities"),
+        (SketchError, "declarations"),
     ),
     (
         "svg with an external document type",

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sketchseek import image_cost
 from sketchseek.encoder import Encoder
 from sketchseek.models.package import ModelPackage
 from sketchseek.search import pipeline
 from sketchseek.search.catalog import Row
 from sketchseek.search.pipeline import BATCH, Failed, Gone, Known, Outcome, embed_files
+from sketchseek.search.scan import LEADS_OUT
 
 
 @pytest.fixture
@@ -95,7 +97,7 @@ def test_a_large_file_and_a_large_picture_give_the_same(
     paths = draw(tmp_path, 5)
     expected = embed(encoder, paths)
     monkeypatch.setattr(pipeline, "READ_WHOLE", 10)
-    monkeypatch.setattr(pipeline, "LARGE", 10)
+    monkeypatch.setattr(image_cost, "LARGE_BYTES", 10)
     assert embed(encoder, paths) == expected
     (tmp_path / "bad.png").write_bytes(b"bad" * 10)
     (failed,) = embed(encoder, [os.fsencode(tmp_path / "bad.png")])
@@ -119,3 +121,21 @@ def test_a_picture_beyond_pillow_s_own_cap_has_its_size(
     (row,) = embed(encoder, [path])
     assert isinstance(row, Row)
     assert (row.width, row.height) == (12, 9)
+
+
+def test_a_file_that_became_a_link_out_of_the_folders_is_not_read(tmp_path: Path, encoder: Encoder) -> None:
+    photos, secret = tmp_path / "photos", tmp_path / "secret"
+    for folder in (photos, photos / "real", secret):
+        folder.mkdir()
+    paths = draw(photos, 2) + draw(photos / "real", 1)
+    draw(secret, 2)
+    (photos / "001.png").unlink()
+    (photos / "001.png").symlink_to(secret / "001.png")  # after the scan
+    (photos / "real").rename(tmp_path / "moved")
+    (photos / "real").symlink_to(secret)
+    within = [os.fsencode(photos)]
+    outcomes = [
+        one for batch in embed_files(encoder, paths, lambda _: False, workers=1, within=within) for one in batch
+    ]
+    assert [type(one) for one in outcomes] == [Row, Failed, Failed]
+    assert [one.reason for one in outcomes if isinstance(one, Failed)] == [LEADS_OUT, LEADS_OUT]

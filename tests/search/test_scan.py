@@ -7,6 +7,7 @@ import pytest
 
 from sketchseek.errors import InputError
 from sketchseek.search.scan import (
+    LEADS_OUT,
     Found,
     SkippedLink,
     Unread,
@@ -135,6 +136,29 @@ def test_names_that_are_not_text_meet_patterns(tmp_path: Path) -> None:
 def test_an_invalid_pattern_is_named() -> None:
     with pytest.raises(InputError, match="not a valid pattern"):
         ScanRules(("!",))
+
+
+def test_links_may_be_kept_within_folders(tmp_path: Path) -> None:
+    photos, other, outside = tmp_path / "photos", tmp_path / "other", tmp_path / "photos secret"
+    touch(photos / "z" / "a.jpg", other / "c.jpg", outside / "b.jpg")
+    (photos / "again.jpg").symlink_to(photos / "z" / "a.jpg")
+    (photos / "other").symlink_to(other)
+    (photos / "out").symlink_to(outside)
+    (photos / "file.jpg").symlink_to(outside / "b.jpg")
+    (photos / "two").symlink_to(photos / "out")
+    (other / "out").symlink_to(tmp_path)
+    (other / "up.jpg").symlink_to("../photos/out/b.jpg")
+    rules = ScanRules(follow_symlinks=True)
+    items = list(scan([absolute(photos)], rules=rules, within=[absolute(photos), absolute(other)]))
+    paths = {os.path.relpath(os.fsdecode(item.path), photos): item for item in items}
+    assert {name for name, item in paths.items() if isinstance(item, Found)} == {"z/a.jpg", "again.jpg", "other/c.jpg"}
+    assert {name for name, item in paths.items() if item == Unreadable(item.path, LEADS_OUT)} == {
+        "out",
+        "two",
+        "file.jpg",
+        "other/out",
+        "other/up.jpg",
+    }
 
 
 def test_a_link_named_as_a_folder_is_followed(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
+from served import may_change
 from sketchseek.search.library import Library
 from sketchseek.server.app import create_app
 from sketchseek.server.thumbnails import ThumbnailCache
@@ -36,7 +37,7 @@ def client_at(library: Library, address: str, tmp_path: Path) -> TestClient:
 @pytest.fixture
 def local(library: Library, tmp_path: Path) -> Iterator[TestClient]:
     with client_at(library, "127.0.0.1", tmp_path) as client:
-        yield client
+        yield may_change(client)
 
 
 def test_the_folder_of_a_photo_is_opened(local: TestClient, id_of: dict[str, int], photos: Path, shown: Path) -> None:
@@ -54,7 +55,7 @@ def test_the_folder_of_a_photo_is_opened(local: TestClient, id_of: dict[str, int
 def test_other_machines_open_nothing(library: Library, tmp_path: Path, address: str, shown: Path) -> None:
     with client_at(library, address, tmp_path) as client:
         assert client.get("/api/v1/status").json()["may"]["open"] is False
-        answer = client.post("/api/v1/photos/1/open")
+        answer = may_change(client).post("/api/v1/photos/1/open")
     assert (answer.status_code, answer.json()["error"]["type"]) == (403, "NotThisMachine")
     assert not shown.exists()
 

@@ -13,10 +13,10 @@ from starlette.testclient import TestClient
 
 from sketchseek.search.library import Library
 from sketchseek.server.app import operation_id
-from sketchseek.server.routers import indexing, model, photos, search
+from sketchseek.server.routers import indexing, model, photos, search, session
 from sketchseek.server.routers import library as library_router
 
-ROUTERS = (search.router, photos.router, library_router.router, indexing.router, model.router)
+ROUTERS = (search.router, photos.router, library_router.router, indexing.router, model.router, session.router)
 ROUTES = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
 NOT_JSON = {"getThumbnail", "getPhotoFile", "streamProgress", "getSketchEncoder"}
 
@@ -73,7 +73,7 @@ def missing(schema: dict[str, Any]) -> list[str]:
 
 def test_every_route_is_described(schema: dict[str, Any]) -> None:
     assert missing(schema) == []
-    assert len(list(operations(schema))) == len(ROUTES) == 25
+    assert len(list(operations(schema))) == len(ROUTES) == 26
 
 
 def test_the_check_notices_what_is_missing(schema: dict[str, Any]) -> None:
@@ -107,6 +107,7 @@ def test_operation_ids_are_unique_and_stable(schema: dict[str, Any]) -> None:
         "getModel",
         "getPhoto",
         "getPhotoFile",
+        "getSession",
         "getSketchEncoder",
         "getStatus",
         "getThumbnail",

@@ -73,6 +73,25 @@ def test_requests_that_other_sites_start_are_refused(client: TestClient) -> None
     assert client.get("/", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 200  # a link to the page
 
 
+@pytest.mark.parametrize("path", ["/api/v1/status", "/api/v1/session", "/", "/main.js"])
+def test_requests_of_other_origins_are_refused(client: TestClient, path: str) -> None:
+    """On the old code, a browser without Sec-Fetch-Site let ``Origin: http://evil.example`` in."""
+    for origin, status in (
+        ("http://evil.example", 403),
+        ("null", 403),
+        ("", 403),
+        ("https://127.0.0.1:8765", 403),
+        ("http://127.0.0.1", 403),
+        ("http://127.0.0.1:9999", 403),
+        ("http://localhost:8765", 403),
+        ("http://127.0.0.1:8765", 200),
+        ("HTTP://127.0.0.1:8765", 200),
+    ):
+        assert client.get(path, headers={"Origin": origin}).status_code == status, origin
+    answer = client.post("/api/v1/search/sketch", content=BODY, headers={"Origin": "http://evil.example"})
+    assert answer.json()["error"]["type"] == "CrossSite"
+
+
 def test_a_server_on_all_addresses_answers_to_addresses_but_not_to_names(library: Library, tmp_path: Path) -> None:
     hosts, any_address = allowed_hosts("0.0.0.0", ["photos.example"])
     app = create_app(library, thumbnails=ThumbnailCache(tmp_path), hosts=hosts, any_address=any_address)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hostile_requests import svg_with_default_attributes
 from sketchseek.errors import EmptySketchError, SketchError, SketchseekError
 from sketchseek.sketches import rasterize_strokes, rasterize_svg
 from sketchseek.sketches.svg import MAX_DEPTH, MAX_ELEMENTS, svg_polylines
@@ -147,8 +149,8 @@ def test_no_ink(inside: str) -> None:
     [
         ("<svg", "not well-formed"),
         ("<html><body/></html>", "root element is <html>"),
-        ('<!DOCTYPE svg [<!ENTITY a "b">]><svg/>', "entities"),
-        ("<!DOCTYPE svg [ <!ELEMENT svg ANY> ]><svg/>", "entities"),
+        ('<!DOCTYPE svg [<!ENTITY a "b">]><svg/>', "declarations"),
+        ("<!DOCTYPE svg [ <!ELEMENT svg ANY> ]><svg/>", "declarations"),
         (svg("&nbsp;"), "not well-formed"),
         (svg("<g>" * MAX_DEPTH + "</g>" * MAX_DEPTH), "nested more than"),
         (svg("<g/>" * MAX_ELEMENTS), "elements"),
@@ -184,3 +186,17 @@ def test_any_path_data_gives_a_raster_or_an_error_of_ours(data: str, numbers: st
     text = svg(f'<g transform="rotate({numbers}) scale({numbers})"><path d="{data}"/></g><path d="M0 0a{numbers}"/>')
     with contextlib.suppress(SketchseekError):
         assert rasterize_svg(text, 32).shape == (32, 32)
+
+
+@pytest.mark.parametrize("identity", ['SYSTEM ">"', "SYSTEM '>'", 'PUBLIC "" ">"', ""])
+def test_declarations_cannot_be_hidden_in_a_document_type(identity: str) -> None:
+    """Default attributes would be added to each element: 0.2 MB became gigabytes."""
+    text = svg_with_default_attributes(200, 1000).decode()
+    with pytest.raises(SketchError, match="declarations"):
+        svg_polylines(text.replace('SYSTEM ">"', identity, 1))
+    tracemalloc.start()
+    with pytest.raises(SketchError, match="declarations"):
+        svg_polylines(svg_with_default_attributes().decode())
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2_000_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +14,7 @@ import click
 
 from sketchseek.cli import print_error
 from sketchseek.cli.index_report import print_report, unread_files
+from sketchseek.cli.interrupt import exit_interrupted, interruptible
 from sketchseek.cli.output import print_json, shown
 from sketchseek.cli.progress import index_bar
 from sketchseek.cli.query_options import query_options, search
@@ -372,14 +373,21 @@ def repair_command(library: Path, as_json: bool) -> None:
 
 
 @contextmanager
-def errors_in_words(as_json: bool, *, keeps_work: bool = False) -> Iterator[None]:
-    """Report Ctrl-C as a message, and errors as JSON on standard error if ``as_json``."""
+def errors_in_words(as_json: bool, *, keeps_work: bool = False, handles_signals: bool = False) -> Iterator[None]:
+    """Report Ctrl-C as a message, and errors as JSON on standard error if ``as_json``.
+
+    Args:
+        as_json: The command's option ``--json``.
+        keeps_work: Whether an interrupted run can be continued.
+        handles_signals: Whether the command reacts to Ctrl-C by itself.
+    """
     try:
-        yield
+        with nullcontext() if handles_signals else interruptible():
+            yield
     except KeyboardInterrupt:
         kept = " Finished work is kept. Run the command again to continue." if keeps_work else ""
         click.echo(f"Interrupted.{kept}", err=True)
-        sys.exit(130)
+        exit_interrupted()
     except SketchseekError as error:
         if not as_json:
             raise

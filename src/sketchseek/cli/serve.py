@@ -77,7 +77,7 @@ def serve_command(
     from sketchseek.search.library import Library
     from sketchseek.server.running import bind
 
-    with errors_in_words(as_json), ExitStack() as stack:
+    with errors_in_words(as_json, handles_signals=True), ExitStack() as stack:
         opened = [
             stack.enter_context(Library.open(path, model, create=bool(roots), readonly=not roots))
             for path in dict.fromkeys(libraries)

@@ -45,7 +45,7 @@ from sketchseek.search.results import (
     Status,
     Verification,
 )
-from sketchseek.search.scan import from_user, lies_in, parents, without_nested
+from sketchseek.search.scan import absolute, from_user, lies_in, parents, real_path, without_nested
 from sketchseek.search.scan_rules import ScanRules
 from sketchseek.search.status import status_of
 from sketchseek.sketches import SketchSource
@@ -156,6 +156,7 @@ class Library:
         *,
         exclude: Iterable[str] | None = None,
         follow_symlinks: bool | None = None,
+        within: Iterable[PathLike] | None = None,
     ) -> IndexReport:
         """Index folders with their subfolders, and remember the folders for ``sync``.
 
@@ -169,6 +170,8 @@ class Library:
                 replace those that the library has; by default, those stay. ``sync`` heeds them, too.
             follow_symlinks: Whether symbolic links to folders are followed. By default, what the library was told
                 before, at first no.
+            within: Folders that symbolic links must not lead out of, for folders that others can write to. Links that
+                do are failures. By default, links may lead anywhere.
 
         Raises:
             InputError: One of the folders does not exist, or a pattern is invalid.
@@ -192,16 +195,18 @@ class Library:
             with catalog.transaction():
                 catalog.set_roots(without_nested(catalog.roots() + paths), excluded)
                 catalog.set_scan_rules(rules)
-            return self._update(catalog, without_nested(paths), progress)
+            return self._update(catalog, without_nested(paths), progress, within)
 
-    def sync(self, progress: ProgressCallback | None = None) -> IndexReport:
+    def sync(
+        self, progress: ProgressCallback | None = None, *, within: Iterable[PathLike] | None = None
+    ) -> IndexReport:
         """Bring the library up to date with every folder that was added. See ``add``.
 
         If a folder is not there (a drive that is not connected, for example), its photos stay, and the folder is
         reported as a failure.
         """
         with self._writing() as catalog:
-            return self._update(catalog, catalog.roots(), progress)
+            return self._update(catalog, catalog.roots(), progress, within)
 
     def remove(self, paths: Iterable[PathLike] | PathLike) -> int:
         """Remove photos and folders from the library. Files are not touched.
@@ -257,11 +262,18 @@ class Library:
         self._engine.use(package)
         return report
 
-    def _update(self, catalog: Catalog, folders: Sequence[bytes], progress: ProgressCallback | None) -> IndexReport:
+    def _update(
+        self,
+        catalog: Catalog,
+        folders: Sequence[bytes],
+        progress: ProgressCallback | None,
+        within: Iterable[PathLike] | None,
+    ) -> IndexReport:
         from sketchseek.search.update import update
 
         encoder = Encoder(self._engine.package(catalog.metadata()), threads=1)
-        return update(self.path, catalog, encoder, folders, progress)
+        real = None if within is None else [real_path(absolute(folder)) for folder in within]
+        return update(self.path, catalog, encoder, folders, progress, real)
 
     @contextmanager
     def _writing(self) -> Iterator[Catalog]:

@@ -10,11 +10,12 @@ import hashlib
 import os
 import stat
 import threading
+import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import nullcontext
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass
+from queue import SimpleQueue
 
 import numpy as np
 import numpy.typing as npt
@@ -25,16 +26,15 @@ from sketchseek.images import read_header
 from sketchseek.photo_metadata import read_photo_metadata
 from sketchseek.search.catalog import Description, Row
 from sketchseek.search.index.engine import available_cores
-from sketchseek.search.scan import file_time
+from sketchseek.search.scan import LEADS_OUT, file_time, lies_in_any, real_path
 
 BATCH = 16
+GRACE = 2.0
+"""Seconds that closing waits for photos that are being decoded. A decoder cannot be interrupted."""
+
 READ_WHOLE = 64 << 20
 """Files up to this size are read once, for digest and decoder. Larger files are streamed twice."""
 
-LARGE = 30_000_000
-"""Images with more pixels are decoded one at a time: each takes 100 MB, or 600 MB at ``images.MAX_PIXELS``."""
-
-_ONE_LARGE = threading.Lock()
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -86,31 +86,66 @@ def embed_files(
     known: Callable[[bytes], bool],
     *,
     workers: int | None = None,
+    within: Collection[bytes] | None = None,
 ) -> Generator[list[Outcome]]:
     """Read, decode and embed photos; yield batches of outcomes in the order of the paths.
 
-    At most ``2 * workers + 2`` batches are in memory. Closing the iterator stops the workers after the current photos.
+    At most ``2 * workers + 2`` batches are in memory. Closing the iterator stops the workers after the current photos,
+    and abandons those that are not done with one after ``GRACE`` seconds.
 
     Args:
         encoder: Used from several threads; open it with ``threads=1``.
         paths: Absolute paths.
         known: Returns whether a digest needs no embedding; called from the workers.
         workers: Number of threads; by default one per core.
+        within: Real paths of folders that links must not lead out of; see ``scan``.
     """
     workers = workers or available_cores()
     stop = threading.Event()
     waiting: deque[Future[list[Outcome]]] = deque()
-    with ThreadPoolExecutor(workers, thread_name_prefix="sketchseek-embed") as pool:
-        try:
-            for batch in _batches(paths):
-                waiting.append(pool.submit(_embed, encoder, batch, known, stop))
-                if len(waiting) > 2 * workers + 1:
-                    yield waiting.popleft().result()
-            while waiting:
+    tasks: SimpleQueue[_Task | None] = SimpleQueue()
+    # An executor's threads would be joined when the process exits, however long they decode.
+    threads = [
+        threading.Thread(
+            target=_work, args=(encoder, known, within, stop, tasks), name=f"sketchseek-embed-{number}", daemon=True
+        )
+        for number in range(workers)
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        for batch in _batches(paths):
+            waiting.append(Future())
+            tasks.put((batch, waiting[-1]))
+            if len(waiting) > 2 * workers + 1:
                 yield waiting.popleft().result()
-        finally:
-            stop.set()
-            pool.shutdown(wait=True, cancel_futures=True)
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        stop.set()
+        for _ in threads:
+            tasks.put(None)
+        end = time.monotonic() + GRACE
+        for thread in threads:
+            thread.join(max(0.0, end - time.monotonic()))
+
+
+_Task = tuple[list[bytes], "Future[list[Outcome]]"]
+
+
+def _work(
+    encoder: Encoder,
+    known: Callable[[bytes], bool],
+    within: Collection[bytes] | None,
+    stop: threading.Event,
+    tasks: SimpleQueue[_Task | None],
+) -> None:
+    while (task := tasks.get()) is not None:
+        paths, future = task
+        try:
+            future.set_result(_embed(encoder, paths, known, within, stop))
+        except BaseException as error:
+            future.set_exception(error)
 
 
 def _batches(paths: Iterable[bytes]) -> Iterator[list[bytes]]:
@@ -125,13 +160,17 @@ def _batches(paths: Iterable[bytes]) -> Iterator[list[bytes]]:
 
 
 def _embed(
-    encoder: Encoder, paths: list[bytes], known: Callable[[bytes], bool], stop: threading.Event
+    encoder: Encoder,
+    paths: list[bytes],
+    known: Callable[[bytes], bool],
+    within: Collection[bytes] | None,
+    stop: threading.Event,
 ) -> list[Outcome]:
     read: list[_Decoded | Outcome] = []
     for path in paths:
         if stop.is_set():
             break
-        read.append(_read(encoder, path, known))
+        read.append(_read(encoder, path, known, within))
     decoded = [photo for photo in read if isinstance(photo, _Decoded)]
     if not decoded or stop.is_set():
         return [photo for photo in read if not isinstance(photo, _Decoded)]
@@ -155,7 +194,9 @@ def _row(photo: _Decoded, embedding: npt.NDArray[np.float32]) -> Row | Failed:
     )
 
 
-def _read(encoder: Encoder, path: bytes, known: Callable[[bytes], bool]) -> _Decoded | Outcome:
+def _read(
+    encoder: Encoder, path: bytes, known: Callable[[bytes], bool], within: Collection[bytes] | None
+) -> _Decoded | Outcome:
     size = mtime_ns = -1
     try:
         # O_NONBLOCK: do not hang on a pipe that replaced an image since the scan.
@@ -163,15 +204,17 @@ def _read(encoder: Encoder, path: bytes, known: Callable[[bytes], bool]) -> _Dec
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 return Failed(path, size, mtime_ns, "not a regular file")
+            if within is not None and not _is_within(path, status, within):
+                return Failed(path, size, mtime_ns, LEADS_OUT)
             size, mtime_ns = status.st_size, file_time(status)
             data = file.read() if size <= READ_WHOLE else None
             digest = hashlib.sha256(data).digest() if data is not None else hashlib.file_digest(file, "sha256").digest()
         if known(digest):
             return Known(path, size, mtime_ns, digest)
-        source = data if data is not None else os.fsdecode(path)
+        # A large file is opened again, by its real path: a link may lead elsewhere by now.
+        source = data if data is not None else os.fsdecode(path if within is None else real_path(path))
         header = read_header(source)
-        with _ONE_LARGE if header.width * header.height > LARGE else nullcontext():
-            pixels = encoder.read_photo(source)
+        pixels = encoder.read_photo(source)
         description = Description(read_photo_metadata(source))
         return _Decoded(path, size, mtime_ns, digest, header.width, header.height, pixels, description)
     except FileNotFoundError:
@@ -183,3 +226,9 @@ def _read(encoder: Encoder, path: bytes, known: Callable[[bytes], bool]) -> _Dec
         return Failed(path, -1, -1, error.strerror or type(error).__name__)
     except MemoryError:
         return Failed(path, size, mtime_ns, "not enough memory to decode it")
+
+
+def _is_within(path: bytes, opened: os.stat_result, within: Collection[bytes]) -> bool:
+    """Return whether an open file lies in the folders. The scan has asked, but a link may have changed since."""
+    real = real_path(path)
+    return lies_in_any(real, within) and os.path.samestat(opened, os.lstat(real))

@@ -21,6 +21,7 @@ _UNREAD = {os.fsencode(suffix): suffix.removeprefix(".") for suffix in UNREAD_SU
 _IGNORE_FILE = os.fsencode(IGNORE_FILE)
 SEPARATOR = os.fsencode(os.sep)
 _INT64 = 2**63
+LEADS_OUT = "a link that leads out of the folders that may be indexed"
 
 
 @dataclass(frozen=True)
@@ -103,8 +104,22 @@ def parents(path: bytes) -> Iterator[bytes]:
         path = parent
 
 
+def real_path(path: bytes) -> bytes:
+    """Return a path with every symbolic link in it resolved."""
+    return os.path.realpath(path)
+
+
+def lies_in_any(path: bytes, folders: Iterable[bytes]) -> bool:
+    """Return whether a path is one of the folders or below one."""
+    return any(lies_in(path, folder) for folder in folders)
+
+
 def scan(
-    folders: Iterable[bytes], excluded: Collection[bytes] = (), *, rules: ScanRules | None = None
+    folders: Iterable[bytes],
+    excluded: Collection[bytes] = (),
+    *,
+    rules: ScanRules | None = None,
+    within: Collection[bytes] | None = None,
 ) -> Iterator[Scanned]:
     """Find the images in folders and their subfolders, visiting each folder once, in a stable order.
 
@@ -116,9 +131,11 @@ def scan(
         folders: Absolute paths of folders, or of single files.
         excluded: Absolute paths of files and folders to skip.
         rules: The library's rules.
+        within: Real paths of folders that links must not lead out of; such links are unreadable. By default, links may
+            lead anywhere.
     """
     rules = rules or ScanRules()
-    walk = _Walk(excluded, follow_symlinks=rules.follow_symlinks)
+    walk = _Walk(excluded, within, follow_symlinks=rules.follow_symlinks)
     for folder in sorted(set(folders)):
         try:
             status = os.stat(folder)  # noqa: PTH116  on bytes
@@ -140,10 +157,12 @@ class _Walk:
 
     Args:
         excluded: Absolute paths of files and folders to skip.
+        within: Real paths of folders that links must not lead out of.
         follow_symlinks: Whether symbolic links to folders are put in ``links`` to be followed.
     """
 
-    def __init__(self, excluded: Collection[bytes], *, follow_symlinks: bool) -> None:
+    def __init__(self, excluded: Collection[bytes], within: Collection[bytes] | None, *, follow_symlinks: bool) -> None:
+        self._within = within
         self.links: deque[tuple[bytes, IgnoreRules]] = deque()
         self._excluded = excluded
         self._follow_symlinks = follow_symlinks
@@ -198,16 +217,25 @@ class _Walk:
         elif entry.is_symlink() and entry.is_dir():
             if rules.ignores(entry.path, is_folder=True):
                 return
-            if self._follow_symlinks:
+            if self._follow_symlinks and self._leads_out(entry):
+                yield Unreadable(entry.path, LEADS_OUT)
+            elif self._follow_symlinks:
                 self.links.append((entry.path, rules))
             else:
                 yield SkippedLink(entry.path)
         elif suffix in _SUFFIXES and entry.is_file():
-            if not rules.ignores(entry.path, is_folder=False):
+            if rules.ignores(entry.path, is_folder=False):
+                return
+            if entry.is_symlink() and self._leads_out(entry):
+                yield Unreadable(entry.path, LEADS_OUT)
+            else:
                 status = entry.stat()
                 yield Found(entry.path, status.st_size, file_time(status))
         elif suffix in _UNREAD and entry.is_file() and not rules.ignores(entry.path, is_folder=False):
             yield Unread(folder, _UNREAD[suffix])
+
+    def _leads_out(self, link: os.DirEntry[bytes]) -> bool:
+        return self._within is not None and not lies_in_any(real_path(link.path), self._within)
 
 
 def _reason(error: OSError) -> str:

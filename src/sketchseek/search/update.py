@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -38,6 +38,7 @@ def update(
     encoder: Encoder,
     folders: Sequence[bytes],
     progress: ProgressCallback | None = None,
+    within: Collection[bytes] | None = None,
 ) -> IndexReport:
     """Bring the catalog up to date with folders. See ``Library.add``.
 
@@ -47,11 +48,12 @@ def update(
         encoder: Opened with ``threads=1``.
         folders: Absolute paths.
         progress: Called when a stage begins, and after each commit.
+        within: Real paths of folders that links must not lead out of; see ``scan``.
     """
     start = time.monotonic()
     reader = Catalog(library)
     try:
-        report = Update(catalog, reader, encoder, folders, progress=progress).run()
+        report = Update(catalog, reader, encoder, folders, progress=progress, within=within).run()
     finally:
         reader.close()
     describe_missing(catalog, folders)
@@ -72,6 +74,7 @@ class Update:
         encoder: Opened with ``threads=1``.
         folders: Absolute paths.
         progress: Called when a stage begins, and after each commit.
+        within: Real paths of folders that links must not lead out of.
     """
 
     def __init__(
@@ -82,7 +85,9 @@ class Update:
         folders: Sequence[bytes],
         *,
         progress: ProgressCallback | None = None,
+        within: Collection[bytes] | None = None,
     ) -> None:
+        self._within = within
         self._catalog = catalog
         self._reader = reader
         self._encoder = encoder
@@ -137,7 +142,8 @@ class Update:
         found = 0
         unreadable: list[Unreadable] = []
         chunk: list[Found] = []
-        for item in scan(self._folders, set(self._catalog.excluded()), rules=self._catalog.scan_rules()):
+        rules = self._catalog.scan_rules()
+        for item in scan(self._folders, set(self._catalog.excluded()), rules=rules, within=self._within):
             if isinstance(item, Unreadable):
                 unreadable.append(item)
                 continue
@@ -174,7 +180,7 @@ class Update:
     def _embed(self, paths: Iterator[bytes], total: int, *, lookup: bool = True) -> None:
         known = self._reader.has_digest if lookup else lambda _: False
         outcomes: list[Outcome] = []
-        batches = embed_files(self._encoder, paths, locked(known))
+        batches = embed_files(self._encoder, paths, locked(known), within=self._within)
         committed = time.monotonic()
         try:
             for batch in batches:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import secrets
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,16 +17,19 @@ from starlette.staticfiles import StaticFiles
 
 import sketchseek
 from sketchseek.server import API_PREFIX
+from sketchseek.server.access import ChangeCheck
 from sketchseek.server.background_indexing import Indexer
+from sketchseek.server.decoding import Decoders
 from sketchseek.server.dependencies import ServerState, name_libraries, thumbnail_threads
 from sketchseek.server.errors import add_error_handlers
-from sketchseek.server.routers import indexing, model, photos, search
+from sketchseek.server.request_body import BodyCheck, upload_paths
+from sketchseek.server.routers import indexing, model, photos, search, session
 from sketchseek.server.routers import library as library_router
-from sketchseek.server.security import LOOPBACK, BodyLimit, HostCheck, Limits, SecurityHeaders
+from sketchseek.server.security import LOOPBACK, HostCheck, Limits, SecurityHeaders
 from sketchseek.server.thumbnails import ThumbnailCache
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import AsyncIterator, Collection, Iterable
 
     from fastapi.routing import APIRoute
     from starlette.types import Scope
@@ -34,6 +39,9 @@ if TYPE_CHECKING:
 PAGE = Path(__file__).parents[1] / "web"
 WASM = "vendor/ort-wasm-simd-threaded.wasm"
 """The only file of the page that is stored and sent compressed: it shrinks to a quarter."""
+
+JSON_WITH_IMAGES = ("search/query", "search/explain/{photo_id}")
+"""Templates of the paths that take images in JSON."""
 
 _TAGS = [
     {"name": "search", "description": "Find photos with a sketch, a picture, an embedding or another photo."},
@@ -82,8 +90,10 @@ def create_app(
         openapi_url=f"{API_PREFIX}/openapi.json",
         openapi_tags=_TAGS,
         generate_unique_id_function=operation_id,
+        lifespan=_lifespan,
     )
     libraries = name_libraries([library, *others])
+    token = secrets.token_urlsafe(32)
     app.state.server = ServerState(
         libraries=libraries,
         name=next(iter(libraries)),
@@ -92,18 +102,32 @@ def create_app(
         indexer=Indexer(),
         thumbnails=thumbnails,
         limits=limits,
+        token=token,
         search_slots=CapacityLimiter(limits.searches),
+        decoders=Decoders(limits),
+        decode_slots=CapacityLimiter(limits.decoders),
         thumbnail_threads=thumbnail_threads(limits.thumbnails),
     )
     add_error_handlers(app)
-    for module in (search, photos, library_router, indexing, model):
+    modules = (search, photos, library_router, indexing, model, session)
+    for module in modules:
         app.include_router(module.router, prefix=API_PREFIX)
     app.mount("/", _Page(directory=PAGE, html=True), name="page")
     # The middleware added last sees a request first.
-    app.add_middleware(BodyLimit, limit=limits.body)
+    uploads = upload_paths(route for module in modules for route in module.router.routes)
+    app.add_middleware(BodyCheck, limits=limits, uploads=uploads, images=JSON_WITH_IMAGES)
+    app.add_middleware(ChangeCheck, token=token)
     app.add_middleware(HostCheck, hosts=hosts, any_address=any_address)
     app.add_middleware(SecurityHeaders)
     return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    yield
+    state: ServerState = app.state.server
+    await to_thread.run_sync(state.indexer.close)
+    await to_thread.run_sync(state.decoders.close)
 
 
 class _Page(StaticFiles):

@@ -40,6 +40,11 @@ class Indexer:
         self._thread: threading.Thread | None = None
         self._listeners: dict[asyncio.Event, asyncio.AbstractEventLoop] = {}
 
+    @property
+    def listeners(self) -> int:
+        """Number of streams of states."""
+        return len(self._listeners)
+
     def start(self, library: str, what: Literal["add", "sync"], folder: str | None, work: Work) -> IndexingState:
         """Start a run and return the new state.
 

@@ -11,20 +11,25 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, BinaryIO, TypeVar
 
 from anyio import CapacityLimiter, to_thread
-from fastapi import Depends, Query
+from fastapi import Depends, Header, Query
 from fastapi import Path as PathParameter
 from starlette.requests import Request
 
 from sketchseek.server import API_PREFIX
+from sketchseek.server.access import TOKEN_HEADER
 from sketchseek.server.background_indexing import Indexer
-from sketchseek.server.errors import ApiError
+from sketchseek.server.decoding import Decoders
+from sketchseek.server.errors import ApiError, busy
 from sketchseek.server.security import Limits
 from sketchseek.server.thumbnails import ThumbnailCache
+from sketchseek.server.uploads import read_upload
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from sketchseek.search.library import Library
     from sketchseek.search.results import LibraryPhoto
 
@@ -49,7 +54,10 @@ class ServerState:
         indexer: Runs indexing in the background.
         thumbnails: The cache of thumbnails.
         limits: Limits on requests.
+        token: Token for requests that change something.
         search_slots: Limits the number of concurrent searches.
+        decoders: Decode uploads.
+        decode_slots: Limits the number of concurrent decoders.
         thumbnail_threads: Threads for work on picture files.
     """
 
@@ -60,7 +68,10 @@ class ServerState:
     indexer: Indexer
     thumbnails: ThumbnailCache
     limits: Limits
+    token: str
     search_slots: CapacityLimiter
+    decoders: Decoders
+    decode_slots: CapacityLimiter
     thumbnail_threads: ThreadPoolExecutor
 
     @property
@@ -69,8 +80,26 @@ class ServerState:
         return bool(self.roots)
 
     async def in_search_thread(self, work: Callable[[], T]) -> T:
-        """Run a search, or another read of the library, outside the event loop."""
-        return await to_thread.run_sync(work, limiter=self.search_slots)
+        """Run a search, or another read of the library, outside the event loop.
+
+        Raises:
+            ApiError: 503, too many others wait.
+        """
+        return await self._in_slot(work, self.search_slots)
+
+    async def read_upload(self, file: BinaryIO, size: int) -> bytes | Image.Image:
+        """Read an uploaded sketch or photo; pictures are decoded to small ones. See ``uploads.read_upload``.
+
+        Raises:
+            ApiError: 503, too many others wait.
+            InputError: It cannot be read.
+        """
+        return await self._in_slot(lambda: read_upload(file, self.decoders, size), self.decode_slots)
+
+    async def _in_slot(self, work: Callable[[], T], slots: CapacityLimiter) -> T:
+        if slots.statistics().tasks_waiting >= self.limits.waiting:
+            raise busy()
+        return await to_thread.run_sync(work, limiter=slots)
 
     async def in_thumbnail_thread(self, work: Callable[[], T]) -> T:
         """Run work on picture files outside the event loop, at a lower priority than searches."""
@@ -108,6 +137,16 @@ def server_state(
 
 
 State = Annotated[ServerState, Depends(server_state)]
+
+
+ChangeToken = Annotated[
+    str,
+    Header(
+        alias=TOKEN_HEADER,
+        description="Token for changes, from getSession. Requests with a bearer token need none.",
+    ),
+]
+"""The token for changes as a parameter, so that the schema has it; ``ChangeCheck`` compares it."""
 
 
 def require_photo(state: ServerState, photo_id: int) -> LibraryPhoto:

@@ -39,12 +39,20 @@ class ApiError(HTTPException):
         kind: Short name of the error, for programs.
         message: What went wrong.
         remedy: What the user can do.
+        headers: Headers of the response.
     """
 
-    def __init__(self, status: int, kind: str, message: str, remedy: str = "") -> None:
-        super().__init__(status, message)
+    def __init__(
+        self, status: int, kind: str, message: str, remedy: str = "", headers: dict[str, str] | None = None
+    ) -> None:
+        super().__init__(status, message, headers)
         self.kind = kind
         self.remedy = remedy
+
+
+def busy() -> ApiError:
+    """Return the error of a server that has too much to do."""
+    return ApiError(503, "Busy", "The server is busy.", "Try again in a second.", {"Retry-After": "1"})
 
 
 def error_response(error: HTTPException) -> JSONResponse:

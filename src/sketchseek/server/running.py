@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import socket
@@ -45,7 +44,7 @@ def bind(host: str, port: int | None) -> socket.socket:
             if os.name == "posix":  # on Windows this option can take over a port in use
                 listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(address)
-            listener.listen(128)  # from here on no other program can take the port
+            listener.listen(512)  # from here on no other program can take the port
             return listener
         except OverflowError as error:
             listener.close()
@@ -96,9 +95,8 @@ def serve(
     Raises:
         ModelPackageError: A library's model is missing or unusable.
     """
-    import uvicorn
-
     from sketchseek.server.app import create_app
+    from sketchseek.server.http_server import HttpServer
     from sketchseek.server.security import allowed_hosts
     from sketchseek.server.thumbnails import ThumbnailCache
     from sketchseek.user_dirs import user_cache_dir
@@ -107,32 +105,12 @@ def serve(
         one.encoder  # noqa: B018  fail now rather than at the first search
     hosts, any_address = allowed_hosts(host, allow_hosts)
     cache = ThumbnailCache(thumbnails or user_cache_dir() / "thumbnails")
-    for chore in (lambda: _warm_up(library), cache.prune):
-        threading.Thread(target=chore, daemon=True).start()
     app = create_app(library, *others, thumbnails=cache, roots=roots, hosts=hosts, any_address=any_address)
-    config = uvicorn.Config(
-        app,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        lifespan="off",
-        timeout_graceful_shutdown=3,
-        h11_max_incomplete_event_size=64 * 1024,
-    )
-
-    class Server(uvicorn.Server):
-        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            await super().startup(sockets=sockets)
-            if self.started:
-                ready(url_of(listener))
-
-        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-            # Close the indexer first, or the server waits for the progress streams.
-            await asyncio.to_thread(app.state.server.indexer.close)
-            await super().shutdown(sockets=sockets)
-
+    for chore in (lambda: _warm_up(library), cache.prune, app.state.server.decoders.warm_up):
+        threading.Thread(target=chore, daemon=True).start()
+    server = HttpServer(app, on_ready=lambda: ready(url_of(listener)))
     with contextlib.suppress(KeyboardInterrupt):
-        Server(config).run(sockets=[listener])
+        server.run(sockets=[listener])
 
 
 def _warm_up(library: Library) -> None:

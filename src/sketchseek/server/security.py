@@ -11,6 +11,7 @@ import ipaddress
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
+from starlette._utils import get_route_path
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -49,23 +50,39 @@ class Limits:
     """Limits that keep one request from exhausting the machine.
 
     Attributes:
-        body: Bytes of a request body.
+        body: Bytes of an upload's request body.
+        json_images: Bytes of a JSON body with images in it.
+        json: Bytes of any other request body.
         text: Bytes of an uploaded text (SVG or strokes).
         pixels: Width × height of an uploaded picture.
         points: Points in a sketch sent as strokes.
         results: Results per search.
         depth: Rank of the last result that paging can reach.
+        decode_bytes: Memory that decoding an uploaded picture may take.
+        decode_seconds: Time that decoding an uploaded picture may take.
+        uploads: Concurrent uploads; further ones are answered 503.
+        decoders: Processes that decode uploads; further uploads wait.
         searches: Concurrent searches; further ones wait.
+        waiting: Requests that may wait for a search or a decoder; further ones are answered 503.
+        streams: Concurrent streams of progress; further ones are answered 503.
         thumbnails: Thumbnails made concurrently; further ones wait.
     """
 
     body: int = 32_000_000
+    json_images: int = 8_000_000
+    json: int = 2_000_000
     text: int = 2_000_000
     pixels: int = 80_000_000
     points: int = 50_000
     results: int = 500
     depth: int = 1_000_000
+    decode_bytes: int = 400_000_000
+    decode_seconds: float = 10.0
+    uploads: int = 16
+    decoders: int = 2
     searches: int = 4
+    waiting: int = 64
+    streams: int = 64
     thumbnails: int = 4
 
 
@@ -79,54 +96,25 @@ def check_points(strokes: Sequence[Sequence[Sequence[float]]], limits: Limits) -
         )
 
 
-class BodyLimit:
-    """Middleware that answers 413 as soon as a body exceeds the limit, with or without Content-Length.
-
-    Args:
-        app: The application to protect.
-        limit: Maximum number of bytes of a body.
-    """
-
-    def __init__(self, app: ASGIApp, limit: int) -> None:
-        self.app = app
-        self.limit = limit
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        announced = Headers(scope=scope).get("content-length", "")
-        if announced.isdecimal() and int(announced) > self.limit:
-            await error_response(self._error())(scope, receive, send)
-            return
-        seen = 0
-
-        async def counted() -> Message:
-            nonlocal seen
-            message = await receive()
-            seen += len(message.get("body", b""))
-            if seen > self.limit:
-                raise self._error()
-            return message
-
-        await self.app(scope, counted, send)
-
-    def _error(self) -> ApiError:
-        return ApiError(413, "BodyTooLarge", f"The request has more than {self.limit:,} bytes.", "Send a smaller one.")
-
-
 class HostCheck:
     """Middleware that rejects requests to a foreign host name and requests that another site's page started.
+
+    Browsers name the origin of a page in ``Origin``; newer ones also say in ``Sec-Fetch-Site`` how it relates to the
+    server. Either is enough to reject a request.
 
     Args:
         app: The application to protect.
         hosts: Names and addresses of the server, without ports; IPv6 in brackets.
+        origins: Other origins whose pages may use the REST API, such as ``https://photos.example``.
         any_address: Whether to answer to any literal IP address too, for servers that listen on all addresses. DNS
             rebinding needs a name, so this does not allow it.
     """
 
-    def __init__(self, app: ASGIApp, hosts: Collection[str], *, any_address: bool = False) -> None:
+    def __init__(
+        self, app: ASGIApp, hosts: Collection[str], *, origins: Collection[str] = (), any_address: bool = False
+    ) -> None:
         self.app = app
+        self.origins = frozenset(origin.lower() for origin in origins)
         self.hosts = frozenset(host.lower() for host in hosts)
         self.any_address = any_address
 
@@ -143,11 +131,25 @@ class HostCheck:
                 )
                 await error_response(error)(scope, receive, send)
                 return
-            if headers.get("sec-fetch-site") == "cross-site" and scope["path"].startswith(f"{API_PREFIX}/"):
-                error = ApiError(403, "CrossSite", "Another site's page sent this request.")
+            if self._is_foreign(scope, headers):
+                error = ApiError(
+                    403,
+                    "CrossSite",
+                    "Another site's page sent this request.",
+                    "Use the server's own page, or start the server with --allow-origin and the page's origin.",
+                )
                 await error_response(error)(scope, receive, send)
                 return
         await self.app(scope, receive, send)
+
+    def _is_foreign(self, scope: Scope, headers: Headers) -> bool:
+        origin = headers.get("origin")
+        if origin is not None:
+            own = f"{scope['scheme']}://{headers.get('host', '')}"
+            return origin.lower() not in self.origins | {own.lower()}
+        # Any site may link to the page; only the API is closed to it.
+        path = get_route_path(scope)
+        return headers.get("sec-fetch-site") == "cross-site" and path.startswith(f"{API_PREFIX}/")
 
 
 class SecurityHeaders:

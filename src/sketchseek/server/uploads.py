@@ -1,14 +1,48 @@
-"""Checks of uploaded pictures before they are decoded."""
+"""Uploaded sketches and photos."""
 
 from __future__ import annotations
 
+from typing import BinaryIO
+
+from PIL import Image
+
 from sketchseek.errors import ImageError, ImageTooLargeError, SketchError
 from sketchseek.images import read_header
+from sketchseek.server.decoding import Decoders
 from sketchseek.server.security import Limits
 
 
-def check_upload(data: bytes, limits: Limits, *, sketch: bool) -> None:
-    """Reject an upload that is too large, from its header alone.
+def read_upload(file: BinaryIO, decoders: Decoders, size: int) -> bytes | Image.Image:
+    """Read an upload. Call it outside the event loop.
+
+    Args:
+        file: The upload.
+        decoders: Decode pictures.
+        size: Side of the square that a photo is squashed to; 0 for a sketch.
+
+    Returns:
+        A small picture; or the text of a sketch.
+
+    Raises:
+        ImageTooLargeError: The picture has too many pixels, needs too much memory, or takes too long to decode.
+        SketchError: The sketch cannot be read.
+        ImageError: The upload is not a picture.
+    """
+    data = file.read()
+    if not check_upload(data, decoders.limits, sketch=not size):
+        return data
+    try:
+        return decoders.decode(data, size)
+    except ImageTooLargeError:
+        raise
+    except ImageError as error:
+        if size:
+            raise
+        raise SketchError(error.reason, subject=error.subject, remedy=error.remedy) from error
+
+
+def check_upload(data: bytes, limits: Limits, *, sketch: bool) -> bool:
+    """Reject an upload that is too large, from its header alone. Return whether it is a picture, not text.
 
     Args:
         data: The bytes of the upload.
@@ -26,7 +60,7 @@ def check_upload(data: bytes, limits: Limits, *, sketch: bool) -> None:
                 f"The upload has {len(data):,} bytes of text; the limit is {limits.text:,}.",
                 remedy="Simplify the sketch, or send a picture of it.",
             )
-        return
+        return False
     if not data:
         raise ImageError("The upload is empty.", remedy="Choose a picture.")
     try:
@@ -40,3 +74,4 @@ def check_upload(data: bytes, limits: Limits, *, sketch: bool) -> None:
             f"The upload has {header.width} × {header.height} pixels; the limit is {limits.pixels:,}.",
             remedy="Send a smaller copy.",
         )
+    return True

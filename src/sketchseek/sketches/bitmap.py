@@ -65,7 +65,7 @@ def rasterize_image(image: Image.Image, size: int) -> Raster:
 
 def find_ink(image: Image.Image) -> Mask:
     """Where a picture of a sketch has ink, as a mask whose longer side is at most 768 pixels."""
-    gray = _gray(_reduced(image))
+    gray = _gray(reduce_picture(image))
     paper, share = _main_level(gray)
     even = share > _EVEN_SHARE and _noise(gray) < _EVEN_NOISE
     if not even:
@@ -79,7 +79,8 @@ def find_ink(image: Image.Image) -> Mask:
     return _ink_on_even_paper(gray, paper)
 
 
-def _reduced(image: Image.Image) -> Image.Image:
+def reduce_picture(image: Image.Image) -> Image.Image:
+    """Return a picture of a sketch at the size at which ink is looked for, if it is larger."""
     longer = max(image.size)
     if longer <= _LARGEST:
         return image

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, field
-from xml.etree.ElementTree import ParseError, XMLParser
+from xml.parsers import expat
 
 import numpy as np
 from PIL import ImageColor
@@ -46,7 +46,7 @@ def svg_polylines(text: str) -> Polylines:
 
     Raises:
         EmptySketchError: It has none.
-        SketchError: It is not SVG, has entities, or is beyond one of the caps.
+        SketchError: It is not SVG, its DOCTYPE has declarations, or it is beyond one of the caps.
     """
     root = _parse(text)
     if root.tag != "svg":
@@ -71,12 +71,18 @@ class _Element:
 
 
 class _Builder:
-    """Target of the XML parser: elements and attributes, no text."""
+    """Handlers of the XML parser: elements and attributes, no text, and no document type with content."""
 
     def __init__(self) -> None:
         self.root: _Element | None = None
         self._open: list[_Element] = []
         self._count = 0
+
+    def doctype(self, name: str, system: str | None, public: str | None, has_internal_subset: int) -> None:
+        # Entities and default attributes make a small text expand without end. The parser calls this before it reads
+        # the first declaration, so nothing can be hidden from it. Sketch programs need no declarations.
+        if has_internal_subset:
+            raise SketchError("an SVG with declarations in its DOCTYPE is not read.", remedy="Save it as plain SVG.")
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         self._count += 1
@@ -94,25 +100,20 @@ class _Builder:
     def end(self, tag: str) -> None:
         self._open.pop()
 
-    def close(self) -> None:
-        pass
-
 
 def _local(name: str) -> str:
     return name.rsplit("}", 1)[-1]
 
 
 def _parse(text: str) -> _Element:
-    # Entities make a small text expand without end. Sketch programs write document types, which need none of them.
-    doctype = text.find("<!DOCTYPE")
-    if "<!ENTITY" in text or (doctype >= 0 and "[" in text[doctype : text.find(">", doctype)]):
-        raise SketchError("an SVG with entities is not read.", remedy="Save it as plain SVG.")
     builder = _Builder()
-    parser = XMLParser(target=builder)
+    parser = expat.ParserCreate(namespace_separator="}")
+    parser.StartDoctypeDeclHandler = builder.doctype
+    parser.StartElementHandler = builder.start
+    parser.EndElementHandler = builder.end
     try:
-        parser.feed(text)
-        parser.close()
-    except ParseError as error:
+        parser.Parse(text, True)
+    except expat.ExpatError as error:
         raise SketchError(f"not well-formed SVG ({error}).") from error
     except UnicodeEncodeError as error:
         raise SketchError("not UTF-8 text.") from error

@@ -70,14 +70,36 @@ async function request(path, options = {}) {
  * @param {string} path
  * @param {object} value
  * @param {AbortSignal} [signal]
+ * @param {Record<string, string>} [headers]
  */
-const post = (path, value, signal) =>
+const post = (path, value, signal, headers) =>
   request(path, {
     method: "POST",
-    headers: { "Content-Type": "application/json" },
+    headers: { "Content-Type": "application/json", ...headers },
     body: JSON.stringify(value),
     signal,
   });
+
+let changeToken = ""; // only pages of this origin can read it, so that others cannot change anything
+
+/**
+ * Ask for a change. The server has another token after each start.
+ *
+ * @param {string} path
+ * @param {object} value
+ */
+async function change(path, value) {
+  const known = changeToken;
+  changeToken ||= (await fresh("session")).token;
+  try {
+    return await post(path, value, undefined, { "X-Sketchseek-Token": changeToken });
+  } catch (error) {
+    if (!(error instanceof ApiError && error.type === "TokenWrong")) throw error;
+    changeToken = "";
+    if (!known) throw error;
+    return change(path, value);
+  }
+}
 
 /** @param {string} path */
 const fresh = (path) => request(path, { cache: "no-store" });
@@ -127,7 +149,7 @@ export function searchImage(file, fields, signal) {
 export const photo = (id, signal) => request(`photos/${id}`, { signal });
 
 /** @param {number} id */
-export const openFolder = (id) => post(`photos/${id}/open`, {});
+export const openFolder = (id) => change(`photos/${id}/open`, {});
 
 /**
  * Why a picture did not load: the server's error, ServerGone without an answer, or null where only the picture is broken.
@@ -168,13 +190,13 @@ export const failures = () => fresh("failures?limit=500");
 export const folders = (below) => fresh(below ? `folders?below=${encodeURIComponent(below)}` : "folders");
 
 /** @param {string} folder */
-export const addFolder = (folder) => post("folders", { folder });
+export const addFolder = (folder) => change("folders", { folder });
 
-export const sync = () => post("sync", {});
+export const sync = () => change("sync", {});
 
 /** @type {() => Promise<IndexingState>} */
 export const indexing = () => fresh("indexing");
 
-export const stopIndexing = () => post("indexing/stop", {});
+export const stopIndexing = () => change("indexing/stop", {});
 
 export const progressUrl = () => "api/v1/progress";

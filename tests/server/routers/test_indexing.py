@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,13 +15,13 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from served import COUNT, picture
+from served import COUNT, may_change, picture
 from sketchseek.models.package import ModelPackage
 from sketchseek.search.library import Library
 from sketchseek.search.results import IndexProgress, IndexReport
 from sketchseek.server.app import create_app
 from sketchseek.server.background_indexing import Indexer
-from sketchseek.server.dependencies import name_libraries
+from sketchseek.server.dependencies import ServerState, name_libraries
 from sketchseek.server.errors import ApiError
 from sketchseek.server.routers.indexing import event_stream
 from sketchseek.server.thumbnails import ThumbnailCache
@@ -46,8 +48,14 @@ def writer(root: Path, tiny_model: ModelPackage, tmp_path: Path) -> Iterator[Tes
     with Library.open(tmp_path / "own", tiny_model.path, create=True) as library:
         app = create_app(library, thumbnails=ThumbnailCache(tmp_path / "thumbnails"), roots=[root])
         with TestClient(app, base_url="http://localhost", raise_server_exceptions=False) as opened:
-            yield opened
+            yield may_change(opened)
         app.state.server.indexer.close()
+
+
+def state_of(client: TestClient) -> ServerState:
+    app: Any = client.app
+    state: ServerState = app.state.server
+    return state
 
 
 def ended(client: TestClient) -> Any:
@@ -106,6 +114,32 @@ def test_folders_elsewhere_are_not_added(writer: TestClient, root: Path, folder:
         assert writer.get("/api/v1/folders", params={"below": name}).status_code == status
 
 
+def test_links_out_of_the_roots_are_neither_added_nor_synced(writer: TestClient, root: Path) -> None:
+    (root / "a" / "9.png").symlink_to(root.parent / "secret" / "0.png")
+    (root / "a" / "again.png").symlink_to(root / "b" / "0.png")
+    state_of(writer).library.add([root / "b"], follow_symlinks=True)
+    writer.post("/api/v1/folders", json={"folder": str(root)})
+    state = ended(writer)
+    assert (state["error"], state["report"]["indexed"]) == (None, 5)  # 4, and one by its link
+    reasons = {Path(one["path"]).name: one["reason"] for one in writer.get("/api/v1/failures").json()["failures"]}
+    assert "leads out" in reasons["way out"]
+    assert "leads out" in reasons["9.png"]
+
+    for name in ("a", "b"):  # a whole folder becomes a link
+        shutil.rmtree(root / name)
+        (root / name).symlink_to(root.parent / "secret")
+    writer.post("/api/v1/sync", json={})
+    state = ended(writer)
+    assert (state["error"], state["report"]["indexed"]) == (None, 0)
+    found = writer.post("/api/v1/search/sketch", json={"strokes": LINES, "k": 50}).json()["results"]
+    served = [one["id"] for one in found if "secret" in os.path.realpath(one["path"]) and Path(one["path"]).exists()]
+    assert served
+    for photo in served:
+        for what in ("file", "thumbnail"):
+            answer = writer.get(f"/api/v1/photos/{photo}/{what}")
+            assert (answer.status_code, answer.json()["error"]["type"]) == (404, "PhotoFileMissing")
+
+
 def test_what_may_be_added_is_listed(writer: TestClient, root: Path) -> None:
     assert writer.get("/api/v1/folders").json() == {"adding": True, "path": None, "folders": [str(root)]}
     listed = writer.get("/api/v1/folders", params={"below": str(root)}).json()
@@ -124,7 +158,7 @@ def test_without_a_root_nothing_is_written(client: TestClient, photos: Path) -> 
 def test_forms_of_other_sites_start_nothing(writer: TestClient) -> None:
     for content, kind in ((b"", ""), (b"{}", "text/plain"), (b"a=b", "application/x-www-form-urlencoded")):
         answer = writer.post("/api/v1/sync", content=content, headers={"Content-Type": kind} if kind else {})
-        assert answer.status_code == 422
+        assert answer.status_code == (415 if content else 422)
 
 
 def test_several_libraries(library: Library, root: Path, tiny_model: ModelPackage, tmp_path: Path) -> None:
@@ -229,5 +263,5 @@ def test_why_a_run_failed_is_told(root: Path, tiny_model: ModelPackage, tmp_path
     with Library.open(tmp_path / "own", tiny_model.path, create=True) as library:
         app = create_app(library, thumbnails=ThumbnailCache(tmp_path / "thumbnails"), roots=[root])
         with TestClient(app, base_url="http://localhost") as client, WriterLock(tmp_path / "own"):
-            client.post("/api/v1/folders", json={"folder": str(root / "a")})
+            may_change(client).post("/api/v1/folders", json={"folder": str(root / "a")})
             assert ended(client)["error"]["type"] == "LibraryLockedError"

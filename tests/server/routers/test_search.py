@@ -287,7 +287,7 @@ def test_uploads_that_cannot_be_used_say_so(
 
 def test_no_address_is_fetched(client: TestClient) -> None:
     answer = client.post("/api/v1/search/image", data={"image": "http://127.0.0.1:8765/api/v1/photos/1/file"})
-    assert answer.status_code == 422
+    assert answer.status_code == 415
 
 
 def test_a_wrong_form_is_refused(client: TestClient) -> None:
@@ -296,7 +296,7 @@ def test_a_wrong_form_is_refused(client: TestClient) -> None:
     )
     assert answer.status_code in (400, 422)
     assert answer.json()["error"]["message"]
-    assert client.post("/api/v1/search/image", json={"image": "x"}).status_code == 422
+    assert client.post("/api/v1/search/image", json={"image": "x"}).status_code == 415
 
 
 def test_scores_are_numbers_that_json_has(client: TestClient) -> None:

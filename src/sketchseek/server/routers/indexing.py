@@ -12,8 +12,8 @@ from fastapi import APIRouter, Query
 from starlette.responses import StreamingResponse
 
 from sketchseek.server.background_indexing import Indexer
-from sketchseek.server.dependencies import ServerState, State
-from sketchseek.server.errors import ApiError
+from sketchseek.server.dependencies import ChangeToken, ServerState, State
+from sketchseek.server.errors import ApiError, busy
 from sketchseek.server.schemas.base import display_path
 from sketchseek.server.schemas.errors import error_responses
 from sketchseek.server.schemas.indexing import AddFolderRequest, EmptyRequest, FolderList, IndexingState
@@ -36,6 +36,8 @@ _MAX_FOLDERS = 1000
 )
 async def stream_progress(state: State) -> StreamingResponse:
     """Stream the state of indexing as server-sent events: once now, and again after every change."""
+    if state.indexer.listeners >= state.limits.streams:
+        raise busy()
     return StreamingResponse(
         event_stream(state.indexer),
         media_type="text/event-stream",
@@ -77,25 +79,29 @@ async def list_folders(
 
 
 @router.post("/folders", status_code=202)
-async def add_folder(new: AddFolderRequest, state: State) -> IndexingState:
+async def add_folder(new: AddFolderRequest, state: State, token: ChangeToken = "") -> IndexingState:
     """Index a folder in the background and add it to the folders that a sync scans. Follow it with streamProgress."""
     library = state.library
     path = await state.in_thumbnail_thread(lambda: allowed_folder(state, new.folder))
     return state.indexer.start(
-        state.name, "add", display_path(path), lambda on_progress: library.add([path], on_progress)
+        state.name, "add", display_path(path), lambda on_progress: library.add([path], on_progress, within=state.roots)
     )
 
 
 @router.post("/sync", status_code=202)
-async def sync_library(body: EmptyRequest, state: State) -> IndexingState:
+async def sync_library(body: EmptyRequest, state: State, token: ChangeToken = "") -> IndexingState:
     """Bring the library up to date with its folders, in the background."""
     _require_writable(state)
     library = state.library
-    return state.indexer.start(state.name, "sync", None, lambda on_progress: library.sync(on_progress))
+    # Folders that were added without the server may lie elsewhere. One below a root may have become a link meanwhile.
+    roots = [Path(os.path.realpath(root)) for root in state.roots]
+    others = [folder for folder in library.status().folders if not any(folder.is_relative_to(root) for root in roots)]
+    within = [*roots, *others]
+    return state.indexer.start(state.name, "sync", None, lambda on_progress: library.sync(on_progress, within=within))
 
 
 @router.post("/indexing/stop", status_code=202)
-async def stop_indexing(body: EmptyRequest, state: State) -> IndexingState:
+async def stop_indexing(body: EmptyRequest, state: State, token: ChangeToken = "") -> IndexingState:
     """Stop indexing. Finished work is kept, and the next run continues from there."""
     _require_writable(state)
     state.indexer.stop()

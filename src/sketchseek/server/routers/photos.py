@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +13,7 @@ from starlette.responses import FileResponse, Response
 
 from sketchseek.errors import ImageError
 from sketchseek.images import read_header
-from sketchseek.server.dependencies import PhotoId, ServerState, State, require_photo
+from sketchseek.server.dependencies import ChangeToken, PhotoId, ServerState, State, require_photo
 from sketchseek.server.errors import ApiError
 from sketchseek.server.file_manager import is_local, show_in_folder
 from sketchseek.server.schemas.base import display_path
@@ -52,7 +53,7 @@ async def get_thumbnail(
     if size not in SIZES:
         choices = ", ".join(map(str, SIZES))
         raise ApiError(422, "SizeNotOffered", f"There are no thumbnails of size {size}.", f"Ask for one of {choices}.")
-    path = await state.in_search_thread(lambda: require_photo(state, photo_id).path)
+    path = await state.in_search_thread(lambda: _readable_path(state, photo_id))
     known = request.headers.get("if-none-match", "")
 
     def work() -> Response:
@@ -79,7 +80,7 @@ async def get_photo_file(
     download: Annotated[bool, Query(description="Make the browser save the file instead of showing it.")] = False,
 ) -> Response:
     """Return the photo's file if it still is a picture."""
-    path = await state.in_search_thread(lambda: require_photo(state, photo_id).path)
+    path = await state.in_search_thread(lambda: _readable_path(state, photo_id))
     media_type = await state.in_thumbnail_thread(lambda: _media_type(path))
     return FileResponse(
         path,
@@ -91,7 +92,7 @@ async def get_photo_file(
 
 
 @router.post("/{photo_id}/open", responses=error_responses(403, 409))
-async def open_photo_folder(photo_id: PhotoId, state: State, request: Request) -> OpenedFolder:
+async def open_photo_folder(photo_id: PhotoId, state: State, request: Request, token: ChangeToken = "") -> OpenedFolder:
     """Show a photo's folder in the file manager of the server's machine. Only clients on that machine may ask."""
     if not is_local(request):
         raise ApiError(
@@ -103,6 +104,22 @@ async def open_photo_folder(photo_id: PhotoId, state: State, request: Request) -
     path = await state.in_search_thread(lambda: require_photo(state, photo_id).path)
     await state.in_thumbnail_thread(lambda: show_in_folder(path))
     return OpenedFolder(opened=display_path(path.parent))
+
+
+def _readable_path(state: ServerState, photo_id: int) -> Path:
+    """Return the path of a photo whose file may be read.
+
+    Raises:
+        ApiError: 404, the library has no such photo, or its path leads out of the server's roots by now. Who can write
+            to a root could replace photos by links to any other file.
+    """
+    path = require_photo(state, photo_id).path
+    roots = [Path(os.path.realpath(root)) for root in state.roots]
+    if any(map(path.is_relative_to, [*roots, *state.roots])):
+        real = Path(os.path.realpath(path))
+        if not any(map(real.is_relative_to, roots)):
+            raise _file_missing(path)
+    return path
 
 
 def _details(state: ServerState, photo_id: int) -> PhotoDetails:

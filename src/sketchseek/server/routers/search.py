@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
 from fastapi import APIRouter, Depends, Form, Query, UploadFile
 
@@ -40,10 +41,11 @@ from sketchseek.server.schemas.search import (
     SketchShares,
     SplitScore,
 )
-from sketchseek.server.security import Limits, check_points
-from sketchseek.server.uploads import check_upload
+from sketchseek.server.security import check_points
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from sketchseek.search.explain import Explanation
     from sketchseek.search.explain import SplitScore as LibrarySplit
     from sketchseek.search.results import SearchResult
@@ -100,11 +102,11 @@ async def search_image(
     negative: Annotated[list[int] | None, Form(description=NEGATIVE, max_length=1000)] = None,
 ) -> SearchResponse:
     """Find photos with an uploaded picture: a sketch, or a photo to find similar ones."""
-    data = await image.read()
     is_sketch = kind == "sketch"
-    check_upload(data, state.limits, sketch=is_sketch)
+    encoder = await state.in_search_thread(lambda: state.library.encoder)
+    source = await state.read_upload(image.file, 0 if is_sketch else encoder.manifest.photo.size)
     if positive or negative:
-        query = {"sketch" if is_sketch else "photo": data}
+        query: dict[str, Any] = {"sketch" if is_sketch else "photo": source}
         return await _search(
             state,
             page,
@@ -113,8 +115,8 @@ async def search_image(
             ),
         )
     if is_sketch:
-        return await _search(state, page, lambda arguments: state.library.search(data, **arguments))
-    return await _search(state, page, lambda arguments: state.library.search_photo(data, **arguments))
+        return await _search(state, page, lambda arguments: state.library.search(source, **arguments))
+    return await _search(state, page, lambda arguments: state.library.search_photo(source, **arguments))
 
 
 @router.post("/embedding")
@@ -162,12 +164,8 @@ async def refine_search(query: RefinedSearchRequest, state: State) -> SearchResp
 @router.post("/query")
 async def search_query(query: CombinedSearchRequest, state: State) -> SearchResponse:
     """Find photos with several sketches and photos, positive or negative, and words."""
-    check_points([stroke for one in query.examples for stroke in one.strokes or ()], state.limits)
-    combined = CombinedQuery(
-        tuple(_example(one, state.limits) for one in query.examples), query.text, query.text_mode, query.text_weight
-    )
-    known = [one.photo_id for one in query.examples if one.photo_id is not None]
-    await state.in_search_thread(lambda: [require_photo(state, photo_id) for photo_id in known])
+    examples = await _examples(state, query.examples)
+    combined = CombinedQuery(examples, query.text, query.text_mode, query.text_weight)
     return await _search(
         state,
         query,
@@ -179,13 +177,10 @@ async def search_query(query: CombinedSearchRequest, state: State) -> SearchResp
 @router.post("/explain/{photo_id}")
 async def explain_photo(photo_id: PhotoId, query: ExplainRequest, state: State) -> PhotoExplanation:
     """Explain why a photo matches a query: split its score over the photo and over each sketch."""
-    check_points([stroke for one in query.examples for stroke in one.strokes or ()], state.limits)
-    combined = CombinedQuery(tuple(_example(one, state.limits) for one in query.examples))
-    known = [photo_id, *(one.photo_id for one in query.examples if one.photo_id is not None)]
+    combined = CombinedQuery(await _examples(state, query.examples))
 
     def work() -> PhotoExplanation:
-        for one in known:
-            require_photo(state, one)
+        require_photo(state, photo_id)
         return _explanation(state.library.explain(photo_id, combined))
 
     return await state.in_search_thread(work)
@@ -209,17 +204,27 @@ def _explanation(found: Explanation) -> PhotoExplanation:
     )
 
 
-def _example(one: QueryExample, limits: Limits) -> Example:
-    sketch: bytes | list[list[list[float]]] | None = one.strokes
-    photo: bytes | int | None = one.photo_id
+async def _examples(state: ServerState, examples: Sequence[QueryExample]) -> tuple[Example, ...]:
+    """Check and read the examples of a request, and decode their images."""
+    check_points([stroke for one in examples for stroke in one.strokes or ()], state.limits)
+    known = [one.photo_id for one in examples if one.photo_id is not None]
+    await state.in_search_thread(lambda: [require_photo(state, photo_id) for photo_id in known])
+    encoder = await state.in_search_thread(lambda: state.library.encoder)
+    return tuple([await _example(state, one, encoder.manifest.photo.size) for one in examples])
+
+
+async def _example(state: ServerState, one: QueryExample, photo_size: int) -> Example:
+    sketch: bytes | Image.Image | list[list[list[float]]] | None = one.strokes
+    photo: bytes | Image.Image | int | None = one.photo_id
     if one.image is not None:
-        check_upload(one.image, limits, sketch=one.image_kind == "sketch")
-        if (sketch if one.image_kind == "sketch" else photo) is not None:
+        is_sketch = one.image_kind == "sketch"
+        if (sketch if is_sketch else photo) is not None:
             raise InputError("an example must be exactly one of strokes, image, photo_id and embedding.")
-        if one.image_kind == "sketch":
-            sketch = one.image
+        read = await state.read_upload(io.BytesIO(one.image), 0 if is_sketch else photo_size)
+        if is_sketch:
+            sketch = read
         else:
-            photo = one.image
+            photo = read
     return Example(sketch, photo, one.embedding, one.weight, one.negative)
 
 
