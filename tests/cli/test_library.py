@@ -419,3 +419,13 @@ def test_search_explains_the_best_result(library: Path, tmp_path: Path) -> None:
         assert picture.width == 3 * 480 + 2 * 12
     missing = run("search", strokes, "--explain", tmp_path / "none/why.png", *at)
     assert "cannot be written" in str(missing.exception)
+
+
+def test_search_by_color(library: Path) -> None:
+    at = ("--library", library)
+    found = run_json("search", "--color", "#ff0000:2", "--color", "blue", *at)
+    assert len(found) == 4
+    beside = run_json("search", "-", "--color", "red", "--color-weight", "2", *at, text=STROKES)
+    assert set(beside[0]["parts"]) == {"examples", "colors"}
+    assert "not a color" in str(run("search", "--color", "reddish-ish", *at).exception)
+    assert "not a number" in run("search", "--color", "red:much", *at).stderr

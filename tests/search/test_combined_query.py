@@ -198,7 +198,7 @@ def test_sync_brings_words_to_an_earlier_library(tmp_path: Path, tiny_model: Mod
             database.execute(f"DROP {sql}")
         database.commit()
     with Library.open(tmp_path / "library") as library:
-        with pytest.raises(LibraryError, match="no words yet") as caught:
+        with pytest.raises(LibraryError, match="no words and colors yet") as caught:
             library.search_query(Query(text="dog"))
         assert "sketchseek sync" in caught.value.remedy
         assert len(library.search(SKETCH)) == len(NAMES)

@@ -1,4 +1,4 @@
-"""Options of ``sketchseek search`` for several sketches and photos, and for words."""
+"""Options of ``sketchseek search`` for several sketches and photos, words, colors and explanations."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
+from sketchseek.errors import SketchseekError
+
 if TYPE_CHECKING:
     from sketchseek.images import ImageSource
+    from sketchseek.search.colors import PaletteColor
     from sketchseek.search.combined_query import Example, Query
     from sketchseek.search.library import Library
     from sketchseek.search.params import Filter
@@ -36,6 +39,20 @@ def query_options(command: _Command) -> _Command:
             default=1.0,
             show_default=True,
             help="Weight of --text relative to the sketches.",
+        ),
+        click.option(
+            "--color",
+            "colors",
+            multiple=True,
+            metavar="COLOR[:WEIGHT]",
+            help="A color that photos should have: #rrggbb or a CSS name. Can be repeated.",
+        ),
+        click.option(
+            "--color-weight",
+            type=click.FloatRange(0, 1000),
+            default=0.5,
+            show_default=True,
+            help="Weight of --color relative to the sketches.",
         ),
         click.option("--also", multiple=True, metavar=_EXAMPLE, help="A further sketch. Can be repeated."),
         click.option("--also-photo", multiple=True, metavar=_EXAMPLE, help="A photo to find more of. Can be repeated."),
@@ -115,6 +132,8 @@ def _read_query(
     text: str,
     require_text: bool,
     text_weight: float,
+    colors: tuple[str, ...],
+    color_weight: float,
     also: tuple[str, ...],
     also_photo: tuple[str, ...],
     unlike: tuple[str, ...],
@@ -137,14 +156,32 @@ def _read_query(
         )
         for value in values
     ]
-    if sketch is None:
-        if not others and not text:
-            raise click.UsageError("Name a sketch, or give words with --text.")
-        return Query(tuple(others), text, "require" if require_text else "rank", text_weight)
-    if not others and not text:
-        return None
-    first = Example(photo=cast("ImageSource", sketch)) if photo else Example(sketch=sketch)
-    return Query((first, *others), text, "require" if require_text else "rank", text_weight)
+    if sketch is not None:
+        if not others and not text and not colors:
+            return None
+        others.insert(0, Example(photo=cast("ImageSource", sketch)) if photo else Example(sketch=sketch))
+    elif not others and not text and not colors:
+        raise click.UsageError("Name a sketch, or give words with --text or a color with --color.")
+    return Query(
+        tuple(others),
+        text,
+        "require" if require_text else "rank",
+        text_weight,
+        tuple(_color(value) for value in colors),
+        color_weight,
+    )
+
+
+def _color(value: str) -> PaletteColor:
+    from sketchseek.search.colors import PaletteColor
+
+    name, separator, number = value.partition(":")
+    try:
+        return PaletteColor(name, float(number) if separator else 1.0)
+    except ValueError as error:
+        if isinstance(error, SketchseekError):
+            raise
+        raise click.UsageError(f"--color {value}: the weight is not a number.") from error
 
 
 def _example(value: str, *, photo: bool, negative: bool) -> Example:

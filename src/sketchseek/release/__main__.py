@@ -45,5 +45,19 @@ def measure_command(models: tuple[str, ...], data: Path, runs: Path, docs: Path)
         measure(load_model_package(name), runs / "data", docs)
 
 
+@release.command("queries")
+@click.argument("models", nargs=-1, metavar="[MODEL]...")
+@click.option("--data", type=click.Path(path_type=Path), required=True, help="Folder of the real data sets.")
+@click.option(
+    "--docs", type=click.Path(path_type=Path), default=Path("docs"), show_default=True, help="For the results."
+)
+def queries_command(models: tuple[str, ...], data: Path, docs: Path) -> None:
+    """Measure what several drawings, words and colors gain, with MODELs (by default the bundled ones)."""
+    from sketchseek.release.queries import measure_queries
+
+    for name in models or bundled_models():
+        measure_queries(load_model_package(name), data, docs)
+
+
 if __name__ == "__main__":
     release()

@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from sketchseek.errors import InputError
 from sketchseek.images import ImageSource
+from sketchseek.search.colors import MAX_COLORS, PaletteColor
 from sketchseek.sketches import SketchSource
 
 TextMode = Literal["rank", "require"]
@@ -60,7 +61,7 @@ class Example:
 
 @dataclass(frozen=True, eq=False)
 class Query:
-    """What to search for; at least one positive example, or words.
+    """What to search for; at least one positive example, words or a color.
 
     Attributes:
         examples: Sketches, photos and embeddings. Their weighted mean is searched; see
@@ -68,6 +69,8 @@ class Query:
         text: Words in file and folder names, captions, keywords, camera, date and place, in any order.
         text_mode: ``rank`` moves photos with these words up; ``require`` finds only photos that have all of them.
         text_weight: With ``rank``, weight of the words relative to the examples. See ``sketchseek.search.fusion``.
+        colors: Colors that photos should have; see ``sketchseek.search.colors``.
+        color_weight: Weight of the colors relative to the examples.
 
     Raises:
         InputError: There is nothing to search for, or a weight is invalid.
@@ -77,6 +80,8 @@ class Query:
     text: str = ""
     text_mode: TextMode = "rank"
     text_weight: float = 1.0
+    colors: tuple[PaletteColor, ...] = ()
+    color_weight: float = 0.5
 
     def __post_init__(self) -> None:
         if len(self.examples) > MAX_EXAMPLES:
@@ -86,11 +91,14 @@ class Query:
         if self.text_mode not in ("rank", "require"):
             raise InputError(f"text_mode is {self.text_mode!r}; it must be rank or require.")
         _check_weight(self.text_weight, "the text")
+        _check_weight(self.color_weight, "the colors")
+        if len(self.colors) > MAX_COLORS:
+            raise InputError(f"{len(self.colors)} colors; the maximum is {MAX_COLORS}.")
         positive = any(not example.negative for example in self.examples)
         if self.examples and not positive:
             raise InputError("every example is negative.", remedy="Add a sketch or a photo of what you search for.")
-        if not self.examples and not self.text.strip():
-            raise InputError("there is nothing to search for.", remedy="Give a sketch, a photo or words.")
+        if not self.examples and not self.text.strip() and not self.colors:
+            raise InputError("there is nothing to search for.", remedy="Give a sketch, a photo, words or colors.")
 
 
 def _check_weight(weight: float, subject: str) -> None:

@@ -1,4 +1,4 @@
-"""Reading the words of photos that were indexed before words were read. Their embeddings stay as they are."""
+"""Reading words and colors of photos that were indexed before these were read. Their embeddings stay as they are."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from sketchseek.errors import ImageError
+from sketchseek.images import read_photo
 from sketchseek.photo_metadata import PhotoMetadata, read_photo_metadata
 from sketchseek.search.catalog import Catalog, Description
+from sketchseek.search.colors import signature_of
 from sketchseek.search.scan import file_time, lies_in
 
 COMMIT_EVERY = 2.0
+SIZE = 128
+"""Side in pixels of the square that colors are read from."""
 
 
 def describe_missing(
@@ -52,7 +56,8 @@ def describe_missing(
 def describe_file(path: bytes) -> Description:
     """Read the description of one photo. If its file cannot be read any more, only its name can be searched."""
     try:
-        return Description(read_photo_metadata(os.fsdecode(path)))
+        file = os.fsdecode(path)
+        return Description(read_photo_metadata(file), signature_of(read_photo(file, SIZE)))
     except ImageError:
         return Description(PhotoMetadata())
 

@@ -25,6 +25,7 @@ from sketchseek.errors import ImageError
 from sketchseek.images import read_header
 from sketchseek.photo_metadata import read_photo_metadata
 from sketchseek.search.catalog import Description, Row
+from sketchseek.search.colors import signature_of
 from sketchseek.search.index.engine import available_cores
 from sketchseek.search.scan import LEADS_OUT, file_time, lies_in_any, real_path
 
@@ -215,7 +216,7 @@ def _read(
         source = data if data is not None else os.fsdecode(path if within is None else real_path(path))
         header = read_header(source)
         pixels = encoder.read_photo(source)
-        description = Description(read_photo_metadata(source))
+        description = Description(read_photo_metadata(source), signature_of(pixels))
         return _Decoded(path, size, mtime_ns, digest, header.width, header.height, pixels, description)
     except FileNotFoundError:
         return Gone(path)

@@ -17,6 +17,7 @@ from sketchseek.errors import InputError
 from sketchseek.images import ImageSource
 from sketchseek.models.package import ModelPackage
 from sketchseek.search.catalog import Catalog, LibraryMetadata
+from sketchseek.search.color_ranking import ColorCache
 from sketchseek.search.combined_query import Query
 from sketchseek.search.feedback import mean_of_examples, rocchio
 from sketchseek.search.filters import FilterCache
@@ -75,6 +76,7 @@ class QueryEngine:
         self._encoder: Encoder | None = None
         self._filters = FilterCache()
         self._folders = FolderCounts()
+        self._colors = ColorCache()
         self._counted = (-1, 0)  # the catalog's change counter, and its number of photos then
         self.mirror = IndexMirror.of(path, catalog.metadata())
 
@@ -200,7 +202,7 @@ class QueryEngine:
 
     def count_query(self, query: Query, filter: Filter) -> int:
         """See ``Library.count_query``."""
-        if not query.text.strip() or (query.examples and query.text_mode == "rank"):
+        if not query.text.strip() or ((query.examples or query.colors) and query.text_mode == "rank"):
             return self.count(filter)
         with self._lock, self._catalog.snapshot():
             found = matched_ids(self._catalog.match_text(query.text, every_word=query.text_mode == "require"))
@@ -279,6 +281,15 @@ class QueryEngine:
                 if query.text_mode == "rank" or embedding is None:
                     others["text"] = text_ranking(matches, query.text_weight, allowed)
             asked = end + len(without)
+            if query is not None and query.colors:
+                others["colors"] = self._colors.ranking(
+                    self._catalog,
+                    metadata.changes,
+                    query.colors,
+                    query.color_weight,
+                    k=max(asked, FUSED),
+                    allowed=allowed,
+                )
             if not others:
                 assert embedding is not None
                 ids, scores = self._nearest(embedding, metadata, asked, allowed)

@@ -19,7 +19,7 @@ class SearchResult:
             such as a sketch and words: their fused score, from 0 to 1 (``sketchseek.search.fusion``).
         id: The photo's id in this library, which is never reused.
         parts: Of a search with several criteria: what each contributed to the score, by criterion (``examples``,
-            ``text``); the values sum to the score. Empty otherwise.
+            ``text``, ``colors``); the values sum to the score. Empty otherwise.
     """
 
     rank: int

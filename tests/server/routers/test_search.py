@@ -18,6 +18,7 @@ from starlette.testclient import TestClient
 
 from served import COUNT, SMALL, as_bytes, picture
 from sketchseek.models.package import ModelPackage
+from sketchseek.search.colors import PaletteColor
 from sketchseek.search.combined_query import Example
 from sketchseek.search.combined_query import Query as CombinedQuery
 from sketchseek.search.library import Library
@@ -380,6 +381,18 @@ def test_a_combined_query_finds_what_the_library_finds(client: TestClient, libra
     assert body["results"][0]["name"] == "disc 004.png"
     assert set(body["results"][0]["parts"]) == {"examples", "text"}
     assert (body["total"], body["more"]) == (len(library), True)
+
+
+def test_colors_beside_a_sketch(client: TestClient, library: Library) -> None:
+    query = {"examples": [{"strokes": LINES}], "colors": [{"color": "#ff0000", "weight": 2}], "color_weight": 1}
+    body = client.post("/api/v1/search/query", json=query).json()
+    expected = library.search_query(
+        CombinedQuery((Example(sketch=LINES),), colors=(PaletteColor("#ff0000", 2),), color_weight=1), k=48
+    )
+    assert [one["id"] for one in body["results"]] == [one.id for one in expected]
+    assert set(body["results"][0]["parts"]) == {"examples", "colors"}
+    wrong = client.post("/api/v1/search/query", json={"colors": [{"color": "reddish-ish"}]})
+    assert (wrong.status_code, wrong.json()["error"]["type"]) == (422, "InputError")
 
 
 def test_required_words_are_counted(client: TestClient) -> None:

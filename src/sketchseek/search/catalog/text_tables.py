@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from sketchseek.errors import LibraryError
 from sketchseek.photo_metadata import PhotoMetadata, date_words
@@ -131,6 +132,25 @@ class TextTables(MetadataTable):
         rows = self._rows("SELECT caption, keywords, camera, taken, place FROM descriptions WHERE id = ?", photo)
         return PhotoMetadata(*rows[0]) if rows else None
 
+    def color_signatures(self, length: int) -> tuple[Ids, npt.NDArray[np.uint8]]:
+        """Return the ids, (n,), and color signatures, (n, length), of the photos that have one.
+
+        Raises:
+            LibraryError: The library was indexed before colors were read.
+        """
+        self._require_tables()
+        rows = self._rows("SELECT id, colors FROM descriptions WHERE length(colors) = ? ORDER BY id", length)
+        ids = np.fromiter((row[0] for row in rows), np.int64, len(rows))
+        return ids, np.frombuffer(b"".join(row[1] for row in rows), np.uint8).reshape(-1, length)
+
+    def _require_tables(self) -> None:
+        if not self.has_text():
+            raise LibraryError(
+                "the library has no words and colors yet.",
+                subject=self.path.parent,
+                remedy=f"Read them from the photos' files: sketchseek sync --library {self.path.parent}",
+            )
+
     def _index_words(self, photo: int, path: bytes, texts: Sequence[str]) -> None:
         name, folder = self._path_texts(path)
         columns = [name, folder, *(words_of(text) for text in texts)]
@@ -176,12 +196,7 @@ class TextTables(MetadataTable):
         Raises:
             LibraryError: The library was indexed before text search existed.
         """
-        if not self.has_text():
-            raise LibraryError(
-                "the library has no words yet.",
-                subject=self.path.parent,
-                remedy=f"Read them from the photos' files: sketchseek sync --library {self.path.parent}",
-            )
+        self._require_tables()
         phrases = list(phrases_of(text))
         if not phrases:
             return []

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 from fastapi import APIRouter, Depends, Form, Query, UploadFile
 
 from sketchseek.errors import InputError
+from sketchseek.search.colors import PaletteColor
 from sketchseek.search.combined_query import Example
 from sketchseek.search.combined_query import Query as CombinedQuery
 from sketchseek.search.params import Filter
@@ -163,9 +164,16 @@ async def refine_search(query: RefinedSearchRequest, state: State) -> SearchResp
 
 @router.post("/query")
 async def search_query(query: CombinedSearchRequest, state: State) -> SearchResponse:
-    """Find photos with several sketches and photos, positive or negative, and words."""
+    """Find photos with several sketches and photos, positive or negative, words and colors."""
     examples = await _examples(state, query.examples)
-    combined = CombinedQuery(examples, query.text, query.text_mode, query.text_weight)
+    combined = CombinedQuery(
+        examples,
+        query.text,
+        query.text_mode,
+        query.text_weight,
+        tuple(PaletteColor(one.color, one.weight) for one in query.colors),
+        query.color_weight,
+    )
     return await _search(
         state,
         query,

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Base64Bytes, Field
 
+from sketchseek.search.colors import MAX_COLORS
 from sketchseek.search.combined_query import MAX_EXAMPLES, MAX_TEXT, MAX_WEIGHT, TextMode
 from sketchseek.server.schemas.base import (
     EXAMPLE_EMBEDDING,
@@ -95,13 +96,21 @@ class QueryExample(RequestModel):
     negative: bool = Field(False, description="Whether results should not look like it.")
 
 
+class QueryColor(RequestModel):
+    """A color of a palette."""
+
+    color: str = Field(max_length=30, description="``#rrggbb``, ``#rgb`` or a CSS color name.")
+    weight: float = Field(1.0, gt=0, le=MAX_WEIGHT, description="How much of it there is, relative to the others.")
+
+
 class CombinedSearchRequest(PageRequest):
-    """A query of several sketches and photos, words, or all of them. At least one positive example, or words."""
+    """A query of several sketches and photos, words and colors. At least one positive example, word or color."""
 
     model_config = with_example(
         {
             "examples": [{"strokes": EXAMPLE_STROKES}, {"photo_id": 5, "weight": 0.5}],
             "text": "garden 2019",
+            "colors": [{"color": "#c02020"}],
             "k": 20,
         }
     )
@@ -119,6 +128,10 @@ class CombinedSearchRequest(PageRequest):
     text_weight: float = Field(
         1.0, ge=0, le=MAX_WEIGHT, description="With ``rank``, weight of the words relative to the examples."
     )
+    colors: list[QueryColor] = Field(
+        default_factory=list, max_length=MAX_COLORS, description="Colors that photos should have, such as of strokes."
+    )
+    color_weight: float = Field(0.5, ge=0, le=MAX_WEIGHT, description="Weight of the colors relative to the examples.")
 
 
 class ExplainRequest(RequestModel):
@@ -178,7 +191,7 @@ class SearchHit(ResponseModel):
     )
     parts: dict[str, float] = Field(
         default_factory=dict,
-        description="Of a query with several criteria: what each (``examples``, ``text``) contributed to the score.",
+        description="Of a query with several criteria: what each of ``examples``, ``text`` and ``colors`` contributed.",
     )
 
 
