@@ -71,11 +71,10 @@ docs-site: $(VENV)/.all
 	$(BIN)/mkdocs build --strict
 
 # hatchling is the build backend of pyproject.toml; twine checks the metadata and that the README renders.
+# With RELEASE_ARGS='--python 3.11 --python 3.12 --tests --train 3.11', installs and tests both packages there.
 release-check: $(VENV)/.all
 	$(BIN)/python -m pip install --quiet 'hatchling>=1.27' twine
-	rm -rf dist
-	$(BIN)/python -m hatchling build -t sdist -t wheel
-	$(BIN)/twine check --strict dist/*
+	$(BIN)/python tools/release_check.py $(RELEASE_ARGS)
 
 # Train and export the bundled models by experiments/pipelines/models.yaml, in stages that resume. The allocator keeps
 # freed memory and threads do not spin: without that, clearing pages and waiting took half of the time.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -11,6 +13,24 @@ from sketchseek.models.package import ModelPackage
 from tiny_model import write_tiny_package
 
 pytest_plugins = ("server_fixtures",)
+
+
+_TRAINING_HALF = ("ablations", "release", "training")
+
+
+class _WithoutTorch(pytest.Module):
+    """A module of tests that need the extra ``train``."""
+
+    def collect(self) -> NoReturn:
+        pytest.skip("torch is not installed: pip install 'sketchseek[train]'", allow_module_level=True)
+
+
+def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Module | None:
+    """Skip the tests of the training half, visibly, where its libraries are not installed."""
+    if find_spec("torch") is not None or module_path.relative_to(Path(__file__).parent).parts[0] not in _TRAINING_HALF:
+        return None
+    module: pytest.Module = _WithoutTorch.from_parent(parent, path=module_path)
+    return module
 
 
 @pytest.fixture(scope="session")

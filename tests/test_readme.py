@@ -1,4 +1,4 @@
-"""The README's commands and code, executed as they stand, in a folder that has what they speak of."""
+"""The README's and the search guide's commands and code, executed as they stand in an empty folder."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from PIL import Image, ImageDraw
 
-from shapes_dataset import write_shapes
+from sketchseek.samples.files import EXAMPLE
 
 REPOSITORY = Path(__file__).parents[1]
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
@@ -25,21 +25,9 @@ def blocks(language: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Pictures, sketches and a data set by the names that the README uses."""
+    """An empty folder, with the files that the README tells to write there first."""
     root = tmp_path_factory.mktemp("readme")
-    (root / "photos").mkdir()
-    for i, name in enumerate(["cat-face", "house", "ball", "sun", "tree", "fish"]):
-        photo = Image.new("RGB", (120, 90), "white")
-        draw = ImageDraw.Draw(photo)
-        draw.ellipse((10 + 8 * i, 10, 60 + 8 * i, 60), fill=(40 * i, 90, 200 - 30 * i))
-        draw.polygon([(60, 80), (100, 20), (115, 80 - 8 * i)], fill=(200, 40 * i, 60))
-        photo.save(root / "photos" / f"{name}.webp", lossless=True)
-    sketch = Image.new("L", (200, 200), 255)
-    ImageDraw.Draw(sketch).ellipse((40, 60, 160, 170), outline=0, width=5)
-    sketch.save(root / "cat.png")
-    (root / "cat.json").write_text(json.dumps([[[10, 100, 190, 10], [150, 20, 150, 150]]]))
-    write_shapes(root / "data/sketchy")
-    (root / "example.yaml").write_text(blocks("yaml")[0])
+    run("sketchseek demo --sample", root)
     return root
 
 
@@ -60,11 +48,27 @@ def run(script: str, folder: Path) -> str:
     return done.stdout
 
 
-def test_searching_from_the_command_line(folder: Path) -> None:
-    out = run(blocks("sh")[0], folder)
+def test_searching_from_the_command_line(tmp_path: Path) -> None:
+    assert "demo --sample" in blocks("sh")[0]
+    out = run(blocks("sh")[0], tmp_path)  # literally all that a reader does after installing
     found = json.loads(re.search(r"^\[.*?^\]|^\[.*\]$", out, re.MULTILINE | re.DOTALL).group())  # type: ignore[union-attr]
     assert [row["rank"] for row in found] == [1, 2, 3, 4, 5]
     assert all(Path(row["path"]).is_file() for row in found)
+    assert Path(found[0]["path"]).name == "cat-face.webp"
+
+
+def test_the_sample_configuration_is_the_one_shown() -> None:
+    assert blocks("yaml") == [EXAMPLE]
+
+
+def test_the_search_guide(folder: Path) -> None:
+    guide = (REPOSITORY / "docs/guides/search.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^    (sketchseek .+)$", guide, re.MULTILINE)
+    assert len(commands) > 5
+    run("\n".join(commands), folder)
+    for number, code in enumerate(re.findall(r"^```python\n(.*?)^```", guide, re.MULTILINE | re.DOTALL)):
+        (folder / f"{number}.py").write_text(code)
+        assert len(run(f"python {number}.py", folder).splitlines()) == 5
 
 
 def test_searching_from_python(folder: Path) -> None:
@@ -85,6 +89,7 @@ def test_searching_over_http(folder: Path) -> None:
     assert len(json.loads(next(line for line in out.splitlines() if line.startswith("{")))["results"]) == 3
 
 
+@pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed: pip install 'sketchseek[train]'")
 def test_training_and_evaluating(folder: Path) -> None:
     out = run(blocks("sh")[2], folder)
     assert "recall@1" in out
@@ -98,9 +103,15 @@ def test_the_two_commands_are_targets_of_the_makefile() -> None:
 
 
 def test_every_linked_file_is_there() -> None:
-    links = [link for link in re.findall(r"\]\(([^)#]+)\)", README) if "://" not in link]
-    assert links
-    assert [link for link in links if not (REPOSITORY / link).exists()] == []
+    # Absolute, since package indexes show the README without the repository.
+    links = re.findall(r"\]\(([^)#]+)\)", README)
+    bases = tuple(
+        f"{base}/sketchseek/sketchseek/" for base in ("https://github.com", "https://raw.githubusercontent.com")
+    )
+    ours = [re.sub(r"^(blob/)?main/", "", link.removeprefix(base)) for base in bases for link in links if base in link]
+    assert len(ours) > 15
+    assert [link for link in ours if not (REPOSITORY / link).exists()] == []
+    assert [link for link in links if "://" not in link] == []
 
 
 def test_every_block_is_executed() -> None:

@@ -135,3 +135,33 @@ def test_no_library_is_one_clear_error(tmp_path: Path) -> None:
     assert process.returncode == 1
     assert "there is no library here" in err
     assert "Traceback" not in err
+
+
+def test_a_misspelled_library_is_not_created(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    with command("serve", "--root", tmp_path / "photos", "-l", tmp_path / "typo.library") as process:
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "there is no library here" in err
+    assert not (tmp_path / "typo.library").exists()
+
+
+def test_create_makes_a_library_to_fill_in_the_page(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    options = ("--root", tmp_path / "photos", "-l", tmp_path / "new.library", "--create", "--port", "0", "--json")
+    with command("serve", *options) as process:
+        assert process.stdout is not None
+        url = json.loads(process.stdout.readline())["url"]
+        assert httpx.get(f"{url}api/v1/status").json()["library"]["photos"] == 0
+    with command("serve", "-l", tmp_path / "other.library", "--create") as process:
+        _, err = process.communicate(timeout=60)
+    assert (process.returncode, "--create needs --root" in err) == (2, True)
+
+
+def test_a_server_on_every_interface_says_where_others_reach_it(library: Path) -> None:
+    with command("serve", "--library", library, "--host", "0.0.0.0", "--port", "0", "--json") as process:
+        assert process.stdout is not None
+        told = json.loads(process.stdout.readline())
+        if "lan_url" not in told:
+            pytest.skip("this machine has no network")
+        assert httpx.get(f"{told['lan_url']}api/v1/status").json()["library"]["photos"] == 1

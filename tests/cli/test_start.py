@@ -8,9 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
 from mini_sets import write_pairs
+from sketchseek.cli import _COMMANDS, cli
 from sketchseek.models.package import ModelPackage
 
 TRAINING = ("torch", "torchvision", "timm", "onnx", "onnxscript", "pytorch_metric_learning", "safetensors", "yaml")
@@ -58,3 +60,28 @@ def test_the_base_install_does_without_the_training_wing(tmp_path: Path, tiny_mo
     ]
     for command in commands:
         assert run(TRAINING, *command, home=tmp_path)
+
+
+def test_the_root_help_has_sections_and_whole_sentences() -> None:
+    text = CliRunner().invoke(cli, ["--help"], terminal_width=100).stdout
+    find, models = text.partition("Find photos:")[2].split("Evaluate and train models:")
+    assert "  index " in find
+    assert "  train " in models
+    assert "  train " not in find
+    assert "..." not in find + models  # nothing is cut
+    for name in _COMMANDS:
+        assert f"\n  {name} " in text, name
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"), [("sketchseek se", {"search", "serve"}), ("sketchseek verify --sa", {"--sample"})]
+)
+def test_shells_complete_commands_and_options(words: str, expected: set[str]) -> None:
+    environment = os.environ | {
+        "_SKETCHSEEK_COMPLETE": "bash_complete",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(len(words.split()) - 1),
+    }
+    program = Path(sys.executable).parent / "sketchseek"
+    done = subprocess.run([program], env=environment, capture_output=True, text=True, check=True)
+    assert {line.partition(",")[2] for line in done.stdout.splitlines()} == expected

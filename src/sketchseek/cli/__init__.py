@@ -35,8 +35,23 @@ _COMMANDS = {
 """Each command and the module of this package that defines it, under the name ``<command>_command``."""
 
 
+_FOR_MODELS = ("models", "evaluate", "audit", "train", "compare", "export", "quantize")
+"""Commands for those who evaluate and train models. The others are for those who look for photos."""
+
+
 class _LazyGroup(click.Group):
     """A group that imports a command's module only when that command is called."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands in two sections, each with the whole first sentence of its help."""
+        names = self.list_commands(ctx)
+        for title, section in (
+            ("Find photos", [name for name in names if name not in _FOR_MODELS]),
+            ("Evaluate and train models", [name for name in names if name in _FOR_MODELS]),
+        ):
+            with formatter.section(title):
+                commands = [(name, self.get_command(ctx, name)) for name in section]
+                formatter.write_dl([(name, one.get_short_help_str(limit=1000)) for name, one in commands if one])
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)

@@ -11,8 +11,10 @@ from pathlib import Path
 import click
 
 from sketchseek.cli.library import errors_in_words, json_option
+from sketchseek.cli.output import print_json
 from sketchseek.cli.progress import index_bar
 from sketchseek.cli.serve import run_page
+from sketchseek.errors import SketchseekError
 from sketchseek.user_dirs import user_cache_dir, user_data_dir
 
 
@@ -21,15 +23,25 @@ from sketchseek.user_dirs import user_cache_dir, user_data_dir
 @click.option("--port", type=click.IntRange(0, 65535), help="Port; by default the first free one from 8765 on.")
 @click.option("--model", metavar="MODEL", help="Name of a bundled model or path of a model package.")
 @click.option("--no-open", is_flag=True, help="Do not open the page in the browser.")
+@click.option("--sample", is_flag=True, help="Only write sample photos, sketches and a data set to the current folder.")
 @click.option("--prepare-only", is_flag=True, help="Fetch and index, but serve nothing.")
 @json_option
 def demo_command(
-    photos: str | None, port: int | None, model: str | None, no_open: bool, prepare_only: bool, as_json: bool
+    photos: str | None,
+    port: int | None,
+    model: str | None,
+    no_open: bool,
+    sample: bool,
+    prepare_only: bool,
+    as_json: bool,
 ) -> None:
     """Try it: index PHOTOS, or a gallery of rendered emoji, and open the sketch page.
 
     The library is kept in the user's data folder, one for each folder of photos. Without PHOTOS, the npm client fetches
     the package @lobehub/fluent-emoji-3d (16 MB, MIT license) once.
+
+    With --sample, the files that the README's commands read are written to the current folder: photos, cat.png,
+    cat.json, example.yaml and data/sketchy. They are drawn by code (CC0). Existing files are kept.
 
     With --json, {"url": ...} is printed once the page can be opened; with --prepare-only, {"library", "folder",
     "photos"}.
@@ -38,11 +50,16 @@ def demo_command(
     Examples:
       sketchseek demo ~/Pictures
       sketchseek demo
+      sketchseek demo --sample
       sketchseek demo ~/Pictures --prepare-only --json
     """
     from sketchseek.demo_gallery import prepare_gallery
     from sketchseek.search.library import Library
     from sketchseek.server.running import bind
+
+    if sample:
+        _write_samples(photos, as_json)
+        return
 
     def say(text: str) -> None:
         if not as_json:
@@ -71,6 +88,28 @@ def demo_command(
             if not prepare_only:
                 with bind("127.0.0.1", port) as listener:
                     run_page(library, listener=listener, host="127.0.0.1", open_page=not no_open, as_json=as_json)
+
+
+def _write_samples(photos: str | None, as_json: bool) -> None:
+    from sketchseek.samples.files import write_samples
+
+    if photos:
+        raise click.UsageError("--sample writes to the current folder; leave PHOTOS out.")
+    with errors_in_words(as_json):
+        try:
+            written = [path.as_posix() for path in write_samples(Path())]
+        except OSError as error:
+            raise SketchseekError(
+                f"cannot write sample files ({error.strerror}).",
+                subject=Path.cwd(),
+                remedy="Change to a folder that you can write to.",
+            ) from error
+    if as_json:
+        print_json({"folder": str(Path.cwd()), "written": written})
+    elif written:
+        click.echo(f"Wrote {', '.join(written)}.")
+    else:
+        click.echo("All sample files are there already.")
 
 
 def library_of(folder: Path) -> Path:

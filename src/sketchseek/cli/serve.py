@@ -50,6 +50,7 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 @click.option(
     "--allow-host", multiple=True, metavar="NAME", help="Allow another host name in requests; repeat for several."
 )
+@click.option("--create", is_flag=True, help="With --root, create libraries that do not exist.")
 @click.option("--model", metavar="MODEL", help="Fail if a library was built with another model.")
 @click.option("--open", "open_page", is_flag=True, help="Open the page in the browser.")
 @json_option
@@ -59,13 +60,14 @@ def serve_command(
     host: str,
     port: int | None,
     allow_host: tuple[str, ...],
+    create: bool,
     model: str | None,
     open_page: bool,
     as_json: bool,
 ) -> None:
     """Serve the web page and the REST API until you press Ctrl+C.
 
-    With --json, print {"url": ...} when the server accepts requests.
+    With --json, print {"url": ...} when the server accepts requests, with "lan_url" for other devices if there is one.
 
     \b
     Examples:
@@ -73,13 +75,19 @@ def serve_command(
       sketchseek serve --library photos.library --port 9000
       sketchseek serve --library holidays.library --library scans.library
       sketchseek serve --root ~/Pictures
+      sketchseek serve --root ~/Pictures --library new.library --create
     """
     from sketchseek.search.library import Library
     from sketchseek.server.running import bind
 
+    if create and not roots:
+        raise click.UsageError("--create needs --root: without it, the server is read-only.")
+    # A path that was named may be misspelled, so only the default library is created unasked.
+    source = click.get_current_context().get_parameter_source("libraries")
+    create = create or (bool(roots) and source is click.core.ParameterSource.DEFAULT)
     with errors_in_words(as_json, handles_signals=True), ExitStack() as stack:
         opened = [
-            stack.enter_context(Library.open(path, model, create=bool(roots), readonly=not roots))
+            stack.enter_context(Library.open(path, model, create=create, readonly=not roots))
             for path in dict.fromkeys(libraries)
         ]
         listener = stack.enter_context(bind(host, port))
@@ -107,10 +115,15 @@ def run_page(
     from sketchseek.server.running import serve
 
     def ready(url: str) -> None:
+        from sketchseek.server.lan_address import lan_url
+
+        other = lan_url(listener, url.partition(":")[0])
         if as_json:
-            click.echo(json.dumps({"url": url}))
+            click.echo(json.dumps({"url": url} | ({} if other is None else {"lan_url": other})))
         else:
             click.echo(f"Draw at {url} (press Ctrl+C to stop)")
+            if other is not None:
+                click.echo(f"From other devices: {other}")
             if host not in _LOOPBACK:
                 click.echo("Warning: everyone who can reach this machine can see the photos of this library.", err=True)
                 if roots:
