@@ -23,7 +23,7 @@ from sketchseek.server.decoding import Decoders
 from sketchseek.server.dependencies import ServerState, name_libraries, thumbnail_threads
 from sketchseek.server.errors import add_error_handlers
 from sketchseek.server.request_body import BodyCheck, upload_paths
-from sketchseek.server.routers import indexing, model, photos, search, session
+from sketchseek.server.routers import docs, indexing, model, photos, search, session
 from sketchseek.server.routers import library as library_router
 from sketchseek.server.security import LOOPBACK, HostCheck, Limits, SecurityHeaders
 from sketchseek.server.thumbnails import ThumbnailCache
@@ -84,7 +84,7 @@ def create_app(
         title="sketchseek",
         version=sketchseek.__version__,
         description="Find photos with a sketch.",
-        # The usual documentation pages load scripts from the internet; this server's pages never do.
+        # The usual documentation pages load scripts from the internet; routers/docs.py serves one that does not.
         docs_url=None,
         redoc_url=None,
         openapi_url=f"{API_PREFIX}/openapi.json",
@@ -109,7 +109,7 @@ def create_app(
         thumbnail_threads=thumbnail_threads(limits.thumbnails),
     )
     add_error_handlers(app)
-    modules = (search, photos, library_router, indexing, model, session)
+    modules = (search, photos, library_router, indexing, model, session, docs)
     for module in modules:
         app.include_router(module.router, prefix=API_PREFIX)
     app.mount("/", _Page(directory=PAGE, html=True), name="page")
@@ -135,7 +135,7 @@ class _Page(StaticFiles):
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         if scope["path"].startswith(f"{API_PREFIX}/"):
-            raise HTTPException(404, f"There is no such route; {API_PREFIX}/openapi.json lists all.")
+            raise HTTPException(404, f"There is no such route; {API_PREFIX}/docs lists all.")
         compressed = PAGE / f"{path}.gz" if path == WASM else None
         if compressed is not None and "gzip" in Headers(scope=scope).get("accept-encoding", ""):
             response = await super().get_response(f"{path}.gz", scope)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 
+import pytest
 from starlette.testclient import TestClient
 
 from sketchseek.models.package import ModelPackage
@@ -31,3 +32,22 @@ def test_an_address_with_the_checksum_may_be_kept(client: TestClient, tiny_model
     wrong = client.get(address, params={"sha256": "0" * 64})
     assert (wrong.status_code, wrong.json()["error"]["type"]) == (404, "ModelChanged")
     assert wrong.headers["Cache-Control"] == "no-store"
+
+
+def test_several_sketches_are_encoded_at_once(client: TestClient) -> None:
+    others = [[[0, 5], [9, 9]]]
+    together = client.post("/api/v1/model/embeddings", json={"sketches": [LINES, others]}).json()["embeddings"]
+    for sketch, embedding in zip((LINES, others), together, strict=True):
+        alone = client.post("/api/v1/model/embedding", json={"strokes": sketch}).json()["embedding"]
+        assert embedding == pytest.approx(alone, abs=1e-5)
+
+
+def test_a_batch_is_limited_and_its_errors_are_named(client: TestClient) -> None:
+    post = "/api/v1/model/embeddings"
+    assert client.post(post, json={"sketches": []}).status_code == 422
+    assert client.post(post, json={"sketches": [LINES] * 257}).status_code == 422
+    long = [[[0] * 300, [1] * 300]]  # two of them are beyond the limit of 500 points
+    refused = client.post(post, json={"sketches": [long, long]})
+    assert (refused.status_code, refused.json()["error"]["type"]) == (422, "SketchError")
+    empty = client.post(post, json={"sketches": [LINES, []]})
+    assert (empty.status_code, empty.json()["error"]["type"]) == (422, "EmptySketchError")

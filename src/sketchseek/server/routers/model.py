@@ -13,7 +13,13 @@ from sketchseek.server import API_PREFIX
 from sketchseek.server.dependencies import State
 from sketchseek.server.errors import ApiError
 from sketchseek.server.schemas.errors import error_responses
-from sketchseek.server.schemas.model import EncodeSketchRequest, ModelManifest, SketchEmbedding
+from sketchseek.server.schemas.model import (
+    EncodeSketchesRequest,
+    EncodeSketchRequest,
+    ModelManifest,
+    SketchEmbedding,
+    SketchEmbeddings,
+)
 from sketchseek.server.security import check_points
 from sketchseek.sketches import FILL, LINE
 
@@ -86,3 +92,11 @@ async def encode_sketch(query: EncodeSketchRequest, state: State) -> SketchEmbed
     check_points(query.strokes, state.limits)
     embedding = await state.in_search_thread(lambda: state.library.encoder.encode_sketch(query.strokes))
     return SketchEmbedding(embedding=embedding.tolist())
+
+
+@router.post("/embeddings")
+async def encode_sketches(query: EncodeSketchesRequest, state: State) -> SketchEmbeddings:
+    """Return the embeddings of several sketches, in their order. The limit on points counts all of them together."""
+    check_points([stroke for strokes in query.sketches for stroke in strokes], state.limits)
+    embeddings = await state.in_search_thread(lambda: state.library.encoder.encode_sketches(query.sketches))
+    return SketchEmbeddings(embeddings=embeddings.tolist())

@@ -15,6 +15,9 @@ from sketchseek.server.schemas.base import (
     with_example,
 )
 
+MAX_SKETCHES = 256
+"""Maximum number of sketches in one request."""
+
 _PHOTO_ENCODER = {
     "file": "photo.onnx",
     "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
@@ -86,9 +89,25 @@ class EncodeSketchRequest(RequestModel):
     strokes: Strokes = Field(description="The sketch, as in a search by sketch.")
 
 
+class EncodeSketchesRequest(RequestModel):
+    """Sketches to encode."""
+
+    model_config = with_example({"sketches": [EXAMPLE_STROKES, EXAMPLE_STROKES[:1]]})
+
+    sketches: list[Strokes] = Field(min_length=1, max_length=MAX_SKETCHES, description="Each as in a search by sketch.")
+
+
 class SketchEmbedding(ResponseModel):
     """The embedding of a sketch."""
 
     model_config = with_example({"embedding": EXAMPLE_EMBEDDING})
 
     embedding: list[float]
+
+
+class SketchEmbeddings(ResponseModel):
+    """The embeddings of sketches, in the order of the request."""
+
+    model_config = with_example({"embeddings": [EXAMPLE_EMBEDDING, EXAMPLE_EMBEDDING]})
+
+    embeddings: list[list[float]]
