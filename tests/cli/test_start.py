@@ -85,3 +85,13 @@ def test_shells_complete_commands_and_options(words: str, expected: set[str]) ->
     program = Path(sys.executable).parent / "sketchseek"
     done = subprocess.run([program], env=environment, capture_output=True, text=True, check=True)
     assert {line.partition(",")[2] for line in done.stdout.splitlines()} == expected
+
+
+def test_the_documented_completion_scripts_are_made() -> None:
+    guide = (Path(__file__).parents[2] / "docs/guides/search.md").read_text(encoding="utf-8")
+    program = Path(sys.executable).parent / "sketchseek"
+    for shell in ("bash", "zsh", "fish"):
+        assert f"_SKETCHSEEK_COMPLETE={shell}_source sketchseek" in guide
+        environment = os.environ | {"_SKETCHSEEK_COMPLETE": f"{shell}_source"}
+        done = subprocess.run([program], env=environment, capture_output=True, text=True, check=True)
+        assert "_SKETCHSEEK_COMPLETE" in done.stdout

@@ -41,7 +41,7 @@ from sketchseek.search.results import (
     LibraryPhoto,
     PhotoFolder,
     ProgressCallback,
-    SearchResult,
+    SearchResults,
     Status,
     Verification,
 )
@@ -297,7 +297,7 @@ class Library:
 
     def search(
         self, sketch: SketchSource, k: int = 10, *, offset: int = 0, filter: Filter | None = None
-    ) -> list[SearchResult]:
+    ) -> SearchResults:
         """Find the photos that match a sketch best.
 
         Args:
@@ -313,11 +313,11 @@ class Library:
             SketchError: The sketch cannot be read; EmptySketchError if it has no ink.
             InputError: ``k``, ``offset`` or ``filter`` is invalid.
         """
-        return self._engine.search_sketch(sketch, _params(k, offset, filter))
+        return SearchResults(self._engine.search_sketch(sketch, _params(k, offset, filter)))
 
     def search_query(
         self, query: Query, k: int = 10, *, offset: int = 0, filter: Filter | None = None
-    ) -> list[SearchResult]:
+    ) -> SearchResults:
         """Find photos with several sketches and photos, with words, or with all of them together.
 
         Args:
@@ -332,11 +332,11 @@ class Library:
             InputError: An example has the id of no photo, or an invalid embedding.
             LibraryError: The query has words, and the library was indexed before they were read: run ``sync``.
         """
-        return self._engine.search_query(query, _params(k, offset, filter))
+        return SearchResults(self._engine.search_query(query, _params(k, offset, filter)))
 
     def search_photo(
         self, photo: ImageSource | int, k: int = 10, *, offset: int = 0, filter: Filter | None = None
-    ) -> list[SearchResult]:
+    ) -> SearchResults:
         """Find the photos that look most like a photo. A photo of the library is not among its own results.
 
         Args:
@@ -347,11 +347,11 @@ class Library:
             ImageError: The photo cannot be read.
             InputError: There is no photo with this id.
         """
-        return self._engine.search_photo(photo, _params(k, offset, filter))
+        return SearchResults(self._engine.search_photo(photo, _params(k, offset, filter)))
 
     def search_embedding(
         self, embedding: npt.ArrayLike, k: int = 10, *, offset: int = 0, filter: Filter | None = None
-    ) -> list[SearchResult]:
+    ) -> SearchResults:
         """Find the photos whose embeddings are nearest to a query embedding.
 
         Args:
@@ -361,7 +361,7 @@ class Library:
         Raises:
             InputError: It has another shape, is not finite, or is zero.
         """
-        return self._engine.search_embedding(embedding, _params(k, offset, filter))
+        return SearchResults(self._engine.search_embedding(embedding, _params(k, offset, filter)))
 
     def refine(
         self,
@@ -374,7 +374,7 @@ class Library:
         k: int = 10,
         offset: int = 0,
         filter: Filter | None = None,
-    ) -> list[SearchResult]:
+    ) -> SearchResults:
         """Search again with relevance feedback; see ``sketchseek.search.feedback``.
 
         Args:
@@ -387,7 +387,9 @@ class Library:
         Raises:
             InputError: There is not exactly one query, an id is unknown, or an id has both kinds of feedback.
         """
-        return self._engine.refine(sketch, embedding, photo, positive, negative, _params(k, offset, filter))
+        return SearchResults(
+            self._engine.refine(sketch, embedding, photo, positive, negative, _params(k, offset, filter))
+        )
 
     def explain(self, photo: int, query: SketchSource | Query) -> Explanation:
         """Explain why a photo matches: split its score over the photo and over the sketch. The splits are exact.

@@ -28,6 +28,20 @@ class SearchResult:
     id: int
     parts: Mapping[str, float] = field(default_factory=dict)
 
+    def _repr_html_(self) -> str:
+        from sketchseek.search.results_html import result_html
+
+        return result_html(self)
+
+
+class SearchResults(list[SearchResult]):
+    """A list of results, best first. Notebooks show them with small copies of the photos."""
+
+    def _repr_html_(self) -> str:
+        from sketchseek.search.results_html import results_html
+
+        return results_html(self)
+
 
 @dataclass(frozen=True)
 class LibraryPhoto:
