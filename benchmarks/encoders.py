@@ -70,8 +70,8 @@ def measure(pairs: list[tuple[BranchConfig, BranchConfig]], rounds: int) -> list
                 session.run(None, {"pixels": pixels})
                 if turn:  # the first round warms up
                     times[i].append(time.perf_counter() - start)
-        for i, (row, name, _, _) in enumerate(sessions):
-            row[f"{name}_ms"] = 1000 * float(np.median(times[i]))
+        for i, (row, branch, _, _) in enumerate(sessions):
+            row[f"{branch}_ms"] = 1000 * float(np.median(times[i]))
     return rows
 
 

@@ -62,7 +62,8 @@ def run(kind: str, config: TrainConfig, steps: int) -> dict[str, Any]:
     """Steps of one kind: processor seconds before the first and for each, and peak memory of this process."""
     torch.set_num_threads(1)
     data = synthetic(config)
-    model = build_model(config).to(memory_format=torch.channels_last).train()
+    model = build_model(config).train()
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = create_optimizer(model, config)
     started = time.process_time()
     if kind == "bare":

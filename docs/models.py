@@ -149,7 +149,8 @@ def _robustness(names: list[str]) -> list[str]:
         [shown, *(percent(values[how][k]) for values in found.values() for k in metrics)]
         for how, shown in _CORRUPTIONS.items()
     ]
-    return table(["sketch", *(f"{name}: {k}" for name in found for k in metrics)], rows)
+    text: list[str] = table(["sketch", *(f"{name}: {k}" for name in found for k in metrics)], rows)
+    return text
 
 
 def _storage(names: list[str]) -> list[str]:

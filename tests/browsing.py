@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -59,3 +59,8 @@ def expect_results(page: Page) -> list[str]:
     """Names of the results that have tiles, once there are some and a photo is painted."""
     until(page, "[...document.querySelectorAll('#grid img')].some((i) => i.naturalWidth)")
     return results(page)
+
+
+def body_of(request: Any) -> Any:
+    """The JSON body of a request that the page sent."""
+    return request.post_data_json

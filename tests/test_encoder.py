@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from sketchseek.models.package import ModelPackage, bundled_models, load_model_p
 from tiny_model import write_tiny_package
 
 
-def rewrite_manifest(folder: Path, change: dict[str, object]) -> None:
+def rewrite_manifest(folder: Path, change: dict[str, Any]) -> None:
     file = folder / "manifest.json"
     manifest = json.loads(file.read_text())
     for key, value in change.items():
@@ -50,7 +51,7 @@ def test_sources_of_every_kind_are_encoded_in_batches(tiny_model: ModelPackage, 
     single = np.stack([encoder.encode_photo(path) for path in paths])
     for batch in (1, 2, 5, 9):
         np.testing.assert_allclose(encoder.encode_photos(paths, batch=batch), single, atol=1e-6)
-    mixed = [images[0], paths[1].read_bytes(), str(paths[2]), paths[3], images[4]]
+    mixed: list[Any] = [images[0], paths[1].read_bytes(), str(paths[2]), paths[3], images[4]]
     np.testing.assert_allclose(encoder.encode_photos(iter(mixed)), single, atol=1e-6)
     sketches = [[[[0, 10, 10 * i], [0, 0, 5]]] for i in range(1, 4)]
     single = np.stack([encoder.encode_sketch(sketch) for sketch in sketches])
@@ -116,7 +117,7 @@ def test_another_raster_is_refused(tmp_path: Path) -> None:
         {"scores": []},
     ],
 )
-def test_a_manifest_that_cannot_be_used_is_refused(tmp_path: Path, change: dict[str, object]) -> None:
+def test_a_manifest_that_cannot_be_used_is_refused(tmp_path: Path, change: dict[str, Any]) -> None:
     write_tiny_package(tmp_path)
     rewrite_manifest(tmp_path, change)
     with pytest.raises(ModelPackageError, match=r"manifest\.json"):
@@ -159,7 +160,7 @@ def test_bundled_models_are_whole() -> None:
 
 
 @pytest.mark.parametrize("change", [{"embedding": 17}, {"sketch": {"size": 33}}])
-def test_a_graph_that_does_not_fit_its_manifest_is_named(tmp_path: Path, change: dict[str, object]) -> None:
+def test_a_graph_that_does_not_fit_its_manifest_is_named(tmp_path: Path, change: dict[str, Any]) -> None:
     write_tiny_package(tmp_path)
     rewrite_manifest(tmp_path, change)
     with pytest.raises(ModelPackageError, match=r"sketch\.onnx"):

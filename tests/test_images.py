@@ -134,7 +134,7 @@ def test_cmyk_jpeg() -> None:
     ("dtype", "top"), [(np.uint16, 65535), (np.int32, 65535), (np.float32, 1.0), (np.float32, 255.0)]
 )
 def test_deep_greys_are_scaled_not_clipped(dtype: type, top: float) -> None:
-    ramp = np.tile(np.linspace(0, top, 64), (8, 1)).astype(dtype)
+    ramp: np.ndarray = np.tile(np.linspace(0, top, 64), (8, 1)).astype(dtype)
     values = np.asarray(open_image(encoded(Image.fromarray(ramp), "TIFF")))[0, :, 0].astype(int)
     assert values[0] == 0
     assert values[-1] == 255

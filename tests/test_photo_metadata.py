@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -69,7 +70,7 @@ def test_xmp(format_name: str) -> None:
     if format_name == "PNG":
         info = PngImagePlugin.PngInfo()
         info.add_itxt("XML:com.adobe.xmp", XMP)
-        options: dict[str, object] = {"pnginfo": info}
+        options: dict[str, Any] = {"pnginfo": info}
     elif format_name == "TIFF":
         options = {"tiffinfo": {700: XMP.encode()}}
     else:
@@ -145,8 +146,9 @@ def test_a_date_is_found_by_its_numbers_and_the_month_in_four_languages() -> Non
 @given(st.binary(max_size=300))
 @settings(max_examples=100, deadline=None)
 def test_any_block_can_be_survived(data: bytes) -> None:
+    option: dict[str, Any]
     for option in ({"exif": b"Exif\0\0" + data}, {"xmp": data}):
-        assert isinstance(read_photo_metadata(saved(**option)), PhotoMetadata)
+        assert isinstance(read_photo_metadata(saved(**dict[str, Any](option))), PhotoMetadata)
     picture = saved()
     block = b"Photoshop 3.0\0" + data
     assert isinstance(

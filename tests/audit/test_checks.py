@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -50,7 +51,7 @@ def ranking(count: int = 1, **values: object) -> Ranking:
         ({"near_categories": LIMITS.ambiguous_categories - 1, "near_photos": 99}, []),
     ],
 )
-def test_sketches(values: dict[str, object], kinds: list[str]) -> None:
+def test_sketches(values: dict[str, Any], kinds: list[str]) -> None:
     sketch = Sketch("cat", "cat/0-1", "cat/0")
     found = check_sketches([sketch], PHOTOS, ranking(**values), CATEGORIES, frozenset(), LIMITS)
     assert [finding.kind for finding in found] == kinds

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ def scene(seed: int) -> Image.Image:
 @pytest.fixture
 def photos(tmp_path: Path) -> list[Photo]:
     first, flat = scene(1), Image.new("RGB", (64, 64), (10, 10, 10))
-    pictures = {
+    pictures: dict[str, tuple[Image.Image, Any]] = {
         "a": (first, {}),
         "a again, worse": (first.resize((80, 60)), {"quality": 40}),
         "a mirrored": (first.transpose(Image.Transpose.FLIP_LEFT_RIGHT), {}),
@@ -52,7 +53,7 @@ def test_exact_duplicates_are_found_by_pixels_and_near_duplicates_by_embeddings(
 
 
 @pytest.mark.parametrize("block", [1, 3, 512])
-def test_blocks_do_not_change_what_is_found(monkeypatch, block: int, tmp_path: Path) -> None:
+def test_blocks_do_not_change_what_is_found(monkeypatch: pytest.MonkeyPatch, block: int, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     embeddings = rng.normal(size=(9, 2)).astype(np.float32)
     for i in range(9):

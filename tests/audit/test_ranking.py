@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ from sketchseek.audit import ranking
 from sketchseek.audit.ranking import FIRST, rank
 
 
-def slow(query, photos, own, category, categories, near, distance):
+def slow(query: Any, photos: Any, own: Any, category: Any, categories: Any, near: float, distance: str) -> Any:
     """From the definitions, for one sketch."""
     raw = [float(query @ p) if distance == "cosine" else -float(((query - p) ** 2).sum()) for p in photos]
     z = (np.array(raw) - np.mean(raw)) / np.std(raw)
@@ -29,7 +31,7 @@ def slow(query, photos, own, category, categories, near, distance):
 
 @pytest.mark.parametrize("distance", ["cosine", "euclidean"])
 @pytest.mark.parametrize("held", [1, 60, 10_000])
-def test_rankings_are_those_of_the_slow_twin(monkeypatch, distance: str, held: int) -> None:
+def test_rankings_are_those_of_the_slow_twin(monkeypatch: pytest.MonkeyPatch, distance: Any, held: int) -> None:
     rng = np.random.default_rng(0)
     sketches, photos = rng.normal(size=(17, 5)).astype(np.float32), rng.normal(size=(30, 5)).astype(np.float32)
     own = rng.integers(-1, 30, 17)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -115,7 +116,9 @@ def test_a_mislabeled_sketch_is_found(tmp_path: Path, encoder: Encoder) -> None:
     assert found.to_dict()["own_first"] is None
 
 
-def test_an_audit_that_was_interrupted_goes_on(faulty: Path, tmp_path: Path, encoder: Encoder, monkeypatch) -> None:
+def test_an_audit_that_was_interrupted_goes_on(
+    faulty: Path, tmp_path: Path, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     part = load_input("sketchy", faulty)
     first = audit(part, encoder, cache=tmp_path / "cache")
 
@@ -138,7 +141,12 @@ def test_an_audit_that_was_interrupted_goes_on(faulty: Path, tmp_path: Path, enc
 
 @pytest.mark.parametrize("kind", ["chairv2", "shoev2", "pairs", "categories"])
 def test_every_kind_of_set(tmp_path: Path, encoder: Encoder, kind: str) -> None:
-    write = {"chairv2": write_chairv2, "shoev2": write_qmul, "pairs": write_pairs, "categories": write_categories}
+    write: dict[str, Any] = {
+        "chairv2": write_chairv2,
+        "shoev2": write_qmul,
+        "pairs": write_pairs,
+        "categories": write_categories,
+    }
     part = load_input(kind, write[kind](tmp_path))
     found = audit(part, encoder)
     assert len(found.categories) == (3 if kind == "categories" else 1)
@@ -154,7 +162,7 @@ def test_halves_part_the_drawn_photos_and_can_be_audited_alone(faulty: Path, tmp
     whole = load_input("sketchy", faulty)
     files = write_lists(tmp_path / "lists", audit(whole, encoder))
     halves = [files[name].read_text().split() for name in ("half-1", "half-2")]
-    assert sorted(halves[0] + halves[1]) == sorted({sketch.photo for sketch in whole.dataset.sketches})
+    assert sorted(halves[0] + halves[1]) == sorted({str(sketch.photo) for sketch in whole.dataset.sketches})
     name = "half-1" if halves[0] else "half-2"
     part = load_input("sketchy", faulty, only=files[name])
     assert {sketch.photo for sketch in part.dataset.sketches} == set(files[name].read_text().split())

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -61,7 +62,7 @@ def test_photo_folders_may_be_one_folder_deeper(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("load", [load_pairs, load_categories, load_photo_folders])
-def test_an_empty_or_absent_folder_is_an_error(tmp_path: Path, load) -> None:
+def test_an_empty_or_absent_folder_is_an_error(tmp_path: Path, load: Any) -> None:
     for folder in (tmp_path, tmp_path / "none"):
         with pytest.raises(DatasetError) as caught:
             load(folder)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,7 +55,7 @@ def test_shoes_as_strokes_are_shoes(tmp_path: Path) -> None:
         ("lists", lambda r: (r / "ShoeV2_photo").rename(r / "pictures"), "no folder of photos and of sketches"),
     ],
 )
-def test_what_is_missing_or_broken_is_named(tmp_path: Path, layout: str, damage, message: str) -> None:
+def test_what_is_missing_or_broken_is_named(tmp_path: Path, layout: str, damage: Any, message: str) -> None:
     root = write_qmul(tmp_path, layout)
     damage(root)
     with pytest.raises(DatasetError, match=message) as caught:

@@ -24,7 +24,9 @@ from sketchseek.datasets.tuberlin import load_tuberlin
         (Release(1, photos=3, sketches=8), "more", "More than the release chairv2 holds: .*4 of 3 photos"),
     ],
 )
-def test_counts_are_compared_and_said(tmp_path: Path, monkeypatch, release: Release, kind: str, says: str) -> None:
+def test_counts_are_compared_and_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, release: Release, kind: str, says: str
+) -> None:
     monkeypatch.setitem(releases.RELEASES, "chairv2", release)
     found = coverage(load_chairv2(write_chairv2(tmp_path)))
     assert found.kind == kind
@@ -32,7 +34,7 @@ def test_counts_are_compared_and_said(tmp_path: Path, monkeypatch, release: Rele
     assert found.to_dict()["release"] == "chairv2"
 
 
-def test_a_copy_that_lacks_files_of_one_category_is_said_to(tmp_path: Path, monkeypatch) -> None:
+def test_a_copy_that_lacks_files_of_one_category_is_said_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(releases.RELEASES, "tuberlin", Release(4, sketches=8, sketches_each=2))
     write_tuberlin(tmp_path)
     (tmp_path / "png/filelist.txt").unlink()
@@ -42,7 +44,7 @@ def test_a_copy_that_lacks_files_of_one_category_is_said_to(tmp_path: Path, monk
     assert (found.kind, found.notes[1]) == ("subset", "Not as in the release: ant: 1 sketches instead of 2.")
 
 
-def test_other_names_of_as_many_categories_are_said(tmp_path: Path, monkeypatch) -> None:
+def test_other_names_of_as_many_categories_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names = hashlib.sha256(b"alarm clock\nant\nwindmill\nzebra").hexdigest()
     write_tuberlin(tmp_path)
     for digest, notes in ((names, 1), ("0" * 64, 2)):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -79,7 +80,7 @@ def test_a_missing_photo_is_named(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_is_missing_or_broken_is_named(tmp_path: Path, damage, message: str) -> None:
+def test_what_is_missing_or_broken_is_named(tmp_path: Path, damage: Any, message: str) -> None:
     root = write_sketchy(tmp_path / "sketchy")
     damage(root)
     with pytest.raises(DatasetError, match=message) as caught:
@@ -131,7 +132,8 @@ def test_the_cropped_variant_has_the_same_keys(tmp_path: Path) -> None:
     assert whole.dataset == load_sketchy(root)
     assert cropped.dataset.categories == ("cat",)
     assert {photo.key for photo in cropped.dataset.photos} < {photo.key for photo in whole.dataset.photos}
-    assert all(CROPPED_VARIANT in str(item.path) for item in (*cropped.dataset.photos, *cropped.dataset.sketches))
+    files = [item.path for item in cropped.dataset.photos] + [item.path for item in cropped.dataset.sketches]
+    assert all(CROPPED_VARIANT in str(file) for file in files)
     assert {photo.key for photo in cropped.training.photos} == {"cat/n02_102", "cat/n03_103"}
     with pytest.raises(ConfigError, match="sketchy has no variant 'tx_9'"):
         dataset_spec("sketchy").read(root, variant="tx_9")

@@ -19,7 +19,7 @@ def test_the_page_stands_alone_and_frames_the_right_photo(tmp_path: Path, tiny_m
     assert len(rows) == 10
     assert not re.search(r'(src|href)="(?!data:)', text)
     for row in rows:
-        rank = int(re.search(r"rank (\d+)", row)[1])
+        rank = int(re.findall(r"rank (\d+)", row)[0])
         frames = re.findall(r'<div class="(right|other)"', row)
         assert len(frames) == 8
         assert [i for i, frame in enumerate(frames, 1) if frame == "right"] == ([rank] if rank <= 8 else [])

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -62,6 +64,6 @@ def test_no_queries_give_no_interval() -> None:
     ("values", "options"),
     [([1.0], {"level": 1.0}), ([1.0], {"resamples": 0}), ([[1.0]], {}), ([1.0, 2.0], {"clusters": [1]})],
 )
-def test_arguments_are_checked(values: list[float], options: dict[str, object]) -> None:
+def test_arguments_are_checked(values: list[float], options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="must"):
         bootstrap_interval(values, **options)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import tracemalloc
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,13 +16,15 @@ from sketchseek.evaluation.metrics import TIE, QueryScores, nearest, score_queri
 KS = (1, 3, 10, 100)
 
 
-def similarity(query: np.ndarray, photo: np.ndarray, distance: str) -> float:
+def similarity(query: np.ndarray, photo: np.ndarray, distance: Any) -> float:
     if distance == "cosine":
         return math.fsum(float(a) * float(b) for a, b in zip(query, photo, strict=True))
     return -math.fsum((float(a) - float(b)) ** 2 for a, b in zip(query, photo, strict=True))
 
 
-def slow_twin(queries, gallery, query_labels, gallery_labels, distance: str, ks=KS) -> list[dict[str, float]]:
+def slow_twin(
+    queries: Any, gallery: Any, query_labels: Any, gallery_labels: Any, distance: Any, ks: tuple[int, ...] = KS
+) -> list[dict[str, float]]:
     """Sort the gallery, ties against the query, and read the metrics off the sorted list."""
     out = []
     for query, label in zip(queries, query_labels, strict=True):
@@ -47,7 +51,7 @@ def slow_twin(queries, gallery, query_labels, gallery_labels, distance: str, ks=
     return out
 
 
-def fast(scores: QueryScores, ks=KS) -> list[dict[str, float]]:
+def fast(scores: QueryScores, ks: tuple[int, ...] = KS) -> list[dict[str, float]]:
     return [
         {
             "rank": scores.rank[i],
@@ -69,7 +73,7 @@ def assert_same(a: list[dict[str, float]], b: list[dict[str, float]]) -> None:
 @pytest.mark.parametrize("distance", ["cosine", "euclidean"])
 @pytest.mark.parametrize("ties", [False, True])
 @pytest.mark.parametrize("blocks", [(256, 16_384), (3, 7), (1, 1)])
-def test_scores_are_those_of_the_slow_twin(distance: str, ties: bool, blocks: tuple[int, int]) -> None:
+def test_scores_are_those_of_the_slow_twin(distance: Any, ties: bool, blocks: tuple[int, int]) -> None:
     rng = np.random.default_rng(3)
     # Small whole numbers give many equal scores and, in floating point, exact ones.
     draw = (lambda n: rng.integers(-1, 2, (n, 3)).astype(np.float32)) if ties else (lambda n: rng.normal(size=(n, 8)))
@@ -92,7 +96,7 @@ def test_scores_are_those_of_the_slow_twin(distance: str, ties: bool, blocks: tu
 
 
 @pytest.mark.parametrize("distance", ["cosine", "euclidean"])
-def test_exact_photo_scores_are_those_of_the_slow_twin(distance: str) -> None:
+def test_exact_photo_scores_are_those_of_the_slow_twin(distance: Any) -> None:
     rng = np.random.default_rng(5)
     gallery = rng.normal(size=(30, 4))
     gallery[10:20] = gallery[:10]  # every one of these has a double
@@ -109,7 +113,7 @@ def test_a_double_of_the_right_photo_stands_before_it() -> None:
 
 
 @pytest.mark.parametrize("distance", ["cosine", "euclidean"])
-def test_an_encoder_that_maps_everything_to_one_point_finds_nothing(distance: str) -> None:
+def test_an_encoder_that_maps_everything_to_one_point_finds_nothing(distance: Any) -> None:
     point = np.random.default_rng(0).normal(size=256)
     point /= np.linalg.norm(point)
     noise = np.random.default_rng(1).normal(size=(500, 256)) * 1e-9
@@ -145,7 +149,7 @@ def test_empty_queries_and_an_empty_gallery_are_no_error() -> None:
     assert nearest(np.eye(2), nothing, 5).shape == (2, 0)
 
 
-def test_a_gallery_on_disk_in_half_precision_is_read_in_blocks(tmp_path) -> None:
+def test_a_gallery_on_disk_in_half_precision_is_read_in_blocks(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     stored = np.memmap(tmp_path / "gallery", dtype=np.float16, mode="w+", shape=(1000, 16))
     stored[:] = rng.normal(size=(1000, 16))
@@ -155,7 +159,7 @@ def test_a_gallery_on_disk_in_half_precision_is_read_in_blocks(tmp_path) -> None
     np.testing.assert_array_equal(whole.rank, parts.rank)
 
 
-def test_memory_does_not_grow_with_the_gallery(tmp_path) -> None:
+def test_memory_does_not_grow_with_the_gallery(tmp_path: Path) -> None:
     """A gallery on disk is never held whole, nor are its scores; all its photos relevant is the worst that can be."""
 
     def peak(size: int, labels: np.ndarray) -> int:
@@ -175,14 +179,18 @@ def test_memory_does_not_grow_with_the_gallery(tmp_path) -> None:
     assert large < 64 * 24_000 * 4 / 2  # half of the full matrix of scores
 
 
-def test_many_relevant_photos_are_ranked_a_few_queries_at_a_time(monkeypatch) -> None:
+def test_many_relevant_photos_are_ranked_a_few_queries_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     queries, gallery = rng.normal(size=(20, 4)), rng.normal(size=(50, 4))
     query_labels, gallery_labels = rng.integers(0, 2, 20), rng.integers(0, 2, 50)
     whole = score_queries(queries, gallery, query_labels, gallery_labels, ks=KS)
     held: list[int] = []
     ranks = metrics._Ranker.ranks
-    monkeypatch.setattr(metrics._Ranker, "ranks", lambda self, q, n: held.append(len(q)) or ranks(self, q, n))
+    monkeypatch.setattr(
+        metrics._Ranker,
+        "ranks",
+        lambda self, q, n: held.append(len(q)) or ranks(self, q, n),  # type: ignore[func-returns-value]
+    )
     monkeypatch.setattr(metrics, "RELEVANT", 70)
     parts = score_queries(queries, gallery, query_labels, gallery_labels, ks=KS)
     assert_same(fast(parts), fast(whole))
@@ -191,7 +199,7 @@ def test_many_relevant_photos_are_ranked_a_few_queries_at_a_time(monkeypatch) ->
 
 @pytest.mark.parametrize("side", ["queries", "gallery"])
 def test_embeddings_that_are_not_finite_are_refused(side: str) -> None:
-    embeddings = {"queries": np.eye(3), "gallery": np.eye(3)}
+    embeddings: dict[str, Any] = {"queries": np.eye(3), "gallery": np.eye(3)}
     embeddings[side][1, 1] = np.nan
     with pytest.raises(ValueError, match="not finite"):
         score_queries(**embeddings, query_labels=[0, 1, 2], gallery_labels=[0, 1, 2])
@@ -201,14 +209,14 @@ def test_embeddings_that_are_not_finite_are_refused(side: str) -> None:
     "change",
     [{"queries": np.eye(3)}, {"query_labels": [0]}, {"gallery_labels": [0]}, {"ks": (0,)}, {"gallery": np.ones(2)}],
 )
-def test_shapes_and_cut_offs_are_checked(change: dict[str, object]) -> None:
+def test_shapes_and_cut_offs_are_checked(change: dict[str, Any]) -> None:
     arguments = {"queries": np.eye(2), "gallery": np.eye(2), "query_labels": [0, 1], "gallery_labels": [0, 1]}
     with pytest.raises(ValueError, match="must"):
         score_queries(**{**arguments, **change})
 
 
 @pytest.mark.parametrize("distance", ["cosine", "euclidean"])
-def test_nearest_is_the_sorted_list_s_head(distance: str) -> None:
+def test_nearest_is_the_sorted_list_s_head(distance: Any) -> None:
     rng = np.random.default_rng(0)
     queries, gallery = rng.normal(size=(9, 5)), rng.normal(size=(33, 5))
     found = nearest(queries, gallery, 7, distance=distance, query_block=4, gallery_block=10)

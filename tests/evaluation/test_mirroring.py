@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ class Sides:
     def __init__(self, weight: float) -> None:
         self.weight = weight
 
-    def read_photo(self, source) -> np.ndarray:
+    def read_photo(self, source: Any) -> np.ndarray:
         number = int(Path(source).stem.split("-")[0].removeprefix("p"))
         gray = np.asarray(Image.open(source).convert("L").resize((2, 1), Image.Resampling.BOX))
         return np.dstack([gray, np.full_like(gray, 10 * number)])  # (1, 2, 2)
@@ -34,7 +35,7 @@ class Sides:
         left = np.sign(pixels[:, 0, 1, 0].astype(float) - pixels[:, 0, 0, 0])
         angle = pixels[:, 0, 0, 1] / 60
         rows = np.stack([np.cos(angle), np.sin(angle), self.weight * left], axis=1)
-        return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+        return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), dtype=np.float32)
 
     encode_sketch_pixels = encode_photo_pixels
 

@@ -25,7 +25,7 @@ def study() -> ModuleType:
 
 
 def unit(rows: np.ndarray) -> np.ndarray:
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True))
 
 
 def test_every_signal_rises_when_the_photos_of_the_word_are_taken_away(study: ModuleType) -> None:

@@ -22,7 +22,7 @@ from tiny_model import write_tiny_package
 def model(nodes: list[onnx.NodeProto], **more: object) -> onnx.ModelProto:
     pixels = helper.make_tensor_value_info("pixels", TensorProto.UINT8, ["batch", 8, 8])
     embedding = helper.make_tensor_value_info("embedding", TensorProto.FLOAT, None)
-    graph = helper.make_graph(nodes, "g", [pixels], [embedding], more.pop("initializers", []))  # type: ignore[arg-type]
+    graph = helper.make_graph(nodes, "g", [pixels], [embedding], more.pop("initializers", []))
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9, **more)
 
 

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -54,7 +55,7 @@ def library(photos: Path, tiny_model: ModelPackage, tmp_path_factory: pytest.Tem
         yield library
 
 
-def found(library: Library, text: str, **options: object) -> list[str]:
+def found(library: Library, text: str, **options: Any) -> list[str]:
     return [result.path.stem for result in library.search_query(Query(text=text, **options), k=50)]
 
 
@@ -227,8 +228,8 @@ def test_invalid_queries(library: Library) -> None:
         ({"sketch": SKETCH, "weight": float("nan")}, "weight"),
     ):
         with pytest.raises(InputError, match=message):
-            Example(**options)
-    for options, message in (
+            Example(**dict[str, Any](options))
+    for settings, message in (
         ({}, "nothing to search for"),
         ({"text": " "}, "nothing to search for"),
         ({"examples": (Example(sketch=SKETCH, negative=True),)}, "every example is negative"),
@@ -237,7 +238,7 @@ def test_invalid_queries(library: Library) -> None:
         ({"text": "a" * 2000}, "characters"),
     ):
         with pytest.raises(InputError, match=message):
-            Query(**options)
+            Query(**dict[str, Any](settings))
     with pytest.raises(InputError, match="no photo with id 999"):
         library.search_query(Query((Example(photo=999),)))
     with pytest.raises(EmptySketchError):

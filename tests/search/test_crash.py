@@ -79,7 +79,8 @@ def check(library: Path, log: Path) -> None:
         reported.pop()  # the log itself was cut off
     with Library.open(library) as opened:
         paths = {
-            photo: os.fsencode(facts.path) for photo, facts in opened._catalog.photos(opened._catalog.ids()).items()
+            photo: os.fsencode(facts.path)
+            for photo, facts in opened._catalog.photos(opened._catalog.ids().tolist()).items()
         }
         assert len(set(paths.values())) == len(paths)
         for line in reported:

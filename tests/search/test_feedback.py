@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -72,7 +73,7 @@ def test_feedback_brings_what_is_like_the_right_ones_to_the_front(library: Libra
 def test_every_kind_of_query_can_be_refined(library: Library) -> None:
     embedding = library.encoder.encode_sketch(LINES)
     photo = library.search(LINES, k=1)[0].id
-    marks = {"positive": [3, 4], "negative": [5]}
+    marks: dict[str, Any] = {"positive": [3, 4], "negative": [5]}
     drawn = library.refine(LINES, k=9, **marks)
     assert [one.id for one in library.refine(embedding=embedding * 7, k=9, **marks)] == [one.id for one in drawn]
     assert photo not in [one.id for one in library.refine(photo=photo, k=30)]

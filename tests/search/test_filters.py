@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,7 +52,10 @@ def test_bounds_hold_their_start_and_not_their_end(library: Library, tmp_path: P
 
 
 def test_every_search_is_narrowed(library: Library) -> None:
-    bounds = {"filter": Filter(after=FIRST + timedelta(days=2), before=FIRST + timedelta(days=7)), "k": 100}
+    bounds: dict[str, Any] = {
+        "filter": Filter(after=FIRST + timedelta(days=2), before=FIRST + timedelta(days=7)),
+        "k": 100,
+    }
     embedding = library.encoder.encode_sketch(LINES)
     some = library.search(LINES, k=1, filter=Filter(after=FIRST + timedelta(days=2)))[0]
     for results, expected in (

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -105,7 +106,7 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
     "JSON no object": lambda folder: json_file(folder).write_bytes(b"[1, 2]"),
     "folder missing": lambda folder: shutil.rmtree(folder / snapshots.FOLDER),
     "folder a file": lambda folder: (
-        shutil.rmtree(folder / snapshots.FOLDER),
+        shutil.rmtree(folder / snapshots.FOLDER),  # type: ignore[func-returns-value]
         (folder / snapshots.FOLDER).write_bytes(b""),
     ),
 }
@@ -129,7 +130,7 @@ def test_a_damaged_index_is_built_again(
 
 
 @pytest.mark.parametrize("change", [{"dimension": 9}, {"distance": "euclidean"}, {"engine": "none"}, {"count": 49}])
-def test_a_record_that_does_not_fit_is_not_used(tmp_path: Path, catalog: Catalog, change: dict[str, object]) -> None:
+def test_a_record_that_does_not_fit_is_not_used(tmp_path: Path, catalog: Catalog, change: dict[str, Any]) -> None:
     """As above, but with a checksum that agrees: nothing is believed because it is consistent with itself."""
     text = json.dumps(json.loads(json_file(tmp_path).read_text()) | change).encode()
     json_file(tmp_path).write_bytes(text)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -172,7 +173,7 @@ def test_sync_notices_new_changed_moved_copied_and_deleted_files(
     monkeypatch.setattr(
         type(library.encoder),
         "encode_photo_pixels",
-        lambda self, pixels: embedded.append(len(pixels)) or embed(self, pixels),
+        lambda self, pixels: embedded.append(len(pixels)) or embed(self, pixels),  # type: ignore[func-returns-value]
     )
     report = library.sync()
     assert (report.indexed, report.unchanged, report.moved, report.removed) == (3, 3, 1, 1)
@@ -373,7 +374,8 @@ def test_embedding_anew_takes_a_changed_file_as_it_is(library: Library, tmp_path
     library.re_embed(write_tiny_package(tmp_path / "other", seed=1).path)
     assert library.sync().unchanged == 6
     best = library.search_embedding(library.encoder.encode_photo(path), k=1)[0]
-    assert (best.path, best.score) == (path, pytest.approx(1.0, abs=2e-3))
+    assert best.path == path
+    assert best.score == pytest.approx(1.0, abs=2e-3)
     paint("old.jpg", 1)  # the bytes that were there before: not to be taken for the same photo
     assert library.sync().indexed == 1
     best = library.search_embedding(library.encoder.encode_photo(tmp_path / "photos" / "old.jpg"), k=1)[0]
@@ -635,6 +637,7 @@ def test_names_that_no_file_has_are_errors_of_ours(library: Library, tmp_path: P
 
 
 def test_numbers_that_are_none_or_too_large(library: Library) -> None:
+    embedding: Any
     for embedding in (["a"] * 16, [[1], [1, 2]], None, [10**400] * 16):
         with pytest.raises(InputError, match="embedding"):
             library.search_embedding(embedding)
@@ -652,7 +655,7 @@ def test_copies_of_one_file_are_looked_for_once_each(
         (tmp_path / "photos" / f"{i}.jpg").write_bytes(data)
     looked: list[bytes] = []
     lexists = os.path.lexists
-    monkeypatch.setattr("os.path.lexists", lambda path: looked.append(path) or lexists(path))
+    monkeypatch.setattr("os.path.lexists", lambda path: looked.append(path) or lexists(path))  # type: ignore[func-returns-value]
     with Library.create(tmp_path / "library", tiny_model.path) as library:
         assert library.add([tmp_path / "photos"]).indexed == count
         before = {result.id for result in library.search(TRIANGLE, k=count)}

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -79,6 +80,7 @@ def test_wishes_that_contradict_themselves() -> None:
 
 
 def test_one_query_at_a_time(engine: QueryEngine) -> None:
+    query: dict[str, Any]
     for queries in ({}, {"sketch": [[[0, 1], [0, 1]]], "photo": 1}):
         query = {"sketch": None, "embedding": None, "photo": None} | queries
         with pytest.raises(InputError, match="one of sketch, embedding and photo"):

@@ -137,5 +137,5 @@ SyncMachine.TestCase.settings = settings(
 
 
 @pytest.mark.filterwarnings("ignore")
-class TestSync(SyncMachine.TestCase):  # type: ignore[misc, name-defined]
+class TestSync(SyncMachine.TestCase):  # type: ignore[misc, valid-type]
     """Runs the machine."""

@@ -40,7 +40,7 @@ def sheet(
         draw.line(line, fill=255, width=2 * pen, joint="curve")
         for x, y in line:
             draw.ellipse((x - pen, y - pen, x + pen, y + pen), fill=255)
-    return np.asarray(image.reduce(2), dtype=np.float32) / 255
+    return np.asarray(np.asarray(image.reduce(2)) / 255, dtype=np.float32)
 
 
 def picture(values: npt.NDArray[np.floating]) -> Image.Image:

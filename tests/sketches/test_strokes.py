@@ -57,7 +57,7 @@ def test_times_numpy_arrays_and_empty_strokes_are_fine() -> None:
     expected = rasterize_strokes(HOUSE, 64)
     timed = [[*stroke, list(range(len(stroke[0])))] for stroke in HOUSE]
     assert np.array_equal(rasterize_strokes(timed, 64), expected)
-    assert np.array_equal(rasterize_strokes([np.array(stroke) for stroke in HOUSE], 64), expected)
+    assert np.array_equal(rasterize_strokes([np.array(stroke).tolist() for stroke in HOUSE], 64), expected)
     assert np.array_equal(rasterize_strokes([[[], []], *HOUSE], 64), expected)
 
 
@@ -109,7 +109,7 @@ def test_what_are_no_strokes(strokes: object, cause: str) -> None:
 def test_a_sketch_of_very_many_points_looks_as_if_it_had_fewer() -> None:
     t = np.linspace(0, 40, 60_000)
     spiral = np.stack([t * np.cos(t), t * np.sin(t)])
-    many, few = rasterize_strokes([spiral], 224), rasterize_strokes([spiral[:, ::20]], 224)
+    many, few = (rasterize_strokes([each.tolist()], 224) for each in (spiral, spiral[:, ::20]))
     assert np.abs(many.astype(int) - few).mean() < 4
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -82,7 +83,7 @@ def _parts() -> tuple[dict[str, nn.Module], torch.optim.Optimizer]:
 @pytest.mark.parametrize(
     "change", [{"step": 7}, {"checkpoint": "other"}, {"best": 0.9}, {"history": []}, {"sha256": "0"}]
 )
-def test_changed_progress_is_noticed(run: Path, change: dict[str, object]) -> None:
+def test_changed_progress_is_noticed(run: Path, change: dict[str, Any]) -> None:
     data = json.loads((run / PROGRESS).read_text())
     (run / PROGRESS).write_text(json.dumps(data | change))
     with pytest.raises(ConfigError, match="SHA-256"):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -52,7 +53,7 @@ def test_fingerprints_tell_settings_apart() -> None:
         ({"embedding": "wide"}, "int is needed"),
     ],
 )
-def test_wrong_settings_are_named(change: dict[str, object], message: str) -> None:
+def test_wrong_settings_are_named(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         parse_config(MINIMAL | change)
 
@@ -97,7 +98,7 @@ def test_shipped_experiments_parse(file: Path) -> None:
         ({"seed": -3, "steps": -1}, r"(?s)steps: -1 .*seed: -3"),
     ],
 )
-def test_numbers_out_of_range_are_refused(tmp_path: Path, change: dict[str, object], message: str) -> None:
+def test_numbers_out_of_range_are_refused(tmp_path: Path, change: dict[str, Any], message: str) -> None:
     file = tmp_path / "e.yaml"
     file.write_text(yaml.safe_dump(MINIMAL | change))
     with pytest.raises(ConfigError, match=message) as caught:

@@ -87,7 +87,7 @@ def test_a_process_alone_needs_no_fabric() -> None:
     assert (group.rank, group.world_size, group.is_main) == (0, 1, True)
     model = nn.Linear(2, 1)
     loss = model(torch.ones(1, 2)).sum()
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     assert group.average_gradients(model, loss) == loss
     torch.testing.assert_close(model.weight.grad, torch.ones(1, 2))
     with group.main_process_first():

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import pytest
 import torch
@@ -36,4 +37,5 @@ def test_every_tensor_is_averaged_once_per_update(shared_weights: bool) -> None:
 
 def test_the_averaged_model_keeps_its_weights_shared() -> None:
     ema = create_ema(DualEncoder(SMALL, SMALL, embedding=8, shared_weights=True), 0.9)
-    assert ema.module.photo.backbone is ema.module.sketch.backbone
+    averaged: Any = ema.module
+    assert averaged.photo.backbone is averaged.sketch.backbone

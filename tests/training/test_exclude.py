@@ -18,7 +18,9 @@ def splits(root: Path, *exclude: str) -> DataSplits:
     return load_sources([SourceConfig("sketchy", "sketchy", exclude=list(exclude))], root, 0.3, 0)
 
 
-def test_training_lacks_what_a_list_names_and_validation_does_not_change(tmp_path: Path, monkeypatch) -> None:
+def test_training_lacks_what_a_list_names_and_validation_does_not_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write_sketchy(tmp_path / "sketchy", photos=8)
     whole = splits(tmp_path)
     trained, chosen = whole.training.sketches[0], whole.validation.sketches[0]

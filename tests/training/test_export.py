@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -26,9 +27,10 @@ def test_batch_normalization_folds_into_the_linear_layer(tmp_path: Path, norm: H
     stage = nn.Sequential(nn.Conv2d(3, 6, 3, stride=2, bias=False), nn.BatchNorm2d(6), nn.ReLU())
     encoder.backbone = Backbone([stage], 6, Normalization((0.5,) * 3, (0.5,) * 3))  # small: exporting takes its time
     encoder.head = EmbeddingHead(6, 8, norm)
+    head: Any = encoder.head
     with torch.no_grad():
-        encoder.head.batch.weight.uniform_(0.5, 2)
-        encoder.head.batch.bias.normal_()
+        head.batch.weight.uniform_(0.5, 2)
+        head.batch.bias.normal_()
     for _ in range(3):
         encoder.train()(torch.randint(0, 256, (8, 16, 16, 3), dtype=torch.uint8))
     head = encoder.eval().head
@@ -45,8 +47,8 @@ def test_batch_normalization_folds_into_the_linear_layer(tmp_path: Path, norm: H
     weight, bias = stored[node.input[1]], stored[node.input[2]]
     if weight.shape != (8, 6):
         weight = weight.T
-    batch = head.batch
+    batch, linear = head.batch, head.linear
     scale = batch.weight / (batch.running_var + batch.eps).sqrt()
-    np.testing.assert_allclose(weight, (head.linear.weight * scale[:, None]).detach().numpy(), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(weight, (linear.weight * scale[:, None]).detach().numpy(), rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(bias, (batch.bias - batch.running_mean * scale).detach().numpy(), rtol=1e-4, atol=1e-5)
     assert kinds["ReduceL2"] == (2 if norm == "both" else 0)  # for each output

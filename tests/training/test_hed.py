@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -43,8 +44,9 @@ def keras_arrays(net: Hed) -> dict[str, np.ndarray]:
         arrays[f"{name}/vars/0"] = layer.weight.detach().permute(2, 3, 1, 0).numpy()
         arrays[f"{name}/vars/1"] = layer.bias.detach().numpy()
 
+    side: Any
     for number, (block, side) in enumerate(zip(net.blocks, net.sides, strict=True), 1):
-        layers = [layer for layer in block if isinstance(layer, torch.nn.Conv2d)]
+        layers = [layer for layer in block.children() if isinstance(layer, torch.nn.Conv2d)]
         for index, layer in enumerate(layers):
             put(f"block{number}/layers/conv2d{f'_{index}' if index else ''}", layer)
         put(f"dsn{number}", side)
@@ -79,7 +81,8 @@ def test_layers_are_told_apart_by_number() -> None:
 
 
 def test_eight_bits_are_within_half_a_step_of_each_filter() -> None:
-    kernel = np.random.default_rng(0).normal(size=(3, 3, 4, 5)).astype(np.float32) * np.arange(1, 6, dtype=np.float32)
+    scaled = np.random.default_rng(0).normal(size=(3, 3, 4, 5)) * np.arange(1, 6)
+    kernel = scaled.astype(np.float32)
     stored = _quantized("x", kernel, np.zeros(5, np.float32))
     restored = stored["x.quantized"].float() * stored["x.scale"].view(-1, 1, 1, 1)
     error = (restored - torch.from_numpy(kernel.transpose(3, 2, 0, 1).copy())).abs().amax(dim=(1, 2, 3))

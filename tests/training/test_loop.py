@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -163,7 +164,8 @@ def test_the_manifest_says_how_it_was_made(package: Path) -> None:
 def test_parity_fails_loudly_for_other_weights(run: Path, package: Path) -> None:
     model = load_run(run)[0]
     with torch.no_grad():
-        model.sketch.head.batch.weight.mul_(torch.linspace(0.8, 1.2, 16))
+        batch: Any = model.sketch.head.batch
+        batch.weight.mul_(torch.linspace(0.8, 1.2, 16))
     with pytest.raises(ExportError, match="differs from its source"):
         check_parity(model, load_encoder(package))
 
@@ -256,7 +258,7 @@ def test_a_run_can_start_from_a_package(run: Path, package: Path, splits: DataSp
     ours, theirs = load_run(tmp_path)[0], load_run(run)[0]
     pixels = read_pixels(splits.training, 32, 32, None).sketch_pixels
     np.testing.assert_allclose(embed(ours, "sketch", pixels), embed(theirs, "sketch", pixels), rtol=1e-2, atol=1e-2)
-    assert not torch.equal(ours.sketch.head.linear.weight, theirs.sketch.head.linear.weight)
+    assert not torch.equal(*(each.sketch.head.linear.state_dict()["weight"] for each in (ours, theirs)))
 
 
 def test_what_starts_from_a_package_trains_on_without_a_jolt(package: Path, splits: DataSplits, tmp_path: Path) -> None:
@@ -272,8 +274,8 @@ def test_what_starts_from_a_package_trains_on_without_a_jolt(package: Path, spli
     assert np.corrcoef(ours.ravel(), theirs.ravel())[0, 1] > 0.98
     photos = embed(trained, "photo", data.photo_pixels)
     np.testing.assert_allclose(photos, encoder.encode_photo_pixels(data.photo_pixels), rtol=1e-2, atol=1e-2)
-    assert not torch.equal(trained.sketch.head.batch.running_mean, torch.zeros(16))
-    assert torch.equal(trained.photo.head.batch.running_mean, torch.zeros(16))
+    assert not torch.equal(trained.sketch.head.batch.state_dict()["running_mean"], torch.zeros(16))
+    assert torch.equal(trained.photo.head.batch.state_dict()["running_mean"], torch.zeros(16))
 
 
 @pytest.mark.parametrize("start", ["run", "package"])

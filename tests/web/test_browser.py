@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from browsing import PHONE, alike, draw, expect_results, ink, results, until
+from browsing import PHONE, alike, body_of, draw, expect_results, ink, results, until
 from served import COUNT, as_bytes, picture, serving
 from sketchseek.search.library import Library
 from sketchseek.server.app import PAGE
@@ -34,14 +34,14 @@ def test_sketch_with_the_mouse_finds_what_python_finds(
     found = expect_results(page)
     assert page.locator("#hint").is_hidden()
     assert ink(page) > 500
-    strokes = sent.value.post_data_json["strokes"]
+    strokes = body_of(sent.value)["strokes"]
     assert len(strokes) == 1
     assert abs(strokes[0][0][0] - 200) < 5
     assert abs(strokes[0][1][0] - 200) < 5
     with page.expect_request("**/api/v1/search/sketch") as sent:
         draw(page, (0.5, 0.5), (0.5, 0.5))
     again = expect_results(page)
-    final = sent.value.post_data_json
+    final = body_of(sent.value)
     assert len(final["strokes"]) == 2
     assert len(again) > 12
     assert results(page) == [one.path.name for one in library.search(final["strokes"], k=len(again))]
@@ -64,7 +64,7 @@ def test_a_browser_that_encodes_keeps_the_sketch_to_itself(
     draw(page, (0.2, 0.2), (0.8, 0.25), (0.7, 0.8))
     found = expect_results(page)
     assert {request.url.rsplit("/api/v1/")[1] for request in sent} == {"search/embedding"}
-    embedding = sent[-1].post_data_json["embedding"]
+    embedding = body_of(sent[-1])["embedding"]
     assert found == [one.path.name for one in library.search_embedding(embedding, k=len(found))]
     assert len(set(found[:10]) & set(expected[:10])) >= 9  # test_encoding.py has the exact comparison
 
@@ -88,7 +88,7 @@ def test_the_faster_way_is_chosen_and_shown(new_page: Callable[..., Page], url: 
     draw(page, (0.2, 0.2), (0.8, 0.25), (0.7, 0.8))
     found = expect_results(page)
     assert {request.url.rsplit("/api/v1/")[1] for request in sent} == {"search/sketch"}
-    assert found == [one.path.name for one in library.search(sent[-1].post_data_json["strokes"], k=len(found))]
+    assert found == [one.path.name for one in library.search(body_of(sent[-1])["strokes"], k=len(found))]
 
     # It fails from now on: the browser, which is ready, takes over.
     failure = {"error": {"type": "InternalError", "message": "The server failed.", "remedy": ""}}
@@ -213,7 +213,7 @@ def test_a_line_goes_on_beyond_the_sheet(new_page: Callable[..., Page], url: str
     with page.expect_request("**/api/v1/search/sketch") as sent:
         draw(page, (0.5, 0.5), (1.4, 0.5), (0.5, 0.9))
     expect_results(page)
-    assert sent.value.post_data_json
+    assert body_of(sent.value)
     assert page.locator("#undo").is_enabled()
     page.locator("#undo").click()
     assert ink(page) == 0  # it was one stroke
@@ -327,4 +327,4 @@ def test_the_server_goes_and_comes_back(new_page: Callable[..., Page], library: 
     assert page.locator("#retry").is_visible()
     with serving(library, thumbnails=tmp_path, port=port), page.expect_response("**/api/v1/search/sketch") as answer:
         page.locator("#notice").wait_for(state="hidden")  # by itself
-        assert len(answer.value.request.post_data_json["strokes"]) == 2
+        assert len(body_of(answer.value.request)["strokes"]) == 2

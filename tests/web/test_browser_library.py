@@ -83,7 +83,7 @@ def test_a_folder_is_added_and_its_progress_is_pushed(
         until(page, "document.getElementById('progress-text').textContent.includes('of')")
         assert page.locator("#progress-bar").is_visible()
         assert page.locator("#add").is_disabled()
-        assert "Indexing" in page.locator("#running").text_content()
+        assert "Indexing" in (page.locator("#running").text_content() or "")
         gate.set()
         until(page, "document.getElementById('progress-text').textContent.startsWith('Done: 6 new')")
         assert "1 not readable" in page.locator("#progress-text").inner_text()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from browsing import PHONE, alike, draw, expect_results, results, until
+from browsing import PHONE, alike, body_of, draw, expect_results, results, until
 from served import COUNT, picture, serving
 from sketchseek.models.package import DEFAULT_MODEL, ModelPackage, bundled_models
 from sketchseek.search.catalog import Catalog, Row
@@ -106,7 +106,7 @@ def test_marks_refine_and_can_be_taken_back(new_page: Callable[..., Page], url: 
     page.locator("#grid li").nth(4).hover()
     with page.expect_request("**/api/v1/search/refine") as sent:
         page.locator("#grid li").nth(4).locator(".mark[data-right=true]").click()
-    right = sent.value.post_data_json["positive"]
+    right = body_of(sent.value)["positive"]
     strokes = sent_strokes[-1]["strokes"]
     assert [one.path.name for one in library.search(strokes, k=5)][-1] == found[4]
     refined = results(page)
@@ -115,7 +115,7 @@ def test_marks_refine_and_can_be_taken_back(new_page: Callable[..., Page], url: 
     page.locator("#grid .photo").nth(1).focus()
     with page.expect_request("**/api/v1/search/refine") as sent:
         page.keyboard.press("-")
-    assert sent.value.post_data_json["negative"] == [library.refine(strokes, positive=right, k=2)[1].id]
+    assert body_of(sent.value)["negative"] == [library.refine(strokes, positive=right, k=2)[1].id]
     assert refined[1] not in results(page)
     assert page.locator("#marked-text").inner_text() == "Refined by 1 right, 1 wrong"
     page.locator("#marks .wrong").click()
@@ -292,7 +292,7 @@ def test_a_slow_network_shows_what_is_newest(new_page: Callable[..., Page], url:
     page.locator("#undo").click()
     page.locator("#redo").click()
     assert alike(results(page), found)
-    assert len(sent[-1].post_data_json["strokes"]) == 3
+    assert len(body_of(sent[-1])["strokes"]) == 3
 
 
 @pytest.mark.real_data

@@ -174,7 +174,7 @@ def test_the_server_s_embedding(client: TestClient, library: Library) -> None:
 
 
 def test_vendor_files_are_those_of_the_checksums(client: TestClient) -> None:
-    sums = dict(reversed(line.split("  ")) for line in (PAGE / "vendor" / "SHA256SUMS").read_text().splitlines())
+    sums = dict(line.split("  ")[::-1] for line in (PAGE / "vendor" / "SHA256SUMS").read_text().splitlines())
     assert WASM.removeprefix("vendor/") in sums
     for name, checksum in sums.items():
         for encoding in ("gzip", "identity"):

@@ -23,7 +23,7 @@ def create_ema(model: DualEncoder, decay: float) -> AveragedModel:
         number = int(count) - 1
         if averages[0].is_floating_point():
             ramped = min(decay, (1 + number) / (10 + number))
-            get_ema_multi_avg_fn(ramped)(averages, values, count)  # type: ignore[no-untyped-call]
+            get_ema_multi_avg_fn(ramped)(averages, values, count)
         else:
             for average, value in zip(averages, values, strict=True):
                 average.copy_(value)

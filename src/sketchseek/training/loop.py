@@ -156,7 +156,7 @@ class _Run:
         config, group, state = self.config, self.group, self.state
         loss = self.objective.loss(state.step * group.world_size + group.rank)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         mean = float(group.average_gradients(self.model, loss))
         if not math.isfinite(mean):
             raise TrainingError(

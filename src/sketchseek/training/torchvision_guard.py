@@ -45,7 +45,7 @@ def _declare() -> None:
     import torch
 
     signature = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
-    library: Any = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
+    library: Any = torch.library.Library("torchvision", "FRAGMENT")
     for operator in ("nms", "qnms"):
         if not hasattr(torch.ops.torchvision, operator):
             library.define(operator + signature)

@@ -233,7 +233,8 @@ def test_progress_is_pushed_until_the_server_ends() -> None:
 
     async def listen() -> list[Any]:
         heard = []
-        async with aclosing(event_stream(indexer)) as events:
+        stream: Any = event_stream(indexer)
+        async with aclosing(stream) as events:
             async for event in events:
                 assert event.startswith("data: ")
                 assert event.endswith("\n\n")

@@ -53,7 +53,8 @@ def dated(dated_library: Library, tmp_path: Path) -> Iterator[TestClient]:
 
 @pytest.fixture
 def dated_embedding(dated_library: Library) -> list[float]:
-    return dated_library.encoder.encode_sketch(LINES).tolist()
+    embedding: list[float] = dated_library.encoder.encode_sketch(LINES).tolist()
+    return embedding
 
 
 def names(answer: Any) -> list[str]:
@@ -98,7 +99,7 @@ def test_folder_and_k_are_heeded_everywhere(client: TestClient, photos: Path, li
 
 
 def test_dates_are_heeded_everywhere(dated: TestClient, dated_embedding: list[float]) -> None:
-    bounds = {"after": "2024-05-02T00:00:00Z", "before": "2024-05-05T00:00:00+00:00", "k": 100}
+    bounds: dict[str, Any] = {"after": "2024-05-02T00:00:00Z", "before": "2024-05-05T00:00:00+00:00", "k": 100}
     image = {"image": ("a.png", as_bytes(picture(50)))}
     for answer in (
         dated.post("/api/v1/search/sketch", json={"strokes": LINES, **bounds}),

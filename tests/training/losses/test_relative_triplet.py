@@ -140,7 +140,7 @@ def test_weights_from_a_teacher_equal_the_slow_loop(compare: Any, measure: Any, 
     torch.testing.assert_close(got, want)
     for a, b in zip(torch.autograd.grad(got, sides, retain_graph=True), torch.autograd.grad(want, sides), strict=True):
         torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-4)
-    assert torch.autograd.grad(got, teachers, allow_unused=True) == (None, None)
+    assert list(torch.autograd.grad(got, teachers, allow_unused=True)) == [None, None]
 
 
 def as_sides(sketches: Tensor, labels: Tensor, photos: Tensor, photo_labels: Tensor) -> LossBatch:
@@ -280,7 +280,7 @@ def test_wrong_settings_and_missing_teachers_are_named() -> None:
     sides, labels = batch(0)
     for name in ("compare", "measure", "relative_to", "weighting"):
         with pytest.raises(ConfigError, match=f"{name}: 'sideways'"):
-            RelativeTripletLoss(**{name: "sideways"})
+            RelativeTripletLoss(**dict[str, Any]({name: "sideways"}))
     loss = RelativeTripletLoss(teacher=True)
     with pytest.raises(ConfigError, match="anchors are missing"):
         loss(sides[0], labels[0], ref_emb=sides[1], ref_labels=labels[1], teacher_ref_emb=torch.zeros(6, 2))

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -34,8 +36,9 @@ def test_cells_of_every_head_sum_to_its_embedding(features: Tensor, embedding: i
     head.eval()
     if norm in ("batch", "both"):
         with torch.no_grad():
-            head.batch.weight.uniform_(0.5, 2)
-            head.batch.bias.normal_()
+            batch: Any = head.batch
+            batch.weight.uniform_(0.5, 2)
+            batch.bias.normal_()
     for one in (head, head.folded()):
         torch.testing.assert_close(one.cells(features).sum((1, 2)), head(features))
         torch.testing.assert_close(one(features), head(features))

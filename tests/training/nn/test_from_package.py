@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ SIZE = 32
 Exported = tuple[DualEncoder, ModelPackage]
 
 
-def settings(norm: HeadNorm) -> dict[str, object]:
+def settings(norm: HeadNorm) -> dict[str, Any]:
     return {
         "name": "exported",
         "sketch": {"backbone": "shufflenet_v2_x0_5", "size": SIZE},
