@@ -93,7 +93,15 @@ def run_tests(python: str, sdist: Path, *, train: bool, workers: int, markers: s
         extras = "dev,heic,train" if train else "dev,heic"
         # Editable: the tests of the page and of the documents compare files of the source tree with the package.
         run(environment / "bin" / "python", "-m", "pip", "install", "--quiet", "--editable", f"{source}[{extras}]")
-        command = [environment / "bin" / "python", "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider"]
+        command: list[str | Path] = [
+            environment / "bin" / "python",
+            "-m",
+            "pytest",
+            "-q",
+            "-rs",
+            "-p",
+            "no:cacheprovider",
+        ]
         command += ["--numprocesses", str(workers), "--dist", "loadfile", "-m", markers]
         variables = clean_variables(home) | {"OMP_NUM_THREADS": "1"}
         done = subprocess.run(command, cwd=source, env=variables, capture_output=True, text=True, check=False)

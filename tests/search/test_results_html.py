@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ STROKES = [[[0, 50, 100, 0], [100, 0, 100, 100]]]
 
 
 @pytest.fixture
-def library(tmp_path: Path, tiny_model: ModelPackage) -> Library:
+def library(tmp_path: Path, tiny_model: ModelPackage) -> Iterator[Library]:
     for name, color in (("a.png", "red"), ("<b>.png", "blue")):
         Image.new("RGB", (400, 300), color).save(tmp_path / name)
     with Library.create(tmp_path / "library", tiny_model.path) as library:

@@ -150,7 +150,7 @@ def test_links_may_be_kept_within_folders(tmp_path: Path) -> None:
     (other / "up.jpg").symlink_to("../photos/out/b.jpg")
     rules = ScanRules(follow_symlinks=True)
     items = list(scan([absolute(photos)], rules=rules, within=[absolute(photos), absolute(other)]))
-    paths = {os.path.relpath(os.fsdecode(item.path), photos): item for item in items}
+    paths = {os.path.relpath(os.fsdecode(item.path), photos): item for item in items if not isinstance(item, Unread)}
     assert {name for name, item in paths.items() if isinstance(item, Found)} == {"z/a.jpg", "again.jpg", "other/c.jpg"}
     assert {name for name, item in paths.items() if item == Unreadable(item.path, LEADS_OUT)} == {
         "out",

@@ -47,7 +47,7 @@ def test_routes_that_change_something_say_that_they_need_the_token(schema: dict[
 def test_changes_need_the_token_of_this_start(client: TestClient, path: str, library: Library) -> None:
     token = client.headers.pop(TOKEN_HEADER)
     for wrong in ({}, {TOKEN_HEADER: ""}, {TOKEN_HEADER: token[:-1]}, {TOKEN_HEADER: "ä" + token}):
-        encoded = {name: value.encode() for name, value in wrong.items()}
+        encoded = {name.encode(): value.encode() for name, value in wrong.items()}
         answer = client.post(f"/api/v1/{path}", json={}, headers=encoded)
         assert (answer.status_code, answer.json()["error"]["type"]) == (403, "TokenWrong")
     answer = client.post(f"/api/v1/{path}", json={}, headers={TOKEN_HEADER: token})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -12,7 +12,7 @@ from sketchseek.server.lan_address import lan_url
 
 
 @pytest.fixture
-def bound() -> Callable[[str], socket.socket]:
+def bound() -> Iterator[Callable[[str], socket.socket]]:
     sockets = []
 
     def bind(host: str) -> socket.socket:

@@ -163,7 +163,7 @@ def at_once(attack: Callable[[], tuple[int, bytes]], count: int = 4) -> list[int
 
 
 # Where 200 and 413 are expected, a busy machine may reach the deadline for decoding.
-UPLOADS = {
+UPLOADS: dict[str, tuple[Callable[[], bytes], str, set[int]]] = {
     "SVG whose document type has default attributes": (make.svg_with_default_attributes, "sketch", {422}),
     "progressive JPEG of 79 megapixels and 8,000 scans": (make.progressive_jpeg, "photo", {413}),
     "the same as a sketch": (make.progressive_jpeg, "sketch", {413}),
@@ -184,7 +184,7 @@ def test_upload(server: Server, name: str) -> None:
     assert set(codes) <= expected | {503}
 
 
-BODIES = {
+BODIES: dict[str, tuple[Callable[[], bytes], set[int]]] = {
     "JSON of 31 MB with 2.9 million keys": (lambda: make.json_of_keys(2_900_000)[:31_000_000], {0, 413}),
     "JSON of 1.9 MB with 150,000 keys": (lambda: make.json_of_keys(150_000), {422}),
     "JSON of 2 MB with 900 keys": (lambda: make.json_of_keys(900) + b" " * 1_900_000, {422}),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from browsing import alike, draw, expect_results, ink, results, until
+from browsing import alike, body_of, draw, expect_results, ink, results, until
 from sketchseek.search.combined_query import Example, Query
 from sketchseek.search.library import Library
 
@@ -68,14 +68,14 @@ def test_a_picture_and_words_and_marks(
     expect_results(page)
     with page.expect_request("**/api/v1/search/query") as sent:
         page.locator("#words").fill("disc")
-    example = sent.value.post_data_json["examples"][0]
+    example = body_of(sent.value)["examples"][0]
     assert example["image_kind"] == "photo"
     assert len(example["image"]) > 100
     found = expect_results(page)
     page.locator("#grid .photo").nth(1).focus()
     with page.expect_request("**/api/v1/search/query") as sent:
         page.keyboard.press("-")
-    assert sent.value.post_data_json["examples"][1] == {"photo_id": id_of[found[1]], "negative": True}
+    assert body_of(sent.value)["examples"][1] == {"photo_id": id_of[found[1]], "negative": True}
     until(page, f"[...document.querySelectorAll('#grid .caption')].every((one) => one.textContent !== '{found[1]}')")
 
 
