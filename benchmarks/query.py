@@ -24,7 +24,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 from engines import vectors
 
 from sketchseek.models.package import DEFAULT_MODEL
-from sketchseek.search.catalog import Catalog, Row
+from sketchseek.photo_metadata import PhotoMetadata
+from sketchseek.search.catalog import Catalog, Description, Row
+from sketchseek.search.colors import PaletteColor, signature_of
+from sketchseek.search.combined_query import Example, Query
 from sketchseek.search.index_mirror import IndexMirror
 from sketchseek.search.library import Library
 from sketchseek.search.params import Filter
@@ -41,6 +44,7 @@ atexit.register(peak)
 from sketchseek.cli import main
 main()
 """
+_WORDS = ["beach", "garden", "cat", "dog", "sunset", "harbor", "mountain", "forest", "snow", "bicycle", "street"]
 HOUSE = [
     [[0, 0, 200, 200, 0], [200, 90, 90, 200, 200]],
     [[0, 100, 200], [90, 0, 90]],
@@ -63,12 +67,17 @@ def milliseconds(calls: dict[str, Callable[[], object]]) -> dict[str, float]:
 def fill(path: Path, library: Library, count: int) -> np.ndarray:
     """Put photos that are not there into a library; returns unit queries like its embeddings, (m, d)."""
     dimension = library.encoder.manifest.embedding
+    signatures = [
+        signature_of(picture) for picture in np.random.default_rng(1).integers(0, 256, (64, 8, 8, 3), np.uint8)
+    ]
     made, queries = vectors(count, dimension, np.random.default_rng(0))
     catalog = Catalog(path, write=True)
     with catalog.transaction():
         for i, embedding in enumerate(made.astype(np.float16)):
             name = f"/photos/{i % 100:02d}/{i:07d}.jpg".encode()
-            catalog.add(Row(name, 1, 1, i.to_bytes(32, "big"), 640, 480, embedding.tobytes()))
+            caption = f"{_WORDS[i % 7]} {_WORDS[i // 7 % 11]} {i}"
+            description = Description(PhotoMetadata(caption=caption), signatures[i % len(signatures)])
+            catalog.add(Row(name, 1, 1, i.to_bytes(32, "big"), 640, 480, embedding.tobytes(), description))
     IndexMirror(path, dimension, library.encoder.manifest.distance).save(catalog)
     catalog.close()
     return queries
@@ -89,6 +98,7 @@ def measure(model: str, count: int) -> dict[str, Any]:
         inner = index._inner  # type: ignore[attr-defined]
         ids = [result.id for result in library.search_embedding(queries[0], K)]
         folder = Path("/photos/07")
+        house, red = Example(sketch=HOUSE), (PaletteColor("red"), PaletteColor("white"))
         calls: dict[str, Callable[[], object]] = {
             "sketch_ms": lambda: encoder.read_sketch(HOUSE),
             "encoding_ms": lambda: encoder.encode_sketch_pixels(pixels[None]),
@@ -97,6 +107,13 @@ def measure(model: str, count: int) -> dict[str, Any]:
             "search_embedding_ms": lambda: library.search_embedding(next(turn), K),
             "search_in_a_hundredth_ms": lambda: library.search_embedding(next(turn), K, filter=Filter(folder)),
             "whole_query_ms": lambda: library.search(HOUSE, K),
+            "words_ms": lambda: library.search_query(Query(text="beach garden"), K),
+            "typo_ms": lambda: library.search_query(Query(text="baech"), K),
+            "sketch_and_words_ms": lambda: library.search_query(Query((house,), "beach garden"), K),
+            "sketch_and_required_words_ms": lambda: library.search_query(
+                Query((house,), "beach garden", text_mode="require"), K
+            ),
+            "sketch_and_colors_ms": lambda: library.search_query(Query((house,), colors=red), K),
         }
         if index.name == "exact":
             calls["faiss_ms"] = lambda: inner.search(next(turn)[None], K)
@@ -147,6 +164,11 @@ def main() -> None:
         ("fetching rows", "fetching_ms", "ms"),
         ("a whole query by sketch", "whole_query_ms", "ms"),
         ("a query by embedding", "search_embedding_ms", "ms"),
+        ("words alone, 1 in 77 photos", "words_ms", "ms"),
+        ("a word with a typo, 1 in 7", "typo_ms", "ms"),
+        ("a sketch and words", "sketch_and_words_ms", "ms"),
+        ("a sketch and required words", "sketch_and_required_words_ms", "ms"),
+        ("a sketch and colors", "sketch_and_colors_ms", "ms"),
         ("the same in 1 % of the folders", "search_in_a_hundredth_ms", "ms"),
         ("bare faiss", "faiss_ms", "ms"),
         ("query by embedding / bare faiss", "library_over_faiss", ""),

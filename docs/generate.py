@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 from measured import DOCS, MEASURED, PROTOCOLS, evaluation_table, stored
 from no_match import no_match
+from queries import combined_queries
 
 from ablations import ablations
 from models import card, models
@@ -67,6 +68,7 @@ def results() -> str:
         if reports:
             parts += [f"## {protocol}", "", f"{what}.", "", f"    {command} --model MODEL", ""]
             parts += [*evaluation_table(reports, metrics), ""]
+    parts += combined_queries()
     parts += ablations()
     parts += no_match()
     parts += [

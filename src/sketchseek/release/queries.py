@@ -4,9 +4,9 @@ Nothing is tuned here: the weights are the defaults of ``sketchseek.search``.
 
 - **Several drawings**: test photos of The Sketchy Database with at least three drawings, each by another person. Every
   subset of one, two and three drawings of a photo is a query; a photo counts once, as the mean over its subsets.
-- **Words**: Caltech-101 as a library of real folder names, of which half are hidden: each photo keeps its path or gets
-  a name such as ``unsorted/IMG_0042.jpg``, at random. A query is a Quick, Draw! test sketch, its word, or both. All
-  photos of the category are relevant, named or not.
+- **Words**: Caltech-101, 30 photos of each category drawn at random, as a library of real folder names, of which half
+  are hidden: each photo keeps its folder or gets a name such as ``unsorted/IMG_0042.jpg``, at random. A query is a
+  Quick, Draw! test sketch, its word, or both. All photos of the category are relevant, named or not.
 - **Colors**: the test sketches of The Sketchy Database with a palette that imitates what a person remembers: the three
   main colors of the middle of the photo (k-means in RGB on its full size), each of them changed at random.
 """
@@ -27,9 +27,19 @@ import numpy.typing as npt
 from rich.console import Console
 
 from sketchseek.atomic_write import atomic_write
+from sketchseek.datasets.image_folders import load_photo_folders
+from sketchseek.datasets.quickdraw import load_quickdraw, quickdraw_split, quickdraw_words
+from sketchseek.datasets.records import Photo, Sketch, SketchDataset
+from sketchseek.datasets.splits import checksum
 from sketchseek.encoder import Encoder
 from sketchseek.evaluation.intervals import bootstrap_interval
-from sketchseek.evaluation.protocols import Evaluation, evaluate_sketchy, evaluate_words
+from sketchseek.evaluation.protocols import (
+    Evaluation,
+    Setting,
+    evaluate_category_level,
+    evaluate_sketchy,
+    matching_words,
+)
 from sketchseek.images import open_image
 from sketchseek.models.package import ModelPackage
 from sketchseek.photo_metadata import PhotoMetadata
@@ -42,6 +52,9 @@ from sketchseek.search.params import SearchParams
 from sketchseek.search.query import QueryEngine
 
 SEED = 0
+PHOTOS = 30
+"""Photos of each category of Caltech-101; the smallest category has 31."""
+
 HIDDEN = 0.5
 """Fraction of photos whose folder is hidden."""
 
@@ -70,8 +83,7 @@ def measure_queries(package: ModelPackage, data: Path, docs: Path) -> dict[str, 
     say(f"{package.manifest.name}: drawings {values['drawings']}")
     values["colors"] = colors_beside_sketches(package, sketchy)
     say(f"{package.manifest.name}: colors {values['colors']}")
-    words = evaluate_words(data / "quickdraw", data / "caltech101", encoder)
-    values["words"] = words_beside_sketches(package, words)
+    values["words"] = words_beside_sketches(package, caltech(data, encoder))
     say(f"{package.manifest.name}: words {values['words']}")
     file = docs / "measured" / f"queries-{package.manifest.name}.json"
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -114,6 +126,29 @@ def _rank(query: npt.NDArray[np.float32], gallery: npt.NDArray[np.float32], phot
 
 
 # --- words ----------
+
+
+def caltech(data: Path, encoder: Encoder) -> Evaluation:
+    """Encode the Quick, Draw! test sketches of Caltech-101's categories, and ``PHOTOS`` photos of each category."""
+    shelf = load_photo_folders(data / "caltech101")
+    words = matching_words(quickdraw_words(data / "quickdraw"), shelf.categories)
+    drawn = load_quickdraw(data / "quickdraw", words=words)
+    tested = set(quickdraw_split(drawn).test_sketch_keys)
+    sketches = tuple(
+        Sketch(words[sketch.category], sketch.key, strokes=sketch.strokes)
+        for sketch in drawn.sketches
+        if sketch.key in tested
+    )
+    random = np.random.default_rng(SEED)
+    photos: list[Photo] = []
+    for category in shelf.categories:
+        own = [photo for photo in shelf.photos if photo.category == category]
+        photos += [own[i] for i in sorted(random.permutation(len(own))[:PHOTOS])]
+    test = SketchDataset("words", tuple(photos), sketches, shelf.source)
+    keys = [*(photo.key for photo in photos), *(sketch.key for sketch in sketches)]
+    return evaluate_category_level(
+        test, encoder, Setting("words", f"{PHOTOS} a category", checksum((), keys), details={"words": words})
+    )
 
 
 def words_beside_sketches(package: ModelPackage, evaluation: Evaluation) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -205,7 +205,10 @@ class QueryEngine:
         if not query.text.strip() or ((query.examples or query.colors) and query.text_mode == "rank"):
             return self.count(filter)
         with self._lock, self._catalog.snapshot():
-            found = matched_ids(self._catalog.match_text(query.text, every_word=query.text_mode == "require"))
+            if query.text_mode == "require":
+                found = self._catalog.ids_with_words(query.text)
+            else:
+                found = matched_ids(self._catalog.match_text(query.text))
             allowed = self._allowed(filter, self._catalog.metadata())
         return len(found if allowed is None else np.intersect1d(found, allowed, assume_unique=True))
 
@@ -273,14 +276,15 @@ class QueryEngine:
                 raise _ReEmbeddedError
             allowed = self._allowed(params.filter, metadata)
             others: dict[str, Ranking] = {}
+            asked = end + len(without)
             if query is not None and query.text.strip():
-                matches = self._catalog.match_text(query.text, every_word=query.text_mode == "require")
                 if query.text_mode == "require":
-                    found = matched_ids(matches)
+                    found = self._catalog.ids_with_words(query.text)
                     allowed = found if allowed is None else np.intersect1d(found, allowed, assume_unique=True)
                 if query.text_mode == "rank" or embedding is None:
+                    enough = max(asked, FUSED) if allowed is None else None
+                    matches = self._catalog.match_text(query.text, enough=enough)
                     others["text"] = text_ranking(matches, query.text_weight, allowed)
-            asked = end + len(without)
             if query is not None and query.colors:
                 others["colors"] = self._colors.ranking(
                     self._catalog,
@@ -301,21 +305,22 @@ class QueryEngine:
                     rankings = {"examples": best, **others}
                 ids, parts = fuse([*rankings.values()])
                 scores = parts.sum(axis=1)
-            keep = (
-                np.flatnonzero(~np.isin(ids, list(without)))[start:end] if without else np.arange(len(ids))[start:end]
-            )
-            photos = self._catalog.photos(ids[keep].tolist())
-            if len(photos) < len(keep):
+            if without:
+                kept = ~np.isin(ids, list(without))
+                ids, scores, parts = ids[kept], scores[kept], None if parts is None else parts[kept]
+            page = ids[start:end].tolist()
+            photos = self._catalog.photos(page)
+            if len(photos) < len(page):
                 raise self._catalog.corrupt("damaged (photos that the index has are missing).")
+        results = [
+            SearchResult(rank, photos[photo].path, score, photo)
+            for rank, (photo, score) in enumerate(zip(page, scores[start:end].tolist(), strict=True), start=start + 1)
+        ]
+        if parts is None:
+            return results
         return [
-            SearchResult(
-                rank,
-                photos[int(ids[i])].path,
-                float(scores[i]),
-                int(ids[i]),
-                {} if parts is None else dict(zip(rankings, parts[i].tolist(), strict=True)),
-            )
-            for rank, i in enumerate(keep.tolist(), start=start + 1)
+            replace(result, parts=dict(zip(rankings, row, strict=True)))
+            for result, row in zip(results, parts[start:end].tolist(), strict=True)
         ]
 
     def _allowed(self, filter: Filter, metadata: LibraryMetadata) -> Ids | None:

@@ -7,6 +7,7 @@ the same ids; its texts are already split by ``sketchseek.search.words``. ``term
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -47,7 +48,7 @@ class TextMatch:
 
     Attributes:
         ids: Best first, (n,).
-        scores: bm25, (n,); lower is better. Only comparable within one ``TextMatch``.
+        scores: bm25 or the like, (n,); lower is better. Only comparable within one ``TextMatch``.
     """
 
     ids: Ids
@@ -181,17 +182,17 @@ class TextTables(MetadataTable):
 
     # --- searching ----------
 
-    def match_text(self, text: str, *, every_word: bool = False) -> list[TextMatch]:
+    def match_text(self, text: str, *, enough: int | None = None) -> list[TextMatch]:
         """Search for words.
 
         Args:
             text: Words in any order; see ``sketchseek.search.words``.
-            every_word: Only find photos that have every word of the query.
+            enough: Leave out worse kinds of matches once this many photos are found; None for all kinds.
 
         Returns:
-            Matches by kind, best kind first: photos with every word as it is; with every word as the beginning of one
-            of theirs; with words that contain those of the query, or have a typo, where a word of the query begins
-            none; with some of the words. A photo can be in several.
+            Matches by kind, best kind first; kinds that find nothing are left out. Photos with every word as it is;
+            with every word as the beginning of one of theirs; with words that contain those of the query, or have a
+            typo, where a word of the query begins none; with some of the words. A photo can be in several.
 
         Raises:
             LibraryError: The library was indexed before text search existed.
@@ -200,15 +201,36 @@ class TextTables(MetadataTable):
         phrases = list(phrases_of(text))
         if not phrases:
             return []
+        found: list[TextMatch] = []
         exact = [_quoted(phrase) for phrase in phrases]
         prefix = [f"{one} *" for one in exact]
-        kinds = [" AND ".join(exact), " AND ".join(prefix)]
-        expanded = [self._expanded(phrase, one) for phrase, one in zip(phrases, prefix, strict=True)]
-        if expanded != prefix:
-            kinds.append(" AND ".join(expanded))
-        if len(phrases) > 1 and not every_word:
-            kinds.append(" OR ".join(expanded))
-        return [self._match(kind) for kind in kinds]
+        expanded: list[str] = []
+        for kind in range(4 if len(phrases) > 1 else 3):
+            if kind == 2:
+                expanded = self._all_expanded(phrases)
+                if expanded == prefix:
+                    continue
+            match = (
+                self._match_any(expanded) if kind == 3 else self._match(" AND ".join((exact, prefix, expanded)[kind]))
+            )
+            if len(match.ids):
+                found.append(match)
+            if enough is not None and len(match.ids) >= enough:
+                break
+        return found
+
+    def ids_with_words(self, text: str) -> Ids:
+        """Return the ids of the photos that have every word of a text, as in ``match_text``, ascending."""
+        self._require_tables()
+        phrases = list(phrases_of(text))
+        if not phrases:
+            return np.zeros(0, np.int64)
+        expression = " AND ".join(self._all_expanded(phrases))
+        rows = self._rows("SELECT rowid FROM words WHERE words MATCH ? ORDER BY rowid", expression)
+        return np.fromiter((row[0] for row in rows), np.int64, len(rows))
+
+    def _all_expanded(self, phrases: Sequence[list[str]]) -> list[str]:
+        return [self._expanded(phrase, f"{_quoted(phrase)} *") for phrase in phrases]
 
     def _match(self, expression: str) -> TextMatch:
         rows = self._rows(
@@ -219,6 +241,20 @@ class TextTables(MetadataTable):
             np.fromiter((row[0] for row in rows), np.int64, len(rows)),
             np.fromiter((row[1] for row in rows), np.float64, len(rows)),
         )
+
+    def _match_any(self, expressions: Sequence[str]) -> TextMatch:
+        """Find photos with some of several words. The score is the sum of the words' inverse document frequencies.
+
+        bm25 would take a hundred times as long where a word is in many photos.
+        """
+        total = self._one("SELECT count(*) FROM descriptions")
+        found = [self._rows("SELECT rowid FROM words WHERE words MATCH ? ORDER BY rowid", one) for one in expressions]
+        ids = [np.fromiter((row[0] for row in rows), np.int64, len(rows)) for rows in found]
+        weights = [np.full(len(one), -math.log(1 + total / max(len(one), 1))) for one in ids]
+        unique, place = np.unique(np.concatenate(ids), return_inverse=True)
+        scores = np.bincount(place, np.concatenate(weights), len(unique))
+        order = np.argsort(scores, kind="stable")
+        return TextMatch(unique[order], scores[order])
 
     def _expanded(self, phrase: list[str], expression: str) -> str:
         """Return an expression that also finds words that contain a word, or differ by typos, if none begins so."""
