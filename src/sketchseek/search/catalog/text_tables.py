@@ -252,7 +252,7 @@ class TextTables(MetadataTable):
         ids = [np.fromiter((row[0] for row in rows), np.int64, len(rows)) for rows in found]
         weights = [np.full(len(one), -math.log(1 + total / max(len(one), 1))) for one in ids]
         unique, place = np.unique(np.concatenate(ids), return_inverse=True)
-        scores = np.bincount(place, np.concatenate(weights), len(unique))
+        scores = np.bincount(place, np.concatenate(weights), len(unique)).astype(np.float64)
         order = np.argsort(scores, kind="stable")
         return TextMatch(unique[order], scores[order])
 
