@@ -104,10 +104,11 @@ def run_tests(python: str, sdist: Path, *, train: bool, workers: int, markers: s
         ]
         command += ["--numprocesses", str(workers), "--dist", "loadfile", "-m", markers]
         variables = clean_variables(home) | {"OMP_NUM_THREADS": "1"}
-        done = subprocess.run(command, cwd=source, env=variables, capture_output=True, text=True, check=False)
         log = DIST / f"tests-{python}.log"
-        log.write_text(done.stdout + done.stderr, encoding="utf-8")
-        summary = next((line for line in reversed(done.stdout.splitlines()) if re.search(r"\d+ passed", line)), "")
+        with log.open("w", encoding="utf-8") as out:  # to follow a run that takes long
+            done = subprocess.run(command, cwd=source, env=variables, stdout=out, stderr=out, check=False)
+        lines = log.read_text(encoding="utf-8").splitlines()
+        summary = next((line for line in reversed(lines) if re.search(r"\d+ passed", line)), "")
         return {
             "tests": summary.strip("= "),
             "train": train,
