@@ -170,6 +170,8 @@ def search_command(
     as_json: bool,
     paths: bool,
     print0: bool,
+    html: Path | None,
+    copy_to: Path | None,
     open_best: bool,
     **criteria: Any,
 ) -> None:
@@ -201,7 +203,17 @@ def search_command(
             opened, sketch, k, offset=offset, filter=Filter(folder, after, before), photo=photo, **criteria
         )
     nothing = _no_results(offset, folder, after, before, words=bool(criteria["text"]))
-    print_results(results, nothing, as_json=as_json, paths=paths, print0=print0, open_best=open_best)
+    with errors_in_words(as_json):
+        print_results(
+            results,
+            nothing,
+            as_json=as_json,
+            paths=paths,
+            print0=print0,
+            html=html,
+            copy_to=copy_to,
+            open_best=open_best,
+        )
 
 
 def _no_results(

@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from sketchseek.cli.output import print_json, shown
+from sketchseek.cli.result_files import copy_results, write_html
 
 if TYPE_CHECKING:
     from sketchseek.search.results import SearchResult
 
+_FILE = click.Path(path_type=Path)
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
@@ -23,13 +26,15 @@ def result_options(command: _Command) -> _Command:
         click.option("--json", "as_json", is_flag=True, help="Print only JSON on standard output."),
         click.option("--paths", is_flag=True, help="Print only paths, one on each line."),
         click.option("--print0", is_flag=True, help="Print only paths, each followed by a NUL, for xargs -0."),
+        click.option("--html", type=_FILE, metavar="FILE", help="Also write a page with small copies of the photos."),
+        click.option("--copy-to", type=_FILE, metavar="DIR", help="Also copy the photos to a folder, best first."),
         click.option("--open", "open_best", is_flag=True, help="Open the best result in its default program."),
     ):
         command = option(command)
     return command
 
 
-def check_result_options(*, as_json: bool, paths: bool, print0: bool, **_: bool) -> None:
+def check_result_options(*, as_json: bool, paths: bool, print0: bool) -> None:
     """Refuse options that contradict one another, before the search.
 
     Raises:
@@ -40,15 +45,27 @@ def check_result_options(*, as_json: bool, paths: bool, print0: bool, **_: bool)
 
 
 def print_results(
-    results: Sequence[SearchResult], nothing: str, *, as_json: bool, paths: bool, print0: bool, open_best: bool
+    results: Sequence[SearchResult],
+    nothing: str,
+    *,
+    as_json: bool,
+    paths: bool,
+    print0: bool,
+    html: Path | None,
+    copy_to: Path | None,
+    open_best: bool,
 ) -> None:
-    """Print results, and open the best one if asked.
+    """Print results, and write, copy or open them if asked.
 
     Args:
         results: Best first.
         nothing: Printed on standard error if there are no results.
-        as_json, paths, print0, open_best: Values of the options.
+        as_json, paths, print0, html, copy_to, open_best: Values of the options.
     """
+    if results and html:
+        write_html(html, results)
+    if results and copy_to:
+        copy_results(copy_to, results)
     if as_json:
         print_json(
             [

@@ -32,10 +32,10 @@ def result_html(result: SearchResult) -> str:
     )
 
 
-def results_html(results: Sequence[SearchResult]) -> str:
-    """Return results as figures, best first; beyond ``SHOWN``, only their number."""
-    figures = "".join(result_html(result) for result in results[:SHOWN])
-    more = len(results) - SHOWN
+def results_html(results: Sequence[SearchResult], *, limit: int = SHOWN) -> str:
+    """Return results as figures, best first; beyond ``limit``, only their number."""
+    figures = "".join(result_html(result) for result in results[:limit])
+    more = len(results) - limit
     return f"<div>{figures or 'No results.'}</div>" + (f"<p>… and {more:,} more</p>" if more > 0 else "")
 
 
