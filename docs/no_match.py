@@ -35,8 +35,9 @@ def no_match() -> list[str]:
                 for signal in signals
             ]
             parts += [
-                f"`{report['model']}`, {gallery}: {found['photos']:,} photos, {found['drawings']:,} drawings of "
-                f"{found['words']} words, {found['found among five']:.0%} with their word among the first five.",
+                f"`{report['model']}` ({report['fingerprint']}), {gallery}: {found['photos']:,} photos, "
+                f"{found['drawings']:,} drawings of {found['words']} words, "
+                f"{found['found among five']:.0%} with their word among the first five.",
                 "",
                 *table(["signal", *comparisons], rows),
                 "",
