@@ -6,12 +6,13 @@ BIN := $(VENV)/bin
 DATA ?= $(firstword $(wildcard $(SKETCHSEEK_DATA) ../shared/data))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast lint format bench docs docs-site release-check models scores clean
+.PHONY: help demo test test-fast torture lint format bench docs docs-site release-check models scores clean
 
 help:
 	@echo "make demo [PHOTOS=folder]   index photos and open the drawing page"
 	@echo "make test                   install everything and run the tests"
 	@echo "make test-fast              run the tests without real data, browser and slow ones"
+	@echo "make torture                run kills, power cuts, damage, fuzzing, attacks and a soak: 20 minutes"
 	@echo "make lint                   ruff, mypy, import-linter, words, documentation site"
 	@echo "make format                 format the code and fix what ruff can fix"
 	@echo "make bench [DATA=folder]    benchmarks, as ratios of one run"
@@ -48,6 +49,10 @@ test: $(VENV)/.all lint
 test-fast: $(VENV)/.all
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile \
 		-m "not real_data and not browser and not slow" $(PYTEST_ARGS)
+
+# Loopback only. More: python tests/torture/suite.py --help
+torture: $(VENV)/.all
+	OMP_NUM_THREADS=1 $(BIN)/python tests/torture/suite.py $(TORTURE_ARGS)
 
 format: $(VENV)/.all
 	$(BIN)/ruff check --fix .

@@ -25,7 +25,10 @@ from sketchseek.photo_metadata import read_photo_metadata
 from sketchseek.sketches import rasterize_sketch
 from tiny_model import write_tiny_package
 
-_SVG = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 99 99"><g transform="rotate(3)"><path d="M1 2L50 60C1 2 3 4 5 6Z"/></g></svg>'
+_SVG = (
+    b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 99 99">'
+    b'<g transform="rotate(3)"><path d="M1 2L50 60C1 2 3 4 5 6Z"/></g></svg>'
+)
 _STROKES = b"[[[0, 50, 100, 0], [100, 0, 100, 100]], [[1, 2], [3, 4]]]"
 _DICTIONARY = [
     b"<",
@@ -160,9 +163,11 @@ def run_rest(url: str, *, inputs: int, seconds: float, seed: int) -> dict[str, o
     """Mutate requests to a server."""
     rng = random.Random(seed)
     json_bodies = [
-        ("search", {"strokes": [[[0, 9], [0, 9]]], "k": 5}),
-        ("search", {"photo": 3, "offset": 1, "filter": {"folder": "/x", "after": "2024-01-01"}}),
-        ("search", {"strokes": [[[0, 9], [0, 9]]], "positive": [1], "negative": [2]}),
+        ("search/sketch", {"strokes": [[[0, 9], [0, 9]]], "k": 5, "offset": 1, "after": "2024-01-01"}),
+        ("search/photo/3", {"k": 3, "folder": "/x"}),
+        ("search/refine", {"strokes": [[[0, 9], [0, 9]]], "positive": [1], "negative": [2]}),
+        ("search/embedding", {"embedding": [0.5] * 16, "k": 2}),
+        ("search/query", {"text": "cat", "examples": [{"strokes": [[[0, 9], [0, 9]]]}]}),
         ("model/embedding", {"strokes": [[[0, 9], [0, 9]]]}),
     ]
     images = [picture(kind, 24, 18) for kind in ("PNG", "JPEG", "GIF", "WEBP")]

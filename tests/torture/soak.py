@@ -77,5 +77,5 @@ def run(url: str, process: psutil.Process, *, seconds: float, share: float = 0.7
 
 
 def _ask(client: httpx.Client, number: int) -> Answer:
-    answer = client.post("api/v1/search", json={"strokes": QUERIES[number], "k": 5}).raise_for_status().json()
+    answer = client.post("api/v1/search/sketch", json={"strokes": QUERIES[number], "k": 5}).raise_for_status().json()
     return [(result["id"], round(result["score"], 4)) for result in answer["results"]]

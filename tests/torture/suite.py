@@ -50,7 +50,7 @@ def served(folder: Path) -> Iterator[tuple[str, psutil.Process]]:
     command = [sys.executable, "-m", "sketchseek", "serve", "--library", str(folder / "library"), "--port", "0"]
     log = (folder / "server.log").open("wb")
     environment = os.environ | {"XDG_CACHE_HOME": str(folder / "cache")}
-    process = subprocess.Popen([*command, "--no-open"], stdout=log, stderr=log, env=environment)
+    process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
     try:
         for _ in range(600):
             found = re.search(r"http://127\.0\.0\.1:\d+", (folder / "server.log").read_text())
@@ -92,9 +92,14 @@ def _tests(folder: Path, path: str, seconds: float, **environment: str) -> dict[
     ]
     try:
         done = subprocess.run(
-            command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, timeout=max(seconds, 60) * 10,
+            command,
+            cwd=ROOT,
+            env=os.environ | environment,
+            capture_output=True,
+            text=True,
+            timeout=max(seconds, 60) * 10,
             check=False,
-        )  # fmt: skip
+        )
     except subprocess.TimeoutExpired:
         return {"failures": 1, "problems": ["it did not end in time"]}
     figures = [line.strip(" .") for line in done.stdout.splitlines() if re.search(r"\d", line)]

@@ -105,6 +105,7 @@ class Update:
 
         An exception, including KeyboardInterrupt, leaves everything before it committed.
         """
+        self._catalog.check_paths()
         with ScanDiff(self._catalog) as diff:
             unreadable = self._scan(diff)
             diff.plan()

@@ -116,6 +116,8 @@ class Database:
             yield
         except sqlite3.Error as error:
             raise self._error(error) from error
+        except UnicodeDecodeError as error:  # SQLite quotes damaged text in its message
+            raise self.corrupt("damaged (its text is not valid).") from error
 
     def corrupt(self, reason: str) -> LibraryCorruptError:
         """Return the error for a catalog that is damaged."""

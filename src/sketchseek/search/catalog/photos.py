@@ -105,6 +105,18 @@ class PhotoTables(TextTables):
         )
         return [int(row[0]) for row in rows]
 
+    def check_paths(self) -> None:
+        """Check that each photo is found by its path: otherwise an update would add it a second time.
+
+        Raises:
+            LibraryCorruptError: The index of paths is damaged.
+        """
+        if self._one(
+            "SELECT 1 FROM photos p NOT INDEXED WHERE NOT EXISTS (SELECT 1 FROM photos q"
+            " INDEXED BY sqlite_autoindex_photos_1 WHERE q.path = p.path AND q.id = p.id) LIMIT 1"
+        ):
+            raise self.corrupt("damaged (its index of paths disagrees with the photos).")
+
     def fail(self, path: bytes, reason: str, size: int = -1, mtime_ns: int = -1) -> None:
         """Record a failure, replacing any photo with its path. Call inside a ``transaction``."""
         self.drop(path)
