@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 
@@ -71,4 +72,5 @@ def repair(root: Path) -> None:
 
 
 if __name__ == "__main__":
-    {"library": library, "install": install, "repair": repair}[sys.argv[1]](Path(sys.argv[2]), *sys.argv[3:])
+    scenarios: dict[str, Callable[..., None]] = {"library": library, "install": install, "repair": repair}
+    scenarios[sys.argv[1]](Path(sys.argv[2]), *sys.argv[3:])

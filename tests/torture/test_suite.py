@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from torture import corruption, fuzzing, kills, soak, suite
 
 
@@ -33,7 +35,7 @@ def test_a_server_takes_mutated_requests_and_steady_load(tmp_path: Path) -> None
     assert (figures["errors"], figures["wrong answers"]) == (0, 0), figures
 
 
-def test_figures_become_a_page(tmp_path: Path, monkeypatch) -> None:
+def test_figures_become_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(suite, "FIGURES", tmp_path / "torture.json")
     monkeypatch.setattr(suite, "PAGE", tmp_path / "reliability.md")
     suite.store("kills", {"kills": 1000, "lost or twice": 0, "problems": []})
