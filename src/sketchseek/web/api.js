@@ -3,7 +3,7 @@
 import { isAbort, messageOf } from "./elements.js";
 
 /**
- * @import { ErrorBody, Example, Failures, Feedback, Filter, Folders, IndexingState, Libraries, Page, PhotoFolders, PhotoInfo,
+ * @import { ErrorBody, Example, Explanation, Failures, Feedback, Filter, Folders, IndexingState, Libraries, Page, PhotoFolders, PhotoInfo,
  *   SearchAnswer, Status } from "./types.d.ts"
  */
 
@@ -134,6 +134,9 @@ export const refine = (body, signal) => post("search/refine", body, signal);
 /** @type {(body: SearchBody & { examples: Example[], text?: string, text_mode?: string }, signal: AbortSignal)
  *   => Promise<SearchAnswer>} */
 export const searchQuery = (body, signal) => post("search/query", body, signal);
+
+/** @type {(id: number, examples: Example[]) => Promise<Explanation>} */
+export const explain = (id, examples) => post(`search/explain/${id}`, { examples });
 
 /** @type {(file: File, fields: SearchBody & { kind?: string }, signal: AbortSignal) => Promise<SearchAnswer>} */
 export function searchImage(file, fields, signal) {

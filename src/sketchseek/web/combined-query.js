@@ -47,8 +47,12 @@ export function combinedAsker({ query, sheets, words, encoder, bounds, marks, ap
   };
 }
 
-/** @type {(query: Query, sheets: ApiStrokes[], encoder: Combined["encoder"], marks: Feedback) => Promise<Example[]>} */
-async function examplesOf({ like, file, kind = "sketch" }, sheets, encoder, { positive, negative }) {
+/**
+ * The examples of a query.
+ *
+ * @type {(query: Query, sheets: ApiStrokes[], encoder: Combined["encoder"], marks: Feedback) => Promise<Example[]>}
+ */
+export async function examplesOf({ like, file, kind = "sketch" }, sheets, encoder, { positive, negative }) {
   /** @type {Example[]} */
   let examples = [];
   if (like) examples = [{ photo_id: like.id }];

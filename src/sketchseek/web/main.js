@@ -2,8 +2,9 @@
 
 import { announce } from "./announcer.js";
 import * as api from "./api.js";
+import { examplesOf } from "./combined-query.js";
 import { connectCopyLink } from "./copy-link.js";
-import { button, byId, canvas, input } from "./elements.js";
+import { button, byId, canvas, input, messageOf } from "./elements.js";
 import { Encoder, preferenceOf } from "./encoder.js";
 import { showEncodingMode } from "./encoding-status.js";
 import { showExamples } from "./examples.js";
@@ -13,6 +14,7 @@ import { KeyPen } from "./key-pen.js";
 import { LibraryChoice } from "./library-choice.js";
 import { LibraryPanel } from "./library.js";
 import { Marks } from "./marks.js";
+import { MatchOverlay } from "./match-overlay.js";
 import { Notice } from "./notice.js";
 import { PageHistory } from "./page-history.js";
 import { PageState } from "./page-state.js";
@@ -66,11 +68,22 @@ const viewer = new Viewer(results, {
   onPart: (result) => queryPanel.usePartOf(result),
   onFolder: (path) => filters.setFolder(path),
   onShown: photoShown,
+  onPhoto: (id) => matched.show(id, !queryPanel.query.paper || !sheets.empty),
   onClosed: (index, byUser) => {
     grid.focus(Math.max(0, index));
     if (byUser) pageHistory.leavePhoto();
   },
   onError: showError,
+});
+const matched = new MatchOverlay({
+  canvas: canvas("matched"),
+  image: byId("viewer-image", HTMLImageElement),
+  toggle: button("viewer-matched"),
+  legend: byId("matched-legend"),
+  explain: async (id) =>
+    api.explain(id, await examplesOf(queryPanel.query, sheets.drawings, encoder, { positive: [], negative: [] })),
+  drawings: () => (queryPanel.query.paper ? sheets.strokes : []),
+  onError: (error) => viewer.showError(error instanceof api.ServerGone ? texts.serverGone : messageOf(error)),
 });
 const filters = new Filters(
   {

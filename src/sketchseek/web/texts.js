@@ -69,6 +69,8 @@ export const texts = {
   rightTitle: "Find more photos like this one (+)",
   wrong: "Wrong",
   wrongTitle: "Hide this photo and find fewer like it (-)",
+  whatMatched: "What matched",
+  whatMatchedLegend: "Bright parts of the photo matched most.",
   usePart: "Search with a part",
   original: "Open original",
   download: "Download",

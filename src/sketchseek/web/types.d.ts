@@ -121,6 +121,12 @@ export interface Words {
   required: boolean;
 }
 
+/** Why a photo matches, as far as the page shows it. */
+export interface Explanation {
+  photo: number;
+  photo_split: { shares: number[][] };
+}
+
 /** One of several things that a query consists of. */
 export interface Example {
   strokes?: ApiStrokes;

@@ -19,6 +19,7 @@ export class Viewer {
    * @param {(path: string) => void} handlers.onFolder search only in this folder
    * @param {(from: number, to: number) => void} handlers.onNeed these results are needed
    * @param {() => void} handlers.onShown another photo is shown
+   * @param {(id: number | null) => void} handlers.onPhoto its id; null once none is shown
    * @param {(index: number, byUser: boolean) => void} handlers.onClosed byUser is false where the page closed the viewer
    * @param {(error: unknown) => void} handlers.onError
    * @param {(id: number) => boolean | undefined} handlers.markOf
@@ -50,6 +51,7 @@ export class Viewer {
     this.dialog.addEventListener("click", (event) => event.target === this.dialog && this.dialog.close());
     this.dialog.addEventListener("close", () => {
       this.asking?.abort();
+      this.handlers.onPhoto(null);
       this.image.removeAttribute("src"); // else the next photo starts as this one
       this.handlers.onClosed(this.index, this.dialog.returnValue !== LEFT);
     });
@@ -162,6 +164,7 @@ export class Viewer {
     this.refresh();
     if (index >= 0) this.handlers.onNeed(index, index + 2);
     this.handlers.onShown();
+    this.handlers.onPhoto(result.id);
     this.image.alt = result.name;
     this.image.src = thumbnailUrl(result.id, 1280);
     try {
@@ -172,9 +175,9 @@ export class Viewer {
       byId("viewer-facts").textContent = facts.join(" · ");
       this.folder = known.folder;
       button("viewer-folder").disabled = false;
-      if (known.missing) this.#showError(texts.missing);
+      if (known.missing) this.showError(texts.missing);
     } catch (error) {
-      if (!isAbort(error)) this.#showError(error instanceof ApiError ? error.message : texts.serverGone);
+      if (!isAbort(error)) this.showError(error instanceof ApiError ? error.message : texts.serverGone);
       if (error instanceof ServerGone) this.handlers.onError(error);
     }
   }
@@ -186,7 +189,7 @@ export class Viewer {
     if (!result || !src) return;
     const error = await whyNoPicture(src);
     if (result !== this.result) return;
-    this.#showError(error instanceof ServerGone ? texts.serverGone : texts.missing);
+    this.showError(error instanceof ServerGone ? texts.serverGone : texts.missing);
     if (error instanceof ServerGone) this.handlers.onError(error);
   }
 
@@ -236,7 +239,7 @@ export class Viewer {
     const opened = openFolder(id).then(
       () => texts.opened,
       (error) => {
-        if (this.result?.id === id) this.#showError(error instanceof ApiError ? error.message : texts.serverGone);
+        if (this.result?.id === id) this.showError(error instanceof ApiError ? error.message : texts.serverGone);
         return texts.openFolder;
       },
     );
@@ -256,7 +259,7 @@ export class Viewer {
   }
 
   /** @param {string} message */
-  #showError(message) {
+  showError(message) {
     const place = byId("viewer-error");
     place.textContent = message;
     place.hidden = false;
