@@ -49,6 +49,7 @@ def library(root: Path, photos: str, model: str, *faults: str) -> None:
         acknowledge(root, f"removing {every[0]}")  # from here on it may be gone
         opened.remove(every[0])
         acknowledge(root, f"removed {every[0]}")
+        acknowledge(root, "adding all")  # which brings the removed photo back
         opened.add([photos], progress=note)
         catalog = Catalog(path, write=True)
         IndexMirror.of(path, catalog.metadata()).save(catalog, force=True)
