@@ -19,6 +19,7 @@ from sketchseek.errors import InputError, ModelPackageError
 from sketchseek.images import ImageSource, read_photo
 from sketchseek.models.package import DEFAULT_MODEL, ModelPackage, load_model_package
 from sketchseek.sketches import RASTER_VERSION, SketchSource, rasterize_sketch
+from sketchseek.stages import stage
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -159,7 +160,8 @@ class Encoder:
 
     def read_sketch(self, source: SketchSource) -> Pixels:
         """Rasterize a sketch to the pixels that the sketch branch takes, (size, size)."""
-        return rasterize_sketch(source, self.manifest.sketch.size)
+        with stage("rasterize"):
+            return rasterize_sketch(source, self.manifest.sketch.size)
 
     def _encode(
         self,
@@ -234,7 +236,8 @@ class Encoder:
         options.only_execute_path_to_fetches = True
         try:
             if branch in self._ran:
-                results: list[npt.NDArray[Any]] = session.run(names, inputs, options)
+                with stage("encode"):
+                    results: list[npt.NDArray[Any]] = session.run(names, inputs, options)
             else:
                 results = self._first_run(branch, session, names, inputs, options)
                 self._ran.add(branch)

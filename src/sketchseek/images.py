@@ -28,6 +28,7 @@ from sketchseek.image_cost import (
     one_large_decode,
 )
 from sketchseek.image_formats import READ_FORMATS, identify, media_type
+from sketchseek.shown import shown
 
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 """Pillow logs problems of TIFF files; without a handler, Python would print them."""
@@ -434,5 +435,4 @@ def shown_name(source: ImageSource) -> str:
         return "picture"
     if isinstance(source, Image.Image):
         source = str(getattr(source, "filename", "") or "picture")
-    name = os.fsdecode(source)
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in name)
+    return shown(os.fsdecode(source))

@@ -13,12 +13,20 @@ from starlette.testclient import TestClient
 
 from sketchseek.search.library import Library
 from sketchseek.server.app import operation_id
-from sketchseek.server.routers import indexing, model, photos, search, session
+from sketchseek.server.routers import health, indexing, model, photos, search, session
 from sketchseek.server.routers import library as library_router
 
-ROUTERS = (search.router, photos.router, library_router.router, indexing.router, model.router, session.router)
+ROUTERS = (
+    search.router,
+    photos.router,
+    library_router.router,
+    indexing.router,
+    model.router,
+    session.router,
+    health.router,
+)
 ROUTES = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
-NOT_JSON = {"getThumbnail", "getPhotoFile", "streamProgress", "getSketchEncoder"}
+NOT_JSON = {"getMetrics", "getThumbnail", "getPhotoFile", "streamProgress", "getSketchEncoder"}
 
 
 @pytest.fixture
@@ -74,7 +82,7 @@ def missing(schema: dict[str, Any]) -> list[str]:
 
 def test_every_route_is_described(schema: dict[str, Any]) -> None:
     assert missing(schema) == []
-    assert len(list(operations(schema))) == len(ROUTES) == 27
+    assert len(list(operations(schema))) == len(ROUTES) == 30
 
 
 def test_the_check_notices_what_is_missing(schema: dict[str, Any]) -> None:
@@ -90,7 +98,7 @@ def test_the_check_notices_what_is_missing(schema: dict[str, Any]) -> None:
     ]
 
 
-def test_all_routes_but_four_answer_json(schema: dict[str, Any]) -> None:
+def test_all_routes_but_five_answer_json(schema: dict[str, Any]) -> None:
     kinds = {
         operation["operationId"]: set(operation["responses"].get("200", operation["responses"].get("202"))["content"])
         for _, operation in operations(schema)
@@ -106,9 +114,12 @@ def test_operation_ids_are_unique_and_stable(schema: dict[str, Any]) -> None:
         "encodeSketches",
         "explainPhoto",
         "getIndexing",
+        "getLiveness",
+        "getMetrics",
         "getModel",
         "getPhoto",
         "getPhotoFile",
+        "getReadiness",
         "getSession",
         "getSketchEncoder",
         "getStatus",

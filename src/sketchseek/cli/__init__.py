@@ -12,6 +12,7 @@ import click
 
 import sketchseek
 from sketchseek.errors import SketchseekError
+from sketchseek.shown import shown
 
 _COMMANDS = {
     "index": "library",
@@ -23,6 +24,7 @@ _COMMANDS = {
     "verify": "library",
     "repair": "library",
     "serve": "serve",
+    "auth": "auth",
     "demo": "demo",
     "models": "models",
     "evaluate": "evaluate",
@@ -89,4 +91,4 @@ def print_error(error: SketchseekError, *, as_json: bool) -> None:
         told = {"error": type(error).__name__, "message": error.message, "remedy": error.remedy}
         click.echo(json.dumps(told), err=True)
     else:
-        click.echo(f"Error: {error}", err=True)
+        click.echo(f"Error: {shown(str(error), lines=True)}", err=True)

@@ -311,7 +311,7 @@ def failures_command(library: Path, as_json: bool) -> None:
     if not failures:
         click.echo("There are no failures.", err=True)
     for failure in failures:
-        click.echo(f"{shown(failure.path)}: {failure.reason}")
+        click.echo(f"{shown(failure.path)}: {shown(failure.reason)}")
 
 
 @click.command("verify")

@@ -11,6 +11,7 @@ import click
 
 from sketchseek.errors import ModelPackageError
 from sketchseek.models.package import ModelPackage, bundled_models, installed_models, load_model_package
+from sketchseek.shown import shown
 
 
 @click.command("models")
@@ -41,7 +42,7 @@ def models_command(models: tuple[str, ...], archive: str | None, sha256: str | N
         click.echo("No models are bundled with this installation.", err=True)
     else:
         for model in described:
-            click.echo(_shown(model))
+            click.echo(shown(_described(model), lines=True))
     if not all(model["ok"] for model in described):
         sys.exit(1)
 
@@ -83,7 +84,7 @@ def _describe(package: ModelPackage) -> dict[str, Any]:
     }
 
 
-def _shown(model: dict[str, Any]) -> str:
+def _described(model: dict[str, Any]) -> str:
     lines = [
         f"{model['name']}  ({model['bytes'] / 1e6:.1f} MB, {model['parameters'] / 1e6:.1f} M parameters, "
         f"{model['embedding']} dimensions, {model['distance']})",

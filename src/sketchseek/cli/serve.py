@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING
 import click
 
 from sketchseek.cli.library import LIBRARY_VARIABLE, default_library, errors_in_words, json_option
+from sketchseek.cli.sharing_options import SharingOptions, sharing_options
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Sequence
 
     from sketchseek.search.library import Library
-
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 @click.command("serve")
@@ -51,6 +50,8 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
     "--allow-host", multiple=True, metavar="NAME", help="Allow another host name in requests; repeat for several."
 )
 @click.option("--create", is_flag=True, help="With --root, create libraries that do not exist.")
+@sharing_options
+@click.option("--log-json", is_flag=True, help="Log requests as lines of JSON on standard error.")
 @click.option("--model", metavar="MODEL", help="Fail if a library was built with another model.")
 @click.option("--open", "open_page", is_flag=True, help="Open the page in the browser.")
 @json_option
@@ -61,6 +62,8 @@ def serve_command(
     port: int | None,
     allow_host: tuple[str, ...],
     create: bool,
+    sharing: SharingOptions,
+    log_json: bool,
     model: str | None,
     open_page: bool,
     as_json: bool,
@@ -76,8 +79,10 @@ def serve_command(
       sketchseek serve --library holidays.library --library scans.library
       sketchseek serve --root ~/Pictures
       sketchseek serve --root ~/Pictures --library new.library --create
+      sketchseek serve --host 0.0.0.0 --auth users --cert cert.pem --key key.pem
     """
     from sketchseek.search.library import Library
+    from sketchseek.server.logs import configure
     from sketchseek.server.running import bind
 
     if create and not roots:
@@ -85,6 +90,8 @@ def serve_command(
     # A path that was named may be misspelled, so only the default library is created unasked.
     source = click.get_current_context().get_parameter_source("libraries")
     create = create or (bool(roots) and source is click.core.ParameterSource.DEFAULT)
+    sharing.check(host)
+    configure(as_json=log_json)
     with errors_in_words(as_json, handles_signals=True), ExitStack() as stack:
         opened = [
             stack.enter_context(Library.open(path, model, create=create, readonly=not roots))
@@ -99,6 +106,7 @@ def serve_command(
             roots=[root.absolute() for root in roots],
             open_page=open_page,
             as_json=as_json,
+            sharing=sharing,
         )
 
 
@@ -110,8 +118,10 @@ def run_page(
     roots: Sequence[Path] = (),
     open_page: bool = False,
     as_json: bool = False,
+    sharing: SharingOptions | None = None,
 ) -> None:
     """Serve libraries until interrupted, and print the URL."""
+    sharing = sharing or SharingOptions()
     from sketchseek.server.running import serve
 
     def ready(url: str) -> None:
@@ -124,17 +134,26 @@ def run_page(
             click.echo(f"Draw at {url} (press Ctrl+C to stop)")
             if other is not None:
                 click.echo(f"From other devices: {other}")
-            if host not in _LOOPBACK:
-                click.echo("Warning: everyone who can reach this machine can see the photos of this library.", err=True)
-                if roots:
-                    click.echo("They can also index the folders in --root.", err=True)
+            for warning in sharing.warnings(host):
+                click.echo(warning, err=True)
         if open_page and _has_screen():
             import webbrowser
 
             threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()  # it may block
 
     first, *others = libraries
-    serve(first, listener, *others, host=host, allow_hosts=allow_hosts, roots=roots, ready=ready)
+    serve(
+        first,
+        listener,
+        *others,
+        host=host,
+        allow_hosts=allow_hosts,
+        roots=roots,
+        sharing=sharing.sharing(),
+        tls=sharing.tls(),
+        root_path=sharing.root_path,
+        ready=ready,
+    )
 
 
 def _has_screen() -> bool:

@@ -32,6 +32,7 @@ from sketchseek.search.results import PhotoFolder, SearchResult
 from sketchseek.search.scan import absolute
 from sketchseek.search.text_ranking import matched_ids, text_ranking
 from sketchseek.sketches import SketchSource
+from sketchseek.stages import stage
 
 Embedding = npt.NDArray[np.float32]
 
@@ -296,7 +297,8 @@ class QueryEngine:
                 )
             if not others:
                 assert embedding is not None
-                ids, scores = self._nearest(embedding, metadata, asked, allowed)
+                with stage("index"):
+                    ids, scores = self._nearest(embedding, metadata, asked, allowed)
                 parts = None
             else:
                 rankings = dict(others)
@@ -309,7 +311,8 @@ class QueryEngine:
                 kept = ~np.isin(ids, list(without))
                 ids, scores, parts = ids[kept], scores[kept], None if parts is None else parts[kept]
             page = ids[start:end].tolist()
-            photos = self._catalog.photos(page)
+            with stage("catalog"):
+                photos = self._catalog.photos(page)
             if len(photos) < len(page):
                 raise self._catalog.corrupt("damaged (photos that the index has are missing).")
         results = [

@@ -154,6 +154,7 @@ class Status:
         distance: ``cosine`` or ``euclidean``.
         engine: Engine of the index snapshot on disk; empty if there is none.
         pending: Number of changes that the snapshot lacks; searches apply them in memory.
+        revision: Catalog revision: number of changes to photos so far.
         bytes: Size of the library's files.
         unread: Files in the folders in formats that are not read: their number by suffix, such as ``heic``.
         exclude: Patterns of files and folders that scans skip, beside the default ones.
@@ -171,6 +172,7 @@ class Status:
     distance: str
     engine: str
     pending: int
+    revision: int
     bytes: int
     unread: dict[str, int] = field(default_factory=dict)
     exclude: list[str] = field(default_factory=list)

@@ -29,6 +29,7 @@ def status_of(path: Path, catalog: Catalog, mirror: IndexMirror) -> Status:
         distance=metadata.distance,
         engine="" if recorded is None else recorded[0].engine,
         pending=count if recorded is None else recorded[1],
+        revision=metadata.changes,
         bytes=_size_of(path),
         unread=catalog.unread(),
         exclude=list(rules.exclude),

@@ -13,9 +13,10 @@ from typing import Literal
 from starlette._utils import get_route_path
 from starlette.datastructures import Headers
 from starlette.requests import Request
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sketchseek.server import API_PREFIX
+from sketchseek.server.audit_log import AuditLog
 from sketchseek.server.errors import ApiError, error_response
 
 TOKEN_HEADER = "X-Sketchseek-Token"
@@ -25,7 +26,7 @@ SCOPES: tuple[ScopeName, ...] = ("read", "search", "manage")
 """Each scope includes those before it."""
 
 _SAFE = ("GET", "HEAD", "OPTIONS")
-_OPEN = frozenset({"session", "login", "health/live", "health/ready"})
+_OPEN = frozenset({"session", "health/live", "health/ready"})
 _MANAGE = frozenset({"folders"})
 _SEARCH = ("search/", "model/")
 
@@ -66,6 +67,9 @@ class Access:
 EVERYBODY = Access(None, frozenset(SCOPES))
 """Access to a server without users."""
 
+NOBODY = Access(None, frozenset())
+"""Access of somebody who is not logged in."""
+
 
 def access_of(request: Request) -> Access:
     """Return what the sender of a request may do."""
@@ -74,15 +78,17 @@ def access_of(request: Request) -> Access:
 
 
 class ChangeCheck:
-    """Middleware that rejects changes without the token of this start of the server.
+    """Middleware that rejects changes without the token of this start of the server, and records all others.
 
     Args:
         app: The application to protect.
         token: The token.
+        audit: Records changes.
     """
 
-    def __init__(self, app: ASGIApp, token: str) -> None:
+    def __init__(self, app: ASGIApp, token: str, audit: AuditLog) -> None:
         self.app = app
+        self.audit = audit
         self.token = token.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -97,7 +103,24 @@ class ChangeCheck:
                 )
                 await error_response(error)(scope, receive, send)
                 return
+            await self._recorded(scope, receive, send)
+            return
         await self.app(scope, receive, send)
+
+    async def _recorded(self, scope: Scope, receive: Receive, send: Send) -> None:
+        status = 500
+
+        async def with_status(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, with_status)
+        finally:
+            event = getattr(scope.get("route"), "unique_id", None) or getattr(scope.get("route"), "name", "unknown")
+            self.audit.record(str(event), scope, outcome=status, **scope.get("sketchseek.details", {}))
 
     def _is_change(self, scope: Scope) -> bool:
         path = get_route_path(scope)

@@ -10,22 +10,30 @@ from typing import TYPE_CHECKING
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI
+from starlette._utils import get_route_path
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 import sketchseek
 from sketchseek.server import API_PREFIX
-from sketchseek.server.access import ChangeCheck
+from sketchseek.server.access import TOKEN_HEADER, ChangeCheck
 from sketchseek.server.background_indexing import Indexer
 from sketchseek.server.decoding import Decoders
 from sketchseek.server.dependencies import ServerState, name_libraries, thumbnail_threads
 from sketchseek.server.errors import add_error_handlers
+from sketchseek.server.login import LOGIN, LOGOUT, AccessCheck, LoginPage
+from sketchseek.server.metrics import Metrics
 from sketchseek.server.request_body import BodyCheck, upload_paths
-from sketchseek.server.routers import docs, indexing, model, photos, search, session
+from sketchseek.server.request_log import RequestLog
+from sketchseek.server.routers import docs, health, indexing, model, photos, search, session
 from sketchseek.server.routers import library as library_router
 from sketchseek.server.security import LOOPBACK, HostCheck, Limits, SecurityHeaders
+from sketchseek.server.sessions import AttemptLimit, Sessions
+from sketchseek.server.sharing import Sharing
 from sketchseek.server.thumbnails import ThumbnailCache
 
 if TYPE_CHECKING:
@@ -66,6 +74,7 @@ def create_app(
     limits: Limits | None = None,
     hosts: Collection[str] = LOOPBACK,
     any_address: bool = False,
+    sharing: Sharing | None = None,
 ) -> FastAPI:
     """Return an ASGI application that searches libraries.
 
@@ -78,7 +87,11 @@ def create_app(
         limits: Limits on requests.
         hosts: Host names and addresses that the server answers to, without ports; IPv6 in brackets.
         any_address: Whether to answer to any literal IP address too.
+        sharing: Users, origins, proxies and the audit log.
     """
+    sharing = sharing or Sharing()
+    metrics = Metrics()
+    sessions = Sessions()
     limits = limits or Limits()
     app = FastAPI(
         title="sketchseek",
@@ -99,26 +112,46 @@ def create_app(
         name=next(iter(libraries)),
         library=library,
         roots=tuple(roots),
-        indexer=Indexer(),
+        indexer=Indexer(metrics),
         thumbnails=thumbnails,
         limits=limits,
         token=token,
+        metrics=metrics,
+        has_users=sharing.users is not None,
         search_slots=CapacityLimiter(limits.searches),
         decoders=Decoders(limits),
         decode_slots=CapacityLimiter(limits.decoders),
         thumbnail_threads=thumbnail_threads(limits.thumbnails),
     )
+    metrics.watch(app.state.server)
     add_error_handlers(app)
-    modules = (search, photos, library_router, indexing, model, session, docs)
+    modules = (search, photos, library_router, indexing, model, session, health, docs)
     for module in modules:
         app.include_router(module.router, prefix=API_PREFIX)
+    if sharing.users is not None:
+        form = LoginPage(sharing.users, sessions, AttemptLimit(), sharing.audit, metrics)
+        app.add_route(LOGIN, form.show, methods=["GET"], include_in_schema=False)
+        app.add_route(LOGIN, form.log_in, methods=["POST"], include_in_schema=False)
+        app.add_route(LOGOUT, form.log_out, methods=["POST"], include_in_schema=False)
     app.mount("/", _Page(directory=PAGE, html=True), name="page")
     # The middleware added last sees a request first.
     uploads = upload_paths(route for module in modules for route in module.router.routes)
     app.add_middleware(BodyCheck, limits=limits, uploads=uploads, images=JSON_WITH_IMAGES)
-    app.add_middleware(ChangeCheck, token=token)
-    app.add_middleware(HostCheck, hosts=hosts, any_address=any_address)
+    app.add_middleware(ChangeCheck, token=token, audit=sharing.audit)
+    app.add_middleware(AccessCheck, users=sharing.users, sessions=sessions)
+    if sharing.origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(sharing.origins),
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type", TOKEN_HEADER],
+            max_age=600,
+        )
+    app.add_middleware(HostCheck, hosts=hosts, origins=sharing.origins, any_address=any_address)
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(RequestLog, metrics=metrics)
+    if sharing.proxies:
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(sharing.proxies))
     return app
 
 
@@ -134,7 +167,7 @@ class _Page(StaticFiles):
     """The page's files. Browsers revalidate them on each load, so that a new page never runs old scripts."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
-        if scope["path"].startswith(f"{API_PREFIX}/"):
+        if get_route_path({**scope, "root_path": scope.get("app_root_path", "")}).startswith(f"{API_PREFIX}/"):
             raise HTTPException(404, f"There is no such route; {API_PREFIX}/docs lists all.")
         compressed = PAGE / f"{path}.gz" if path == WASM else None
         if compressed is not None and "gzip" in Headers(scope=scope).get("accept-encoding", ""):

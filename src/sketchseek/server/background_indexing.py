@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sketchseek.errors import SketchseekError
 from sketchseek.server.errors import ApiError
+from sketchseek.server.metrics import IndexingMeter, Metrics
 from sketchseek.server.schemas.errors import ErrorDetail
 from sketchseek.server.schemas.indexing import IndexingProgress, IndexingReport, IndexingState
 
@@ -30,15 +31,24 @@ class Indexer:
     """Runs one indexing task at a time in a thread and keeps its latest state.
 
     A slow listener may miss intermediate states but always receives the latest.
+
+    Args:
+        metrics: Counts photos and errors.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
         self._lock = threading.Lock()
         self._state = IndexingState()
         self._stopping = threading.Event()
         self._closed = False
         self._thread: threading.Thread | None = None
         self._listeners: dict[asyncio.Event, asyncio.AbstractEventLoop] = {}
+
+    @property
+    def closed(self) -> bool:
+        """Whether the server is shutting down."""
+        return self._closed
 
     @property
     def listeners(self) -> int:
@@ -99,8 +109,14 @@ class Indexer:
             self._listeners.pop(changed, None)
 
     def _run(self, work: Work) -> None:
+        meter = IndexingMeter(self._metrics)
+
+        def on_progress(progress: IndexProgress) -> None:
+            meter.update(progress)
+            self._on_progress(progress)
+
         try:
-            report = work(self._on_progress)
+            report = work(on_progress)
             self._change(running=False, report=IndexingReport.model_validate(report))
         except _StoppedError:
             self._change(running=False, stopped=True)
@@ -108,9 +124,12 @@ class Indexer:
             self._fail(type(error).__name__, error.message, error.remedy)
         except Exception:
             _log.exception("Indexing failed")
-            self._fail("InternalError", "Indexing failed.", "See the server's terminal for the reason.")
+            self._fail("InternalError", "Indexing failed.", "See the server's log for the reason.")
+        finally:
+            meter.close()
 
     def _fail(self, kind: str, message: str, remedy: str) -> None:
+        self._metrics.errors.labels(kind).inc()
         self._change(running=False, error=ErrorDetail(type=kind, message=message, remedy=remedy))
 
     def _on_progress(self, progress: IndexProgress) -> None:

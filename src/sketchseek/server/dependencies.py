@@ -23,9 +23,11 @@ from sketchseek.server.access import TOKEN_HEADER
 from sketchseek.server.background_indexing import Indexer
 from sketchseek.server.decoding import Decoders
 from sketchseek.server.errors import ApiError, busy
+from sketchseek.server.metrics import Metrics
 from sketchseek.server.security import Limits
 from sketchseek.server.thumbnails import ThumbnailCache
 from sketchseek.server.uploads import read_upload
+from sketchseek.stages import observed_stages, stage
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -55,6 +57,8 @@ class ServerState:
         thumbnails: The cache of thumbnails.
         limits: Limits on requests.
         token: Token for requests that change something.
+        metrics: The server's metrics.
+        has_users: Whether users have to log in.
         search_slots: Limits the number of concurrent searches.
         decoders: Decode uploads.
         decode_slots: Limits the number of concurrent decoders.
@@ -69,6 +73,8 @@ class ServerState:
     thumbnails: ThumbnailCache
     limits: Limits
     token: str
+    metrics: Metrics
+    has_users: bool
     search_slots: CapacityLimiter
     decoders: Decoders
     decode_slots: CapacityLimiter
@@ -85,7 +91,12 @@ class ServerState:
         Raises:
             ApiError: 503, too many others wait.
         """
-        return await self._in_slot(work, self.search_slots)
+
+        def observed() -> T:
+            with observed_stages(self.metrics.observe_stage):
+                return work()
+
+        return await self._in_slot(observed, self.search_slots)
 
     async def read_upload(self, file: BinaryIO, size: int) -> bytes | Image.Image:
         """Read an uploaded sketch or photo; pictures are decoded to small ones. See ``uploads.read_upload``.
@@ -94,7 +105,12 @@ class ServerState:
             ApiError: 503, too many others wait.
             InputError: It cannot be read.
         """
-        return await self._in_slot(lambda: read_upload(file, self.decoders, size), self.decode_slots)
+
+        def timed() -> bytes | Image.Image:
+            with observed_stages(self.metrics.observe_stage), stage("decode"):
+                return read_upload(file, self.decoders, size)
+
+        return await self._in_slot(timed, self.decode_slots)
 
     async def _in_slot(self, work: Callable[[], T], slots: CapacityLimiter) -> T:
         if slots.statistics().tasks_waiting >= self.limits.waiting:

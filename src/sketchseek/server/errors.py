@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import logging
 from typing import TYPE_CHECKING
 
 from fastapi.exceptions import RequestValidationError
@@ -20,6 +22,8 @@ from sketchseek.server import API_PREFIX
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+
+_log = logging.getLogger(__name__)
 
 _STATUS: tuple[tuple[type[SketchseekError], int], ...] = (
     (ImageTooLargeError, 413),
@@ -80,10 +84,18 @@ def add_error_handlers(app: FastAPI) -> None:
         where = " → ".join(str(part) for part in first["loc"])
         return _json(422, "RequestInvalid", f"{where}: {first['msg']}.", f"See {API_PREFIX}/openapi.json.")
 
-    @app.exception_handler(Exception)
-    async def unexpected_error(request: Request, error: Exception) -> JSONResponse:
-        # Starlette re-raises the error after this response, and the server logs its traceback.
-        return _json(500, "InternalError", "The server failed.", "See the server's terminal for the reason.")
+    @app.exception_handler(OSError)
+    async def system_error(request: Request, error: OSError) -> JSONResponse:
+        reason = error.strerror or type(error).__name__
+        if error.errno in (errno.ENAMETOOLONG, errno.EINVAL, errno.ELOOP):
+            return _json(422, "PathInvalid", f"The path cannot be used: {reason}.", "Check the request.")
+        _log.error("A request failed: %s.", reason)
+        return _json(500, "SystemError", f"The server could not answer: {reason}.", "See the server's log.")
+
+
+def internal_error(request_id: str) -> JSONResponse:
+    """Return the answer to an error that nobody expected. The log has its traceback under the same id."""
+    return _json(500, "InternalError", "The server failed.", f"Look for request {request_id} in the server's log.")
 
 
 def _json(status: int, kind: str, message: str, remedy: str, headers: dict[str, str] | None = None) -> JSONResponse:

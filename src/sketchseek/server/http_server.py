@@ -17,6 +17,8 @@ from sketchseek.server.connections import ConnectionLimits, Connections, Limited
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+    from sketchseek.server.metrics import Metrics
+
 _TICKS = 10  # of 0.1 s, between two checks of time limits
 
 
@@ -75,6 +77,8 @@ class HttpServer(uvicorn.Server):
             asyncio.create_task(accept(listener, self.connections, new_protocol, self._tls))
             for listener in sockets or []
         ]
+        metrics: Metrics = self._application.state.server.metrics
+        metrics.watch_connections(self.connections)
         self._on_ready()
 
     async def on_tick(self, counter: int) -> bool:

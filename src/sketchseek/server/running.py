@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sketchseek.search.library import Library
+    from sketchseek.server.sharing import Sharing
 
 DEFAULT_PORT = 8765
 _TRIES = 20
@@ -62,12 +64,37 @@ def bind(host: str, port: int | None) -> socket.socket:
     )
 
 
-def url_of(listener: socket.socket) -> str:
+def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
+    """Return the context of TLS connections.
+
+    Args:
+        certificate: PEM file of the server's certificate and those that signed it.
+        key: PEM file of its private key, without a passphrase.
+
+    Raises:
+        ConfigError: The files cannot be used.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        # A passphrase would be asked for on the terminal.
+        context.load_cert_chain(certificate, key, password=lambda: b"")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
+        raise ConfigError(
+            f"--cert {certificate}, --key {key}: they cannot be used ({reason}).",
+            remedy="Use PEM files of a certificate and its key without a passphrase.",
+        ) from error
+    return context
+
+
+def url_of(listener: socket.socket, *, tls: bool = False) -> str:
     """Return the URL at which a browser on this machine reaches a socket."""
     host, port = listener.getsockname()[:2]
     if host in ("0.0.0.0", "::"):
         host = "127.0.0.1"
-    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+    scheme = "https" if tls else "http"
+    return f"{scheme}://[{host}]:{port}/" if ":" in host else f"{scheme}://{host}:{port}/"
 
 
 def serve(
@@ -78,6 +105,9 @@ def serve(
     allow_hosts: Iterable[str] = (),
     roots: Iterable[Path] = (),
     thumbnails: Path | None = None,
+    sharing: Sharing | None = None,
+    tls: ssl.SSLContext | None = None,
+    root_path: str = "",
     ready: Callable[[str], None] = lambda url: None,
 ) -> None:
     """Serve libraries until interrupted.
@@ -90,6 +120,9 @@ def serve(
         allow_hosts: More host names that requests may name.
         roots: Folders whose subfolders can be added; see ``create_app``.
         thumbnails: Folder of the thumbnail cache; by default in the user's cache folder.
+        sharing: Users, origins, proxies and the audit log.
+        tls: Context of TLS connections, from ``tls_context``; by default, the server speaks plain HTTP.
+        root_path: Path below which a proxy serves the application.
         ready: Called with the URL when the server accepts requests.
 
     Raises:
@@ -105,10 +138,13 @@ def serve(
         one.encoder  # noqa: B018  fail now rather than at the first search
     hosts, any_address = allowed_hosts(host, allow_hosts)
     cache = ThumbnailCache(thumbnails or user_cache_dir() / "thumbnails")
-    app = create_app(library, *others, thumbnails=cache, roots=roots, hosts=hosts, any_address=any_address)
+    app = create_app(
+        library, *others, thumbnails=cache, roots=roots, hosts=hosts, any_address=any_address, sharing=sharing
+    )
     for chore in (lambda: _warm_up(library), cache.prune, app.state.server.decoders.warm_up):
         threading.Thread(target=chore, daemon=True).start()
-    server = HttpServer(app, on_ready=lambda: ready(url_of(listener)))
+    url = url_of(listener, tls=tls is not None)
+    server = HttpServer(app, tls=tls, root_path=root_path, on_ready=lambda: ready(url))
     with contextlib.suppress(KeyboardInterrupt):
         server.run(sockets=[listener])
 

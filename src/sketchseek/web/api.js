@@ -63,6 +63,7 @@ async function request(path, options = {}) {
     throw new ServerGone(messageOf(error));
   }
   if (response.ok) return body;
+  if (response.status === 401) location.assign("login"); // the session has ended
   throw new ApiError(response.status, body?.error ?? { type: "Unknown", message: response.statusText, remedy: "" });
 }
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
 from sketchseek.server.background_indexing import Indexer
@@ -79,9 +80,10 @@ async def list_folders(
 
 
 @router.post("/folders", status_code=202)
-async def add_folder(new: AddFolderRequest, state: State, token: ChangeToken = "") -> IndexingState:
+async def add_folder(new: AddFolderRequest, state: State, request: Request, token: ChangeToken = "") -> IndexingState:
     """Index a folder in the background and add it to the folders that a sync scans. Follow it with streamProgress."""
     library = state.library
+    request.scope["sketchseek.details"] = {"library": state.name, "folder": new.folder}  # for the audit log
     path = await state.in_thumbnail_thread(lambda: allowed_folder(state, new.folder))
     return state.indexer.start(
         state.name, "add", display_path(path), lambda on_progress: library.add([path], on_progress, within=state.roots)

@@ -23,7 +23,7 @@ async def get_session(state: State, request: Request, response: Response) -> Ses
         {
             "user": access.user,
             "scopes": sorted(access.scopes),
-            "login": False,
+            "login": state.has_users,
             "token": state.token if "manage" in access.scopes else "",
         }
     )
