@@ -235,11 +235,11 @@ class Encoder:
         options = onnxruntime.RunOptions()
         options.only_execute_path_to_fetches = True
         try:
-            if branch in self._ran:
-                with stage("encode"):
+            with stage("encode"):
+                if branch in self._ran:
                     results: list[npt.NDArray[Any]] = session.run(names, inputs, options)
-            else:
-                results = self._first_run(branch, session, names, inputs, options)
+                else:
+                    results = self._first_run(branch, session, names, inputs, options)
                 self._ran.add(branch)
         except ModelPackageError:
             raise

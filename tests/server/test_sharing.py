@@ -36,8 +36,8 @@ def users(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file with a person for each scope, and tokens."""
     path = tmp_path_factory.mktemp("users") / "users"
     hashed = hash_password(PASSWORD)
-    people: list[User] = [User(name, "password", name, hashed) for name in ("read", "search", "manage")]  # type: ignore[arg-type]
-    tokens = [User(f"{name}-bot", "token", name, hash_token(f"sks_{name}")) for name in ("read", "search", "manage")]  # type: ignore[arg-type]
+    people: list[User] = [User(name, "password", name, hashed) for name in ("read", "search", "manage")]
+    tokens = [User(f"{name}-bot", "token", name, hash_token(f"sks_{name}")) for name in ("read", "search", "manage")]
     write_users(path, {user.name: user for user in people + tokens})
     return path
 

@@ -119,8 +119,9 @@ class ChangeCheck:
         try:
             await self.app(scope, receive, with_status)
         finally:
-            event = getattr(scope.get("route"), "unique_id", None) or getattr(scope.get("route"), "name", "unknown")
-            self.audit.record(str(event), scope, outcome=status, **scope.get("sketchseek.details", {}))
+            first, *others = str(getattr(scope.get("route"), "name", "unknown")).split("_")  # as operation ids are made
+            event = first + "".join(word.capitalize() for word in others)
+            self.audit.record(event, scope, outcome=status, **scope.get("sketchseek.details", {}))
 
     def _is_change(self, scope: Scope) -> bool:
         path = get_route_path(scope)

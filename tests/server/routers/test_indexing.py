@@ -23,6 +23,7 @@ from sketchseek.server.app import create_app
 from sketchseek.server.background_indexing import Indexer
 from sketchseek.server.dependencies import ServerState, name_libraries
 from sketchseek.server.errors import ApiError
+from sketchseek.server.metrics import Metrics
 from sketchseek.server.routers.indexing import event_stream
 from sketchseek.server.thumbnails import ThumbnailCache
 
@@ -197,7 +198,7 @@ REPORT = IndexReport(indexed=2, failed=0, unchanged=0, removed=0, moved=0, skipp
 
 
 def test_one_run_at_a_time_and_a_stop_at_the_next_step() -> None:
-    indexer, go = Indexer(), threading.Event()
+    indexer, go = Indexer(Metrics()), threading.Event()
 
     def work(tell: Callable[[IndexProgress], object]) -> IndexReport:
         assert go.wait(20)
@@ -223,7 +224,7 @@ def test_one_run_at_a_time_and_a_stop_at_the_next_step() -> None:
 
 
 def test_progress_is_pushed_until_the_server_ends() -> None:
-    indexer, steps = Indexer(), threading.Semaphore(0)
+    indexer, steps = Indexer(Metrics()), threading.Semaphore(0)
 
     def work(tell: Callable[[IndexProgress], object]) -> IndexReport:
         for done in (1, 2):
