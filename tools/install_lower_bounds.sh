@@ -11,5 +11,5 @@ python3 -m venv "$1"
 "$1/bin/uv" pip install --quiet --python "$1/bin/python" --no-deps --editable .
 # Tools for the tests, without raising any of the versions above.
 "$1/bin/uv" pip install --quiet --python "$1/bin/python" -c "$1/lower-bounds.txt" \
-    pytest pytest-xdist hypothesis httpx psutil onnx pyyaml
+    pytest pytest-xdist hypothesis httpx psutil onnx pyyaml trustme
 "$1/bin/uv" pip freeze --python "$1/bin/python"
