@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from sketchseek.errors import InputError, ModelPackageError
+from sketchseek.errors import InputError, MissingExtraError, ModelPackageError
 from sketchseek.images import ImageSource, read_photo
-from sketchseek.models.package import DEFAULT_MODEL, ModelPackage, load_model_package
+from sketchseek.models.package import DEFAULT_MODEL, BranchName, ModelPackage, load_model_package
 from sketchseek.sketches import RASTER_VERSION, SketchSource, rasterize_sketch
 from sketchseek.stages import stage
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 Embeddings = npt.NDArray[np.float32]
 Cells = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
-BranchName = Literal["photo", "sketch"]
 T = TypeVar("T")
 
 BATCH = 32
@@ -135,6 +134,63 @@ class Encoder:
         """
         return self._run("sketch", self._sketch, pixels)
 
+    @property
+    def reads_text(self) -> bool:
+        """Whether the model package has a text encoder."""
+        return self.manifest.text is not None
+
+    def encode_texts(self, texts: Sequence[str]) -> Embeddings:
+        """Encode texts, to compare them with photos.
+
+        Args:
+            texts: Words or sentences; what exceeds the encoder's length is cut.
+
+        Returns:
+            (n, d) float32; of unit length if the distance is ``cosine``.
+
+        Raises:
+            ModelPackageError: The model package has no text encoder, or it cannot be used.
+            MissingExtraError: The package ``tokenizers`` is not installed.
+        """
+        session, tokenizer = self._text, self._tokenizer
+        if not texts:
+            return np.zeros((0, self.manifest.embedding), np.float32)
+        encoded = tokenizer.encode_batch(list(texts))
+        inputs = {"tokens": np.array([one.ids for one in encoded], np.int64)}
+        if any(value.name == "mask" for value in session.get_inputs()):
+            inputs["mask"] = np.array([one.attention_mask for one in encoded], np.int64)
+        (embedding,) = self._outputs("text", session, inputs, ["embedding"])
+        return self._checked("text", len(texts), embedding)
+
+    @cached_property
+    def _text(self) -> onnxruntime.InferenceSession:
+        return self._session("text")
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        text = self.manifest.text
+        assert text is not None
+        description = self.package.read_tokenizer()
+        try:
+            from tokenizers import Tokenizer
+        except ImportError as error:
+            raise MissingExtraError(
+                "the model's text encoder needs the package tokenizers.", remedy="pip install 'sketchseek[text]'"
+            ) from error
+        try:
+            tokenizer = Tokenizer.from_str(description)
+            padding = tokenizer.padding or {}
+            tokenizer.enable_truncation(text.length)
+            tokenizer.enable_padding(
+                length=text.length,
+                **{name: padding[name] for name in ("pad_id", "pad_token", "pad_type_id") if name in padding},
+            )
+        except Exception as error:  # its errors have no common base but Exception
+            raise ModelPackageError(
+                f"not a tokenizer ({error}).", subject=self.package.path / text.tokenizer, remedy="Install it again."
+            ) from error
+        return tokenizer
+
     def explain_photo_pixels(self, pixels: Pixels) -> tuple[Embeddings, Cells]:
         """Encode decoded photos, with each cell's contribution.
 
@@ -197,8 +253,8 @@ class Encoder:
             ) from error
 
     def _run(self, branch: BranchName, session: Any, pixels: Pixels) -> Embeddings:
-        (embedding,) = self._outputs(branch, session, pixels, ["embedding"])
-        return self._checked(branch, pixels, embedding)
+        (embedding,) = self._outputs(branch, session, {"pixels": pixels}, ["embedding"])
+        return self._checked(branch, len(pixels), embedding)
 
     def _run_cells(self, branch: BranchName, session: Any, pixels: Pixels) -> tuple[Embeddings, Cells]:
         if CELLS not in (output.name for output in session.get_outputs()):
@@ -207,8 +263,8 @@ class Encoder:
                 subject=self.package.path,
                 remedy="Use a model that was exported by this version: sketchseek export. INT8 models never do.",
             )
-        embedding, cells = self._outputs(branch, session, pixels, ["embedding", CELLS])
-        embedding = self._checked(branch, pixels, embedding)
+        embedding, cells = self._outputs(branch, session, {"pixels": pixels}, ["embedding", CELLS])
+        embedding = self._checked(branch, len(pixels), embedding)
         if cells.ndim != 4 or (cells.shape[0], cells.shape[3]) != embedding.shape or 0 in cells.shape:
             raise ModelPackageError(
                 f"gives cells of shape {cells.shape}.",
@@ -217,8 +273,8 @@ class Encoder:
             )
         return embedding, np.asarray(cells, dtype=np.float32)
 
-    def _checked(self, branch: BranchName, pixels: Pixels, embedding: npt.NDArray[Any]) -> Embeddings:
-        if embedding.shape != (len(pixels), self.manifest.embedding):
+    def _checked(self, branch: BranchName, count: int, embedding: npt.NDArray[Any]) -> Embeddings:
+        if embedding.shape != (count, self.manifest.embedding):
             raise ModelPackageError(
                 f"gives embeddings of shape {embedding.shape[1:]}, "
                 f"not ({self.manifest.embedding},) as its manifest says.",
@@ -227,11 +283,13 @@ class Encoder:
             )
         return np.asarray(embedding, dtype=np.float32)
 
-    def _outputs(self, branch: BranchName, session: Any, pixels: Pixels, names: list[str]) -> list[npt.NDArray[Any]]:
+    def _outputs(
+        self, branch: BranchName, session: Any, inputs: dict[str, npt.NDArray[Any]], names: list[str]
+    ) -> list[npt.NDArray[Any]]:
         """Run a graph for some of its outputs. What only the others need is not computed."""
         import onnxruntime
 
-        inputs = {"pixels": np.ascontiguousarray(pixels)}
+        inputs = {name: np.ascontiguousarray(values) for name, values in inputs.items()}
         options = onnxruntime.RunOptions()
         options.only_execute_path_to_fetches = True
         try:
@@ -250,7 +308,7 @@ class Encoder:
         return results
 
     def _first_run(
-        self, branch: BranchName, session: Any, names: list[str], inputs: dict[str, Pixels], options: Any
+        self, branch: BranchName, session: Any, names: list[str], inputs: dict[str, npt.NDArray[Any]], options: Any
     ) -> list[npt.NDArray[Any]]:
         """Run a graph that has not run yet; end it at the deadline, since it may be one that never ends."""
         timer = threading.Timer(FIRST_RUN_SECONDS, lambda: setattr(options, "terminate", True))
@@ -262,7 +320,7 @@ class Encoder:
         except Exception as error:
             if options.terminate:
                 raise ModelPackageError(
-                    f"did not encode {len(inputs['pixels'])} inputs within {FIRST_RUN_SECONDS:.0f} seconds.",
+                    f"did not encode {len(next(iter(inputs.values())))} inputs within {FIRST_RUN_SECONDS:.0f} seconds.",
                     subject=self.package.file(branch),
                     remedy="Use a smaller model.",
                 ) from error

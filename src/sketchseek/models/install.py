@@ -32,6 +32,8 @@ from sketchseek.models.package import (
     MANIFEST,
     MAX_GRAPH_BYTES,
     MAX_MANIFEST_BYTES,
+    MAX_TOKENIZER_BYTES,
+    TOKENIZER,
     ModelPackage,
     bundled_models,
     installed_models_dir,
@@ -43,6 +45,7 @@ MAX_BYTES = 4_000_000_000
 """Cap on an archive and on what it unpacks to."""
 
 _CARD = "CARD.md"
+_CAPS = {TOKENIZER: MAX_TOKENIZER_BYTES}
 _CHUNK = 1 << 20
 _ASIDE = ".installing-"
 _LOCK = "lock"
@@ -237,7 +240,7 @@ def _unpack(source: str, archive: Path, folder: Path) -> None:
                 raise ModelPackageError("holds more than one package.", subject=source)
             room = MAX_BYTES
             for item, name in zip(members, names, strict=True):
-                cap = min(room, MAX_GRAPH_BYTES if name.endswith(".onnx") else MAX_MANIFEST_BYTES)
+                cap = min(room, MAX_GRAPH_BYTES if name.endswith(".onnx") else _CAPS.get(name, MAX_MANIFEST_BYTES))
                 with zipped.open(item) as packed:
                     room -= _copy(source, packed, folder / name, item.file_size, ignore_progress, cap)
     except _ZIP_ERRORS as error:
@@ -250,4 +253,4 @@ def _is_wanted(member: str) -> bool:
     path = Path(member)
     if path.suffix == ".onnx":
         return bool(_NAME.fullmatch(path.name)) and not _RESERVED.fullmatch(path.name)
-    return path.name in (MANIFEST, _CARD)
+    return path.name in (MANIFEST, _CARD, TOKENIZER)

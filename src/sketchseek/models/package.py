@@ -9,6 +9,12 @@ pixels and contain their own normalization, so that Python, REST and the browser
 Both may have a second output, ``cells`` (batch, rows, columns, d) float32, which splits the embedding by place: summed
 over rows and columns, it is the embedding, or that part of it that depends on a place. ``Library.explain`` needs it.
 
+A package may also have a text encoder, for searching photos by words that no file name has:
+
+- ``text.onnx``: input ``tokens`` (batch, length) int64, and optionally ``mask`` of the same shape, 1 for a token and 0
+  for padding; output ``embedding`` (batch, d) float32, in the space of the photos;
+- ``tokenizer.json``: a tokenizer of Hugging Face's ``tokenizers``, with its padding token.
+
 With distance ``cosine`` the graphs end in L2 normalization, so that the inner product is the cosine.
 """
 
@@ -31,6 +37,7 @@ from sketchseek.user_dirs import user_data_dir
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+TOKENIZER = "tokenizer.json"
 BUNDLED = Path(__file__).parent / "bundled"
 DEFAULT_MODEL = "small"
 
@@ -39,7 +46,10 @@ MAX_SIZE = 1024
 MAX_EMBEDDING = 8192
 MAX_MANIFEST_BYTES = 4_000_000
 MAX_GRAPH_BYTES = 2_000_000_000
+MAX_TOKENIZER_BYTES = 32_000_000
+MAX_TOKENS = 4096
 
+BranchName = Literal["photo", "sketch", "text"]
 Distance = Literal["cosine", "euclidean"]
 _STRICT = {"extra": "forbid", "strict": True}
 """pydantic's configuration of the classes below, which are plain so that importing this module stays fast."""
@@ -69,6 +79,27 @@ class Branch:
 
 
 @dataclass(frozen=True)
+class TextBranch:
+    """The optional text encoder of a model package.
+
+    Attributes:
+        file, sha256: The ONNX file in the package's folder and its checksum.
+        tokenizer, tokenizer_sha256: The tokenizer's file and its checksum.
+        length: Number of tokens of the input; longer texts are cut, shorter ones padded.
+        parameters: Number of parameters.
+    """
+
+    __pydantic_config__: ClassVar = _STRICT
+
+    file: Annotated[str, MaxLen(100)]
+    sha256: str
+    tokenizer: Annotated[str, MaxLen(100)]
+    tokenizer_sha256: str
+    length: Annotated[int, Ge(1), Le(MAX_TOKENS)]
+    parameters: Annotated[int, Ge(0), Le(10**12)] = 0
+
+
+@dataclass(frozen=True)
 class Manifest:
     """What is needed to use a pair of encoders.
 
@@ -83,6 +114,7 @@ class Manifest:
         license: Terms of the weights.
         scores: Measured results, by protocol.
         training: Settings of the run that made it.
+        text: The text encoder; None for most models.
     """
 
     __pydantic_config__: ClassVar = _STRICT
@@ -98,10 +130,14 @@ class Manifest:
     scores: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
     format: int = FORMAT
+    text: TextBranch | None = None
 
     @property
     def fingerprint(self) -> str:
-        """Identity of the embedding space: two packages with equal fingerprints give equal embeddings."""
+        """Identity of the embedding space: two packages with equal fingerprints embed photos and sketches equally.
+
+        The text encoder has no part in it: a library need not be embedded again when its model gets one.
+        """
         text = f"{self.photo.sha256} {self.sketch.sha256} {self.distance} {self.embedding} {self.raster}"
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -113,11 +149,17 @@ class ModelPackage:
     path: Path
     manifest: Manifest
 
-    def file(self, branch: Literal["photo", "sketch"]) -> Path:
+    def file(self, branch: BranchName) -> Path:
         """Path of one branch's ONNX graph."""
-        return self.path / (self.manifest.photo if branch == "photo" else self.manifest.sketch).file
+        return self.path / self._branch(branch).file
 
-    def read(self, branch: Literal["photo", "sketch"]) -> bytes:
+    def _branch(self, branch: BranchName) -> Branch | TextBranch:
+        found = {"photo": self.manifest.photo, "sketch": self.manifest.sketch, "text": self.manifest.text}[branch]
+        if found is None:
+            raise ModelPackageError("has no text encoder.", subject=self.path)
+        return found
+
+    def read(self, branch: BranchName) -> bytes:
         """Return one branch's ONNX graph, after comparing it with its checksum and checking its operators.
 
         The bytes that were checked are returned, so the file is read once and cannot change in between.
@@ -127,16 +169,7 @@ class ModelPackage:
                 ``sketchseek.models.graph_check`` refuses.
         """
         path = self.file(branch)
-        expected = (self.manifest.photo if branch == "photo" else self.manifest.sketch).sha256
-        try:
-            graph = read_at_most(path, MAX_GRAPH_BYTES)
-        except FileNotFoundError as error:
-            raise ModelPackageError("missing from the package.", subject=path, remedy=_AGAIN) from error
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise ModelPackageError(f"cannot be read ({reason}).", subject=path, remedy=_AGAIN) from error
-        if hashlib.sha256(graph).hexdigest() != expected:
-            raise ModelPackageError("its SHA-256 differs from the manifest's.", subject=path, remedy=_AGAIN)
+        graph = _read_checked(path, self._branch(branch).sha256, MAX_GRAPH_BYTES)
         try:
             check_graph(graph)
         except RefusedGraphError as error:
@@ -145,14 +178,49 @@ class ModelPackage:
             ) from error
         return graph
 
+    def read_tokenizer(self) -> str:
+        """Return the text encoder's tokenizer as JSON, after comparing it with its checksum.
+
+        Raises:
+            ModelPackageError: There is none, or it is not the one that the manifest describes.
+        """
+        text = self._branch("text")
+        assert isinstance(text, TextBranch)
+        path = self.path / text.tokenizer
+        try:
+            return _read_checked(path, text.tokenizer_sha256, MAX_TOKENIZER_BYTES).decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise ModelPackageError("not UTF-8 text.", subject=path, remedy=_AGAIN) from error
+
     def verify(self) -> None:
-        """Check both graphs; see ``read``.
+        """Check every graph, and the tokenizer if there is one; see ``read``.
 
         Raises:
             ModelPackageError: A file is missing, differs from the manifest, or cannot be used.
         """
         self.read("photo")
         self.read("sketch")
+        if self.manifest.text is not None:
+            self.read("text")
+            self.read_tokenizer()
+
+
+def _read_checked(path: Path, sha256: str, most: int) -> bytes:
+    """Return a file's bytes, which have the checksum.
+
+    Raises:
+        ModelPackageError: It is missing, cannot be read, is too large, or has another checksum.
+    """
+    try:
+        data = read_at_most(path, most)
+    except FileNotFoundError as error:
+        raise ModelPackageError("missing from the package.", subject=path, remedy=_AGAIN) from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ModelPackageError(f"cannot be read ({reason}).", subject=path, remedy=_AGAIN) from error
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise ModelPackageError("its SHA-256 differs from the manifest's.", subject=path, remedy=_AGAIN)
+    return data
 
 
 def installed_models_dir() -> Path:
@@ -218,7 +286,10 @@ def _parse(text: str) -> Manifest:
     from pydantic import TypeAdapter
 
     manifest = TypeAdapter(Manifest).validate_json(text)
-    for branch in (manifest.photo, manifest.sketch):
-        if not branch.file or Path(branch.file).name != branch.file:
-            raise ValueError(f"{branch.file!r} is not a plain file name")
+    names = [manifest.photo.file, manifest.sketch.file]
+    if manifest.text is not None:
+        names += [manifest.text.file, manifest.text.tokenizer]
+    for name in names:
+        if not name or Path(name).name != name:
+            raise ValueError(f"{name!r} is not a plain file name")
     return manifest

@@ -406,12 +406,13 @@ class Library:
         """
         from sketchseek.search.explain import explain
 
-        asked = query if isinstance(query, Query) else Query((Example(sketch=query),))
+        examples = query.examples if isinstance(query, Query) else (Example(sketch=query),)
         known = self.photo(photo)
         if known is None:
             raise InputError(f"there is no photo with id {photo}.", subject=self.path)
-        if not asked.examples:
+        if not examples:
             raise InputError("there is nothing to explain.", remedy="Give a sketch or a photo; words need none.")
+        asked = Query(examples)
         embedded = self._engine.embed_query(asked)
         return explain(self.encoder, asked, (embedded.query, embedded.examples, embedded.factors), photo, known.path)
 

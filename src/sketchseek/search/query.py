@@ -191,7 +191,7 @@ class QueryEngine:
 
     def search_query(self, query: Query, params: SearchParams) -> list[SearchResult]:
         """See ``Library.search_query``."""
-        if not query.examples:
+        if not query.examples and not self._embeds_text(query):
             return self._search(None, params, query=query)
         while True:
             embedded = self.embed_query(query)
@@ -203,7 +203,11 @@ class QueryEngine:
 
     def count_query(self, query: Query, filter: Filter) -> int:
         """See ``Library.count_query``."""
-        if not query.text.strip() or ((query.examples or query.colors) and query.text_mode == "rank"):
+        if (
+            not query.text.strip()
+            or self._embeds_text(query)
+            or ((query.examples or query.colors) and query.text_mode == "rank")
+        ):
             return self.count(filter)
         with self._lock, self._catalog.snapshot():
             if query.text_mode == "require":
@@ -213,8 +217,13 @@ class QueryEngine:
             allowed = self._allowed(filter, self._catalog.metadata())
         return len(found if allowed is None else np.intersect1d(found, allowed, assume_unique=True))
 
+    def _embeds_text(self, query: Query) -> bool:
+        """Whether a query's words are searched by embedding too: the model has a text encoder."""
+        ranked = bool(query.text.strip()) and query.text_mode == "rank" and query.text_weight > 0
+        return ranked and self.encoder.reads_text
+
     def embed_query(self, query: Query) -> EmbeddedQuery:
-        """Embed the examples of a query; there must be one at least."""
+        """Embed the examples of a query, and its words if the model has a text encoder; there must be one at least."""
         with self._lock, self._catalog.snapshot():
             metadata = self._catalog.metadata()
             known = [None if e.photo is None else self._known(e.photo) for e in query.examples]
@@ -229,13 +238,14 @@ class QueryEngine:
                 embeddings.append(self.encoder.encode_photo(cast(ImageSource, example.photo)))
             else:
                 embeddings.append(self.encoder.encode_sketch(cast(SketchSource, example.sketch)))
+        weights = [example.weight for example in query.examples]
+        negative = [example.negative for example in query.examples]
+        if self._embeds_text(query):
+            embeddings.append(self.encoder.encode_texts([query.text])[0])
+            weights.append(query.text_weight)
+            negative.append(False)
         examples = np.stack(embeddings)
-        mean, factors = mean_of_examples(
-            examples,
-            [example.weight for example in query.examples],
-            [example.negative for example in query.examples],
-            distance=metadata.distance,
-        )
+        mean, factors = mean_of_examples(examples, weights, negative, distance=metadata.distance)
         return EmbeddedQuery(mean, examples, factors, tuple(known), metadata.fingerprint)
 
     def _known(self, photo: ImageSource | int) -> int | None:
