@@ -2,7 +2,7 @@
 
     python benchmarks/index_throughput.py DIR [--model NAME_OR_PATH] [--limit N] [--json]
 
-"both" is what decoding and encoding allow together on the same cores, 1 / (1/decoding + 1/encoding); the share of it
+"both" is what decoding and encoding allow together on the same cores, 1 / (1/decoding + 1/encoding); the fraction of it
 that indexing reaches is what scan, checksums, catalog and index leave.
 """
 

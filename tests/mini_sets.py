@@ -107,7 +107,7 @@ QMUL_LAYOUTS = {
 
 
 def write_qmul(root: Path, layout: str = "lists", *, photos: int = 4, test: int = 2) -> Path:
-    """ShoeV2's or ChairV2's pictures: the first ``test`` photos are the test part, each photo has two sketches."""
+    """ShoeV2's or ChairV2's pictures: the first ``test`` photos are the test split, each photo has two sketches."""
     photo, sketch = QMUL_LAYOUTS[layout]
     listed: dict[str, list[str]] = {"train": [], "test": []}
     for i in range(photos):

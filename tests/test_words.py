@@ -33,6 +33,12 @@ def test_the_repository_uses_the_glossary_s_words(words: ModuleType) -> None:
         ("tests/test_a.py", "normalised_rows = 1", "normalis"),
         ("src/sketchseek/ablations/a.py", "# each study", "study"),
         ("src/sketchseek/search/a.py", "Wanted(k=1)", "Wanted"),
+        ("src/sketchseek/training/a.py", "x = encoder.trunk(pixels)", "trunk"),
+        ("src/sketchseek/training/a.py", "traced = []", "traced"),
+        ("src/sketchseek/server/a.py", "vector: list[float]", "vector"),
+        ("src/sketchseek/evaluation/a.py", "# of each drawing", "drawing"),
+        ("docs/a.md", "of the validation part", "validation part"),
+        ("docs/a.md", "It computes in eight bits.", "eight bits"),
     ],
 )
 def test_an_old_word_is_found_with_its_line(
@@ -51,6 +57,8 @@ def test_ordinary_words_and_skipped_files_are_not_reported(words: ModuleType, tm
     for inside, text in {
         "docs/a.md": "A study of variants, the photo you wanted, a catalog, a license.",
         "src/sketchseek/search/a.py": "# the photo that was wanted",
+        "src/sketchseek/search/index/a.py": "vectors, as an index engine calls them",
+        "src/sketchseek/web/texts.js": "Your drawing stays on this device",
         "docs/measured/a.txt": "normalisation",
         "docs/picture.png": "artefact",
     }.items():

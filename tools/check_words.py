@@ -43,6 +43,30 @@ OLD_WORDS = {
     r"\ban package": "a package",
     r"(training|search) wing": "the training or search half",
     r"near[- ]twin": "near-duplicate",
+    r"backbone_rate": "learning_rate_multiplier",
+    r"exact photo": "instance-level",
+    r"eight[- ]bits?\b": "INT8",
+    r"hidden subject": "occluded",
+    r"\b(is|are|was|were) looked for": "a verb such as search or detect",
+    r"redrawing": "sketch corruption",
+    r"\bmanners\b": "sketch corruptions",
+    r"(training|validation|test|held-out) parts?\b": "split or subset",
+    r"(training|validation|test) shares?\b": "split or fraction",
+    r"\bshare of\b": "fraction of",
+    r"unfinished (drawing|sketch)(e?s)?": "partial sketch",
+    r"loose (drawing|sketch)(e?s)?": "unpaired sketch",
+    r"figures? of merit": "metric",
+}
+_TRAINING = {
+    r"\btrunks?\b|_trunks?\b": "frozen features",
+    r"\btraced\b|_traced\b": "pseudo-sketch",
+    r"\bloose\b|_loose\b": "unpaired",
+    r"\bshare\b(?=\s*[:=])": "fraction",
+    r"\b(photo|sketch) side\b": "branch",
+    r"\bworkers?\b": "process",
+    r"first_alone": "main_process_first",
+    r"\bdrawings?\b": "sketch",
+    r"settles?\b": "recalibrate or determine",
 }
 # Old words of one part of the code only, which are ordinary English elsewhere.
 OLD_WORDS_BY_FOLDER = {
@@ -51,11 +75,37 @@ OLD_WORDS_BY_FOLDER = {
         r"\bvariants?\b": "configuration",
         r"\bclaims?\b": "hypothesis",
     },
-    "src/sketchseek/search/": {r"\bWanted\b": "Filter"},
-    "src/sketchseek/server/": {r"\bWanted\b": "Filter"},
+    "src/sketchseek/training/": _TRAINING,
+    "src/sketchseek/evaluation/": {
+        r"\bvectors?\b": "embedding",
+        r"shelved": "gallery",
+        r"\bdrawings?\b": "sketch",
+        r"\bfigures\b": "metric",
+    },
+    "src/sketchseek/audit/": {
+        r"\bvectors?\b": "embedding",
+        r"wrong[- ]object": "mislabeled",
+        r"\bdrawings?\b": "sketch",
+        r"\bshare\b": "fraction",
+    },
+    "src/sketchseek/datasets/": {r"\btraced\b": "pseudo"},
+    "src/sketchseek/server/": {
+        r"\bWanted\b": "Filter",
+        r"\bvectors?\b": "embedding",
+        r"\bdrawings?\b": "sketch",
+    },
+    "src/sketchseek/web/": {r"\bvectors?\b": "embedding"},
+    "src/sketchseek/search/": {
+        r"\bWanted\b": "Filter",
+        r"\bepochs?\b": "revision",
+        r"\bdrawings?\b": "sketch",
+    },
+    "experiments/ablations/": {r"\bstud(y|ies)\b": "ablation", r"\bclaims?\b": "hypothesis"},
+    "docs/": {r"\(study of\b": "ablation of", r"\bfigures\b": "metrics"},
 }
 # A file and the old words that it may have.
 ALLOWED: dict[str, frozenset[str]] = {
+    "experiments/encoders/lab/pseudo.py": frozenset({"are looked for", "eight bits"}),
     "experiments/encoders/lab/words.py": frozenset({"grey"}),  # the ImageNet class "great grey owl"
 }
 

@@ -14,7 +14,7 @@ def test_confusions_are_shares_of_what_was_drawn() -> None:
     matrix = confusion_matrix(np.array([0, 0, 0, 1]), np.array([0, 1, 1, 2]), 3)
     assert matrix.tolist() == [[1, 2, 0], [0, 0, 1], [0, 0, 0]]
     found = confusions(matrix, ("cat", "dog", "fox"))
-    assert [(c.category, c.taken_for, c.sketches, c.share) for c in found] == [
+    assert [(c.category, c.taken_for, c.sketches, c.fraction) for c in found] == [
         ("dog", "fox", 1, 1.0),
         ("cat", "dog", 2, pytest.approx(2 / 3)),
     ]

@@ -89,7 +89,7 @@ def test_the_test_split_is_audited_apart_and_fits_no_training(faulty: Path, tmp_
         ("cat/n00_100", "cat/n03_103"),
     }
     assert TEST_ONLY in found.remarks
-    assert {f.key for f in found.findings["blank"]} == set()  # it is the training part's
+    assert {f.key for f in found.findings["blank"]} == set()  # it is in the training split
     files = write_lists(tmp_path / "lists", found)
     assert all(file.name.startswith("test-split-") for file in files.values())
     write_page(tmp_path / "report.html", found, files)

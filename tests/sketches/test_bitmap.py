@@ -29,7 +29,7 @@ Gray = npt.NDArray[np.float32]
 def sheet(
     width: int = 500, height: int = 400, *, pen: int = 4, scale: float = 3.0, at: tuple[int, int] = (0, 0)
 ) -> Gray:
-    """The fish on a sheet, as the share of ink of each pixel, 0 to 1."""
+    """The fish on a sheet, as the fraction of ink of each pixel, 0 to 1."""
     image = Image.new("L", (2 * width, 2 * height), 0)
     draw = ImageDraw.Draw(image)
     for xs, ys in FISH:
@@ -48,7 +48,7 @@ def picture(values: npt.NDArray[np.floating]) -> Image.Image:
 
 
 def agreement(a: npt.NDArray[np.uint8], b: npt.NDArray[np.uint8]) -> float:
-    """The smaller share of the ink of one that lies within three pixels of the other's."""
+    """The smaller fraction of the ink of one that lies within three pixels of the other's."""
 
     def near(raster: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
         return np.asarray(Image.fromarray(raster).filter(ImageFilter.MinFilter(7))) < 128

@@ -26,7 +26,7 @@ class ProtocolConfig:
     """The test protocol, applied once to the best weights of each final run.
 
     Attributes:
-        protocol: Name of a data set in ``sketchseek.datasets.registry`` that is evaluated by exact photo.
+        protocol: Name of a data set in ``sketchseek.datasets.registry`` that is evaluated at instance level.
         path: The data set's folder, absolute or relative to the ``--data`` folder.
         mirrored: Also measure the confusion with mirror images (``sketchseek.evaluation.mirroring``).
     """
@@ -210,7 +210,7 @@ def _check(ablation: Ablation) -> None:
             if not isinstance(grid, dict) or not all(isinstance(v, list) and v for v in grid.values()):
                 raise ConfigError(f"tune.{name}: must be a mapping from settings to lists of values.")
     if config.test is not None and dataset_spec(config.test.protocol, "evaluate").relevance != "photo":
-        raise ConfigError(f"test.protocol: {config.test.protocol!r} is not evaluated by exact photo.")
+        raise ConfigError(f"test.protocol: {config.test.protocol!r} is not evaluated at instance level.")
     budgets = {configuration: len(ablation.choices(configuration)) for configuration in ablation.configurations}
     if len(set(budgets.values())) > 1:
         counts = ", ".join(f"{configuration} {count}" for configuration, count in budgets.items())

@@ -20,17 +20,17 @@ class Confusion:
     Attributes:
         category, taken_for: Category of the sketches, and of the photos that they find.
         sketches: Number of these sketches.
-        share: Fraction of the category's sketches.
+        fraction: Fraction of the category's sketches.
     """
 
     category: str
     taken_for: str
     sketches: int
-    share: float
+    fraction: float
 
     def to_dict(self) -> dict[str, Any]:
         """Ready for JSON."""
-        return asdict(self) | {"share": round(self.share, 4)}
+        return asdict(self) | {"fraction": round(self.fraction, 4)}
 
 
 def confusion_matrix(drawn: npt.NDArray[np.int64], found: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.int64]:
@@ -54,7 +54,7 @@ def confusions(matrix: npt.NDArray[np.int64], categories: Sequence[str]) -> list
         for i, j in zip(*np.nonzero(matrix), strict=True)
         if i != j
     ]
-    return sorted(found, key=lambda c: (-c.share, -c.sketches, c.category, c.taken_for))
+    return sorted(found, key=lambda c: (-c.fraction, -c.sketches, c.category, c.taken_for))
 
 
 @dataclass(frozen=True)

@@ -18,23 +18,23 @@ from sketchseek.cli.progress import training_bars
 )
 @click.argument("experiment", type=click.Path(path_type=Path))
 @click.option(
-    "--data", type=click.Path(path_type=Path), default=Path(), help="Folder that the sources' paths start from."
+    "--data", type=click.Path(path_type=Path), default=Path(), help="Folder that the sources' paths are relative to."
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the run.  [default: runs/<experiment>]")
 @click.option("--cache", type=click.Path(path_type=Path), help="Folder for decoded pixels.  [default: <out>/../cache]")
-@click.option("--threads", type=int, default=0, help="Threads of torch; 0 for its own choice.")
+@click.option("--threads", type=int, default=0, help="Number of torch threads; 0 for torch's default.")
 @click.option(
     "--devices",
     type=click.IntRange(min=1),
     default=1,
     show_default=True,
-    help="Train on so many GPUs (or in so many CPU processes), each with batches of its own.",
+    help="Number of GPUs, or of CPU processes; each takes its own batches.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def train_command(
     experiment: Path, data: Path, out: Path | None, cache: Path | None, threads: int, devices: int, as_json: bool
 ) -> None:
-    """Train the EXPERIMENT (a YAML file); started again, it continues from its last checkpoint."""
+    """Train the EXPERIMENT (a YAML file). The same command resumes an interrupted run."""
     need_torch()
     import torch
 
@@ -69,12 +69,12 @@ def train_command(
 
 @click.command("export", epilog="Example: sketchseek export runs/small --out models/small")
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the package.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the model package.")
 @click.option("--fp32", is_flag=True, help="Store weights in fp32 instead of fp16, at twice the size.")
 @click.option("--license", "license_text", default="", help="Terms of the weights, for the manifest.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def export_command(run: Path, out: Path, fp32: bool, license_text: str, as_json: bool) -> None:
-    """Export the best weights of a RUN as a model package, and check that it agrees with them."""
+    """Export the best weights of a RUN as a model package, and compare its embeddings with the run's."""
     need_torch()
     from sketchseek.training.export import export_model
     from sketchseek.training.run_folder import load_run
@@ -111,15 +111,21 @@ def export_command(run: Path, out: Path, fp32: bool, license_text: str, as_json:
 
 @click.command("quantize", epilog="Example: sketchseek quantize small --data ~/data --out models/small-int8")
 @click.argument("model")
-@click.option("--data", type=click.Path(path_type=Path), default=Path(), help="Data folder that it was trained from.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the new package.")
-@click.option("--count", type=click.IntRange(min=16), default=256, show_default=True, help="Pictures to calibrate by.")
+@click.option("--data", type=click.Path(path_type=Path), default=Path(), help="Data folder of the model's training.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the new model package.")
+@click.option(
+    "--count",
+    type=click.IntRange(min=16),
+    default=256,
+    show_default=True,
+    help="Number of calibration images per branch.",
+)
 @click.option(
     "--calibration",
     type=click.Choice(["minmax", "entropy", "percentile"]),
     default="minmax",
     show_default=True,
-    help="How the range of an activation is told from those that were seen.",
+    help="Calibration method for activation ranges.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def quantize_command(
@@ -130,9 +136,9 @@ def quantize_command(
     calibration: Literal["minmax", "entropy", "percentile"],
     as_json: bool,
 ) -> None:
-    """Make an eight-bit package of MODEL, and say how alike their embeddings are.
+    """Quantize MODEL to INT8, and print how well the embeddings agree.
 
-    Measure it by `sketchseek evaluate` before you use it: not every network bears eight bits.
+    Evaluate the result with `sketchseek evaluate` before you use it: some networks lose accuracy in INT8.
     """
     need_torch()
     from sketchseek.encoder import Encoder

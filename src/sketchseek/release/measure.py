@@ -62,7 +62,7 @@ def robustness(package: ModelPackage, data: Path, plain: Evaluation) -> dict[str
 
 
 def storage(evaluation: Evaluation) -> dict[str, Any]:
-    """Recall at 1 and 10 with embeddings stored otherwise: in half precision, in eight bits, and cut short."""
+    """Recall at 1 and 10 with embeddings stored otherwise: in half precision, in INT8, and cut short."""
     sketches, photos = evaluation.queries.embeddings, evaluation.gallery.embeddings
     own = evaluation.labels[evaluation.queries.read]
     kept = own >= 0

@@ -31,7 +31,7 @@ class SplitScore:
     """A score, split over a grid that covers a picture.
 
     Attributes:
-        shares: Each cell's share of the score, (rows, columns), from the top left.
+        shares: Each cell's fraction of the score, (rows, columns), from the top left.
         rest: What depends on no place; 0 for most models. ``shares.sum() + rest`` is the score.
     """
 

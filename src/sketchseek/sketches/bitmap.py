@@ -17,14 +17,14 @@ from sketchseek.sketches.thinning import Components, Mask, hollow, thin
 WORK = 256
 """Side in pixels of the square in which pictures of sketches are thinned."""
 
-_LARGEST = 3 * WORK  # longer side at which ink is looked for
+_LARGEST = 3 * WORK  # longer side at which ink is detected
 _COARSE = 64  # side at which the light on a photographed sheet is estimated
 _THICKEST_LINE = 21  # pixels of WORK; thicker ink is a filled area
 
 # Even paper: one gray level covers most of the picture and there is nearly no noise.
 _EVEN_SHARE = 0.5
 _EVEN_NOISE = 1.0  # gray levels
-_UNFRAMED_SHARE = 0.85  # below this share of paper there may be a frame around the sheet
+_UNFRAMED_SHARE = 0.85  # below this fraction of paper there may be a frame around the sheet
 
 # Transparent pictures: ink on nothing has nearly one color.
 _SOLID_SHARE = 0.98  # more solid pixels than this: an opaque picture
@@ -44,7 +44,7 @@ _CERTAIN_INK = 0.12
 
 # Ink on photographed paper, in multiples of the noise and shares of the typical ink.
 _FAINTEST_PHOTOGRAPHED_INK = 0.06
-_WEAK, _STRONG = (0.4, 4.0), (0.6, 5.0)  # share of the typical ink, multiples of the grain
+_WEAK, _STRONG = (0.4, 4.0), (0.6, 5.0)  # fraction of the typical ink, multiples of the grain
 _SMALLEST_DOT = 0.012  # of the longer side; grain and dust are smaller than the dots of a pen
 _FEWEST_STRONG_PIXELS = 3
 
@@ -80,7 +80,7 @@ def find_ink(image: Image.Image) -> Mask:
 
 
 def reduce_picture(image: Image.Image) -> Image.Image:
-    """Return a picture of a sketch at the size at which ink is looked for, if it is larger."""
+    """Return a picture of a sketch at the size at which ink is detected, if it is larger."""
     longer = max(image.size)
     if longer <= _LARGEST:
         return image
@@ -148,7 +148,7 @@ def _noise(gray: _Gray) -> float:
 
 
 def _main_level(gray: _Gray) -> tuple[int, float]:
-    """The most frequent gray level, and the share of pixels within four levels of it."""
+    """The most frequent gray level, and the fraction of pixels within four levels of it."""
     counts = np.bincount(gray.reshape(-1), minlength=256)
     near = np.convolve(counts, np.ones(9, dtype=np.int64), mode="same")
     center = int(near.argmax())

@@ -159,7 +159,7 @@ def _quantize(graph: Path, pixels: Pixels, out: Path, calibration: Calibration) 
         plain, ready = Path(aside) / "plain.onnx", Path(aside) / "ready.onnx"
         model = onnx.load(str(graph))
         if any(output.name == "cells" for output in model.graph.output):
-            # In eight bits, the cells would not sum to the embedding.
+            # In INT8, the cells would not sum to the embedding.
             model = onnx.utils.Extractor(model).extract_model(["pixels"], ["embedding"])
         _weights_in_fp32(model)
         onnx.save(model, str(plain))

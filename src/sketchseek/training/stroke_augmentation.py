@@ -28,7 +28,7 @@ def corrupt_sketch(
 
     Args:
         pixels: (batch, size, size) uint8, 255 paper.
-        strokes: (batch) strokes of each sketch, in drawing order; None for pictures, which do not change.
+        strokes: (batch) strokes of each sketch, in the order they were drawn; None for pictures, which do not change.
         mirrored: (batch,) which sketches are mirrored, in ``pixels`` and in the result.
         config: ``drop`` and ``partial``.
         generator: Source of randomness. Every sketch uses the same amount of it.

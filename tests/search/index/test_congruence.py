@@ -14,7 +14,7 @@ from sketchseek.search.index import ENGINES, EXACT_UP_TO, VectorIndex, build, en
 from sketchseek.search.index.reference import ReferenceIndex
 
 COUNT, DIMENSION = 600, 24
-# Half precision rounds in the eleventh bit, eight bits a component in the ninth; distances are square roots of that.
+# Half precision rounds in the eleventh bit, INT8 in the ninth; distances are square roots of that.
 TOLERANCE = {"exact": 4e-3, "approximate": 0.2, "reference": 1e-6}
 
 

@@ -1,4 +1,4 @@
-"""Each cell's share of an embedding: what an exported graph gives as its second output, ``cells``.
+"""Each cell's fraction of an embedding: what an exported graph gives as its second output, ``cells``.
 
 Pooling, linear layers and folded batch normalization are linear. So an embedding is, exactly and without approximation,
 the sum of what the cells of the last feature map contribute, and so is any score that is linear in it. The L2
