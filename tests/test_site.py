@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -19,3 +21,16 @@ def test_the_documentation_site_builds_strictly(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=repository, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Library" in (tmp_path / "site/reference/python/index.html").read_text(encoding="utf-8")
+
+
+def test_a_link_out_of_the_documents_must_exist(caplog: pytest.LogCaptureFixture) -> None:
+    spec = importlib.util.spec_from_file_location("site_hooks", Path(__file__).parents[1] / "tools/site_hooks.py")
+    assert spec is not None
+    assert spec.loader is not None
+    hooks = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(hooks)
+    page = SimpleNamespace(file=SimpleNamespace(src_uri="guides/train.md"))
+    assert hooks.on_page_markdown("[a](../../README.md) [b](../models.md)", page) == "a (`README.md`) [b](../models.md)"
+    assert not caplog.records
+    hooks.on_page_markdown("[a](../../none.md)", page)
+    assert "guides/train.md links to ../../none.md, which does not exist" in caplog.text
