@@ -15,7 +15,7 @@ QUERIES = [[[[0, 50 + i, 100], [i, 9, 100 - i]]] for i in range(8)]
 
 
 def run(url: str, process: psutil.Process, *, seconds: float, share: float = 0.7) -> dict[str, object]:
-    """Measure capacity for a tenth of the time, then load the server with a share of it and check every answer."""
+    """Measure capacity for a tenth of the time, then load the server with a Fraction of it and check every answer."""
     with httpx.Client(base_url=url, timeout=60) as client:
         expected = [_ask(client, i) for i in range(len(QUERIES))]
         started = time.monotonic()

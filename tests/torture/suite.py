@@ -129,7 +129,7 @@ PARTS: dict[str, tuple[float, Part]] = {
     "attacks": (0.15, _attacks),
     "soak": (0.15, _soak),
 }
-"""Parts with their share of the time."""
+"""Parts with their fraction of the time."""
 
 
 def main(arguments: list[str] | None = None) -> int:
