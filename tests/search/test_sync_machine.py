@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from PIL import Image
 
+from sketchseek.errors import InputError
 from sketchseek.search.library import Library
 from sketchseek.search.params import Filter
 from tiny_model import write_tiny_package
@@ -99,7 +100,14 @@ class SyncMachine(RuleBasedStateMachine):
     @rule(target_name=st.sampled_from(FOLDERS + NAMES))
     def remove(self, target_name: str) -> None:
         gone = [name for name in self.known if name == target_name or name.startswith(target_name + "/")]
-        assert self.library.remove([self.photos / target_name]) == len(gone)
+        path = self.photos / target_name
+        try:
+            removed = self.library.remove([path])
+        except InputError:  # the library has never heard of it, and no such file exists
+            assert not gone
+            assert not path.exists()
+            return
+        assert removed == len(gone)
         for name in gone:
             del self.known[name]
         self.excluded = {
