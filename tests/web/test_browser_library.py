@@ -41,14 +41,14 @@ def hold_adding(monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, threa
     gate, reached = threading.Event(), threading.Event()
     plain = Library.add
 
-    def held(library: Library, folders: Any, tell: Any) -> Any:
+    def held(library: Library, folders: Any, tell: Any, **options: Any) -> Any:
         def slow(progress: Any) -> None:
             tell(progress)
             if progress.stage == "embed":
                 reached.set()
                 gate.wait(20)
 
-        return plain(library, folders, slow)
+        return plain(library, folders, slow, **options)
 
     monkeypatch.setattr(Library, "add", held)
     return gate, reached

@@ -42,7 +42,7 @@ def test_while_a_library_fills_every_line_says_so_and_the_drawing_is_searched(
     started, half, rest = threading.Event(), threading.Event(), threading.Event()
     plain = Library.add
 
-    def in_halves(library: Library, folders: Any, tell: Any) -> Any:
+    def in_halves(library: Library, folders: Any, tell: Any, **options: Any) -> Any:
         """Add one folder, wait, add the other: as one run that commits twice."""
         tell(IndexProgress("embed", 0, 8))
         assert started.wait(20)
