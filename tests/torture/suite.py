@@ -102,7 +102,9 @@ def _tests(folder: Path, path: str, seconds: float, **environment: str) -> dict[
         )
     except subprocess.TimeoutExpired:
         return {"failures": 1, "problems": ["it did not end in time"]}
-    figures = [line.strip(" .") for line in done.stdout.splitlines() if re.search(r"\d", line)]
+    # What tests print, and the names of tests that failed; not pytest's tracebacks.
+    lines = [line.strip(" .sF") for line in done.stdout.splitlines()]
+    figures = [line for line in lines if re.match(r"(FAILED|\d+ operations|.* MB|\d+ (passed|failed))", line)]
     return {"failures": int(done.returncode != 0), "figures": figures[-20:]}
 
 
@@ -174,9 +176,9 @@ def store(name: str, figures: dict[str, object]) -> None:
     ]
     for part in PARTS:
         if part not in every:
-            lines += [f"## {part.capitalize()}", "", "Not run yet.", ""]
+            lines += [f"## {part[0].upper() + part[1:]}", "", "Not run yet.", ""]
             continue
-        lines += [f"## {part.capitalize()}", "", "| | |", "| --- | --- |"]
+        lines += [f"## {part[0].upper() + part[1:]}", "", "| | |", "| --- | --- |"]
         for key, value in every[part].items():
             if isinstance(value, dict):
                 shown = "; ".join(f"{k}: {_plain(v)}" for k, v in value.items())
