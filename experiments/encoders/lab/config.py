@@ -9,35 +9,30 @@ from typing import Any
 
 import yaml
 
-from lab.networks import BranchConfig
-
 
 @dataclass(frozen=True)
 class BatchConfig:
     """What is in a batch.
 
     Attributes:
-        drawn: Photos with sketches; ``balanced`` of them evenly over categories, ``photos_a_category`` of one at most.
-        sketches_a_photo: Sketches of each of them.
-        chairs: ChairV2 photos.
-        undrawn: Photos without sketches, by source; ``named`` of them show a word of which there are sketches.
+        drawn: Sketches of Sketchy photos. A category is drawn by its number of sketches to the power ``balance``.
+        chairs: Sketches of ChairV2.
         unpaired: Sketches without photos, by source.
-        pseudo: Fraction of the photos whose pseudo-sketch is in the batch.
-        unchanged: Fraction of sketches as they were drawn.
+        unchanged: Fraction of sketches as they were drawn; the others are one of the bank's variants.
+        undrawn: Photos without sketches among the negatives of a step, beside every photo with sketches.
     """
 
-    drawn: int = 224
-    balanced: float = 0.5
-    photos_a_category: int = 6
-    sketches_a_photo: int = 2
-    chairs: int = 40
-    undrawn: dict[str, int] = field(
-        default_factory=lambda: {"sketchy": 120, "imagenet": 56, "clothing": 32, "emoji": 56}
-    )
-    unpaired: dict[str, int] = field(default_factory=lambda: {"quickdraw": 200, "tuberlin": 72})
-    named: float = 0.7
-    pseudo: float = 0.5
-    unchanged: float = 0.2
+    drawn: int = 48
+    balance: float = 0.5
+    chairs: int = 8
+    unpaired: dict[str, int] = field(default_factory=lambda: {"quickdraw": 28, "tuberlin": 12})
+    unchanged: float = 0.25
+    undrawn: int = 700
+
+    @property
+    def size(self) -> int:
+        """Sketches in a batch."""
+        return self.drawn + self.chairs + sum(self.unpaired.values())
 
 
 @dataclass(frozen=True)
@@ -45,20 +40,14 @@ class LossConfig:
     """Weights of the losses, and their constants."""
 
     instance: float = 1.0
-    photo_to_sketch: float = 0.25
-    pseudo: float = 0.4
     softness: float = 0.15
     soft_temperature: float = 0.1
-    category: float = 0.3
-    category_temperature: float = 0.1
-    sketch_words: float = 0.5
+    category: float = 0.4
+    category_temperature: float = 0.07
+    sketch_words: float = 0.6
     photo_words: float = 0.2
     neighborhood: float = 1.0
-    logits: float = 0.3
-    doodle: float = 0.2
-    distill_embedding: float = 0.0
-    distill_similarity: float = 0.0
-    distill_photo: float = 0.0
+    smoothing: float = 0.1
 
 
 @dataclass(frozen=True)
@@ -67,43 +56,38 @@ class RunConfig:
 
     Attributes:
         name: Of the run and of the exported model.
-        sketch, photo: The branches.
-        teachers: Folders of finished runs whose branches are distilled.
-        tune_photo: Whether the photo branch's tail is fine-tuned.
+        sketch_backbone, sketch_size: Sketch network; the size must be the bank's.
+        photo_backbone, photo_size, photo_middle: The frozen photo network (``lab.photo_features``).
+        what, which: Dimensions of the two parts of an embedding.
+        inputs: Principal components of a photo's features that the photo head sees, of the mean and of the rest.
         without: Lists of invalid sketches that are left out of training.
-        views: Views of each photo whose trunk features are cached.
-        minutes: Where it is not 0, the schedule follows the clock, and the run ends then.
-        dropout: Of the sketch branch's pooled features, in training.
-        smoothing: Of the targets of the word classifier.
+        init: Folder of a finished run of this shape.
     """
 
     name: str
-    sketch: BranchConfig
-    photo: BranchConfig
-    dimensions: int = 256
+    sketch_backbone: str = "tf_efficientnet_lite0"
+    sketch_size: int = 112
+    photo_backbone: str = "tf_efficientnet_lite2"
+    photo_size: int = 260
+    photo_middle: int = 5
+    what: int = 160
+    which: int = 96
+    inputs: int = 512
     batch: BatchConfig = BatchConfig()
     loss: LossConfig = LossConfig()
-    teachers: list[str] = field(default_factory=list)
+    without: list[str] = field(default_factory=lambda: ["error"])
     init: str = ""
-    tune_photo: bool = True
-    use_pseudo: bool = True
-    without: list[str] = field(default_factory=list)
-    views: int = 12
-    least_area: float = 0.65
-    steps: int = 800
-    warmup: int = 60
-    rate: float = 1.0e-3
+    steps: int = 6000
+    warmup: int = 200
+    rate: float = 4.0e-4
     head_rate: float = 1.0e-3
-    photo_rate: float = 2.0e-4
-    photo_head_rate: float = 5.0e-4
-    weight_decay: float = 0.02
+    photo_head_rate: float = 2.0e-4
+    weight_decay: float = 0.03
     ema: float = 0.998
     sketch_strength: float = 1.0
-    dropout: float = 0.1
-    smoothing: float = 0.1
-    evaluate_every: int = 200
-    evaluate_first: bool = False
-    minutes: float = 0.0
+    dropout: float = 0.15
+    photo_dropout: float = 0.1
+    evaluate_every: int = 500
     seed: int = 0
 
 
@@ -114,7 +98,6 @@ def read_config(file: Path, overrides: list[str] | None = None) -> RunConfig:
         key, _, value = text.partition("=")
         group, _, name = key.rpartition(".")
         (data.setdefault(group, {}) if group else data)[name] = yaml.safe_load(value)
-    data["sketch"], data["photo"] = BranchConfig(**data["sketch"]), BranchConfig(**data["photo"])
     data["batch"], data["loss"] = BatchConfig(**data.get("batch", {})), LossConfig(**data.get("loss", {}))
     return RunConfig(**data)
 

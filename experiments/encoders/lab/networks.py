@@ -1,157 +1,159 @@
-"""The two branches: ImageNet networks of timm with a linear head, fed with the product's uint8 pixels."""
+"""The dual encoder: two frozen-or-slow networks and linear heads. An embedding says *what* (category) and *which*.
+
+The *what* part starts as principal components of ImageNet features and is held near them; the *which* part is learned
+from pairs alone. Each has unit length; together they are weighted so that one inner product is the weighted sum.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from sketchseek.training.torchvision_guard import import_timm
-
-AROUND_127 = ((127.0,) * 3, (128.0,) * 3)
-IMAGENET = ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
-NORMALIZATION = {
-    "tf_efficientnet_lite0": AROUND_127,
-    "tf_efficientnet_lite1": AROUND_127,
-    "tf_efficientnet_lite2": AROUND_127,
-    "mobilenetv2_100": IMAGENET,
-}
-"""What is subtracted from and divided out of pixels from 0 to 255, by network."""
+from lab.config import RunConfig
 
 
-@dataclass(frozen=True)
-class BranchConfig:
-    """One branch.
+@dataclass
+class Parts:
+    """Embeddings in two parts, each (n, d) of unit length."""
 
-    Attributes:
-        backbone: Name in timm.
-        size: Side of its input.
-        cut: Photo branch: number of blocks, from the input, that stay as ImageNet left them.
-        blocks: Number of blocks that are kept; 0 for all with the network's own last convolution.
-        width: Channels of a new last convolution where ``blocks`` is not 0.
+    what: Tensor
+    which: Tensor
+
+    def __getitem__(self, rows: object) -> Parts:
+        return Parts(self.what[rows], self.which[rows])  # type: ignore[index]
+
+    def joined(self, weight: float) -> Tensor:
+        """One embedding of unit length, in which ``which`` has the weight ``weight`` from 0 to 1."""
+        return torch.cat([self.what * (1 - weight) ** 0.5, self.which * weight**0.5], dim=1)
+
+
+class PhotoHead(nn.Module):
+    """From a frozen photo network's features to an embedding: fixed principal components, then two linear layers.
+
+    Args:
+        config: The run.
+        features: (n, channels) features of training photos that principal components are fitted to.
+        channels: Channels of the last layer; the first ``4 * channels`` features are its quarters.
     """
 
-    backbone: str
-    size: int
-    cut: int = 0
-    blocks: int = 0
-    width: int = 768
-
-
-def pack_pretrained(name: str, source: Path, file: Path) -> None:
-    """Write a package's ImageNet weights under timm's names, in half precision."""
-    theirs = list(torch.load(source, weights_only=True, map_location="cpu").values())
-    net = import_timm().create_model(name, pretrained=False, num_classes=1000)
-    ours = net.state_dict()
-    state = {}
-    for key, value in zip(ours, theirs, strict=False):
-        if ours[key].shape != value.shape:
-            raise ValueError(f"{source}: {key} has another shape.")
-        state[key] = (value.half() if value.is_floating_point() else value).contiguous()
-    save_file(state, file)
-
-
-def pretrained(name: str, folder: Path | None) -> Any:
-    """A network of timm with packed ImageNet weights; random ones where ``folder`` is None."""
-    net = import_timm().create_model(name, pretrained=False, num_classes=1000)
-    if folder is not None:
-        state = {
-            k: v.float() if v.is_floating_point() else v for k, v in load_file(folder / f"{name}.safetensors").items()
-        }
-        missing, _ = net.load_state_dict(state, strict=False)
-        if any(not key.startswith("classifier") for key in missing):
-            raise ValueError(f"{folder}: weights of {name} lack {missing[:3]}.")
-    return net
-
-
-class PhotoBranch(nn.Module):
-    """Photos to embeddings: a trunk that never changes, a tail that may, and a linear head.
-
-    Batch normalization keeps ImageNet's statistics everywhere.
-    """
-
-    def __init__(self, config: BranchConfig, dimensions: int, weights: Path | None) -> None:
+    def __init__(self, config: RunConfig, features: Tensor | None, channels: int, width: int) -> None:
         super().__init__()
-        net = pretrained(config.backbone, weights)
-        blocks = list(net.blocks.children())
-        self.config = config
-        self.trunk = nn.Sequential(net.conv_stem, net.bn1, *blocks[: config.cut])
-        self.tail = nn.Sequential(*blocks[config.cut :], net.conv_head, net.bn2)
-        self.head = nn.Linear(net.num_features, dimensions)
-        self.trunk.requires_grad_(False)
-        _register(self, config.backbone, 3)
-        self.train(False)  # modules are made in training mode
-
-    def train(self, mode: bool = True) -> PhotoBranch:
-        """Stay in evaluation mode."""
-        return super().train(False)
-
-    def normalized(self, pixels: Tensor) -> Tensor:
-        """(batch, size, size, 3) uint8 to what the trunk takes."""
-        return (pixels.permute(0, 3, 1, 2).float() - self.mean) / self.std
-
-    def pooled(self, features: Tensor) -> Tensor:
-        """From the trunk's output to pooled features."""
-        return self.tail(features).float().mean(dim=(2, 3))
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        """(batch, size, size, 3) uint8 to embeddings of unit length."""
-        return F.normalize(self.head(self.pooled(self.trunk(self.normalized(pixels)))), dim=1)
-
-
-class SketchBranch(nn.Module):
-    """Sketches to embeddings; one gray channel."""
-
-    def __init__(self, config: BranchConfig, dimensions: int, weights: Path | None) -> None:
-        super().__init__()
-        net = pretrained(config.backbone, weights)
-        self.config = config
-        stem = net.conv_stem
-        stem.weight = nn.Parameter(stem.weight.data.sum(dim=1, keepdim=True))
-        stem.in_channels = 1
-        if config.blocks:
-            kept = list(net.blocks.children())[: config.blocks]
-            channels = _channels(kept)
-            last = [
-                nn.Conv2d(channels, config.width, 1, bias=False),
-                nn.BatchNorm2d(config.width),
-                nn.ReLU6(inplace=True),
-            ]
-            self.features = config.width
-            self.net = nn.Sequential(stem, net.bn1, *kept, *last)
+        self.channels = channels
+        k = config.inputs
+        self.register_buffer("middle_scale", torch.ones(()))
+        if features is not None and features.shape[1] > 4 * channels:
+            # Quarters and middle layer get the same share of the variance.
+            quarters, middle = (_spread(part) for part in self._rest(features))
+            self.middle_scale.copy_(quarters / middle)
+        if features is None:
+            parts = [(torch.zeros(w), torch.zeros(k, w)) for w in (channels, width)]
         else:
-            self.features = int(net.num_features)
-            self.net = nn.Sequential(stem, net.bn1, *net.blocks.children(), net.conv_head, net.bn2)
-        self.head = nn.Linear(self.features, dimensions)
-        _register(self, config.backbone, 1)
+            mean, rest = self._split(features)
+            parts = [half_whitening(mean, k), half_whitening(rest, k)]
+        for name, (center, projection) in zip(("mean", "rest"), parts, strict=True):
+            self.register_buffer(f"{name}_center", center)
+            self.register_buffer(f"{name}_projection", projection)
+        self.what = nn.Linear(k, config.what)
+        self.which = nn.Linear(2 * k, config.which)
+        generator = torch.Generator().manual_seed(config.seed)
+        with torch.no_grad():
+            self.what.weight.copy_(torch.eye(config.what, k))
+            mixed = torch.randn(config.which, 2 * k, generator=generator) / k**0.5
+            self.which.weight.copy_(0.5 * torch.eye(config.which, 2 * k).roll(k, dims=1) + 0.5 * mixed)
+            self.what.bias.zero_()
+            self.which.bias.zero_()
 
-    def pooled(self, pixels: Tensor) -> Tensor:
-        """(batch, size, size), 0 to 255, to pooled features."""
-        x = (pixels.unsqueeze(1).float() - self.mean) / self.std
-        if x.shape[-1] != self.config.size:
-            x = F.interpolate(x, size=(self.config.size,) * 2, mode="bilinear", align_corners=False)
-        return self.net(x.contiguous(memory_format=torch.channels_last)).float().mean(dim=(2, 3))
+    def _rest(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """How quarters differ from their mean, and the middle layer."""
+        quarters = features[:, : 4 * self.channels].unflatten(1, (4, self.channels))
+        different = (quarters - quarters.mean(dim=1, keepdim=True)).flatten(1)
+        return different, self.middle_scale * features[:, 4 * self.channels :]
 
-    def forward(self, pixels: Tensor) -> Tensor:
-        """(batch, size, size) uint8 to embeddings of unit length."""
-        return F.normalize(self.head(self.pooled(pixels)), dim=1)
+    def _split(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        mean = features[:, : 4 * self.channels].unflatten(1, (4, self.channels)).mean(dim=1)
+        return mean, torch.cat(self._rest(features), dim=1)
+
+    def inputs(self, features: Tensor) -> Tensor:
+        """(n, features) to (n, 2 * inputs): fixed, so it can be cached."""
+        mean, rest = self._split(features)
+        return torch.cat(
+            [
+                (mean - self.mean_center) @ self.mean_projection.T,
+                (rest - self.rest_center) @ self.rest_projection.T,
+            ],
+            dim=1,
+        )
+
+    def forward(self, inputs: Tensor) -> Parts:
+        """From ``inputs`` to the two parts."""
+        half = inputs[:, : inputs.shape[1] // 2]
+        return Parts(F.normalize(self.what(half), dim=1), F.normalize(self.which(inputs), dim=1))
 
 
-def _register(branch: nn.Module, backbone: str, channels: int) -> None:
-    mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in NORMALIZATION[backbone])
-    if channels == 1:
-        mean, std = mean.mean(dim=1, keepdim=True), std.mean(dim=1, keepdim=True)
-    branch.register_buffer("mean", mean, persistent=False)
-    branch.register_buffer("std", std, persistent=False)
+class SketchHead(nn.Module):
+    """From a sketch network's features to the two parts. Features are standardized by fixed statistics."""
+
+    def __init__(self, config: RunConfig, channels: int, doodle: int) -> None:
+        super().__init__()
+        self.channels = channels
+        for name, width in (("quarters", 4 * channels), ("doodle", doodle)):
+            self.register_buffer(f"{name}_mean", torch.zeros(width))
+            self.register_buffer(f"{name}_scale", torch.ones(width))
+        self.what = nn.Linear(channels + doodle, config.what)
+        self.which = nn.Linear(4 * channels + doodle, config.which)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def standardized(self, quarters: Tensor, doodle: Tensor) -> tuple[Tensor, Tensor]:
+        """The inputs of both linear layers."""
+        quarters = (quarters - self.quarters_mean) * self.quarters_scale
+        doodle = (doodle - self.doodle_mean) * self.doodle_scale
+        mean = quarters.unflatten(1, (4, self.channels)).mean(dim=1)
+        return torch.cat([mean, doodle], dim=1), torch.cat([quarters, doodle], dim=1)
+
+    def forward(self, quarters: Tensor, doodle: Tensor) -> Parts:
+        """From the network's features to the two parts."""
+        what, which = self.standardized(quarters, doodle)
+        return Parts(
+            F.normalize(self.what(self.dropout(what)), dim=1), F.normalize(self.which(self.dropout(which)), dim=1)
+        )
+
+    @torch.no_grad()
+    def fit(self, quarters: Tensor, doodle: Tensor, target: Parts, paired: Tensor, ridge: float = 0.3) -> None:
+        """Set statistics, and both layers by ridge regression, so that training starts from a useful mapping.
+
+        Args:
+            quarters, doodle: Features of n sketches.
+            target: Parts that they should map to. ``which`` counts only for ``paired`` (n,) bool.
+            ridge: Strength, relative to the mean variance of the inputs.
+        """
+        for name, x in (("quarters", quarters), ("doodle", doodle)):
+            getattr(self, f"{name}_mean").copy_(x.mean(dim=0))
+            getattr(self, f"{name}_scale").copy_(1 / (x.std(dim=0) + 0.02 * x.std()))
+        inputs = self.standardized(quarters, doodle)
+        everything = torch.ones_like(paired)
+        for layer, x, y, rows in (
+            (self.what, inputs[0], target.what, everything),
+            (self.which, inputs[1], target.which, paired),
+        ):
+            x, y = x[rows], y[rows]
+            gram = x.T @ x + ridge * len(x) * torch.eye(x.shape[1])
+            layer.weight.copy_(torch.linalg.solve(gram, x.T @ (y - y.mean(dim=0)), left=True).T)
+            layer.bias.copy_(y.mean(dim=0) - layer.weight @ x.mean(dim=0))
 
 
-def _channels(blocks: list[nn.Module]) -> int:
-    for module in reversed(list(blocks[-1].modules())):
-        if isinstance(module, nn.Conv2d):
-            return module.out_channels
-    raise ValueError("no convolution in the last block.")
+def _spread(x: Tensor) -> Tensor:
+    return x.var(dim=0).sum().sqrt()
+
+
+def half_whitening(x: Tensor, components: int) -> tuple[Tensor, Tensor]:
+    """Center (c,) and projection (components, c) of PCA with half whitening, scaled to a mean length of 1."""
+    center = x.mean(dim=0)
+    torch.manual_seed(0)
+    _, s, v = torch.svd_lowrank(x - center, q=min(components + 64, len(x)), niter=2)
+    spread = s[:components] / len(x) ** 0.5
+    projection = v[:, :components].T / spread[:, None].sqrt()
+    length = ((x - center) @ projection.T).norm(dim=1).mean()
+    return center, projection / length

@@ -26,7 +26,9 @@ class Validation:
         source = np.array([key.split("/")[0] for key in pack.photo_keys])
         held = np.flatnonzero((subset == "drawn") | (subset == "distractor"))
         self.held = held
-        self.gallery = np.concatenate([held, store.undrawn["sketchy"][:SEEN_DISTRACTORS]])
+        drawn = np.unique(np.array(pack.sketch_photo))
+        undrawn = np.setdiff1d(np.flatnonzero((subset == "train") & (source == "sketchy")), drawn)
+        self.gallery = np.concatenate([held, undrawn[:SEEN_DISTRACTORS]])
         self.queries = np.flatnonzero(sketches == "drawn")
         self.word_queries = np.flatnonzero(sketches == "word")
         self.word_gallery = np.concatenate([held, np.flatnonzero(source == "imagenet")])
@@ -46,7 +48,7 @@ class Validation:
             changed = change(strokes, np.random.default_rng(number))
             lines.append([np.asarray(stroke, dtype=np.float64).T for stroke in changed])
         config = BankConfig(size=self.store.bank.shape[-1], variants=1)
-        return torch.from_numpy(make_bank(lines, [False] * len(lines), config, 1)[:, 0]).to(self.store.device)
+        return torch.from_numpy(make_bank(lines, [False] * len(lines), config, 1)[:, 0])
 
     @torch.no_grad()
     def measure(self, sketch: Callable[[Tensor], Tensor], photo_embeddings: Tensor) -> dict[str, float]:
@@ -64,22 +66,21 @@ class Validation:
             return torch.cat([sketch(part).float() for part in filled.split(256)])[:count]
 
         def photos(rows: np.ndarray) -> Tensor:
-            return photo_embeddings[torch.from_numpy(rows).to(store.device)]
+            return photo_embeddings[torch.from_numpy(rows)]
 
-        bank = store.bank
-        query = drawn(bank[torch.from_numpy(self.queries).to(store.device), 0])
+        query = drawn(store.rasters(self.queries))
         figures = self._instance(query, photos(self.gallery))
         chair_photo = {int(p): i for i, p in enumerate(self.chairs)}
         wanted = torch.tensor(
-            [chair_photo[store.pack.sketch_photo[q]] for q in self.chair_queries], device=store.device
+            [chair_photo[store.pack.sketch_photo[q]] for q in self.chair_queries]
         )
         chairs = photos(self.chairs)
-        plain = bank[torch.from_numpy(self.chair_queries).to(store.device), 0]
+        plain = store.rasters(self.chair_queries)
         for name, pixels in {"chair": plain, **self.changed}.items():
             rank = _ranks(drawn(pixels) @ chairs.T, wanted)
             figures[f"{name}_acc@1"] = float((rank == 1).float().mean())
             figures[f"{name}_logrank"] = float(rank.float().log2().mean())
-        word = drawn(bank[torch.from_numpy(self.word_queries).to(store.device), 0])
+        word = drawn(store.rasters(self.word_queries))
         figures |= self._words(word, photos(self.word_gallery)) | self._emoji(word, photos(self.emoji))
         figures["photo_P@1"] = self._photos(photos(self.held), photos(self.gallery))
         figures["score"] = float(
@@ -92,7 +93,7 @@ class Validation:
     def _instance(self, query: Tensor, gallery: Tensor) -> dict[str, float]:
         pack = self.store.pack
         place = {int(p): i for i, p in enumerate(self.gallery)}
-        wanted = torch.tensor([place[pack.sketch_photo[q]] for q in self.queries], device=query.device)
+        wanted = torch.tensor([place[pack.sketch_photo[q]] for q in self.queries])
         scores = query @ gallery.T
         rank = _ranks(scores, wanted)
         words = np.array(pack.photo_words)
@@ -111,8 +112,8 @@ class Validation:
 
     def _words(self, query: Tensor, gallery: Tensor) -> dict[str, float]:
         store = self.store
-        shown = store.photo_words[torch.from_numpy(self.word_gallery).to(query.device)] > 0
-        asked = torch.from_numpy(store.sketch_word[self.word_queries]).to(query.device)
+        shown = store.photo_words[torch.from_numpy(self.word_gallery)] > 0
+        asked = torch.from_numpy(store.sketch_word[self.word_queries])
         relevant = shown.T[asked]
         kept = relevant.sum(dim=1) >= 3
         order = (query[kept] @ gallery.T).argsort(dim=1, descending=True)
@@ -131,13 +132,13 @@ class Validation:
         shown = np.array(pack.photo_words)[self.emoji]
         asked = np.array(pack.sketch_words)[self.word_queries]
         kept = np.flatnonzero(np.isin(asked, shown))
-        top = (query[torch.from_numpy(kept).to(query.device)] @ gallery.T).topk(5).indices.cpu().numpy()
+        top = (query[torch.from_numpy(kept)] @ gallery.T).topk(5).indices.cpu().numpy()
         return {"emoji_hit@5": float((shown[top] == asked[kept][:, None]).any(axis=1).mean())}
 
     def _photos(self, query: Tensor, gallery: Tensor) -> float:
         words = np.array(self.store.pack.photo_words)
         group = self.store.group
-        a, b = (torch.from_numpy(rows).to(query.device) for rows in (self.held, self.gallery))
+        a, b = (torch.from_numpy(rows) for rows in (self.held, self.gallery))
         scores = (query @ gallery.T).masked_fill(group[a][:, None] == group[b][None], -2)
         right = words[self.gallery][scores.argmax(1).cpu().numpy()] == words[self.held]
         return float(np.mean([right[words[self.held] == one].mean() for one in np.unique(words[self.held])]))
