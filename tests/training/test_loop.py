@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import dataclasses
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -8,14 +10,15 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from PIL import Image
 from safetensors.torch import load_file
 
 from shapes_dataset import CATEGORIES, write_shapes
 from sketchseek.cli import cli
 from sketchseek.encoder import load_encoder
-from sketchseek.errors import ConfigError, ExportError
-from sketchseek.models.package import load_model_package
-from sketchseek.training.config import TrainConfig, parse_config
+from sketchseek.errors import ConfigError, DatasetError, ExportError
+from sketchseek.models.package import load_model_package, write_manifest
+from sketchseek.training.config import SourceConfig, TrainConfig, parse_config
 from sketchseek.training.data import DataSplits, load_sources, read_pixels
 from sketchseek.training.export import check_parity, export_model
 from sketchseek.training.loop import Events, train
@@ -286,6 +289,46 @@ def test_a_start_that_held_out_other_photos_is_refused(
     config = parse_config(SETTINGS | {"init_from": str(folder), "validation_seed": 3, "steps": 0})
     with pytest.raises(ConfigError, match="held out other photos"):
         train(config, splits, tmp_path, None)
+
+
+@pytest.mark.parametrize("kind", ["evaluation folder", "test split"])
+def test_training_refuses_a_mirrored_copy_of_an_evaluation_photo(
+    kind: str, config: TrainConfig, shapes: Path, tmp_path: Path
+) -> None:
+    """A copy in an evaluation set of a training photo, and a copy in a training source of a source's own test photo."""
+    clean = load_sources(config.sources, shapes, config.validation, config.validation_seed)
+    photos = clean.training.photos if kind == "evaluation folder" else clean.evaluation_photos
+    copy = tmp_path / "data" / "photo" / "thing" / "other.jpg"
+    copy.parent.mkdir(parents=True)
+    (tmp_path / "data" / "sketch" / "thing").mkdir(parents=True)
+    Image.new("L", (64, 64), 0).save(tmp_path / "data" / "sketch" / "thing" / "1.png")
+    with Image.open(photos[0].path) as image:
+        image.convert("RGB").transpose(Image.Transpose.FLIP_LEFT_RIGHT).resize((90, 90)).save(copy, quality=60)
+    folder = str(tmp_path / "data")
+    sources, evaluated = list(config.sources), [folder]
+    if kind == "test split":
+        sources, evaluated = [*sources, SourceConfig("categories", folder)], []
+    splits = load_sources(sources, shapes, config.validation, config.validation_seed, evaluated)
+    with pytest.raises(DatasetError, match=r"1 training photo is an evaluation photo.*other\.jpg"):
+        train(config, splits, tmp_path / "run", None)
+
+
+@pytest.mark.parametrize("used", ["init_from", "distil"])
+def test_a_package_that_held_out_other_photos_or_does_not_say_which_is_refused(
+    used: str, package: Path, splits: DataSplits, tmp_path: Path
+) -> None:
+    """Also a teacher: what it was trained on, its student has seen."""
+    copy = tmp_path / "package"
+    shutil.copytree(package, copy)
+    using = {"init_from": str(copy)} if used == "init_from" else {"distil": {"teachers": [str(copy)], "distance": 1.0}}
+    with pytest.raises(ConfigError, match="held out other photos"):
+        train(parse_config(SETTINGS | using | {"validation_seed": 3}), splits, tmp_path / "other", None)
+    train(parse_config(SETTINGS | using | {"steps": 0}), splits, tmp_path / "same", None)
+    manifest = load_model_package(copy).manifest
+    write_manifest(copy, dataclasses.replace(manifest, training={}))
+    with pytest.raises(ConfigError, match="does not say which photos it held out"):
+        train(parse_config(SETTINGS | using), splits, tmp_path / "silent", None)
+    train(parse_config(SETTINGS | using | {"validation": 0.0, "steps": 0}), splits, tmp_path / "none", None)
 
 
 def test_a_backbone_can_start_from_a_run_s_photo_encoder(run: Path, tmp_path: Path) -> None:

@@ -98,8 +98,13 @@ def read_config(file: Path, overrides: list[str] | None = None) -> RunConfig:
         key, _, value = text.partition("=")
         group, _, name = key.rpartition(".")
         (data.setdefault(group, {}) if group else data)[name] = yaml.safe_load(value)
-    data["batch"], data["loss"] = BatchConfig(**data.get("batch", {})), LossConfig(**data.get("loss", {}))
-    return RunConfig(**data)
+    return as_config(data)
+
+
+def as_config(data: dict[str, Any]) -> RunConfig:
+    """Settings from plain values."""
+    sections = {"batch": BatchConfig(**data.get("batch", {})), "loss": LossConfig(**data.get("loss", {}))}
+    return RunConfig(**(data | sections))
 
 
 def as_dict(config: RunConfig) -> dict[str, Any]:

@@ -1,120 +1,345 @@
-"""From a finished run to a model artifact: two ONNX graphs and a manifest, with a parity check.
+"""From a finished run to a model package: two ONNX graphs and a manifest, with a parity check.
 
-``python -m lab.export RUN FOLDER`` writes ``photo.onnx``, ``sketch.onnx`` and ``manifest.json`` in the package format.
+``python -m lab.export RUN FOLDER --work WORK --doodlenet DOODLENET`` writes ``photo.onnx``, ``sketch.onnx`` and
+``manifest.json``. Principal components, linear heads and statistics are folded into one linear layer a part.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import logging
-import sys
 import tempfile
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import torch
-from torch import nn
+import torch.nn.functional as F
+from safetensors.torch import load_file
+from torch import Tensor, nn
 
-from lab.config import RunConfig, as_dict, read_config
-from lab.loop import load_run
-from lab.networks import PhotoBranch, SketchBranch
+from lab.config import RunConfig
+from lab.networks import PhotoHead, SketchHead
+from lab.pack import read_pack
+from lab.photo_features import PhotoTrunk, field_weights
+from lab.sketch_network import SketchNetwork
+from lab.store import places_of, words_of
+from lab.train import load_config, part_of
 from sketchseek.encoder import Encoder
 from sketchseek.errors import ExportError
-from sketchseek.models.package import Branch, Manifest, sha256_of, write_manifest
+from sketchseek.file_digest import file_digest
+from sketchseek.models.package import Branch, Manifest, write_manifest
 from sketchseek.sketches import RASTER_VERSION
-from sketchseek.training.export import OPSET, _blobs, _forget, store_half
+from sketchseek.training.export import OPSET, forget_origin, random_pictures, store_half, store_int8
+from sketchseek.training.nn.cells import linear_cells, normalized_cells, on_grid
 
 DATA = [
     "The Sketchy Database (Sangkloy et al. 2016), research use",
     "TU-Berlin (Eitz et al. 2012), 37 categories, CC BY 4.0",
     "Quick, Draw! (Google), CC BY 4.0",
-    "doodleNet (ml5), MIT, as a teacher",
+    "doodleNet (ml5), MIT, as a part of the sketch network",
     "Fluent Emoji 3D (Microsoft), MIT",
     "ImageNet sample, research use",
     "QMUL-Chair-V2 (Yu et al. 2016), training split, research use",
     "clothing-dataset-small (Grigorev), CC0",
 ]
 LICENSE = (
-    "Apache-2.0 as far as they are ours. They start from ImageNet weights (Apache-2.0) and were trained on data of "
-    "which The Sketchy Database, QMUL-Chair-V2 and the ImageNet sample are for research use: check their terms before "
-    "commercial use."
+    "Apache-2.0 as far as they are ours. They start from ImageNet weights (Apache-2.0), contain doodleNet (MIT, ml5) "
+    "and were trained on data of which The Sketchy Database, QMUL-Chair-V2 and the ImageNet sample are for research "
+    "use: check their terms before commercial use."
 )
 
 
-def export_run(run: Path, folder: Path, name: str = "") -> float:
-    """Write an artifact; returns the largest difference of an embedding from the run's own, relative to their spread.
+class Joined(nn.Module):
+    """Two parts to one embedding: each of unit length, weighted, turned so that its first dimensions say most."""
+
+    def __init__(self, what: tuple[Tensor, Tensor], which: tuple[Tensor, Tensor], weight: float, turn: Tensor) -> None:
+        super().__init__()
+        self.what, self.which = _linear(*what), _linear(*which)
+        self.scale_what, self.scale_which = (1 - weight) ** 0.5, weight**0.5
+        self.turn = _linear(turn.T.contiguous(), None)
+
+    def forward(self, what: Tensor, which: Tensor) -> Tensor:
+        """From the inputs of both parts to (batch, d) of unit length."""
+        both = [F.normalize(what, dim=1) * self.scale_what, F.normalize(which, dim=1) * self.scale_which]
+        out: Tensor = self.turn(torch.cat(both, dim=1))
+        return out
+
+    def cells(self, what_cells: Tensor, which_cells: Tensor, what: Tensor, which: Tensor) -> Tensor:
+        """Each cell's share, (batch, rows, columns, d), from those of the two linear layers."""
+        both = [
+            normalized_cells(what_cells, what) * self.scale_what,
+            normalized_cells(which_cells, which) * self.scale_which,
+        ]
+        out: Tensor = self.turn(torch.cat(both, dim=3))
+        return out
+
+
+class ExportedPhoto(nn.Module):
+    """Photo pixels to an embedding and each cell's share of it."""
+
+    def __init__(self, trunk: PhotoTrunk, head: PhotoHead, weight: float, turn: Tensor) -> None:
+        super().__init__()
+        self.trunk, self.channels = trunk, head.channels
+        self.joined = Joined(*fold_photo_head(head, trunk.middle > 0), weight, turn)
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        trunk = self.trunk
+        mean, std = (torch.tensor(v, dtype=torch.float32).view(1, -1, 1, 1) for v in (trunk.mean, trunk.std))
+        middle = trunk.first((pixels.permute(0, 3, 1, 2).float() - mean) / std)
+        last = trunk.last(middle)
+        what_layer, which_layer = self.joined.what, self.joined.which
+        what = what_layer(last.mean(dim=(2, 3)))
+        quarters, fields = (_fields(x, n) for x, n in ((last, 2), (middle, 4)))
+        parts = [_pooled(last, *quarters)] + ([_pooled(middle, *fields)] if trunk.middle else [])
+        which = which_layer(torch.cat(parts, dim=1))
+        what_cells = linear_cells(last, what_layer.weight)
+        split = 4 * self.channels
+        which_cells = _field_cells(last, *quarters, which_layer.weight[:, :split])
+        if trunk.middle:
+            more = _field_cells(middle, *fields, which_layer.weight[:, split:])
+            which_cells = which_cells + on_grid(more, *which_cells.shape[1:3])
+        return self.joined(what, which), self.joined.cells(what_cells, which_cells, what, which)
+
+
+class ExportedSketch(nn.Module):
+    """Sketch pixels to an embedding and each cell's share of what depends on a place: all but doodleNet's part."""
+
+    def __init__(
+        self, network: SketchNetwork, head: SketchHead, prototypes: Tensor, weight: float, turn: Tensor
+    ) -> None:
+        super().__init__()
+        self.network, self.split, self.words = network, 4 * network.channels, head.doodle_words
+        what, which, gate = fold_sketch_head(head)
+        self.joined = Joined(what, which, weight, turn)
+        self.gate, self.prototypes = _linear(*gate), _linear(prototypes.T.contiguous(), None)
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        last, doodle = self.network.maps(pixels)
+        quarters = _fields(last, 2)
+        inputs = torch.cat([_pooled(last, *quarters), doodle], dim=1)
+        seen, which = self.joined.what(inputs), self.joined.which(inputs)
+        recognized = self.prototypes(doodle[:, -self.words :])
+        what = F.normalize(seen, dim=1) + F.softplus(self.gate(inputs)) * recognized
+        what_cells, which_cells = (
+            _field_cells(last, *quarters, layer.weight[:, : self.split])
+            for layer in (self.joined.what, self.joined.which)
+        )
+        cells = self.joined.cells(normalized_cells(what_cells, seen), which_cells, what, which)
+        return self.joined(what, which), cells
+
+
+@torch.no_grad()
+def fold_photo_head(head: PhotoHead, middle: bool) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """Weights and biases of both parts: *what* of the mean over quarters, *which* of all features."""
+    k = len(head.mean_projection)
+    what = head.what.weight @ head.mean_projection
+    what_bias = head.what.bias - what @ head.mean_center
+    by_mean, by_rest = head.which.weight[:, :k] @ head.mean_projection, head.which.weight[:, k:] @ head.rest_projection
+    bias = head.which.bias - by_mean @ head.mean_center - by_rest @ head.rest_center
+    split = 4 * head.channels
+    quarters = by_rest[:, :split].unflatten(1, (4, head.channels))
+    # The rest is what differs from the mean over quarters, and the mean is a quarter of each.
+    quarters = quarters - quarters.mean(dim=1, keepdim=True) + by_mean[:, None] / 4
+    parts = [quarters.flatten(1)] + ([by_rest[:, split:] * head.middle_scale] if middle else [])
+    return (what, what_bias), (torch.cat(parts, dim=1), bias)
+
+
+@torch.no_grad()
+def fold_sketch_head(head: SketchHead) -> list[tuple[Tensor, Tensor]]:
+    """Weights and biases of *what*, *which* and the gate, of features that are not standardized."""
+    c = head.channels
+    mean = torch.cat([head.quarters_mean, head.doodle_mean])
+    scale = torch.cat([head.quarters_scale, head.doodle_scale])
+
+    def spread(weight: Tensor) -> Tensor:  # from the mean over quarters to each of them
+        return torch.cat([weight[:, :c].repeat(1, 4) / 4, weight[:, c:]], dim=1)
+
+    layers = [
+        (spread(head.what.weight) * scale, head.what.bias),
+        (head.which.weight * scale, head.which.bias),
+        (spread(head.gate.weight) * scale, head.gate.bias),
+    ]
+    return [(weight, bias - weight @ mean) for weight, bias in layers]
+
+
+@torch.no_grad()
+def turn_of(embeddings: Tensor) -> Tensor:
+    """(d, d) orthogonal: after it, the first dimensions of these embeddings say most, so they can be cut short."""
+    _, _, v = torch.linalg.svd(embeddings - embeddings.mean(dim=0), full_matrices=True)
+    return v.T.contiguous()
+
+
+Weights = npt.NDArray[np.float32]
+
+
+def _fields(x: Tensor, count: int) -> tuple[Weights, Weights]:
+    down, across = (field_weights(int(side), count) for side in x.shape[2:])
+    return down, across
+
+
+def _pooled(x: Tensor, down: Weights, across: Weights) -> Tensor:
+    return torch.einsum("bchw,ih,jw->bijc", x, torch.from_numpy(down), torch.from_numpy(across)).flatten(1)
+
+
+def _field_cells(x: Tensor, down: Weights, across: Weights, weight: Tensor) -> Tensor:
+    """Split a linear layer behind weighted means over fields: (batch, rows, columns, d), whose sum is its output.
+
+    Most cells lie in one field, and the others are left out, so this costs little more than one projection.
+    """
+    weights = weight.unflatten(1, (len(down), len(across), -1))
+    by_cell = x.permute(0, 2, 3, 1)
+    rows, columns = x.shape[2:]
+    total = torch.zeros(())
+    for i, rows_of in enumerate(down):
+        for j, columns_of in enumerate(across):
+            high, wide = np.flatnonzero(rows_of), np.flatnonzero(columns_of)
+            top, bottom, left, right = int(high[0]), int(high[-1]) + 1, int(wide[0]), int(wide[-1]) + 1
+            shares = torch.from_numpy(np.outer(rows_of[top:bottom], columns_of[left:right]))
+            some = torch.matmul(by_cell[:, top:bottom, left:right], weights[:, i, j].t()) * shares[..., None]
+            total = total + F.pad(some, (0, 0, left, columns - right, top, rows - bottom))
+    return total
+
+
+def _linear(weight: Tensor, bias: Tensor | None) -> nn.Linear:
+    layer = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None)
+    layer.weight = nn.Parameter(weight.clone(), requires_grad=False)
+    if bias is not None:
+        layer.bias = nn.Parameter(bias.clone(), requires_grad=False)
+    return layer
+
+
+def export(
+    run: Path,
+    folder: Path,
+    work: Path,
+    features: Path,
+    doodlenet: Path,
+    name: str = "",
+    weight: float | None = None,
+    gate: float = 0.0,
+    store: Literal["half", "int8"] = "half",
+) -> float:
+    """Write a package; returns the largest difference of an embedding from the run's own, relative to their spread.
+
+    Args:
+        run: The finished run.
+        folder: Where the package goes.
+        work: The folder of prepared data.
+        features: Cached features of the photo network.
+        doodlenet: Folder of doodleNet.
+        name: Of the package; by default the run's.
+        weight: Weight of the *which* part; by default what the run has learned.
+        gate: Added to doodleNet's gate, as ``lab.select`` has chosen it.
+        store: How weights are stored; they are computed with in fp32.
 
     Raises:
-        ExportError: The artifact's embeddings differ from the run's.
+        ExportError: The package's embeddings differ from the run's.
     """
-    config = read_config(run / "config.yaml")
-    sketch, photo = (
-        SketchBranch(config.sketch, config.dimensions, None),
-        PhotoBranch(config.photo, config.dimensions, None),
+    config, state = load_config(run), load_file(run / "weights.safetensors")
+    torch.manual_seed(0)
+    trunk = PhotoTrunk(config.photo_backbone, config.photo_size, config.photo_middle, work / "weights")
+    width = 4 * trunk.channels + 16 * trunk.middle_channels
+    photo_head = PhotoHead(config, None, trunk.channels, width)
+    network = SketchNetwork(config.sketch_backbone, work / "weights", doodlenet, [])
+    names = network.doodlenet.words
+    sketch_head = SketchHead(config, network.channels, network.doodle_channels, len(names))
+    prototypes = F.normalize(state["words"], dim=1)[places_of(names, words_of(read_pack(work / "pack")))]
+    for key, module in {"photo": photo_head, "network": network, "head": sketch_head}.items():
+        module.load_state_dict(part_of(state, key))
+        module.eval()
+    with torch.no_grad():
+        sketch_head.gate.bias += gate
+    scales = state["scales"][:2].exp()
+    weight = float(scales[1] / scales.sum()) if weight is None else weight
+    cached = torch.from_numpy(np.load(features, mmap_mode="r")[:, 0].astype(np.float32))
+    with torch.no_grad():
+        turn = turn_of(photo_head(photo_head.inputs(cached)).joined(weight))
+    sides: dict[Literal["photo", "sketch"], nn.Module] = {
+        "photo": ExportedPhoto(trunk, photo_head, weight, turn).eval(),
+        "sketch": ExportedSketch(network, sketch_head, prototypes, weight, turn).eval(),
+    }
+    return write_package(
+        sides, config, folder, name or config.name, {"recipe": "experiments/encoders", **_history(run)}
     )
-    load_run(run, sketch, photo)
-    branches: dict[str, nn.Module] = {"photo": photo.eval(), "sketch": sketch.eval()}
+
+
+def write_package(
+    sides: dict[Literal["photo", "sketch"], nn.Module],
+    config: RunConfig,
+    folder: Path,
+    name: str,
+    training: dict[str, Any],
+    store: Literal["half", "int8"],
+) -> float:
+    """Export both branches, check them against the modules, and put them into a folder with a manifest."""
+    sizes = {"photo": config.photo_size, "sketch": config.sketch_size}
+    backbones = {"photo": config.photo_backbone, "sketch": f"{config.sketch_backbone} + doodleNet"}
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as aside:
-        sides = {side: _export_branch(branch, side, config, Path(aside)) for side, branch in branches.items()}
+        branches = {
+            side: _export_branch(module, side, sizes[side], backbones[side], Path(aside), store)
+            for side, module in sides.items()
+        }
         manifest = Manifest(
-            name=name or config.name,
-            embedding=config.dimensions,
+            name=name,
+            embedding=config.what + config.which,
             distance="cosine",
             raster=RASTER_VERSION,
-            photo=sides["photo"],
-            sketch=sides["sketch"],
+            photo=branches["photo"],
+            sketch=branches["sketch"],
             data=DATA,
             license=LICENSE,
-            scores={"validation": _last_validation(run)},
-            training={"settings": as_dict(config)},
+            scores={},
+            training=training,
         )
-        difference = _difference(branches, Encoder(write_manifest(Path(aside), manifest)), config)
+        difference = _difference(sides, Encoder(write_manifest(Path(aside), manifest)), sizes)
         for file in Path(aside).iterdir():
             file.replace(folder / file.name)
     return difference
 
 
-def _export_branch(branch: nn.Module, side: str, config: RunConfig, folder: Path) -> Branch:
+def _export_branch(
+    module: nn.Module,
+    side: Literal["photo", "sketch"],
+    size: int,
+    backbone: str,
+    folder: Path,
+    store: Literal["half", "int8"],
+) -> Branch:
     import onnx
 
-    settings = config.photo if side == "photo" else config.sketch
-    size = settings.size
     pixels = torch.zeros((2, size, size, 3) if side == "photo" else (2, size, size), dtype=torch.uint8)
     file = folder / f"{side}.onnx"
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            branch,
-            (pixels,),
-            str(file),
-            input_names=["pixels"],
-            output_names=["embedding"],
-            dynamic_shapes={"pixels": {0: torch.export.Dim("batch")}},
-            opset_version=OPSET,
-            dynamo=True,
-            external_data=False,
-            verbose=False,
-        )
+            module, (pixels,), str(file), input_names=["pixels"], output_names=["embedding", "cells"],
+            dynamic_shapes={"pixels": {0: torch.export.Dim("batch")}}, opset_version=OPSET, dynamo=True,
+            external_data=False, verbose=False,
+        )  # fmt: skip
     graph = onnx.load(str(file))
-    _forget(graph)
-    store_half(graph)
+    forget_origin(graph)
+    {"half": store_half, "int8": store_int8}[store](graph)
     onnx.save(graph, str(file))
-    parameters = sum(parameter.numel() for parameter in branch.parameters())
-    return Branch(file.name, sha256_of(file), size, settings.backbone, parameters)
+    parameters = sum(np.prod(item.dims, dtype=np.int64) for item in graph.graph.initializer)
+    return Branch(file.name, file_digest(file), size, backbone, int(parameters))
 
 
-def _difference(branches: dict[str, nn.Module], encoder: Encoder, config: RunConfig, tolerance: float = 0.05) -> float:
+def _difference(
+    sides: dict[Literal["photo", "sketch"], nn.Module], encoder: Encoder, sizes: dict[str, int], tolerance: float = 0.25
+) -> float:
     random = np.random.default_rng(0)
-    photos = _blobs(random, (16, config.photo.size, config.photo.size, 3))
-    sketches = np.where(_blobs(random, (16, config.sketch.size, config.sketch.size)) > 127, 255, 0).astype(np.uint8)
+    photos = random_pictures(random, (16, sizes["photo"], sizes["photo"], 3))
+    sketches = np.where(random_pictures(random, (16, sizes["sketch"], sizes["sketch"])) > 127, 255, 0).astype(np.uint8)
     with torch.no_grad():
-        expected = [branches[k](torch.from_numpy(x)).numpy() for k, x in (("photo", photos), ("sketch", sketches))]
+        expected = [sides[k](torch.from_numpy(x)) for k, x in (("photo", photos), ("sketch", sketches))]
     got = [encoder.encode_photo_pixels(photos), encoder.encode_sketch_pixels(sketches)]
-    worst = max(float(np.abs(a - b).max() / a.std()) for a, b in zip(expected, got, strict=True))
+    worst = max(float(np.abs(a.numpy() - b).max() / a.std()) for (a, _), b in zip(expected, got, strict=True))
     if not worst <= tolerance:
         raise ExportError(
             f"{encoder.package.path}: embeddings differ by {worst:.4f} of their spread.", remedy="Export in fp32."
@@ -122,12 +347,24 @@ def _difference(branches: dict[str, nn.Module], encoder: Encoder, config: RunCon
     return worst
 
 
-def _last_validation(run: Path) -> dict[str, Any]:
-    file = run / "log.jsonl"
-    lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] if file.is_file() else []
-    found: list[dict[str, Any]] = [line["validation"] for line in lines if "validation" in line]
-    return found[-1] if found else {}
+def _history(run: Path) -> dict[str, Any]:
+    """What the manifest says of the run: its settings, and validation at the exported step."""
+    settings = json.loads((run / "config.json").read_text(encoding="utf-8"))
+    lines = [json.loads(line) for line in (run / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    rows = [line for line in lines if "validation" in line]
+    return {"encoders": settings, "step": rows[-1]["step"], "validation": rows[-1]["validation"]}
 
 
 if __name__ == "__main__":
-    print(export_run(Path(sys.argv[1]), Path(sys.argv[2]), *(sys.argv[3:4])))
+    parser = argparse.ArgumentParser(description="Export a run as a model package.")
+    parser.add_argument("run", type=Path)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--features", type=Path, required=True)
+    parser.add_argument("--doodlenet", type=Path, required=True)
+    parser.add_argument("--name", default="")
+    parser.add_argument("--weight", type=float)
+    parser.add_argument("--gate", type=float, default=0.0)
+    parser.add_argument("--store", choices=["half", "int8"], default="half")
+    a = parser.parse_args()
+    print(f"{export(a.run, a.folder, a.work, a.features, a.doodlenet, a.name, a.weight, a.gate, a.store):.4f}")

@@ -94,16 +94,23 @@ class PhotoHead(nn.Module):
 
 
 class SketchHead(nn.Module):
-    """From a sketch network's features to the two parts. Features are standardized by fixed statistics."""
+    """From a sketch network's features to the two parts. Features are standardized by fixed statistics.
 
-    def __init__(self, config: RunConfig, channels: int, doodle: int) -> None:
+    What doodleNet recognizes is added to *what*: the prototypes of words, each by its probability, times a gate that
+    the features open. DoodleNet is good at simple sketches of its words, and often wrong about elaborate ones.
+    """
+
+    def __init__(self, config: RunConfig, channels: int, doodle: int, words: int) -> None:
         super().__init__()
-        self.channels = channels
+        self.channels, self.doodle_words = channels, words
         for name, width in (("quarters", 4 * channels), ("doodle", doodle)):
             self.register_buffer(f"{name}_mean", torch.zeros(width))
             self.register_buffer(f"{name}_scale", torch.ones(width))
         self.what = nn.Linear(channels + doodle, config.what)
         self.which = nn.Linear(4 * channels + doodle, config.which)
+        self.gate = nn.Linear(channels + doodle, 1)
+        nn.init.zeros_(self.gate.weight)
+        nn.init.constant_(self.gate.bias, 0.5413)  # softplus of it is 1
         self.dropout = nn.Dropout(config.dropout)
 
     def standardized(self, quarters: Tensor, doodle: Tensor) -> tuple[Tensor, Tensor]:
@@ -113,12 +120,12 @@ class SketchHead(nn.Module):
         mean = quarters.unflatten(1, (4, self.channels)).mean(dim=1)
         return torch.cat([mean, doodle], dim=1), torch.cat([quarters, doodle], dim=1)
 
-    def forward(self, quarters: Tensor, doodle: Tensor) -> Parts:
-        """From the network's features to the two parts."""
-        what, which = self.standardized(quarters, doodle)
-        return Parts(
-            F.normalize(self.what(self.dropout(what)), dim=1), F.normalize(self.which(self.dropout(which)), dim=1)
-        )
+    def forward(self, quarters: Tensor, doodle: Tensor, prototypes: Tensor) -> Parts:
+        """From the network's features, and the prototypes (words, what) of doodleNet's words, to the two parts."""
+        inputs, which = (self.dropout(x) for x in self.standardized(quarters, doodle))
+        recognized = doodle[:, -self.doodle_words :] @ prototypes
+        what = F.normalize(self.what(inputs), dim=1) + F.softplus(self.gate(inputs)) * recognized
+        return Parts(F.normalize(what, dim=1), F.normalize(self.which(which), dim=1))
 
     @torch.no_grad()
     def fit(self, quarters: Tensor, doodle: Tensor, target: Parts, paired: Tensor, ridge: float = 0.3) -> None:

@@ -53,6 +53,8 @@ class PhotoTrunk(nn.Module):
         self.last = nn.Sequential(*blocks[middle:], net.conv_head, net.bn2)
         self.classifier = net.classifier
         self.mean, self.std = AROUND_127 if "lite" in backbone else (IMAGENET_MEAN, IMAGENET_STD)
+        self.channels = int(net.num_features)
+        self.middle_channels = _channels(blocks[middle - 1]) if middle else 0
         self.requires_grad_(False).eval()
 
     def forward(self, pixels: Tensor) -> Tensor:
@@ -66,6 +68,10 @@ class PhotoTrunk(nn.Module):
 
 
 IMAGENET_MEAN, IMAGENET_STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+
+
+def _channels(block: nn.Module) -> int:
+    return [module.out_channels for module in block.modules() if isinstance(module, nn.Conv2d)][-1]
 
 
 def regions(x: Tensor, count: int) -> Tensor:

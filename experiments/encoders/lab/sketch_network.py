@@ -1,13 +1,14 @@
-"""The sketch network: EfficientNet-Lite0 without batch normalization beside doodleNet, fast to train on a CPU.
+"""The sketch network: an ImageNet network without batch normalization beside doodleNet, fast to train on a CPU.
 
 Profiled on one core of an EPYC with bf16: four fifths of a step was the backward pass of depthwise convolutions, nearly
-all of it for their weights, which are 4 % of the network. So these stay as ImageNet left them, and only their biases and
-all other layers are trained. Batch normalization is recalibrated on sketches and folded into the convolutions first.
+all of it for their weights, which are 4 % of the network. So these stay as ImageNet left them; their biases and all
+other layers are trained. Batch normalization is recalibrated on sketches and folded into the convolutions first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, cast
 
@@ -40,10 +41,13 @@ class _Depthwise(torch.autograd.Function):
             flipped = weight.flip(2, 3).to(gradient.dtype)
             back = F.conv2d(gradient, flipped, None, 1, kernel - 1 - padding, 1, len(weight))
         else:
-            beyond = [n + 2 * padding - kernel - (m - 1) * stride for n, m in zip(ctx.shape[2:], gradient.shape[2:], strict=True)]
-            back = F.conv_transpose2d(
-                gradient.float(), weight, None, stride, padding, beyond, len(weight)
-            ).to(gradient.dtype)
+            beyond = [
+                n + 2 * padding - kernel - (m - 1) * stride
+                for n, m in zip(ctx.shape[2:], gradient.shape[2:], strict=True)
+            ]
+            back = F.conv_transpose2d(gradient.float(), weight, None, stride, padding, beyond, len(weight)).to(
+                gradient.dtype
+            )
         return back, None, gradient.sum(dim=(0, 2, 3), dtype=torch.float32), None, None
 
 
@@ -126,23 +130,24 @@ class SketchNetwork(nn.Module):
                     cast(Convolution, part).weight.requires_grad_(False)
         self.channels = int(net.num_features)
         self.doodlenet = DoodleNet(doodlenet)
-        self.doodle_channels = FEATURES + len(self.doodlenet.words)
+        self.doodle_channels = FEATURES + 2 * len(self.doodlenet.words)
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """(batch, size, size), 255 paper to 0 ink, to features (batch, 4 * channels) and doodleNet's (batch, ...)."""
+        last, doodle = self.maps(pixels)
+        return regions(last.float(), 2), doodle
+
+    def maps(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """As ``forward``, with the last feature map (batch, channels, h, w) in place of its quarters."""
         x = ((pixels.unsqueeze(1).float() - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
-        if torch.is_grad_enabled():
-            with torch.no_grad():
-                for block in self.blocks[: self.frozen]:
-                    x = block(x)
-        else:
+        with torch.no_grad() if self.training else nullcontext():
             for block in self.blocks[: self.frozen]:
                 x = block(x)
         for block in self.blocks[self.frozen :]:
             x = block(x)
         logits, features = self.doodlenet(1 - pixels.unsqueeze(1).float() / 255)
-        doodle = torch.cat([features.float(), logits.float().log_softmax(dim=1) / 10], dim=1)
-        return regions(x.float(), 2), doodle
+        log = logits.float().log_softmax(dim=1)
+        return x, torch.cat([features.float(), log / 10, log.exp()], dim=1)
 
 
 def _recalibrate(net: Any, batches: Iterable[Tensor]) -> None:

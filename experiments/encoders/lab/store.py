@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from lab.config import BatchConfig
 from lab.pack import Pack
+from lab.records import word_of
 from sketchseek.training.class_prototypes import classes_of_words
 
 Rows = npt.NDArray[np.int64]
@@ -53,7 +55,7 @@ class Store:
         self.bank = np.load(bank, mmap_mode="r")
         if len(self.bank) != len(pack.sketch_keys):
             raise ValueError(f"{bank} has {len(self.bank)} sketches, the pack {len(pack.sketch_keys)}. Make it again.")
-        self.words = sorted(set(pack.sketch_words) | EXTRA_WORDS)
+        self.words = words_of(pack)
         number = {word: i for i, word in enumerate(self.words)}
         self.sketch_word = np.array([number[w] for w in pack.sketch_words])
         self.photo_words = torch.from_numpy(_photo_words(pack, number))
@@ -84,21 +86,24 @@ class Store:
         for photo in drawn:
             by_word[pack.photo_words[photo]].append(int(photo))
         self.drawn = [np.array(rows) for rows in by_word.values()]
-        self.undrawn = np.setdiff1d(self.train_photos, self.paired)
+        undrawn = np.setdiff1d(self.train_photos, self.paired)
+        named = (self.photo_words.sum(dim=1) > 0).numpy()
+        self.always = undrawn[(self.source[undrawn] == "emoji") & named[undrawn]]
+        self.undrawn = np.setdiff1d(undrawn, self.always)
 
     def batch(self, config: BatchConfig, seed: int, step: int) -> Batch:
         """The batch of a step."""
         random = np.random.default_rng([seed, step])
         sizes = np.array([sum(len(self.sketches_of[p]) for p in rows) for rows in self.drawn]) ** config.balance
-        chosen = []
-        for category in random.choice(len(self.drawn), config.drawn, p=sizes / sizes.sum()):
-            chosen.append(random.choice(self.sketches_of[int(random.choice(self.drawn[category]))]))
-        for photo in random.choice(self.chairs, config.chairs, replace=False) if config.chairs else []:
-            chosen.append(random.choice(self.sketches_of[int(photo)]))
+        categories = random.choice(len(self.drawn), config.drawn, p=sizes / sizes.sum())
+        chosen = [random.choice(self.sketches_of[int(random.choice(self.drawn[category]))]) for category in categories]
+        if config.chairs:
+            photos = random.choice(self.chairs, config.chairs, replace=False)
+            chosen += [random.choice(self.sketches_of[int(photo)]) for photo in photos]
         for name, count in config.unpaired.items():
             words = self.sketch_word[self.unpaired[name]]
-            for word in random.choice(np.unique(words), count, replace=True):
-                chosen.append(random.choice(self.unpaired[name][words == word]))
+            asked = random.choice(np.unique(words), count, replace=True)
+            chosen += [random.choice(self.unpaired[name][words == word]) for word in asked]
         rows = np.array(chosen)
         variants = random.integers(0, self.bank.shape[1], len(rows))
         variants[random.random(len(rows)) < config.unchanged] = 0
@@ -109,13 +114,24 @@ class Store:
         return Batch(rows, pixels, photo, mirrored, torch.from_numpy(self.sketch_word[rows]))
 
     def gallery(self, config: BatchConfig, seed: int, step: int) -> Rows:
-        """Photos of a step: every photo with sketches, and some of the others."""
+        """Photos of a step: every photo with sketches, every emoji with a word, and some of the others."""
         random = np.random.default_rng([seed, step, 1])
-        return np.concatenate([self.paired, random.choice(self.undrawn, config.undrawn, replace=False)])
+        return np.concatenate([self.paired, self.always, random.choice(self.undrawn, config.undrawn, replace=False)])
 
     def rasters(self, rows: Rows) -> Tensor:
         """(n, side, side) uint8 of sketches as they were drawn."""
         return torch.from_numpy(self.bank[rows, 0])
+
+
+def words_of(pack: Pack) -> list[str]:
+    """All words of sketches and photos, in the order of the word classifier."""
+    return sorted(set(pack.sketch_words) | EXTRA_WORDS)
+
+
+def places_of(names: Iterable[str], words: Sequence[str]) -> Tensor:
+    """Place of each of these names, such as doodleNet's, among the words."""
+    number = {word: i for i, word in enumerate(words)}
+    return torch.tensor([number[word_of(name)] for name in names])
 
 
 def _photo_words(pack: Pack, number: dict[str, int]) -> npt.NDArray[np.float32]:

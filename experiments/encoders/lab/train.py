@@ -18,12 +18,12 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from lab.config import RunConfig, as_dict, read_config
+from lab.config import RunConfig, as_config, as_dict, read_config
 from lab.losses import category_contrast, instance_loss, neighborhood_loss, word_loss
 from lab.networks import Parts, PhotoHead, SketchHead
 from lab.pack import read_pack
 from lab.sketch_network import SketchNetwork
-from lab.store import Batch, Rows, Store, one_hot
+from lab.store import Batch, Rows, Store, one_hot, places_of
 from lab.validate import Validation
 from lab.views import sketch_change
 from lab.weights import load_pretrained
@@ -56,13 +56,16 @@ class Trainer:
         fit = torch.from_numpy(self.cache[self.store.train_photos, 0].astype(np.float32)) if before is None else None
         self.photo = PhotoHead(config, fit, channels, self.cache.shape[2])
         if before is not None:
-            self.photo.load_state_dict(_part(load_file(before / "weights.safetensors"), "photo"))
+            self.photo.load_state_dict(part_of(load_file(before / "weights.safetensors"), "photo"))
         self.inputs = self._inputs()
         self.teacher = F.normalize(self.inputs[:, 0, : config.inputs], dim=1)
         self.network = SketchNetwork(
             config.sketch_backbone, weights, doodlenet, map(self._pixels, range(0 if before else RECALIBRATION))
         )
-        self.head = SketchHead(config, self.network.channels, self.network.doodle_channels)
+        self.head = SketchHead(
+            config, self.network.channels, self.network.doodle_channels, len(self.network.doodlenet.words)
+        )
+        self.doodle_words = places_of(self.network.doodlenet.words, self.store.words)
         self.words = nn.Parameter(self._first_words(photo_net.classifier.weight.data))
         self.scales = nn.Parameter(torch.tensor([math.log(10.0), math.log(8.0), math.log(16.0)]))
         self.network.to(memory_format=torch.channels_last)
@@ -128,10 +131,10 @@ class Trainer:
 
     def _optimizer(self) -> torch.optim.AdamW:
         c = self.config
-        rates = {"network": c.rate, "head": c.head_rate, "photo": c.photo_head_rate}
+        rates = {"network": c.rate, "head": c.head_rate, "photo": c.photo_head_rate, "gate": 0.1 * c.head_rate}
         groups: dict[tuple[str, bool], dict[str, Any]] = {}
         for name, parameter in self._trained().items():
-            module = name.split(".")[0]
+            module = "gate" if name.startswith("head.gate") else name.split(".")[0]
             decays = module in ("network", "head") and parameter.ndim > 1
             group = groups.setdefault(
                 (module, decays),
@@ -148,6 +151,10 @@ class Trainer:
         what, which = self.scales.data[:2].exp().tolist()
         return float(which / (what + which))
 
+    def prototypes(self) -> Tensor:
+        """(doodleNet's words, what), of unit length."""
+        return F.normalize(self.words, dim=1)[self.doodle_words]
+
     def losses(self, batch: Batch, gallery: Rows) -> dict[str, Tensor]:
         """Every loss of a batch, weighted."""
         c, w = self.config, self.config.loss
@@ -155,7 +162,7 @@ class Trainer:
         ink = sketch_change(1 - batch.pixels.unsqueeze(1) / 255, generator, c.sketch_strength)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             quarters, doodle = self.network((1 - ink[:, 0]) * 255)
-        sketches = self.head(quarters, doodle)
+        sketches = self.head(quarters, doodle, self.prototypes())
         views = torch.randint(0, self.inputs.shape[1], (len(gallery),), generator=generator)
         paired = batch.photo >= 0
         own_view = batch.mirrored[paired].long() + 2 * torch.randint(0, 2, (int(paired.sum()),), generator=generator)
@@ -176,7 +183,7 @@ class Trainer:
             own_logits, logits, twin, torch.ones(len(mine.what)), soft, w.soft_temperature, w.softness
         )
         shown = self.store.photo_words[rows]
-        same = (shown.T[batch.words] > 0)
+        same = shown.T[batch.words] > 0
         out["category"] = w.category * category_contrast(what, same, w.category_temperature)
         targets = (1 - w.smoothing) * one_hot(batch.words, len(self.words)) + w.smoothing / len(self.words)
         out["words"] = w.sketch_words * word_loss(sketches.what, self.words, targets, scale[2])
@@ -224,7 +231,7 @@ class Trainer:
         def sketches(pixels: Tensor) -> Tensor:
             with torch.autocast("cpu", dtype=torch.bfloat16):
                 quarters, doodle = self.network(pixels.float())
-            return self.head(quarters, doodle).joined(weight)
+            return self.head(quarters, doodle, self.prototypes()).joined(weight)
 
         figures = self.validation.measure(sketches, photos) | {"which_weight": round(weight, 4)}
         for name, value in self._trained().items():
@@ -252,7 +259,7 @@ class Trainer:
 
     def _load_weights(self, state: dict[str, Tensor]) -> None:
         for name, module in {"network": self.network, "head": self.head, "photo": self.photo}.items():
-            module.load_state_dict(_part(state, name))
+            module.load_state_dict(part_of(state, name))
         self.words.data.copy_(state["words"])
         self.scales.data.copy_(state["scales"])
 
@@ -272,7 +279,12 @@ class Trainer:
         self.step = int(state["step"])
 
 
-def _part(state: dict[str, Tensor], name: str) -> dict[str, Tensor]:
+def load_config(run: Path) -> RunConfig:
+    """Settings of a run, from its folder."""
+    return as_config(json.loads((run / "config.json").read_text(encoding="utf-8")))
+
+
+def part_of(state: dict[str, Tensor], name: str) -> dict[str, Tensor]:
     """One module's tensors."""
     return {key[len(name) + 1 :]: value for key, value in state.items() if key.startswith(f"{name}.")}
 

@@ -50,44 +50,48 @@ class Validation:
         config = BankConfig(size=self.store.bank.shape[-1], variants=1)
         return torch.from_numpy(make_bank(lines, [False] * len(lines), config, 1)[:, 0])
 
+    def pixels(self) -> dict[str, Tensor]:
+        """Every validation sketch, (n, size, size) uint8 by protocol."""
+        rasters = self.store.rasters
+        return {
+            "drawn": rasters(self.queries),
+            "words": rasters(self.word_queries),
+            "chair": rasters(self.chair_queries),
+            **self.changed,
+        }
+
     @torch.no_grad()
     def measure(self, sketch: Callable[[Tensor], Tensor], photo_embeddings: Tensor) -> dict[str, float]:
         """All figures.
 
         Args:
             sketch: Gives embeddings of unit length of (n, size, size) uint8.
-            photo_embeddings: (photos, d) unit length; rows of ``everything`` are used.
+            photo_embeddings: (photos, d) unit length, of all photos.
         """
-        store = self.store
+        embedded = {
+            name: torch.cat([sketch(part).float() for part in pixels.split(256)])
+            for name, pixels in self.pixels().items()
+        }
+        return self.figures(embedded, photo_embeddings)
 
-        def drawn(pixels: Tensor) -> Tensor:
-            count = len(pixels)
-            filled = torch.cat([pixels, pixels[:1].expand(-count % 256, -1, -1)])  # one size, as in training
-            return torch.cat([sketch(part).float() for part in filled.split(256)])[:count]
+    def figures(self, sketches: dict[str, Tensor], photo_embeddings: Tensor) -> dict[str, float]:
+        """All figures, from the embeddings of ``pixels()`` and of all photos."""
 
         def photos(rows: np.ndarray) -> Tensor:
             return photo_embeddings[torch.from_numpy(rows)]
 
-        query = drawn(store.rasters(self.queries))
-        figures = self._instance(query, photos(self.gallery))
+        figures = self._instance(sketches["drawn"], photos(self.gallery))
         chair_photo = {int(p): i for i, p in enumerate(self.chairs)}
-        wanted = torch.tensor(
-            [chair_photo[store.pack.sketch_photo[q]] for q in self.chair_queries]
-        )
-        chairs = photos(self.chairs)
-        plain = store.rasters(self.chair_queries)
-        for name, pixels in {"chair": plain, **self.changed}.items():
-            rank = _ranks(drawn(pixels) @ chairs.T, wanted)
+        wanted = torch.tensor([chair_photo[self.store.pack.sketch_photo[q]] for q in self.chair_queries])
+        for name in ("chair", *self.changed):
+            rank = _ranks(sketches[name] @ photos(self.chairs).T, wanted)
             figures[f"{name}_acc@1"] = float((rank == 1).float().mean())
             figures[f"{name}_logrank"] = float(rank.float().log2().mean())
-        word = drawn(store.rasters(self.word_queries))
+        word = sketches["words"]
         figures |= self._words(word, photos(self.word_gallery)) | self._emoji(word, photos(self.emoji))
         figures["photo_P@1"] = self._photos(photos(self.held), photos(self.gallery))
-        figures["score"] = float(
-            np.mean(
-                [figures[k] for k in ("R@1", "R@10", "P@1", "word_P@5", "chair_acc@1", "emoji_hit@5", "first-50_acc@1")]
-            )
-        )
+        scored = ("R@1", "R@10", "P@1", "word_P@5", "chair_acc@1", "emoji_hit@5", "first-50_acc@1")
+        figures["score"] = float(np.mean([figures[name] for name in scored]))
         return {name: round(value, 4) for name, value in figures.items()}
 
     def _instance(self, query: Tensor, gallery: Tensor) -> dict[str, float]:

@@ -349,8 +349,10 @@ class _SourceCache:
         self._splits: DataSplits | None = None
 
     def load(self, config: TrainConfig) -> DataSplits:
-        key = (config.sources, config.validation, config.validation_seed)
+        key = (config.sources, config.validation, config.validation_seed, config.evaluation_photos)
         if self._splits is None or key != self._key:
-            self._splits = load_sources(config.sources, self._data, config.validation, config.validation_seed)
+            self._splits = load_sources(
+                config.sources, self._data, config.validation, config.validation_seed, config.evaluation_photos
+            )
             self._key = key
         return self._splits

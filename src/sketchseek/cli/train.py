@@ -50,7 +50,7 @@ def train_command(
     out = out or Path("runs") / experiment.stem
     cache = cache or out.parent / "cache"
     group = start_processes(devices)
-    splits = load_sources(config.sources, data, config.validation, config.validation_seed)
+    splits = load_sources(config.sources, data, config.validation, config.validation_seed, config.evaluation_photos)
     with group.main_process_first():
         save_experiment(out, config)
     if not group.is_main:

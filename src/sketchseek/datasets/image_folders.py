@@ -141,6 +141,23 @@ def load_named_photos(root: str | os.PathLike[str]) -> SketchDataset:
     return SketchDataset(source.resolve().name, tuple(photos), (), source)
 
 
+def photos_below(root: str | os.PathLike[str]) -> tuple[Photo, ...]:
+    """All photos in a folder and its subfolders, whatever the layout; keys are paths, and categories are empty.
+
+    Raises:
+        DatasetError: There is no such folder, or there are no photos in it.
+    """
+    folder = require_folder(Path(root), "photos", "Name a folder of photos.")
+    photos = [
+        Photo(file, "", file.relative_to(folder).as_posix())
+        for each in sorted((folder, *(entry for entry in folder.rglob("*") if entry.is_dir())))
+        for file in pictures(each)
+    ]
+    if not photos:
+        raise DatasetError(f"{root}: no photos in it.", remedy="Name a folder of photos.")
+    return tuple(photos)
+
+
 def _by_category(folder: Path) -> list[Photo]:
     return [photo for category in subfolders(folder) for photo in _photos(category, category=category.name)]
 

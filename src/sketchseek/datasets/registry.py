@@ -44,6 +44,14 @@ class LoadedDataset:
             return self.dataset.subset(sketches=self.split.train_sketch_keys)
         return self.dataset
 
+    @property
+    def evaluation_photos(self) -> tuple[Photo, ...]:
+        """Photos that evaluation searches: those of the test split, or all where photos are not split."""
+        if isinstance(self.split, Split):
+            listed = frozenset(self.split.test_photo_keys)
+            return tuple(photo for photo in self.dataset.photos if photo.key in listed)
+        return self.dataset.photos
+
 
 class Loader(Protocol):
     """Reads a data set from a folder."""

@@ -101,8 +101,10 @@ def find_same_pictures(
         training, evaluation: The photos.
         progress: Called with what is being done, the number done and the total.
     """
-    ours, theirs = small_pictures(training, progress), small_pictures(evaluation, progress)
     found: list[SamePicture] = []
+    if not training or not evaluation:
+        return found
+    ours, theirs = small_pictures(training, progress), small_pictures(evaluation, progress)
     for start in range(0, len(training), _BLOCK):  # block by block: all pairs at once would be too many numbers
         hashes = ours.hashes[start : start + _BLOCK]
         candidates = differing_bits(hashes, theirs.hashes) <= HASH_BITS

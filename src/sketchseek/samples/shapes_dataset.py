@@ -13,6 +13,7 @@ CATEGORIES = ("disc", "square", "triangle", "cross")
 def write_shapes(root: Path, *, photos: int = 6, sketches: int = 2, tests: int = 2, seed: int = 0) -> Path:
     """Write ``photos`` photos a category, each with ``sketches`` sketches; the last ``tests`` are the test list."""
     random = np.random.default_rng(seed)
+    grounds = np.random.default_rng([seed, 1])
     listed = []
     for category in CATEGORIES:
         photo_folder = root / "256x256/photo/tx_000000000000" / category
@@ -22,7 +23,10 @@ def write_shapes(root: Path, *, photos: int = 6, sketches: int = 2, tests: int =
         for i in range(photos):
             wide, high = random.uniform(0.3, 1.0, 2)
             color = tuple(int(c) for c in random.integers(0, 200, 3))
-            photo = Image.new("RGB", (64, 64), (230, 230, int(random.integers(200, 256))))
+            random.integers(200, 256)
+            # Each photo has its own background: without it, some photos are copies for datasets.same_pictures.
+            corners = grounds.integers(150, 256, (2, 2, 3)).astype(np.uint8)
+            photo = Image.fromarray(corners).resize((64, 64), Image.Resampling.BILINEAR)
             _shape(ImageDraw.Draw(photo), category, wide, high, fill=color)
             photo.save(photo_folder / f"p{i}.jpg", quality=95)
             for n in range(1, sketches + 1):

@@ -161,6 +161,9 @@ class TrainConfig:
         name: Name of the run and of its model package.
         sketch, photo: The two branches.
         sources: Data sets to train on.
+        evaluation_photos: Folders of photos, absolute or relative to the data folder, that the model will be evaluated
+            on. Training refuses copies of these photos, and of the sources' own test photos, under whatever name
+            (``datasets.same_pictures``).
         losses: Terms of the objective.
         distil: Distillation from teachers; null for none.
         init_from: Run or model package whose weights initialize the model: the run's folder, relative to the current
@@ -191,6 +194,7 @@ class TrainConfig:
     sketch: BranchConfig
     photo: BranchConfig
     sources: list[SourceConfig]
+    evaluation_photos: list[str] = field(default_factory=list)
     losses: list[LossConfig] = field(default_factory=lambda: [LossConfig("triplet")])
     distil: DistilConfig | None = None
     init_from: str = ""

@@ -14,9 +14,10 @@ import numpy.typing as npt
 
 from sketchseek.atomic_write import atomic_path
 from sketchseek.datasets.exclusions import all_keys, exclude, exclude_keys, listed, read_keys
+from sketchseek.datasets.image_folders import photos_below
 from sketchseek.datasets.records import Photo, Sketch, SketchDataset, normalize_word
 from sketchseek.datasets.registry import DatasetSpec, check_training_photos, dataset_spec
-from sketchseek.datasets.splits import validation_split
+from sketchseek.datasets.splits import Split, validation_split
 from sketchseek.datasets.zero_shot import published_split
 from sketchseek.errors import ConfigError, DatasetError, InputError
 from sketchseek.evaluation.corruptions import first_strokes
@@ -72,13 +73,26 @@ class TrainingSet:
 
 @dataclass(frozen=True)
 class DataSplits:
-    """Training and validation data of an experiment."""
+    """Training and validation data of an experiment.
+
+    Attributes:
+        training, validation: The two subsets.
+        evaluation_photos: Photos of the sources' own test splits and of the experiment's evaluation folders. ``train``
+            refuses training and validation photos that are copies of these.
+    """
 
     training: SketchDataset
     validation: SketchDataset
+    evaluation_photos: tuple[Photo, ...] = ()
 
 
-def load_sources(sources: list[SourceConfig], root: Path, validation: float, seed: int) -> DataSplits:
+def load_sources(
+    sources: list[SourceConfig],
+    root: Path,
+    validation: float,
+    seed: int,
+    evaluation_photos: Sequence[str] = (),
+) -> DataSplits:
     """Read all sources and split them into training and validation data.
 
     Only training subsets are read. Of each source with pairs, a fraction of each category's photos is held out for
@@ -89,6 +103,7 @@ def load_sources(sources: list[SourceConfig], root: Path, validation: float, see
         root: Folder that the sources' paths start from.
         validation: Fraction of photos to hold out.
         seed: Chooses the photos to hold out.
+        evaluation_photos: The experiment's folders of evaluation photos.
 
     Raises:
         ConfigError: There are no sources, or one names an unknown data set, variant or zero-shot split.
@@ -102,7 +117,8 @@ def load_sources(sources: list[SourceConfig], root: Path, validation: float, see
     collected = _Collected()
     for number, one in enumerate(read):
         collected.add(one, number)
-    return collected.splits(root)
+    evaluated = [one.evaluation_photos for one in read] + [photos_below(root / name) for name in evaluation_photos]
+    return replace(collected.splits(root), evaluation_photos=tuple(photo for photos in evaluated for photo in photos))
 
 
 @dataclass(frozen=True)
@@ -112,12 +128,16 @@ class _Source:
     config: SourceConfig
     dataset: SketchDataset
     held: frozenset[str]
+    evaluation_photos: tuple[Photo, ...]
 
 
 def _read_source(source: SourceConfig, root: Path, validation: float, seed: int) -> _Source:
     spec = dataset_spec(source.kind, "train")
     path = root / source.path
-    dataset = spec.read(path, variant=source.variant).training
+    loaded = spec.read(path, variant=source.variant)
+    dataset = loaded.training
+    # A data set without a split is used whole for training; that it is evaluated, too, only the experiment can say.
+    tested = loaded.evaluation_photos if isinstance(loaded.split, Split) else ()
     if source.zero_shot:
         dataset = published_split(source.zero_shot, dataset.categories).training(dataset)
     held: frozenset[str] = frozenset()
@@ -131,7 +151,7 @@ def _read_source(source: SourceConfig, root: Path, validation: float, seed: int)
             pool = [p for p in dataset.photos if p.key in paired - held]
             kept = frozenset(validation_split(pool, source.fraction, seed).test_photo_keys)
             dataset = dataset.subset(photos={p.key for p in dataset.photos} - (paired - held - kept))
-    return _Source(source, _exclude(spec, dataset, source, root, held), held)
+    return _Source(source, _exclude(spec, dataset, source, root, held), held, tested)
 
 
 def _exclude(

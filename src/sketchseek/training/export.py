@@ -124,8 +124,10 @@ def check_parity(model: DualEncoder, encoder: Encoder, *, count: int = 48, toler
         ExportError: The difference exceeds the tolerance, or a ranking differs.
     """
     random = np.random.default_rng(0)
-    photos = _blobs(random, (count, model.photo.config.size, model.photo.config.size, 3))
-    sketches = np.where(_blobs(random, (count, model.sketch.config.size, model.sketch.config.size)) > 127, 255, 0)
+    photos = random_pictures(random, (count, model.photo.config.size, model.photo.config.size, 3))
+    sketches = np.where(
+        random_pictures(random, (count, model.sketch.config.size, model.sketch.config.size)) > 127, 255, 0
+    )
     sketches = sketches.astype(np.uint8)
     cosine = encoder.manifest.distance == "cosine"
     with torch.no_grad():
@@ -176,7 +178,7 @@ def _export_branch(
             verbose=False,
         )
     graph = onnx.load(str(file))
-    _forget(graph)
+    forget_origin(graph)
     if half_weights:
         store_half(graph)
     onnx.save(graph, str(file))
@@ -189,7 +191,7 @@ def _export_branch(
     )
 
 
-def _forget(model: Any) -> None:
+def forget_origin(model: Any) -> None:
     """Remove the exporter's notes on the origin of each node, which contain local paths and take 0.3 MB per graph."""
     for items in (model.graph.node, model.graph.value_info, model.graph.input, model.graph.output):
         for item in items:
@@ -218,7 +220,39 @@ def store_half(model: Any, smallest: int = 8192) -> None:
         model.graph.node.insert(0, node)
 
 
-def _blobs(random: np.random.Generator, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+def store_int8(model: Any, smallest: int = 8192) -> None:
+    """Store large weights as int8 with one scale an output channel; onnxruntime multiplies when it opens the graph.
+
+    Activations and arithmetic stay fp32, so a network loses little, in half the bytes of ``store_half``.
+    """
+    from onnx import TensorProto, helper, numpy_helper
+
+    graph = model.graph
+    by_column = {node.input[1] for node in graph.node if node.op_type == "MatMul"}
+    by_column |= {node.input[1] for node in graph.node if node.op_type == "Gemm" and not _attribute(node, "transB")}
+    added, nodes = [], []
+    for initializer in graph.initializer:
+        values = numpy_helper.to_array(initializer)
+        if values.dtype != np.float32 or values.size < smallest or values.ndim < 2:
+            continue
+        name = initializer.name
+        others = tuple(range(values.ndim - 1)) if name in by_column else tuple(range(1, values.ndim))
+        scale = np.abs(values).max(axis=others, keepdims=True) / 127
+        scale[scale == 0] = 1
+        initializer.CopyFrom(numpy_helper.from_array(np.round(values / scale).astype(np.int8), f"{name}.int8"))
+        added.append(numpy_helper.from_array(scale.astype(np.float32), f"{name}.scale"))
+        nodes.append(helper.make_node("Cast", [f"{name}.int8"], [f"{name}.float"], to=TensorProto.FLOAT))
+        nodes.append(helper.make_node("Mul", [f"{name}.float", f"{name}.scale"], [name]))
+    graph.initializer.extend(added)
+    for node in reversed(nodes):
+        graph.node.insert(0, node)
+
+
+def _attribute(node: Any, name: str) -> int:
+    return next((item.i for item in node.attribute if item.name == name), 0)
+
+
+def random_pictures(random: np.random.Generator, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
     """Random smooth images. With plain noise, all images would have nearly the same embedding."""
     small = torch.from_numpy(random.standard_normal((shape[0], 3 if len(shape) == 4 else 1, 6, 6)).astype(np.float32))
     smooth = F.interpolate(small, size=shape[1:3], mode="bicubic").sigmoid() * 255

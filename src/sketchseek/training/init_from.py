@@ -28,8 +28,8 @@ def load_init_from(model: DualEncoder, config: TrainConfig) -> list[BranchName]:
 
     Raises:
         ModelPackageError: A model package is damaged.
-        ConfigError: The run or package does not exist, has other encoders, or held out other validation photos. It
-            would have been trained on photos that this experiment validates with.
+        ConfigError: The run or package does not exist, has other encoders, or held out other validation photos, or a
+            teacher did. It would have been trained on photos that this experiment validates with.
     """
     from_packages: list[BranchName] = []
     if config.model_soup:
@@ -46,10 +46,10 @@ def load_init_from(model: DualEncoder, config: TrainConfig) -> list[BranchName]:
             _check_held_out(source, _read(Path(source)), config)
         else:
             load_exported(model.branch(branch), package, branch)
-            settings = package.manifest.training.get("settings")
-            if settings is not None:
-                _check_held_out(source, parse_config(settings), config)
+            _check_package(source, package, config)
             from_packages.append(branch)
+    for name in config.distil.teachers if config.distil is not None else ():
+        _check_package(name, load_model_package(name), config)
     return from_packages
 
 
@@ -97,12 +97,41 @@ def _read(run: Path) -> TrainConfig:
     return read_experiment(run / EXPERIMENT)
 
 
+def _check_package(name: str, package: ModelPackage, config: TrainConfig) -> None:
+    """Check which photos a model package held out, by the settings in its manifest.
+
+    Raises:
+        ConfigError: It held out other photos, or its manifest does not say which.
+    """
+    settings = package.manifest.training.get("settings")
+    if not config.validation:
+        return
+    if not isinstance(settings, dict):
+        raise ConfigError(
+            f"{name}: its manifest does not say which photos it held out, so it may have been trained on photos that "
+            f"{config.name} validates with.",
+            remedy="Use a package that `sketchseek export` made, or set validation to 0.",
+        )
+    _check_held_out(name, parse_config(settings), config)
+
+
 def _check_held_out(name: str, source: TrainConfig, config: TrainConfig) -> None:
+    """Check that an earlier experiment held out the same photos of each data set that both train on.
+
+    The fraction, the seed and the variants that are read decide which photos of a data set are held out.
+
+    Raises:
+        ConfigError: It held out others.
+    """
+    if not config.validation:
+        return
     held_out = [(each.validation, each.validation_seed) for each in (source, config)]
-    if config.validation and held_out[0] != held_out[1]:
+    shared = {s.kind for s in source.sources} & {s.kind for s in config.sources}
+    variants = [{(s.kind, s.variant) for s in each.sources if s.kind in shared} for each in (source, config)]
+    if shared and (held_out[0] != held_out[1] or not variants[0] <= variants[1]):
         raise ConfigError(
             f"{name}: it held out other photos for validation than {config.name}, and trained on some of these.",
-            remedy="Give both experiments the same validation and validation_seed.",
+            remedy="Give both experiments the same validation, validation_seed and variants of a data set.",
         )
 
 

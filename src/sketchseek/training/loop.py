@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from sketchseek.datasets.same_pictures import require_no_same_pictures
 from sketchseek.errors import ConfigError, TrainingError
 from sketchseek.progress import Progress, ignore_progress
 from sketchseek.training.checkpoint import BEST, TrainingState, load_checkpoint, save_checkpoint
@@ -75,7 +76,7 @@ def train(
 
     Raises:
         ConfigError: The folder holds a run of another experiment, or several processes share a cross-batch memory.
-        DatasetError: No photo or no sketch could be read.
+        DatasetError: No photo or no sketch could be read, or a photo is a copy of an evaluation photo.
         TrainingError: The loss is not finite.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -128,6 +129,9 @@ class _Run:
     def prepare(self, splits: DataSplits) -> None:
         """Read the data and compute the output of frozen stages. The main process does it first and fills the cache."""
         config, cache, progress = self.config, self.cache, self.events.progress
+        if self.state.step == 0 and self.group.is_main:
+            photos = [*splits.training.photos, *splits.validation.photos]
+            require_no_same_pictures(photos, splits.evaluation_photos, progress)
         with self.group.main_process_first():
             data = read_pixels(splits.training, config.photo.size, config.sketch.size, cache, progress)
             if self.state.step == 0:

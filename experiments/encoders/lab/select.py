@@ -1,0 +1,99 @@
+"""Choose two scalars of a finished run on validation: the weight of *which*, and how far doodleNet's gate opens.
+
+``python -m lab.select RUN --work WORK --features FILE --doodlenet DOODLENET`` prints a table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file
+from torch import Tensor
+
+from lab.networks import Parts, PhotoHead, SketchHead
+from lab.pack import read_pack
+from lab.sketch_network import SketchNetwork
+from lab.store import Store, places_of
+from lab.train import load_config, part_of
+from lab.validate import Validation
+
+
+@dataclass
+class Encoded:
+    """What the sketch head makes of some sketches, before the two scalars."""
+
+    seen: Tensor
+    gate: Tensor
+    recognized: Tensor
+    which: Tensor
+
+    def parts(self, offset: float) -> Parts:
+        """The two parts with ``offset`` added to the gate, before softplus."""
+        what = self.seen + F.softplus(self.gate + offset) * self.recognized
+        return Parts(F.normalize(what, dim=1), self.which)
+
+
+class Candidate:
+    """A finished run's embeddings of validation sketches and photos."""
+
+    @torch.no_grad()
+    def __init__(self, run: Path, work: Path, features: Path, doodlenet: Path) -> None:
+        self.config, state = load_config(run), load_file(run / "weights.safetensors")
+        self.store = Store(read_pack(work / "pack"), work / "bank.npy")
+        self.validation = Validation(self.store)
+        network = SketchNetwork(self.config.sketch_backbone, work / "weights", doodlenet, [])
+        names = network.doodlenet.words
+        head = SketchHead(self.config, network.channels, network.doodle_channels, len(names))
+        cached = np.load(features, mmap_mode="r")
+        photo = PhotoHead(self.config, None, state["photo.mean_center"].shape[0], cached.shape[2])
+        for key, module in {"photo": photo, "network": network, "head": head}.items():
+            module.load_state_dict(part_of(state, key))
+            module.eval()
+        network.to(memory_format=torch.channels_last)
+        scales = state["scales"][:2].exp()
+        self.weight = float(scales[1] / scales.sum())
+        self.photos = photo(photo.inputs(torch.from_numpy(cached[:, 0].astype(np.float32))))
+        prototypes = F.normalize(state["words"], dim=1)[places_of(names, self.store.words)]
+
+        @torch.no_grad()
+        def encode(pixels: Tensor) -> Encoded:
+            """Parts of (n, side, side) uint8, without gradients."""
+            parts = []
+            for some in pixels.split(128):
+                with torch.autocast("cpu", dtype=torch.bfloat16):
+                    quarters, doodle = network(some.float())
+                what, which = head.standardized(quarters, doodle)
+                recognized = doodle[:, -len(names) :] @ prototypes
+                seen = F.normalize(head.what(what), dim=1)
+                parts.append((seen, head.gate(what), recognized, F.normalize(head.which(which), dim=1)))
+            return Encoded(*(torch.cat(each) for each in zip(*parts, strict=True)))
+
+        self.encode = encode
+        self.sketches = {name: encode(pixels) for name, pixels in self.validation.pixels().items()}
+
+    def measure(self, weight: float, offset: float) -> dict[str, float]:
+        """Validation figures with these two scalars."""
+        sketches = {name: one.parts(offset).joined(weight) for name, one in self.sketches.items()}
+        return self.validation.figures(sketches, self.photos.joined(weight))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Choose a run's two scalars on validation.")
+    parser.add_argument("run", type=Path)
+    for name in ("work", "features", "doodlenet"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--weights", type=float, nargs="*", default=[0.3, 0.4, 0.5])
+    parser.add_argument("--offsets", type=float, nargs="*", default=[0.0, 0.5, 1.0, 2.0])
+    a = parser.parse_args()
+    torch.set_num_threads(1)
+    candidate = Candidate(a.run, a.work, a.features, a.doodlenet)
+    print(f"learned weight {candidate.weight:.3f}")
+    for weight in a.weights:
+        for offset in a.offsets:
+            print(json.dumps({"weight": weight, "offset": offset} | candidate.measure(weight, offset)), flush=True)
