@@ -59,6 +59,7 @@ def models(packages: list[ModelPackage]) -> str:
         if reports:
             parts += [f"## {protocol}", "", f"{what}.", "", f"    {command} --model MODEL", ""]
             parts += [*evaluation_table(reports, metrics), ""]
+    parts += ["## What the photo branch knows", "", *_photos(names), ""]
     parts += ["## Robustness to sketch corruptions", "", *_HOW, "", *_robustness(names), ""]
     if all(stored(f"robust-{name}") for name in _STAGES):
         parts += ["## Effect of augmentation", "", *_MENDED, "", *_robustness(list(_STAGES)), ""]
@@ -89,8 +90,8 @@ def card(package: ModelPackage) -> str:
         "",
         f"License of the weights: {manifest.license}",
         "",
-        f"The settings, seed and history of the run are in `manifest.json`. Repeat it with `experiments/{name}.yaml` "
-        "(`make models`).",
+        "The settings and validation figures of the run are in `manifest.json`; `make models` repeats it, and",
+        "`experiments/encoders/REPORT.md` says what was tried.",
         "",
         "## Scores",
         "",
@@ -98,6 +99,7 @@ def card(package: ModelPackage) -> str:
     for protocol, (what, _, metrics) in PROTOCOLS.items():
         if report := stored(f"{protocol}-{name}"):
             parts += [f"{what}:", "", *evaluation_table([report], metrics), ""]
+    parts += ["## What the photo branch knows", "", *_photos([name]), ""]
     parts += ["## Robustness to sketch corruptions", "", *_HOW, "", *_robustness([name]), ""]
     parts += ["## Failures", "", *_FAILURES, ""]
     parts += [f"![failures](../../../../../docs/failures-{name}.png)", ""]
@@ -105,6 +107,18 @@ def card(package: ModelPackage) -> str:
     if limits.is_file():
         parts += ["## Limits", "", limits.read_text(encoding="utf-8").strip(), ""]
     return "\n".join(parts)
+
+
+def _photos(names: list[str]) -> list[str]:
+    found = {name: values for name in names if (values := stored(f"photos-{name}"))}
+    metrics = ("photo_category_P@1", "valid_recall@1", "valid_recall@10")
+    rows = [[name, *(percent(values[k]) for k in metrics)] for name, values in found.items()]
+    return [
+        "How often the photo nearest to a photo of the Sketchy test gallery shows the same category; and recall of",
+        "sketches without the queries on the release's lists of invalid sketches, which its own scorer leaves out.",
+        "",
+        *table(["model", *metrics], rows),
+    ]
 
 
 def _costs(names: list[str]) -> list[str]:
@@ -130,7 +144,7 @@ def _costs(names: list[str]) -> list[str]:
         "network, size",
         "parameters",
         "multiply-adds",
-        "file (fp16)",
+        "file",
         "one core",
         "/ onnxruntime",
     ]

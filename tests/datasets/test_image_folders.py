@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from mini_sets import CATEGORIES, strokes, write_categories, write_pairs, write_photo, write_sketch
-from sketchseek.datasets.image_folders import load_categories, load_pairs, load_photo_folders
+from sketchseek.datasets.image_folders import load_categories, load_pairs, load_photo_folders, photos_below
 from sketchseek.datasets.records import normalize_word
 from sketchseek.errors import DatasetError
 
@@ -98,3 +98,14 @@ def test_pictures_are_named_by_what_they_show(tmp_path: Path) -> None:
         "clock-face-three-oclock.webp": "clock face three oclock",
     }
     assert len({photo.key for photo in photos}) == 5
+
+
+def test_photos_below_are_all_photos_of_a_folder_whatever_its_layout(tmp_path: Path) -> None:
+    for name in ("a.jpg", "deep/er/b.png", "deep/c.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    assert [photo.key for photo in photos_below(tmp_path)] == ["a.jpg", "deep/er/b.png"]
+    (tmp_path / "empty").mkdir()
+    for folder in ("empty", "missing"):
+        with pytest.raises(DatasetError):
+            photos_below(tmp_path / folder)

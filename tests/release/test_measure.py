@@ -11,12 +11,14 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from mini_sets import write_categories, write_chairv2, write_quickdraw
+from shapes_dataset import write_shapes
 from sketchseek.encoder import Encoder
-from sketchseek.evaluation.protocols import evaluate_words
+from sketchseek.evaluation.protocols import evaluate_sketchy, evaluate_words
 from sketchseek.models.package import ModelPackage
 from sketchseek.release import failures
 from sketchseek.release.cost import cost, multiplications
 from sketchseek.release.failures import hardest_words, picture_failures
+from sketchseek.release.measure import photo_to_photo, valid_sketches
 
 
 def test_multiplications_of_a_convolution_and_a_linear_layer(tmp_path: Path) -> None:
@@ -77,3 +79,25 @@ def test_without_failures_there_is_no_picture(tiny_model: ModelPackage, tmp_path
     gallery.scores.rank[:] = 1
     picture_failures(encoder, gallery, tmp_path / "failures.png")
     assert not (tmp_path / "failures.png").exists()
+
+
+def test_photo_to_photo_and_valid_sketches_agree_with_loops(tiny_model: ModelPackage, tmp_path: Path) -> None:
+    root = write_shapes(tmp_path / "shapes", photos=6, tests=4)
+    evaluation = evaluate_sketchy(root, Encoder(tiny_model))
+    photos, embeddings = evaluation.photos, evaluation.gallery.embeddings
+    hits = []
+    for i, photo in enumerate(photos):
+        others = [(float(embeddings[i] @ embeddings[j]), j) for j in range(len(photos)) if j != i]
+        hits.append(photos[max(others)[1]].category == photo.category)
+    assert photo_to_photo(evaluation)["photo_category_P@1"] == pytest.approx(np.mean(hits))
+
+    invalid = {"p2-1", "disc/p3-2"}  # the release names sketches without their category
+    ranks = []
+    for number, sketch in enumerate(evaluation.sketches):
+        if sketch.key.rpartition("/")[2] not in {"p2-1", "p3-2"}:
+            scores = embeddings @ evaluation.queries.embeddings[number]
+            ranks.append(1 + int((scores > scores[evaluation.labels[number]]).sum()))
+    found = valid_sketches(evaluation, invalid)
+    assert found["valid_queries"] == len(ranks) == len(evaluation.sketches) - 8
+    assert found["valid_recall@1"] == pytest.approx(np.mean(np.array(ranks) == 1))
+    assert found["valid_recall@10"] == pytest.approx(np.mean(np.array(ranks) <= 10))

@@ -11,7 +11,7 @@ import torch
 from sketchseek.datasets.quickdraw import load_quickdraw
 from sketchseek.errors import ConfigError
 from sketchseek.sketches import rasterize_sketch
-from sketchseek.training.doodlenet import FEATURES, DoodleNet, google_bitmap
+from sketchseek.training.doodlenet import FEATURES, DoodleNet, area_weights, google_bitmap
 
 WORDS = ("The Eiffel Tower", "hot_air_balloon", "cat")
 
@@ -69,6 +69,14 @@ def test_bitmaps_hold_thicker_lines_and_no_ink_at_the_border() -> None:
     assert bitmap.max() <= 1
 
 
+@pytest.mark.parametrize("side", [28, 112, 119, 128])
+def test_area_weights_are_interpolation_by_area(side: int) -> None:
+    image = torch.rand(2, 1, side, side, generator=torch.Generator().manual_seed(0))
+    weights = area_weights(side, 28)
+    expected = torch.nn.functional.interpolate(image, size=(28, 28), mode="area")
+    torch.testing.assert_close(torch.einsum("bchw,ih,jw->bcij", image, weights, weights), expected)
+
+
 def test_errors_name_the_folder(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="Cannot read doodleNet in"):
         DoodleNet(tmp_path)
@@ -86,12 +94,13 @@ def test_errors_name_the_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.real_data
-def test_it_recognizes_two_of_three_real_sketches(real_data: Path) -> None:
+@pytest.mark.parametrize("side", [112, 128, 160])
+def test_it_recognizes_two_of_three_real_sketches(real_data: Path, side: int) -> None:
     if not (real_data / "doodlenet").is_dir():
         pytest.skip(f"no doodleNet in {real_data}")
     net = DoodleNet(real_data / "doodlenet")
     sketches = load_quickdraw(real_data / "quickdraw", limit=1).sketches
-    rasters = np.stack([rasterize_sketch(sketch.source, 128) for sketch in sketches])
+    rasters = np.stack([rasterize_sketch(sketch.source, side) for sketch in sketches])
     with torch.no_grad():
         logits, _ = net(1 - torch.from_numpy(rasters)[:, None].float() / 255)
     top = logits.argmax(dim=1).tolist()

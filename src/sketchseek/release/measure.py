@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from rich.console import Console
 
 from sketchseek.atomic_write import atomic_write
+from sketchseek.datasets.sketchy import invalid_sketches
 from sketchseek.encoder import Encoder
 from sketchseek.evaluation.corruptions import CORRUPTIONS, CorruptedSketches
 from sketchseek.evaluation.protocols import Evaluation, evaluate_qmul, evaluate_sketchy, evaluate_words
@@ -38,6 +40,8 @@ def measure(package: ModelPackage, data: Path, docs: Path) -> None:
     _store(stored / f"cost-{name}.json", cost(encoder, data))
     sketchy = evaluate_sketchy(data / "sketchy", encoder)
     _store(stored / f"storage-{name}.json", storage(sketchy))
+    invalid = {key for keys in invalid_sketches(data / "sketchy").values() for key in keys}
+    _store(stored / f"photos-{name}.json", photo_to_photo(sketchy) | valid_sketches(sketchy, invalid))
     evaluations = {
         "sketchy": sketchy,
         "chairv2": evaluate_qmul(data / "chairv2", "chairv2", encoder),
@@ -50,6 +54,34 @@ def measure(package: ModelPackage, data: Path, docs: Path) -> None:
         picture_failures(encoder, evaluations["gallery"], docs / f"failures-{name}.png")
     say(f"{name}: sketchy recall@1 {sketchy.report.metrics['recall@1']:.4f}")
     _store(stored / f"robust-{name}.json", robustness(package, data, evaluations["chairv2"]))
+
+
+def photo_to_photo(evaluation: Evaluation) -> dict[str, float]:
+    """``photo_category_P@1``: how often the nearest other photo of the gallery shows the same category.
+
+    It says what the photo branch alone knows: a sketch cannot be more certain than the space that it is mapped into.
+    """
+    embeddings = evaluation.gallery.embeddings
+    scores = embeddings @ embeddings.T
+    np.fill_diagonal(scores, -np.inf)
+    category = np.array([photo.category for photo in evaluation.photos])
+    return {"photo_category_P@1": float((category[scores.argmax(axis=1)] == category).mean())}
+
+
+def valid_sketches(evaluation: Evaluation, invalid: Collection[str]) -> dict[str, float]:
+    """Recall without the queries that the release's lists call invalid, as its published scorer computes it.
+
+    Args:
+        evaluation: Of the Sketchy test list.
+        invalid: Names of sketches, with or without their category.
+    """
+    names = {name.rpartition("/")[2] for name in invalid}
+    queries = evaluation.queries
+    own = evaluation.labels[queries.read]
+    listed = [evaluation.sketches[int(i)].key.rpartition("/")[2] in names for i in queries.read]
+    kept = (own >= 0) & ~np.array(listed, dtype=np.bool_)
+    found = instance_recall(queries.embeddings[kept], evaluation.gallery.embeddings, own[kept])
+    return {"valid_queries": int(kept.sum())} | {f"valid_{k}": found[k] for k in ("recall@1", "recall@10")}
 
 
 def robustness(package: ModelPackage, data: Path, plain: Evaluation) -> dict[str, Any]:
