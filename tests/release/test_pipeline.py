@@ -19,12 +19,18 @@ class Recorder:
 
     def __init__(self, fails: str = "") -> None:
         self.commands: list[list[str]] = []
+        self.folders: list[Path] = []
         self.fails = fails
 
-    def __call__(self, command: Sequence[str]) -> int:
-        self.commands.append(list(command))
-        if command[0] == "train":
-            Path(command[command.index("--out") + 1]).mkdir(parents=True, exist_ok=True)
+    def __call__(self, command: Sequence[str], folder: Path) -> int:
+        self.folders.append(folder)
+        program, *arguments = command
+        if program == "sketchseek":
+            self.commands.append(arguments)
+            if arguments[0] == "train":
+                Path(arguments[arguments.index("--out") + 1]).mkdir(parents=True, exist_ok=True)
+        else:
+            self.commands.append([program, *arguments])
         return 3 if self.fails in command else 0
 
 
@@ -69,6 +75,31 @@ def test_finished_stages_are_skipped_until_their_experiment_changes(pipeline: Pa
     assert build(pipeline, *places, Recorder()) == ["student"]
 
 
+def test_a_stage_may_run_a_module_from_a_folder(pipeline: Path, tmp_path: Path) -> None:
+    stage = "{name: heads, module: lab.heads, folder: code, arguments: ['{runs}/a', '{data}', '{bundled}/b', '{here}']}"
+    pipeline.write_text(f"stages: [{stage}]\n")
+    places = (tmp_path, tmp_path / "runs", tmp_path / "bundled")
+    run = Recorder()
+    assert build(pipeline, *places, run) == ["heads"]
+    expected = ["lab.heads", str(places[1] / "a"), str(tmp_path), str(places[2] / "b"), str(tmp_path)]
+    assert run.commands == [expected]
+    assert run.folders == [tmp_path / "code"]
+    assert build(pipeline, *places, Recorder()) == []
+    pipeline.write_text(pipeline.read_text().replace("{runs}/a", "{runs}/c"))
+    with pytest.raises(TrainingError, match=r"stage heads: lab\.heads failed with status 3"):
+        build(pipeline, *places, Recorder(fails=str(places[1] / "c")))
+
+
+def test_a_module_runs_in_a_process_that_finds_it(tmp_path: Path) -> None:
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code/writes.py").write_text("import sys; open(sys.argv[1], 'w').write('done')\n")
+    file = tmp_path / "models.yaml"
+    file.write_text("stages: [{name: w, module: writes, folder: code, arguments: ['{runs}/out.txt']}]\n")
+    (tmp_path / "runs").mkdir()
+    build(file, tmp_path, tmp_path / "runs", tmp_path / "bundled")
+    assert (tmp_path / "runs/out.txt").read_text() == "done"
+
+
 def test_a_damaged_stamp_runs_the_stage_again(pipeline: Path, tmp_path: Path) -> None:
     places = (tmp_path, tmp_path / "runs", tmp_path / "bundled")
     build(pipeline, *places, Recorder())
@@ -90,6 +121,8 @@ def test_a_stage_that_fails_ends_the_build_and_is_run_again(pipeline: Path, tmp_
         ("stages: [{experiment: teacher.yaml, bundled: true}]", "bundled"),
         ("stages: [{experiment: absent.yaml}]", "no experiment absent.yaml"),
         ("stages: [", "cannot be read"),
+        ("stages: [{module: lab.heads}]", "a name and a module"),
+        ("stages: [{name: heads, module: lab.heads, experiment: teacher.yaml}]", "a name and a module"),
         ("", "the file"),
     ],
 )
@@ -102,4 +135,7 @@ def test_errors_name_the_file_and_the_key(pipeline: Path, text: str, message: st
 
 def test_the_shipped_pipeline_bundles_both_models() -> None:
     stages = load_pipeline(SHIPPED).stages
-    assert [stage.experiment for stage in stages if stage.bundle] == ["../small.yaml", "../tiny.yaml"]
+    exported = [part for stage in stages for part in stage.arguments if part.startswith("{bundled}/")]
+    assert exported == ["{bundled}/small", "{bundled}/tiny"]
+    lab = SHIPPED.parent / stages[0].folder
+    assert all((lab / f"{stage.module.replace('.', '/')}.py").is_file() for stage in stages)

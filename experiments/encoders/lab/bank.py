@@ -7,6 +7,7 @@ always as at inference.
 
 from __future__ import annotations
 
+import argparse
 import multiprocessing
 import zlib
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from lab.pack import read_pack
 from lab.vectorize import Lines, join_lines, raster_of_skeleton_lines
 from sketchseek.sketches.strokes import draw_polylines
 
@@ -184,3 +186,25 @@ def _dense(line: npt.NDArray[np.float64], step: float) -> npt.NDArray[np.float64
     at = np.concatenate([i + np.arange(n) / n for i, n in enumerate(counts)] + [[len(line) - 1]])
     index = np.arange(len(line))
     return np.stack([np.interp(at, index, line[:, 0]), np.interp(at, index, line[:, 1])], axis=1)
+
+
+def main() -> None:
+    """The command: ``python -m lab.bank PACK OUT.npy``."""
+    parser = argparse.ArgumentParser(description="Draw the variants of all sketches of a pack.")
+    parser.add_argument("pack", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--variants", type=int, default=10)
+    parser.add_argument("--size", type=int, default=112)
+    parser.add_argument("--workers", type=int, default=2)
+    a = parser.parse_args()
+    pack = read_pack(a.pack)
+    aside = a.out.with_suffix(".tmp.npy")
+    config = BankConfig(variants=a.variants, size=a.size)
+    bank = make_bank(pack.lines, pack.sketch_is_picture, config, a.workers, aside)
+    if not aside.is_file():
+        np.save(aside, bank)
+    aside.replace(a.out)
+
+
+if __name__ == "__main__":
+    main()

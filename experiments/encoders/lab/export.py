@@ -96,12 +96,13 @@ class ExportedPhoto(nn.Module):
         quarters, fields = (_fields(x, n) for x, n in ((last, 2), (middle, 4)))
         parts = [_pooled(last, *quarters)] + ([_pooled(middle, *fields)] if trunk.middle else [])
         which = which_layer(torch.cat(parts, dim=1))
-        what_cells = linear_cells(last, what_layer.weight)
+        what_cells = linear_cells(last, what_layer.weight, what_layer.bias)
         split = 4 * self.channels
         which_cells = _field_cells(last, *quarters, which_layer.weight[:, :split])
         if trunk.middle:
             more = _field_cells(middle, *fields, which_layer.weight[:, split:])
             which_cells = which_cells + on_grid(more, *which_cells.shape[1:3])
+        which_cells = which_cells + which_layer.bias / (which_cells.shape[1] * which_cells.shape[2])
         return self.joined(what, which), self.joined.cells(what_cells, which_cells, what, which)
 
 
@@ -115,6 +116,10 @@ class ExportedSketch(nn.Module):
         self.network, self.split, self.words = network, 4 * network.channels, head.doodle_words
         what, which, gate = fold_sketch_head(head)
         self.joined = Joined(what, which, weight, turn)
+        # What depends on a place is centered by what it is on average, so its constant is shared by the cells.
+        doodle = head.doodle_mean
+        for name, (layer, bias) in (("what", what), ("which", which)):
+            self.register_buffer(f"{name}_constant", (bias + layer[:, self.split :] @ doodle).detach())
         self.gate, self.prototypes = _linear(*gate), _linear(prototypes.T.contiguous(), None)
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
@@ -124,9 +129,10 @@ class ExportedSketch(nn.Module):
         seen, which = self.joined.what(inputs), self.joined.which(inputs)
         recognized = self.prototypes(doodle[:, -self.words :])
         what = F.normalize(seen, dim=1) + F.softplus(self.gate(inputs)) * recognized
+        count = last.shape[2] * last.shape[3]
         what_cells, which_cells = (
-            _field_cells(last, *quarters, layer.weight[:, : self.split])
-            for layer in (self.joined.what, self.joined.which)
+            _field_cells(last, *quarters, layer.weight[:, : self.split]) + constant / count
+            for layer, constant in ((self.joined.what, self.what_constant), (self.joined.which, self.which_constant))
         )
         cells = self.joined.cells(normalized_cells(what_cells, seen), which_cells, what, which)
         return self.joined(what, which), cells
@@ -262,9 +268,8 @@ def export(
         "photo": ExportedPhoto(trunk, photo_head, weight, turn).eval(),
         "sketch": ExportedSketch(network, sketch_head, prototypes, weight, turn).eval(),
     }
-    return write_package(
-        sides, config, folder, name or config.name, {"recipe": "experiments/encoders", **_history(run)}
-    )
+    training = {"recipe": "experiments/encoders", **_history(run), "which_weight": weight, "gate_offset": gate}
+    return write_package(sides, config, folder, name or config.name, training, store)
 
 
 def write_package(

@@ -18,12 +18,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from lab.leaks import leaking_photos
-from lab.records import Sources, load_sources
+from lab.records import Sources, evaluation_photos, load_sources
 from lab.split import ValidationSplit, groups_of, make_split
 from lab.vectorize import Lines, pack_lines, skeleton_of, trace_lines, unpack_lines
 from lab.words import imagenet_synsets
 from sketchseek.datasets.records import Photo, Sketch
+from sketchseek.datasets.same_pictures import require_no_same_pictures
 from sketchseek.datasets.sketchy import invalid_sketches
 from sketchseek.datasets.splits import fraction_of
 from sketchseek.errors import InputError
@@ -88,15 +88,19 @@ def read_pack(folder: Path) -> Pack:
 
 
 def write_pack(root: Path, folder: Path, split_file: Path, workers: int = 1, limit: int = 0) -> None:
-    """Read all sources below ``root``, check them for leaks, split them and pack them."""
+    """Read all sources below ``root``, check them for copies of evaluation photos, split them and pack them.
+
+    Raises:
+        DatasetError: A training photo is on a test list, or is a copy of an evaluation photo, mirrored ones included.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     sources = load_sources(root)
     # The photos of PACS are crops of photos that are also in Caltech; a check by pixels cannot vouch for them.
     sources = Sources([p for p in sources.photos if not p.key.startswith("pacs/")], sources.sketches)
     # Clothing is one photo in three of all; a third of it is enough.
     sources.photos[:] = [p for p in sources.photos if not p.key.startswith("clothing/") or fraction_of(p.key) < 1 / 3]
-    leaks = [photo.key for photo, _, _ in leaking_photos(sources.photos, root)]
-    split = make_split(sources, groups_of(sources.photos), leaks)
+    require_no_same_pictures(sources.photos, evaluation_photos(root))
+    split = make_split(sources, groups_of(sources.photos))
     split.write(split_file)
     dropped = set(split.dropped)
     photos = [p for p in sources.photos if p.key not in dropped]

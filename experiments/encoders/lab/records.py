@@ -75,8 +75,19 @@ def refuse_official_test(photos: list[Photo], root: Path) -> None:
             )
 
 
+def evaluation_photos(root: Path) -> list[Photo]:
+    """Every photo of an evaluation gallery: Caltech-101, and the test photos of Sketchy and ChairV2."""
+    sketchy = load_sketchy(root / "sketchy")
+    chairs = load_chairv2(root / "chairv2")
+    return [
+        *load_photo_folders(root / "caltech101").photos,
+        *sketchy.subset(photos=sketchy_split(sketchy).test_photo_keys).photos,
+        *chairs.subset(photos=chairv2_split(chairs).test_photo_keys).photos,
+    ]
+
+
 def load_sources(root: Path) -> Sources:
-    """Read every source below ``root`` (a folder as tools/link_data.py makes it)."""
+    """Read every source below ``root`` (a folder as ``sketchseek.release.data.link_data`` makes it)."""
     photos: list[Photo] = []
     sketches: list[Sketch] = []
 

@@ -41,7 +41,7 @@ class ValidationSplit:
         distractors: Photos without sketches that are only in the gallery.
         chairs: ChairV2 photos, with their sketches.
         word_sketches: Quick, Draw! sketches for validation by word.
-        dropped: Photos that are in no set: twins of held-out ones, and leaks of evaluation photos.
+        dropped: Photos that are in no set: copies of held-out ones.
     """
 
     drawn: list[str]
@@ -94,7 +94,7 @@ def groups_of(photos: Sequence[Photo]) -> dict[str, int]:
     return {photo.key: root(number) for number, photo in enumerate(photos)}
 
 
-def make_split(sources: Sources, groups: dict[str, int], leaks: Sequence[str]) -> ValidationSplit:
+def make_split(sources: Sources, groups: dict[str, int]) -> ValidationSplit:
     """Choose by hashes of keys alone, so that the order of files does not count."""
     drawn = {sketch.photo for sketch in sources.sketches if sketch.photo}
     by_category: dict[str, list[str]] = defaultdict(list)
@@ -123,5 +123,5 @@ def make_split(sources: Sources, groups: dict[str, int], leaks: Sequence[str]) -
     words = [k for keys in by_word.values() for k in sorted(keys, key=lambda k: fraction_of(k, SALT))[:WORD_SKETCHES]]
     kept = {*held, *distractors, *chairs}
     closed = {groups[key] for key in kept}
-    dropped = {p.key for p in sources.photos if groups[p.key] in closed and p.key not in kept} | set(leaks)
+    dropped = {p.key for p in sources.photos if groups[p.key] in closed and p.key not in kept}
     return ValidationSplit(sorted(held), sorted(distractors), chairs, sorted(words), sorted(dropped))

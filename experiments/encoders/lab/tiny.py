@@ -23,10 +23,10 @@ from lab.networks import Parts, PhotoHead
 from lab.select import Candidate
 from lab.train import part_of
 
-STEPS = 600
+STEPS = 300
 BATCH = 512
 RATE = 1.0e-3
-VARIANTS = (0, 3, 6)
+VARIANTS = (0, 5)
 """Of each sketch in the bank, how many embeddings of ``small`` the photos are to match."""
 
 
@@ -59,7 +59,7 @@ def train_head(head: PhotoHead, inputs: Tensor, target: Parts, sketches: Parts, 
         loss.backward()  # type: ignore[union-attr]
         optimizer.step()
         if (step + 1) % 100 == 0:
-            print(json.dumps({"step": step + 1, "loss": round(float(loss), 4)}), flush=True)
+            print(json.dumps({"step": step + 1, "loss": round(float(loss.detach()), 4)}), flush=True)
 
 
 def main(small: Path, out: Path, features: Path, small_features: Path, work: Path, doodlenet: Path) -> None:

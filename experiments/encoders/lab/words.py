@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-TABLE = Path(__file__).with_name("words.csv")
+TABLE = Path(__file__).parents[3] / "src" / "sketchseek" / "training" / "words.csv"
 
 _RANGES: dict[str, list[tuple[int, int]]] = {
     "dog": [(151, 268)],
@@ -156,15 +156,6 @@ def classes_of(words: Iterable[str]) -> dict[str, list[int]]:
             indices = by_name.get(_bare(word), [])
         found[word] = sorted(set(indices))
     return found
-
-
-def read_table(file: Path = TABLE) -> dict[str, list[int]]:
-    """The table: indices of ImageNet classes by word."""
-    with file.open(encoding="utf-8", newline="") as lines:
-        return {
-            row["word"]: [int(index) for index in row["imagenet_class_indices"].split()]
-            for row in csv.DictReader(lines)
-        }
 
 
 def write_table(words: Iterable[str], file: Path = TABLE) -> None:

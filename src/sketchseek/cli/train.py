@@ -14,7 +14,7 @@ from sketchseek.cli.progress import training_bars
 
 @click.command(
     "train",
-    epilog="Example: sketchseek train experiments/small.yaml --data ~/data --out runs/small",
+    epilog="Example: sketchseek train experiments/example.yaml --data ~/data --out runs/example",
 )
 @click.argument("experiment", type=click.Path(path_type=Path))
 @click.option(
