@@ -26,13 +26,6 @@ _HOW = [
     "Results on the test sketches of ChairV2, which are strokes, with each sketch corruption:",
     "`sketchseek evaluate chairv2 DATA/chairv2 --corruption first-50`.",
 ]
-_MENDED = [
-    "Among complete sketches, unsteady lines reduce the recall of the student most, then thicker and thinner lines.",
-    "`small` was trained with both augmentations (`deform`, `thickness`), the student was not. Thick lines now cost",
-    "three points instead of five; unsteady lines still cost ten. The network changed, too, so the augmentations are",
-    "not the only cause.",
-]
-_STAGES = ("student", "small")
 _FAILURES = [
     "The categories of the demo gallery with the lowest recall@5 (of those with at least three test sketches): the",
     "first sketch that fails, and its first five results.",
@@ -61,8 +54,6 @@ def models(packages: list[ModelPackage]) -> str:
             parts += [*evaluation_table(reports, metrics), ""]
     parts += ["## What the photo branch knows", "", *_photos(names), ""]
     parts += ["## Robustness to sketch corruptions", "", *_HOW, "", *_robustness(names), ""]
-    if all(stored(f"robust-{name}") for name in _STAGES):
-        parts += ["## Effect of augmentation", "", *_MENDED, "", *_robustness(list(_STAGES)), ""]
     parts += ["## Storage of embeddings", "", *_storage(names), ""]
     parts += ["## Failures", "", *_FAILURES, ""]
     parts += [part for name in names for part in (f"### {name}", "", f"![failures](failures-{name}.png)", "")]
@@ -90,7 +81,7 @@ def card(package: ModelPackage) -> str:
         "",
         f"License of the weights: {manifest.license}",
         "",
-        "The settings and validation figures of the run are in `manifest.json`; `make models` repeats it, and",
+        "Settings and validation figures are in `manifest.json`, as far as the model has them. `make models` trains `small`;",
         "`experiments/encoders/REPORT.md` says what was tried.",
         "",
         "## Scores",

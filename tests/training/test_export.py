@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 import torch
-from onnx import TensorProto, helper, numpy_helper
+from onnx import numpy_helper
 from torch import nn
 
-from sketchseek.training.export import _export_branch, store_int8
+from sketchseek.training.export import _export_branch
 from sketchseek.training.nn.backbones import Backbone, Normalization
 from sketchseek.training.nn.heads import EmbeddingHead, HeadNorm
 from sketchseek.training.nn.model import BranchConfig, BranchEncoder
@@ -53,39 +52,3 @@ def test_batch_normalization_folds_into_the_linear_layer(tmp_path: Path, norm: H
     np.testing.assert_allclose(weight, (linear.weight * scale[:, None]).detach().numpy(), rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(bias, (batch.bias - batch.running_mean * scale).detach().numpy(), rtol=1e-4, atol=1e-5)
     assert kinds["ReduceL2"] == (2 if norm == "both" else 0)  # for each output
-
-
-def test_weights_stored_in_int8_keep_a_scale_for_each_output_channel(tmp_path: Path) -> None:
-    random = np.random.default_rng(0)
-    kernel = random.standard_normal((64, 16, 3, 3)).astype(np.float32) * np.logspace(-3, 1, 64)[:, None, None, None]
-    weight = random.standard_normal((64, 200)).astype(np.float32) * np.logspace(-2, 2, 200)
-    stored = {"kernel": kernel.astype(np.float32), "weight": weight.astype(np.float32)}
-    model = helper.make_model(
-        helper.make_graph(
-            [
-                helper.make_node("Conv", ["x", "kernel"], ["c"]),
-                helper.make_node("GlobalAveragePool", ["c"], ["p"]),
-                helper.make_node("Flatten", ["p"], ["f"]),
-                helper.make_node("MatMul", ["f", "weight"], ["y"]),
-            ],
-            "g",
-            [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 16, 9, 9])],
-            [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 200])],
-            [numpy_helper.from_array(values, name) for name, values in stored.items()],
-        ),
-        opset_imports=[helper.make_opsetid("", 18)],
-        ir_version=10,
-    )
-    onnx.save(model, str(tmp_path / "plain.onnx"))
-    store_int8(model)
-    onnx.checker.check_model(model)
-    onnx.save(model, str(tmp_path / "int8.onnx"))
-    sizes = [(tmp_path / f"{name}.onnx").stat().st_size for name in ("plain", "int8")]
-    assert sizes[1] < 0.3 * sizes[0]
-    x = random.standard_normal((4, 16, 9, 9)).astype(np.float32)
-    plain, int8 = (
-        onnxruntime.InferenceSession(str(tmp_path / f"{name}.onnx")).run(None, {"x": x})[0]
-        for name in ("plain", "int8")
-    )
-    # With one scale for the whole matrix, the columns of the smallest weights would be all zero.
-    assert (np.linalg.norm(plain - int8, axis=0) < 0.08 * np.linalg.norm(plain, axis=0)).all()

@@ -33,7 +33,7 @@ from sketchseek.errors import ExportError
 from sketchseek.file_digest import file_digest
 from sketchseek.models.package import Branch, Manifest, write_manifest
 from sketchseek.sketches import RASTER_VERSION
-from sketchseek.training.export import OPSET, forget_origin, random_pictures, store_half, store_int8
+from sketchseek.training.export import OPSET, forget_origin, random_pictures, store_half
 from sketchseek.training.nn.cells import linear_cells, normalized_cells, on_grid
 
 DATA = [
@@ -227,7 +227,6 @@ def export(
     name: str = "",
     weight: float | None = None,
     gate: float = 0.0,
-    store: Literal["half", "int8"] = "half",
 ) -> float:
     """Write a package; returns the largest difference of an embedding from the run's own, relative to their spread.
 
@@ -240,7 +239,6 @@ def export(
         name: Of the package; by default the run's.
         weight: Weight of the *which* part; by default what the run has learned.
         gate: Added to doodleNet's gate, as ``lab.select`` has chosen it.
-        store: How weights are stored; they are computed with in fp32.
 
     Raises:
         ExportError: The package's embeddings differ from the run's.
@@ -269,7 +267,7 @@ def export(
         "sketch": ExportedSketch(network, sketch_head, prototypes, weight, turn).eval(),
     }
     training = {"recipe": "experiments/encoders", **_history(run), "which_weight": weight, "gate_offset": gate}
-    return write_package(sides, config, folder, name or config.name, training, store)
+    return write_package(sides, config, folder, name or config.name, training)
 
 
 def write_package(
@@ -278,7 +276,6 @@ def write_package(
     folder: Path,
     name: str,
     training: dict[str, Any],
-    store: Literal["half", "int8"],
 ) -> float:
     """Export both branches, check them against the modules, and put them into a folder with a manifest."""
     sizes = {"photo": config.photo_size, "sketch": config.sketch_size}
@@ -286,7 +283,7 @@ def write_package(
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as aside:
         branches = {
-            side: _export_branch(module, side, sizes[side], backbones[side], Path(aside), store)
+            side: _export_branch(module, side, sizes[side], backbones[side], Path(aside))
             for side, module in sides.items()
         }
         manifest = Manifest(
@@ -313,7 +310,6 @@ def _export_branch(
     size: int,
     backbone: str,
     folder: Path,
-    store: Literal["half", "int8"],
 ) -> Branch:
     import onnx
 
@@ -329,14 +325,14 @@ def _export_branch(
         )  # fmt: skip
     graph = onnx.load(str(file))
     forget_origin(graph)
-    {"half": store_half, "int8": store_int8}[store](graph)
+    store_half(graph)
     onnx.save(graph, str(file))
     parameters = sum(np.prod(item.dims, dtype=np.int64) for item in graph.graph.initializer)
     return Branch(file.name, file_digest(file), size, backbone, int(parameters))
 
 
 def _difference(
-    sides: dict[Literal["photo", "sketch"], nn.Module], encoder: Encoder, sizes: dict[str, int], tolerance: float = 0.25
+    sides: dict[Literal["photo", "sketch"], nn.Module], encoder: Encoder, sizes: dict[str, int], tolerance: float = 0.05
 ) -> float:
     random = np.random.default_rng(0)
     photos = random_pictures(random, (16, sizes["photo"], sizes["photo"], 3))
@@ -370,6 +366,5 @@ if __name__ == "__main__":
     parser.add_argument("--name", default="")
     parser.add_argument("--weight", type=float)
     parser.add_argument("--gate", type=float, default=0.0)
-    parser.add_argument("--store", choices=["half", "int8"], default="half")
     a = parser.parse_args()
-    print(f"{export(a.run, a.folder, a.work, a.features, a.doodlenet, a.name, a.weight, a.gate, a.store):.4f}")
+    print(f"{export(a.run, a.folder, a.work, a.features, a.doodlenet, a.name, a.weight, a.gate):.4f}")

@@ -220,38 +220,6 @@ def store_half(model: Any, smallest: int = 8192) -> None:
         model.graph.node.insert(0, node)
 
 
-def store_int8(model: Any, smallest: int = 8192) -> None:
-    """Store large weights as int8 with one scale an output channel; onnxruntime multiplies when it opens the graph.
-
-    Activations and arithmetic stay fp32, so a network loses little, in half the bytes of ``store_half``.
-    """
-    from onnx import TensorProto, helper, numpy_helper
-
-    graph = model.graph
-    by_column = {node.input[1] for node in graph.node if node.op_type == "MatMul"}
-    by_column |= {node.input[1] for node in graph.node if node.op_type == "Gemm" and not _attribute(node, "transB")}
-    added, nodes = [], []
-    for initializer in graph.initializer:
-        values = numpy_helper.to_array(initializer)
-        if values.dtype != np.float32 or values.size < smallest or values.ndim < 2:
-            continue
-        name = initializer.name
-        others = tuple(range(values.ndim - 1)) if name in by_column else tuple(range(1, values.ndim))
-        scale = np.abs(values).max(axis=others, keepdims=True) / 127
-        scale[scale == 0] = 1
-        initializer.CopyFrom(numpy_helper.from_array(np.round(values / scale).astype(np.int8), f"{name}.int8"))
-        added.append(numpy_helper.from_array(scale.astype(np.float32), f"{name}.scale"))
-        nodes.append(helper.make_node("Cast", [f"{name}.int8"], [f"{name}.float"], to=TensorProto.FLOAT))
-        nodes.append(helper.make_node("Mul", [f"{name}.float", f"{name}.scale"], [name]))
-    graph.initializer.extend(added)
-    for node in reversed(nodes):
-        graph.node.insert(0, node)
-
-
-def _attribute(node: Any, name: str) -> int:
-    return next((item.i for item in node.attribute if item.name == name), 0)
-
-
 def random_pictures(random: np.random.Generator, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
     """Random smooth images. With plain noise, all images would have nearly the same embedding."""
     small = torch.from_numpy(random.standard_normal((shape[0], 3 if len(shape) == 4 else 1, 6, 6)).astype(np.float32))
