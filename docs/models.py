@@ -81,8 +81,8 @@ def card(package: ModelPackage) -> str:
         "",
         f"License of the weights: {manifest.license}",
         "",
-        "Settings and validation figures are in `manifest.json`, as far as the model has them. `make models` trains `small`;",
-        "`experiments/encoders/REPORT.md` says what was tried.",
+        "Settings and validation figures are in `manifest.json`, as far as the model has them. `make models` trains",
+        "`small`; `experiments/encoders/REPORT.md` says what was tried.",
         "",
         "## Scores",
         "",
@@ -140,8 +140,8 @@ def _costs(names: list[str]) -> list[str]:
         "/ onnxruntime",
     ]
     return [
-        "The time is for decoding and encoding one input on one core. The last column is its ratio to onnxruntime",
-        "alone on the same graph with decoded pixels, in the same run.",
+        "The time is processor time for decoding and encoding one input on one core. The last column is its ratio to",
+        "onnxruntime alone on the same graph with decoded pixels, in the same run.",
         "",
         *table(head, rows),
     ]

@@ -63,13 +63,13 @@ def _branch(
 
 
 def _medians(calls: list[Callable[[], Any]], repeats: int) -> list[float]:
-    """Median milliseconds of each call; they take turns, so that other load on the machine meets all of them."""
+    """Median milliseconds of processor time of each call. They take turns, so that other load meets all of them."""
     times: list[list[float]] = [[] for _ in calls]
     for _ in range(repeats):
         for taken, call in zip(times, calls, strict=True):
-            started = time.perf_counter()
+            started = time.process_time()
             call()
-            taken.append(1000 * (time.perf_counter() - started))
+            taken.append(1000 * (time.process_time() - started))
     return [float(np.median(taken)) for taken in times]
 
 
