@@ -191,6 +191,7 @@ def test_a_student_comes_near_its_teacher(shapes: Path, teacher: str, tmp_path: 
             "losses": [],
             "distil": {"teachers": [teacher], "regression": 1.0, "similarity": 1.0},
             "batch": {"categories": 4, "photos": 4, "sketches": 2, "pseudo_sketches": 4},
+            "validation": 0.0,
             "steps": 100,
             "evaluate_every": 100,
             "warmup": 2,

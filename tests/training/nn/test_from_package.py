@@ -117,8 +117,8 @@ def test_a_damaged_package_is_refused(exported: Exported, tmp_path: Path) -> Non
         load_exported(fresh(model, "sketch"), dataclasses.replace(package, path=tmp_path), "sketch")
 
 
-def test_the_shipped_model_can_be_trained_further() -> None:
-    package = load_model_package()
+def test_tiny_can_be_trained_further() -> None:
+    package = load_model_package("tiny")
     side = package.manifest.photo
     encoder = BranchEncoder(BranchConfig(side.backbone, side.size), package.manifest.embedding, "batch").eval()
     load_exported(encoder, package, "photo")
@@ -126,3 +126,12 @@ def test_the_shipped_model_can_be_trained_further() -> None:
     with torch.no_grad():
         ours = torch.nn.functional.normalize(encoder(torch.from_numpy(shown)), dim=1).numpy()
     np.testing.assert_allclose(ours, Encoder(package).encode_photo_pixels(shown), atol=2e-3)
+
+
+def test_a_package_of_another_structure_is_refused() -> None:
+    """The default model's photo branch has two heads."""
+    package = load_model_package()
+    side = package.manifest.photo
+    encoder = BranchEncoder(BranchConfig(side.backbone, side.size), package.manifest.embedding, "batch")
+    with pytest.raises(ConfigError, match="small: .*has no place in it"):
+        load_exported(encoder, package, "photo")
