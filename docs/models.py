@@ -81,7 +81,7 @@ def card(package: ModelPackage) -> str:
         "",
         f"License of the weights: {manifest.license}",
         "",
-        "Settings and validation figures are in `manifest.json`, as far as the model has them. `make models` trains",
+        "Settings and validation metrics are in `manifest.json`, as far as the model has them. `make models` trains",
         "`small`; `experiments/encoders/REPORT.md` says what was tried.",
         "",
         "## Scores",

@@ -79,7 +79,7 @@ class Joined(nn.Module):
 
 
 class ExportedPhoto(nn.Module):
-    """Photo pixels to an embedding and each cell's share of it."""
+    """Photo pixels to an embedding and each cell's part of it."""
 
     def __init__(self, trunk: PhotoTrunk, head: PhotoHead, weight: float, turn: Tensor) -> None:
         super().__init__()
@@ -107,7 +107,7 @@ class ExportedPhoto(nn.Module):
 
 
 class ExportedSketch(nn.Module):
-    """Sketch pixels to an embedding and each cell's share of what depends on a place: all but doodleNet's part."""
+    """Sketch pixels to an embedding and each cell's part of what depends on a place: all but doodleNet's part."""
 
     def __init__(
         self, network: SketchNetwork, head: SketchHead, prototypes: Tensor, weight: float, turn: Tensor

@@ -45,7 +45,7 @@ class PhotoHead(nn.Module):
         k = config.inputs
         self.register_buffer("middle_scale", torch.ones(()))
         if features is not None and features.shape[1] > 4 * channels:
-            # Quarters and middle layer get the same share of the variance.
+            # Quarters and middle layer get the same fraction of the variance.
             quarters, middle = (_spread(part) for part in self._rest(features))
             self.middle_scale.copy_(quarters / middle)
         if features is None:

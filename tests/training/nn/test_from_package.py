@@ -133,5 +133,5 @@ def test_a_package_of_another_structure_is_refused() -> None:
     package = load_model_package()
     side = package.manifest.photo
     encoder = BranchEncoder(BranchConfig(side.backbone, side.size), package.manifest.embedding, "batch")
-    with pytest.raises(ConfigError, match="small: .*has no place in it"):
+    with pytest.raises(ConfigError, match=r"small: .*has no place in it"):
         load_exported(encoder, package, "photo")
