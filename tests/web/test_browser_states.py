@@ -45,13 +45,13 @@ def test_while_a_library_fills_every_line_says_so_and_the_drawing_is_searched(
     def in_halves(library: Library, folders: Any, tell: Any, **options: Any) -> Any:
         """Add one folder, wait, add the other: as one run that commits twice."""
         tell(IndexProgress("embed", 0, 8))
-        assert started.wait(20)
-        plain(library, [root / "first"])
+        assert started.wait(60)
+        plain(library, [root / "first"], **options)
         tell(IndexProgress("embed", 4, 8, indexed=4))
-        assert half.wait(20)
-        report = plain(library, [root / "second"])
+        assert half.wait(60)
+        report = plain(library, [root / "second"], **options)
         tell(IndexProgress("embed", 8, 8, indexed=8))
-        assert rest.wait(20)
+        assert rest.wait(60)
         return report
 
     monkeypatch.setattr(Library, "add", in_halves)
