@@ -88,6 +88,7 @@ def run_tests(python: str, sdist: Path, *, train: bool, workers: int, markers: s
     """Unpack the source distribution, install it with its test requirements in a clean environment, run its tests."""
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
+        home.chmod(0o755)  # some tests start processes of another user, who must be able to read the package
         source = unpack(sdist, home)
         environment = new_environment(python, home / "env")
         extras = "dev,heic,train" if train else "dev,heic"

@@ -122,7 +122,7 @@ def test_a_model_that_went_is_told_at_the_start(tiny_model: ModelPackage, tmp_pa
     Library.open(tmp_path / "library", tmp_path / "model", create=True).close()
     shutil.rmtree(tmp_path / "model")
     with command("serve", "--library", tmp_path / "library", "--port", "0") as process:
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=120)
     assert process.returncode == 1
     assert out == ""
     assert "not there any more" in err
@@ -131,7 +131,7 @@ def test_a_model_that_went_is_told_at_the_start(tiny_model: ModelPackage, tmp_pa
 
 def test_no_library_is_one_clear_error(tmp_path: Path) -> None:
     with command("serve", "--library", tmp_path / "none") as process:
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=120)
     assert process.returncode == 1
     assert "there is no library here" in err
     assert "Traceback" not in err
@@ -140,7 +140,7 @@ def test_no_library_is_one_clear_error(tmp_path: Path) -> None:
 def test_a_misspelled_library_is_not_created(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     with command("serve", "--root", tmp_path / "photos", "-l", tmp_path / "typo.library") as process:
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=120)
     assert process.returncode == 1
     assert "there is no library here" in err
     assert not (tmp_path / "typo.library").exists()
@@ -154,7 +154,7 @@ def test_create_makes_a_library_to_fill_in_the_page(tmp_path: Path) -> None:
         url = json.loads(process.stdout.readline())["url"]
         assert httpx.get(f"{url}api/v1/status").json()["library"]["photos"] == 0
     with command("serve", "-l", tmp_path / "other.library", "--create") as process:
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=120)
     assert (process.returncode, "--create needs --root" in err) == (2, True)
 
 
