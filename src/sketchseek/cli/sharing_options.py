@@ -102,7 +102,8 @@ def sharing_options(command: _Command) -> _Command:
 
     @functools.wraps(command)
     def wrapped(**values: Any) -> Any:
-        return command(**values, sharing=SharingOptions(**{name: values.pop(name) for name in names}))
+        sharing = SharingOptions(**{name: values.pop(name) for name in names})
+        return command(**values, sharing=sharing)
 
     for option in reversed(
         [
