@@ -234,9 +234,12 @@ class _NewCatalog(PhotoTables, FolderTables):
 
 def is_library(folder: Path) -> bool:
     """Return whether a folder has files that only a library has. A creation that was killed leaves none of them."""
-    return any((folder / name).exists() for name in (FILE, f"{FILE}-wal", LIBRARY_FILE, upgrade.BACKUPS)) or any(
-        folder.glob("index/*")
-    )
+    try:
+        return any((folder / name).exists() for name in (FILE, f"{FILE}-wal", LIBRARY_FILE, upgrade.BACKUPS)) or any(
+            folder.glob("index/*")
+        )
+    except ValueError:  # a NUL in the path, which Python 3.13's glob does not take
+        return False
 
 
 @cache
