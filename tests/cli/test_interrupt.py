@@ -17,7 +17,7 @@ from sketchseek.search.library import Library
 
 # Minutes of native code that releases the GIL and knows no signals, as decoders are.
 STUCK = """
-import hashlib, sys
+import hashlib, signal, sys
 from pathlib import Path
 import sketchseek.encoder as encoder
 from sketchseek.cli import main
@@ -32,6 +32,7 @@ def stuck(source, size):
     return pixels
 
 encoder.read_photo = stuck
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a shell starts in the background
 main()
 """
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}

@@ -25,7 +25,7 @@ def test_it_is_the_share_of_pairs_in_the_right_order(pairs: list[tuple[int, bool
 
 
 def test_shapes_must_agree() -> None:
-    with pytest.raises(ValueError, match="two equal vectors"):
+    with pytest.raises(ValueError, match="two arrays of one length"):
         roc_area([1.0, 2.0], [True])
-    with pytest.raises(ValueError, match="two equal vectors"):
+    with pytest.raises(ValueError, match="two arrays of one length"):
         roc_area(np.zeros((2, 2)), np.zeros((2, 2), bool))

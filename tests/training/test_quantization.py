@@ -12,6 +12,7 @@ from shapes_dataset import write_shapes
 from sketchseek.cli import cli
 from sketchseek.encoder import Encoder
 from sketchseek.errors import ConfigError
+from sketchseek.file_digest import file_digest
 from sketchseek.models.package import ModelPackage, load_model_package, write_manifest
 from sketchseek.training.export import store_half
 from sketchseek.training.quantization import Calibration, agreement, calibration_set, quantize_model
@@ -41,7 +42,11 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> ModelPackage:
         store_half(graph, smallest=64)
         assert any(item.name.endswith(".half") for item in graph.graph.initializer)
         onnx.save(graph, str(file))
-    return write_manifest(made.path, dataclasses.replace(made.manifest, training={"settings": SETTINGS}))
+    stored = {
+        side: dataclasses.replace(getattr(made.manifest, side), sha256=file_digest(made.path / f"{side}.onnx"))
+        for side in ("photo", "sketch")
+    }
+    return write_manifest(made.path, dataclasses.replace(made.manifest, training={"settings": SETTINGS}, **stored))
 
 
 def test_calibration_takes_training_pictures_only(source: ModelPackage, shapes: Path) -> None:

@@ -45,6 +45,7 @@ def test_words_alone_beside_a_drawing_and_required(
     page.locator("#words-required").check()
     until(page, "document.querySelectorAll('#grid li').length === 1")
     assert results(page) == ["disc 023.png"]
+    until(page, "location.hash.includes('words=023')")  # the address follows a moment later
     page.reload()
     until(page, "document.querySelectorAll('#grid li').length === 1")
     assert page.locator("#words").input_value() == "023"

@@ -45,7 +45,9 @@ def test_back_closes_the_viewer_and_stays_on_the_page(new_page: Callable[..., Pa
     draw(page, (0.2, 0.2), (0.8, 0.2))
     found = expect_results(page)
     page.locator("#grid .photo").nth(2).click()
+    opened = page.evaluate("location.hash")
     page.keyboard.press("ArrowRight")
+    until(page, f"location.hash !== '{opened}'")  # the address follows a moment later
     page.go_back()
     until(page, f"!{VIEWER}")
     assert alike(results(page), found)

@@ -21,7 +21,7 @@ def roc_area(values: npt.ArrayLike, positive: npt.ArrayLike) -> float:
     """
     numbers, is_positive = np.asarray(values, dtype=np.float64), np.asarray(positive, dtype=bool)
     if numbers.ndim != 1 or numbers.shape != is_positive.shape:
-        raise ValueError(f"values {numbers.shape} and positive {is_positive.shape} must be two equal embeddings")
+        raise ValueError(f"values {numbers.shape} and positive {is_positive.shape} must be two arrays of one length")
     negatives = np.sort(numbers[~is_positive])
     found = numbers[is_positive]
     if not len(found) or not len(negatives):

@@ -37,6 +37,17 @@ class EncoderInfo(ResponseModel):
     parameters: int = Field(description="Number of parameters.")
 
 
+class TextEncoderInfo(ResponseModel):
+    """The optional text encoder, for searching photos by words that no file name has."""
+
+    file: str = Field(description="Name of the ONNX file in the model package.")
+    sha256: str = Field(description="Checksum of that file, in hexadecimal.")
+    tokenizer: str = Field(description="Name of the tokenizer's file.")
+    tokenizer_sha256: str = Field(description="Checksum of the tokenizer's file, in hexadecimal.")
+    length: int = Field(description="Number of tokens of the input.")
+    parameters: int = Field(description="Number of parameters.")
+
+
 class Rasterization(ResponseModel):
     """How strokes become the input of the sketch encoder."""
 
@@ -56,6 +67,7 @@ class ModelManifest(ResponseModel):
             "raster": 1,
             "photo": _PHOTO_ENCODER,
             "sketch": {**_PHOTO_ENCODER, "file": "sketch.onnx", "size": 128},
+            "text": None,
             "data": ["Sketchy, CC BY 4.0"],
             "license": "Apache-2.0",
             "scores": {"sketchy": {"recall@1": 0.5}},
@@ -72,6 +84,7 @@ class ModelManifest(ResponseModel):
     raster: int = Field(description="Version of the sketch raster that the sketch encoder was trained on.")
     photo: EncoderInfo
     sketch: EncoderInfo
+    text: TextEncoderInfo | None = Field(description="The text encoder; null for most models.")
     data: list[str] = Field(description="Training data, one sentence per source, with its terms.")
     license: str = Field(description="Terms of the weights.")
     scores: dict[str, Any] = Field(description="Metrics by protocol.")
