@@ -114,7 +114,13 @@ def test_others_are_answered_while_connections_wait(library: Library, tmp_path: 
             waiting.sendall(HEAD)
             if number % 10 == 0:
                 assert httpx.get(url, timeout=PATIENCE).status_code == 200
-            assert len(server.connections) <= SHORT.connections + 1
+            # A connection counts twice until its handshake's callback runs.
+            assert len(server.connections) <= 2 * SHORT.connections
+        for _ in range(int(PATIENCE / 0.05)):
+            if len(server.connections) <= SHORT.connections:
+                break
+            time.sleep(0.05)
+        assert len(server.connections) <= SHORT.connections
         assert server.connections.evicted + server.connections.expired > SHORT.connections
         assert server.connections.refused == 0
 
