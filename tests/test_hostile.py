@@ -9,8 +9,8 @@ import pytest
 
 import hostile_files as make
 from sketchseek.errors import EmptySketchError, ImageError, ImageTooLargeError, SketchError, SketchseekError
-from sketchseek.image_formats import FORMATS
 from sketchseek.images import read_photo
+from sketchseek.images.formats import FORMATS
 from sketchseek.sketches import rasterize_sketch
 
 OPENS = None

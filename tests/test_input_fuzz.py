@@ -11,8 +11,8 @@ import pytest
 
 import hostile_files as make
 from sketchseek.errors import SketchseekError
-from sketchseek.image_formats import FORMATS
 from sketchseek.images import read_photo
+from sketchseek.images.formats import FORMATS
 from sketchseek.sketches import rasterize_sketch
 
 STROKES = [[[0, 40, 90, 20], [0, 70, 30, 55]], [[10, 20], [60, 60]]]

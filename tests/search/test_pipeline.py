@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sketchseek import image_cost
 from sketchseek.encoder import Encoder
+from sketchseek.images import cost
 from sketchseek.models.package import ModelPackage
 from sketchseek.search import pipeline
 from sketchseek.search.catalog import Row
@@ -97,7 +97,7 @@ def test_a_large_file_and_a_large_picture_give_the_same(
     paths = draw(tmp_path, 5)
     expected = embed(encoder, paths)
     monkeypatch.setattr(pipeline, "READ_WHOLE", 10)
-    monkeypatch.setattr(image_cost, "LARGE_BYTES", 10)
+    monkeypatch.setattr(cost, "LARGE_BYTES", 10)
     assert embed(encoder, paths) == expected
     (tmp_path / "bad.png").write_bytes(b"bad" * 10)
     (failed,) = embed(encoder, [os.fsencode(tmp_path / "bad.png")])

@@ -14,8 +14,8 @@ from PIL import Image
 
 from sketchseek.datasets.records import Sketch
 from sketchseek.errors import EmptySketchError, InputError
-from sketchseek.image_formats import SUFFIXES
 from sketchseek.images import open_image
+from sketchseek.images.formats import SUFFIXES
 from sketchseek.progress import Progress
 from sketchseek.sketches import LINE, rasterize_sketch
 from sketchseek.sketches.bitmap import find_ink

@@ -54,7 +54,7 @@ def unread_files(unread: Mapping[str, int]) -> str:
 
 def _heic_advice(unread: Mapping[str, int]) -> str:
     """Return how to read HEIC, with a space before it, if there are such files; empty otherwise."""
-    from sketchseek.image_formats import HEIC_SUFFIXES
+    from sketchseek.images.formats import HEIC_SUFFIXES
 
     if HEIC_SUFFIXES.isdisjoint(f".{suffix}" for suffix in unread):
         return ""

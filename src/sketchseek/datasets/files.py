@@ -10,7 +10,7 @@ from typing import Any
 
 from sketchseek.datasets.records import StrokeTuple
 from sketchseek.errors import DatasetError
-from sketchseek.image_formats import SUFFIXES
+from sketchseek.images.formats import SUFFIXES
 
 SKETCH_SUFFIXES = SUFFIXES | {".svg", ".json"}
 """Suffixes of sketch files, in lower case."""

@@ -12,8 +12,8 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from sketchseek.errors import InputError
-from sketchseek.image_formats import SUFFIXES, UNREAD_SUFFIXES
 from sketchseek.images import shown_name
+from sketchseek.images.formats import SUFFIXES, UNREAD_SUFFIXES
 from sketchseek.search.scan_rules import IGNORE_FILE, IgnoreRules, ScanRules
 
 _SUFFIXES = frozenset(os.fsencode(suffix) for suffix in SUFFIXES)

@@ -16,8 +16,8 @@ from typing import IO
 from PIL import Image
 
 from sketchseek.errors import ImageError, ImageTooLargeError
-from sketchseek.image_cost import one_large_decode
 from sketchseek.images import decoding_cost
+from sketchseek.images.cost import one_large_decode
 from sketchseek.server.decode_worker import ERROR, ERRORS, MODES, REQUEST, RESPONSE
 from sketchseek.server.security import Limits
 from sketchseek.sketches.bitmap import WORK

@@ -1,42 +1,20 @@
-"""Opening pictures: formats, color modes, EXIF, caps, and what is not a picture."""
+"""Opening pictures: formats, EXIF, reduced sizes, caps, and headers."""
 
 from __future__ import annotations
 
 import io
-import os
-import threading
-import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
+from picture_scene import difference, encoded, scene
 from sketchseek.errors import ImageError, ImageTooLargeError
-from sketchseek.image_formats import FORMATS
-from sketchseek.images import MAX_PIXELS, open_image, open_regular, read_header, read_photo
+from sketchseek.images import MAX_PIXELS, open_image, read_header, read_photo
+from sketchseek.images.formats import FORMATS
 
 ORIENTATION = 0x0112
-
-
-def scene(width: int = 60, height: int = 40) -> Image.Image:
-    """Red to the left, blue to the right, a green band on top."""
-    pixels = np.zeros((height, width, 3), dtype=np.uint8)
-    pixels[:, : width // 2, 0] = 250
-    pixels[:, width // 2 :, 2] = 250
-    pixels[: height // 4, :, 1] = 250
-    return Image.fromarray(pixels)
-
-
-def encoded(image: Image.Image, format_name: str, **options: object) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, format_name, **options)
-    return buffer.getvalue()
-
-
-def difference(a: Image.Image, b: Image.Image) -> float:
-    assert a.size == b.size
-    return float(np.abs(np.asarray(a, dtype=np.int16) - np.asarray(b, dtype=np.int16)).mean())
 
 
 @pytest.mark.parametrize("format_name", FORMATS)
@@ -116,63 +94,6 @@ def test_damaged_exif_does_not_lose_the_picture(format_name: str, block: bytes) 
     assert (read_header(data).width, read_header(data).height) == (60, 40)
 
 
-@pytest.mark.parametrize("mode", ["L", "LA", "P", "PA", "1", "CMYK", "YCbCr", "HSV", "RGBX", "La", "RGBa"])
-def test_color_modes_of_images_in_memory(mode: str) -> None:
-    base = scene().convert("RGBA") if mode in ("La", "RGBa", "PA") else scene()
-    if mode in ("La", "PA"):
-        base = base.convert("LA")
-    image = open_image(base.convert(mode))
-    assert (image.mode, image.size) == ("RGB", (60, 40))
-    assert np.asarray(image).std() > 20
-
-
-def test_cmyk_jpeg() -> None:
-    assert difference(open_image(encoded(scene().convert("CMYK"), "JPEG")), scene()) < 25
-
-
-@pytest.mark.parametrize(
-    ("dtype", "top"), [(np.uint16, 65535), (np.int32, 65535), (np.float32, 1.0), (np.float32, 255.0)]
-)
-def test_deep_greys_are_scaled_not_clipped(dtype: type, top: float) -> None:
-    ramp: np.ndarray = np.tile(np.linspace(0, top, 64), (8, 1)).astype(dtype)
-    values = np.asarray(open_image(encoded(Image.fromarray(ramp), "TIFF")))[0, :, 0].astype(int)
-    assert values[0] == 0
-    assert values[-1] == 255
-    assert abs(values[32] - 129) <= 2
-
-
-def test_a_float_picture_without_a_number_in_it_is_black() -> None:
-    values = np.full((4, 4), np.nan, dtype=np.float32)
-    assert np.asarray(open_image(Image.fromarray(values))).max() == 0
-
-
-def test_sixteen_bit_png() -> None:
-    ramp = np.tile(np.linspace(0, 65535, 64), (8, 1)).astype(np.uint16)
-    values = np.asarray(open_image(encoded(Image.fromarray(ramp), "PNG")))[0, :, 0].astype(int)
-    assert abs(values[32] - 129) <= 2
-
-
-def test_transparency_becomes_white_or_stays() -> None:
-    image = Image.new("RGBA", (4, 4), (255, 0, 0, 0))
-    image.putpixel((0, 0), (255, 0, 0, 255))
-    data = encoded(image, "PNG")
-    flat = open_image(data)
-    assert flat.getpixel((0, 0)) == (255, 0, 0)
-    assert flat.getpixel((3, 3)) == (255, 255, 255)
-    assert open_image(data, keep_alpha=True).mode == "RGBA"
-    assert open_image(encoded(scene(), "PNG"), keep_alpha=True).mode == "RGB"
-
-
-def test_transparent_palette_entry() -> None:
-    image = Image.new("P", (4, 4), 0)
-    image.putpalette([10, 20, 30, 200, 0, 0])
-    image.putpixel((1, 1), 1)
-    for format_name in ("PNG", "GIF"):
-        flat = open_image(encoded(image, format_name, transparency=0))
-        assert flat.getpixel((0, 0)) == (255, 255, 255)
-        assert flat.getpixel((1, 1)) == (200, 0, 0)
-
-
 @pytest.mark.parametrize("format_name", ["GIF", "WEBP", "TIFF", "PNG"])
 def test_the_first_frame_of_many(format_name: str) -> None:
     frames = [Image.new("RGB", (20, 10), color) for color in ((200, 0, 0), (0, 200, 0))]
@@ -220,88 +141,6 @@ def test_reduced_decoding_hardly_changes_a_photo() -> None:
     whole = np.asarray(photo.resize((64, 64), Image.Resampling.BOX), dtype=int)
     for format_name in ("JPEG", "PNG"):
         assert np.abs(read_photo(encoded(photo, format_name), 64) - whole).mean() < 4
-
-
-def test_what_is_no_picture_file(tmp_path: Path) -> None:
-    (tmp_path / "link.jpg").symlink_to(tmp_path / "gone.jpg")
-    (tmp_path / "loop.jpg").symlink_to(tmp_path / "loop.jpg")
-    (tmp_path / "empty.jpg").touch()
-    (tmp_path / "folder.jpg").mkdir()
-    os.mkfifo(tmp_path / "pipe.jpg")  # opening it for reading would wait for a writer for ever
-    for name, cause in {
-        "gone.jpg": "no such file",
-        "link.jpg": "no such file",
-        "loop.jpg": "cannot be opened",
-        "empty.jpg": "empty file",
-        "folder.jpg": "a folder",
-        "pipe.jpg": "not a regular file",
-        "nul\0.jpg": "not the name of a file",
-    }.items():
-        with pytest.raises(ImageError, match=cause) as caught:
-            open_image(tmp_path / name)
-        assert str(tmp_path) in caught.value.message
-    with pytest.raises(ImageError, match="not a regular file"):
-        open_image("/dev/zero")
-    with pytest.raises(ImageError, match="empty"):
-        open_image(b"")
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_no_permission(tmp_path: Path) -> None:
-    path = tmp_path / "secret.png"
-    path.write_bytes(encoded(scene(), "PNG"))
-    path.chmod(0)
-    with pytest.raises(ImageError, match="no permission"):
-        open_image(path)
-
-
-def test_odd_names_open_and_their_errors_can_be_printed(tmp_path: Path) -> None:
-    for raw in (b"caf\xe9.png", "ünï ☂ 画.png".encode(), b"line\nbreak.png", b"\x1b[31mred.png", b"-rf.png"):
-        path = tmp_path / os.fsdecode(raw)
-        path.write_bytes(encoded(scene(), "PNG"))
-        assert open_image(path).size == (60, 40)
-        path.write_bytes(b"no picture")
-        with pytest.raises(ImageError) as caught:
-            open_image(path)
-        message = str(caught.value)
-        message.encode("utf-8")
-        assert message.split("\n")[0].isprintable()
-
-
-def test_open_regular_closes_what_it_refuses(tmp_path: Path) -> None:
-    (tmp_path / "empty").touch()
-    open_files = len(list(Path("/proc/self/fd").iterdir())) if Path("/proc/self/fd").is_dir() else None
-    for _ in range(3):
-        with pytest.raises(ImageError):
-            open_regular(tmp_path / "empty")
-    if open_files is not None:
-        assert len(list(Path("/proc/self/fd").iterdir())) == open_files
-
-
-def test_threads_neither_disturb_each_other_nor_the_warning_filters() -> None:
-    exif = b"Exif\0\0II*\0\x08\0\0\0\x02\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\xff\xff\x07\0\xff\xff\xff\x7f\xff\xff"
-    good = encoded(scene(40, 60), "JPEG", exif=exif)  # Pillow warns of it
-    before = list(warnings.filters)
-    problems: list[object] = []
-
-    def work() -> None:
-        for _ in range(30):
-            try:
-                if difference(open_image(good), scene(40, 60).transpose(Image.Transpose.ROTATE_270)) > 12:
-                    problems.append("a wrong picture")
-                open_image(good[:-300])
-                problems.append("a truncated picture opened")
-            except ImageError as error:
-                if "truncated" not in str(error):
-                    problems.append(error)
-
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert problems == []
-    assert list(warnings.filters) == before
 
 
 @pytest.mark.parametrize("format_name", FORMATS)

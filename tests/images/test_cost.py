@@ -12,10 +12,9 @@ from PIL import Image
 
 import hostile_files as make
 import hostile_requests as requests
-from sketchseek import image_cost, images
 from sketchseek.errors import ImageTooLargeError
-from sketchseek.image_cost import LARGE_BYTES, MAX_SCANS, count_scans, one_large_decode
-from sketchseek.images import decoding_cost, open_image, read_header
+from sketchseek.images import conversion, decoding_cost, open_image, read_header
+from sketchseek.images.cost import LARGE_BYTES, MAX_BYTES, MAX_SCANS, count_scans, one_large_decode
 
 
 def jpeg(**options: object) -> bytes:
@@ -104,7 +103,7 @@ def test_strips_give_what_the_whole_gives(mode: str, keep_alpha: bool, monkeypat
     for at_least in (None, 30):
         whole = np.asarray(open_image(picture, at_least=at_least, keep_alpha=keep_alpha))
         with monkeypatch.context() as patch:
-            patch.setattr(images, "_STRIP", 7_000)
+            patch.setattr(conversion, "_STRIP", 7_000)
             strips = np.asarray(open_image(picture, at_least=at_least, keep_alpha=keep_alpha))
         if at_least is None:
             assert np.array_equal(whole, strips)
@@ -136,4 +135,4 @@ def test_large_pictures_are_decoded_one_at_a_time() -> None:
         for thread in threads:
             thread.join()
         assert most == 1 if expected == 1 else most > 1
-    assert image_cost.MAX_BYTES > LARGE_BYTES
+    assert MAX_BYTES > LARGE_BYTES

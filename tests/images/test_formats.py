@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from PIL import Image, UnidentifiedImageError
 
 from sketchseek.errors import ImageError, ImageTooLargeError
-from sketchseek.image_formats import HEIC_SUFFIXES, SUFFIXES, UNREAD_SUFFIXES, identify
 from sketchseek.images import open_image, read_header
+from sketchseek.images.formats import HEIC_SUFFIXES, SUFFIXES, UNREAD_SUFFIXES, identify
 
 
 def scene(width: int = 96, height: int = 64) -> Image.Image:
@@ -148,7 +148,7 @@ def test_without_the_extra_heic_is_named_as_not_read() -> None:
         "from importlib import util\n"
         "find = util.find_spec\n"
         "util.find_spec = lambda name, *rest: None if name == 'pillow_heif' else find(name, *rest)\n"
-        "from sketchseek.image_formats import READ_FORMATS, SUFFIXES, UNREAD_SUFFIXES, identify\n"
+        "from sketchseek.images.formats import READ_FORMATS, SUFFIXES, UNREAD_SUFFIXES, identify\n"
         "assert '.heic' in UNREAD_SUFFIXES and '.heic' not in SUFFIXES\n"
         "assert 'sketchseek[heic]' in READ_FORMATS\n"
     )
