@@ -67,7 +67,7 @@ const viewer = new Viewer(results, {
   onLike: (result) => queryPanel.search({ like: result }),
   onPart: (result) => queryPanel.usePartOf(result),
   onFolder: (path) => filters.setFolder(path),
-  onShown: photoShown,
+  onShown: () => pageHistory.showPhoto(),
   onPhoto: (id) => matched.show(id, !queryPanel.query.paper || !sheets.empty),
   onClosed: (index, byUser) => {
     grid.focus(Math.max(0, index));
@@ -164,10 +164,10 @@ sheets.addEventListener("change", () => {
   pageHistory.replace();
 });
 
+words.addEventListener("typing", () => pageHistory.replaceSoon());
 words.addEventListener("change", () => {
   scrollToResults();
   run();
-  pageHistory.replaceSoon();
 });
 
 marks.addEventListener("change", run);
@@ -240,13 +240,6 @@ function showError(error) {
   if (error instanceof api.ApiError && error.type === "EmptySketchError" && queryPanel.query.paper) return;
   notice.show(error);
   if (notice.gone && results.total === 0) showNothing();
-}
-
-// --- history ----------
-
-function photoShown() {
-  if (history.state?.entry?.photo) pageHistory.replaceSoon();
-  else pageHistory.push();
 }
 
 // --- the library ----------

@@ -6,7 +6,7 @@ const REST = 250; // milliseconds without a key before the search
 
 export class WordsBox extends EventTarget {
   /**
-   * Event: "change".
+   * Events: "typing" at once, "change" when it is time to search.
    *
    * @param {object} elements
    * @param {HTMLInputElement} elements.text
@@ -17,12 +17,14 @@ export class WordsBox extends EventTarget {
     super();
     this.elements = elements;
     this.value = this.#read();
+    this.searched = this.value;
     /** @type {number | undefined} */
     this.typing = undefined;
     const { text, required } = elements;
     text.addEventListener("input", () => {
       clearTimeout(this.typing);
       this.typing = setTimeout(() => this.#changed(), REST);
+      this.#take();
     });
     text.addEventListener("change", () => this.#changed());
     text.addEventListener("keydown", ({ key }) => key === "Enter" && this.#changed());
@@ -34,7 +36,12 @@ export class WordsBox extends EventTarget {
     clearTimeout(this.typing);
     this.elements.text.value = text;
     this.elements.required.checked = required;
+    this.value = this.searched = this.#read();
+  }
+
+  #take() {
     this.value = this.#read();
+    this.dispatchEvent(new Event("typing"));
   }
 
   /** @returns {Words} */
@@ -47,8 +54,9 @@ export class WordsBox extends EventTarget {
 
   #changed() {
     clearTimeout(this.typing);
-    const { text, required } = this.value;
-    this.value = this.#read();
+    const { text, required } = this.searched;
+    this.#take();
+    this.searched = this.value;
     if (text === this.value.text && (required === this.value.required || !text)) return;
     this.dispatchEvent(new Event("change"));
   }
