@@ -1,4 +1,4 @@
-"""Reading words and colors of photos that were indexed before these were read. Their embeddings stay as they are."""
+"""Reading words and colors of photos that lack them, as after a repair. Their embeddings stay as they are."""
 
 from __future__ import annotations
 

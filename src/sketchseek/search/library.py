@@ -330,7 +330,6 @@ class Library:
         Raises:
             SketchError, ImageError: A sketch or a photo cannot be read.
             InputError: An example has the id of no photo, or an invalid embedding.
-            LibraryError: The query has words, and the library was indexed before they were read: run ``sync``.
         """
         return SearchResults(self._engine.search_query(query, _params(k, offset, filter)))
 

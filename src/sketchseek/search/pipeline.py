@@ -24,7 +24,7 @@ from sketchseek.encoder import Encoder
 from sketchseek.errors import ImageError
 from sketchseek.images import read_header
 from sketchseek.photo_metadata import read_photo_metadata
-from sketchseek.search.catalog import Description, Row
+from sketchseek.search.catalog import Description, PhotoFacts, Row
 from sketchseek.search.colors import signature_of
 from sketchseek.search.index.engine import available_cores
 from sketchseek.search.scan import LEADS_OUT, file_time, lies_in_any, real_path
@@ -70,13 +70,7 @@ Outcome = Row | Known | Failed | Gone
 
 
 @dataclass(frozen=True)
-class _Decoded:
-    path: bytes
-    size: int
-    mtime_ns: int
-    digest: bytes
-    width: int
-    height: int
+class _Decoded(PhotoFacts):
     pixels: npt.NDArray[np.uint8]
     description: Description
 
@@ -183,16 +177,7 @@ def _row(photo: _Decoded, embedding: npt.NDArray[np.float32]) -> Row | Failed:
     embedding = embedding.astype(np.float16)
     if not np.isfinite(embedding).all():
         return Failed(photo.path, photo.size, photo.mtime_ns, "the model returned an embedding that is not finite")
-    return Row(
-        photo.path,
-        photo.size,
-        photo.mtime_ns,
-        photo.digest,
-        photo.width,
-        photo.height,
-        embedding.tobytes(),
-        photo.description,
-    )
+    return Row(*photo.columns(), embedding.tobytes(), photo.description)
 
 
 def _read(

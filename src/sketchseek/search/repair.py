@@ -17,7 +17,6 @@ from sketchseek.search.catalog import (
     FILE,
     Catalog,
     LibraryMetadata,
-    OldFormatError,
     Salvage,
     SavedPhoto,
     is_library,
@@ -97,8 +96,6 @@ def _examine(library: Path) -> tuple[list[str], LibraryMetadata | None]:
     metadata = None
     try:
         catalog = Catalog(library)
-    except OldFormatError:
-        raise
     except LibraryCorruptError as error:
         return [error.reason], None
     try:

@@ -9,19 +9,13 @@ Invariants that readers rely on:
 So a reader that knows the last id and the last removal it has seen catches up with two range queries.
 """
 
-from sketchseek.search.catalog.catalog import (
-    FILE,
-    Catalog,
-    OldFormatError,
-    create_catalog,
-    is_library,
-    upgrade_catalog,
-    write_catalog,
-)
+from sketchseek.search.catalog.catalog import Catalog, create_catalog, is_library, write_catalog
 from sketchseek.search.catalog.metadata import CatalogState, LibraryMetadata
-from sketchseek.search.catalog.photos import Bounds, Row
+from sketchseek.search.catalog.photos import Bounds, PhotoFacts, Row
 from sketchseek.search.catalog.salvage import Salvage, SavedPhoto, salvage
+from sketchseek.search.catalog.schema import FILE
 from sketchseek.search.catalog.text_tables import Description, TextMatch
+from sketchseek.search.catalog.upgrade import OldFormatError, upgrade_catalog
 
 __all__ = [
     "FILE",
@@ -31,6 +25,7 @@ __all__ = [
     "Description",
     "LibraryMetadata",
     "OldFormatError",
+    "PhotoFacts",
     "Row",
     "Salvage",
     "SavedPhoto",

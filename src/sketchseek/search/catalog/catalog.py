@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import astuple
 from functools import cache
 from pathlib import Path
 
 from sketchseek.atomic_write import SUFFIX, atomic_path
 from sketchseek.errors import LibraryCorruptError, LibraryError, LibraryNotFoundError
-from sketchseek.search.catalog import upgrade
-from sketchseek.search.catalog.folders import FolderTables, folders_seal
+from sketchseek.search.catalog.folders import FolderTables
 from sketchseek.search.catalog.metadata import LibraryMetadata
 from sketchseek.search.catalog.photos import PhotoTables
 from sketchseek.search.catalog.salvage import SavedPhoto
 from sketchseek.search.catalog.scan_tables import ScanTables
-from sketchseek.search.catalog.schema import APPLICATION, ROW, SCHEMA, TEXT_SCHEMA, VERSION, statements
+from sketchseek.search.catalog.schema import APPLICATION, FILE, LIBRARY_FILE, ROW, SCHEMA, VERSION, statements
 from sketchseek.search.catalog.staging import StagingTable
+from sketchseek.search.catalog.upgrade import BACKUPS, check_format
 from sketchseek.search.scan_rules import ScanRules
-
-FILE = "catalog.db"
-LIBRARY_FILE = "library.json"
-"""See ``sketchseek.search.library_file``."""
 
 
 class Catalog(ScanTables, StagingTable, FolderTables):
@@ -36,8 +31,8 @@ class Catalog(ScanTables, StagingTable, FolderTables):
     Raises:
         LibraryNotFoundError: There is no library.
         LibraryCorruptError: The file is damaged, not a catalog, or missing from a library.
-        OldFormatError: It was written by an earlier version; ``upgrade`` it.
-        LibraryError: It cannot be opened.
+        OldFormatError: It was written by an earlier release; upgrade it with ``upgrade_catalog``.
+        LibraryError: It cannot be opened, or its format cannot be read.
     """
 
     def __init__(self, folder: Path, *, create: LibraryMetadata | None = None, write: bool = False) -> None:
@@ -65,8 +60,6 @@ class Catalog(ScanTables, StagingTable, FolderTables):
         try:
             with self._guard():
                 self._check()
-                if write or create is not None:
-                    self.create_text_tables()
         except BaseException:
             self.close()
             raise
@@ -74,15 +67,7 @@ class Catalog(ScanTables, StagingTable, FolderTables):
     def _check(self) -> None:
         if self._one("PRAGMA application_id") != APPLICATION:
             raise self.corrupt("not a catalog of sketchseek, or damaged.")
-        version = self._one("PRAGMA user_version")
-        if version in upgrade.FROM:
-            raise OldFormatError(self.path, version)
-        if version != VERSION:
-            raise LibraryError(
-                f"written in format {version}; this version of sketchseek reads {VERSION}.",
-                subject=self.path,
-                remedy="Use the version of sketchseek that wrote it, or index into a new library.",
-            )
+        check_format(self.path, self._one("PRAGMA user_version"))
         found = {row[0] for row in self._rows("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")}
         if not found >= _expected_schema():
             raise self.corrupt("damaged (its tables are not as they were made).")
@@ -99,54 +84,6 @@ class Catalog(ScanTables, StagingTable, FolderTables):
             problems.append(error.reason)
         problems += [f"photo {photo} does not match its checksum" for photo in self.damaged_photos()]
         return problems
-
-
-class OldFormatError(LibraryError):
-    """A catalog was written by an earlier version of sketchseek, and can be upgraded."""
-
-    def __init__(self, path: Path, version: int) -> None:
-        super().__init__(
-            f"written in format {version} of an earlier version; this version of sketchseek reads {VERSION}.",
-            subject=path,
-            remedy=f"Upgrade it, after an automatic backup: sketchseek sync --library {path.parent}",
-        )
-
-
-def upgrade_catalog(folder: Path) -> Path:
-    """Upgrade a library's catalog to the current format; return the path of the backup that was made before.
-
-    The caller holds the writer's lock. Readers go on with what they have opened.
-
-    Raises:
-        LibraryCorruptError: The catalog is damaged.
-        LibraryError: It cannot be written, for example because the disk is full.
-    """
-    old = _OldCatalog(folder / FILE, write=True)
-    try:
-        return old.upgrade(folder)
-    except OSError as error:
-        raise LibraryError(
-            f"cannot be backed up before its upgrade ({error.strerror or error}).",
-            subject=folder,
-            remedy="Free some space on the disk, and run the command again.",
-        ) from error
-    finally:
-        old.close()
-
-
-class _OldCatalog(FolderTables):
-    """A catalog of an earlier format."""
-
-    def upgrade(self, folder: Path) -> Path:
-        with self._guard():
-            problems = [row[0] for row in self._rows("PRAGMA quick_check") if row[0] != "ok"]
-            if problems:
-                raise self.corrupt(f"damaged ({problems[0]}).")
-            backup = upgrade.back_up(self._connection, folder)
-            with self.transaction():
-                upgrade.upgrade_tables(self._connection, self._fingerprint())
-                self._set_meta(folders=folders_seal(*self.read_lists()))
-        return backup
 
 
 def create_catalog(path: Path, metadata: LibraryMetadata) -> None:
@@ -215,7 +152,7 @@ class _NewCatalog(PhotoTables, FolderTables):
     ) -> None:
         with self._guard():
             with self.transaction():
-                for statement in statements(SCHEMA + TEXT_SCHEMA):
+                for statement in statements(SCHEMA):
                     self._connection.execute(statement)
                 self.set_model(metadata)
                 self._set_meta(revision=revision, removals_floor=last[1])
@@ -223,7 +160,8 @@ class _NewCatalog(PhotoTables, FolderTables):
                 if rules is not None:
                     self.set_scan_rules(rules)
                 self._connection.executemany(
-                    f"INSERT INTO photos ({ROW}, embedding) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", map(astuple, photos)
+                    f"INSERT INTO photos ({ROW}, embedding) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    ((photo.id, *photo.columns(), photo.added, photo.embedding) for photo in photos),
                 )
                 self._seal_rows()
                 self._connection.execute("DELETE FROM sqlite_sequence")
@@ -235,7 +173,7 @@ class _NewCatalog(PhotoTables, FolderTables):
 def is_library(folder: Path) -> bool:
     """Return whether a folder has files that only a library has. A creation that was killed leaves none of them."""
     try:
-        return any((folder / name).exists() for name in (FILE, f"{FILE}-wal", LIBRARY_FILE, upgrade.BACKUPS)) or any(
+        return any((folder / name).exists() for name in (FILE, f"{FILE}-wal", LIBRARY_FILE, BACKUPS)) or any(
             folder.glob("index/*")
         )
     except ValueError:  # a NUL in the path, which Python 3.13's glob does not take

@@ -25,16 +25,14 @@ _BLOCK = 8192
 
 
 @dataclass(frozen=True)
-class Row:
-    """A photo to add.
+class PhotoFacts:
+    """What the catalog stores of a photo's file.
 
     Attributes:
         path: Absolute path.
         size, mtime_ns: The file's size in bytes and its modification time.
         digest: SHA-256 of the file's bytes.
         width, height: In pixels.
-        embedding: The embedding, as bytes of float16.
-        description: What the file says besides pixels; without it, ``sync`` reads the file again.
     """
 
     path: bytes
@@ -43,6 +41,21 @@ class Row:
     digest: bytes
     width: int
     height: int
+
+    def columns(self) -> tuple[bytes, int, int, bytes, int, int]:
+        """Return the values in the order of the table's columns."""
+        return self.path, self.size, self.mtime_ns, self.digest, self.width, self.height
+
+
+@dataclass(frozen=True)
+class Row(PhotoFacts):
+    """A photo to add.
+
+    Attributes:
+        embedding: The embedding, as bytes of float16.
+        description: What the file says besides pixels; without it, ``sync`` reads the file again.
+    """
+
     embedding: bytes
     description: Description | None = None
 
@@ -79,7 +92,7 @@ class PhotoTables(TextTables):
             cursor = self._connection.execute(
                 "INSERT INTO photos (path, size, mtime_ns, digest, width, height, embedding, added)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (row.path, row.size, row.mtime_ns, row.digest, row.width, row.height, row.embedding, time.time()),
+                (*row.columns(), row.embedding, time.time()),
             )
         photo = int(cursor.lastrowid or 0)
         self._seal_rows("id = ?", photo)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from sketchseek.search.catalog.checksums import Value, embedding_checksum, register, row_checksum
 from sketchseek.search.catalog.pages import table_rows
+from sketchseek.search.catalog.photos import PhotoFacts
 from sketchseek.search.catalog.schema import ROW
 
 _BLOCK = 4096
@@ -20,16 +22,10 @@ _COLUMNS = 11  # of ``photos``; the id is stored as NULL, since it is the row's 
 
 
 @dataclass(frozen=True)
-class SavedPhoto:
+class SavedPhoto(PhotoFacts):
     """A row of ``photos`` that matches its checksums."""
 
     id: int
-    path: bytes
-    size: int
-    mtime_ns: int
-    digest: bytes
-    width: int
-    height: int
     added: float
     embedding: bytes
 
@@ -68,7 +64,7 @@ class Salvage:
             return False
         before = self.photos.get(path)
         if before is None or before.id <= photo:
-            self.photos[path] = SavedPhoto(photo, path, size, mtime_ns, digest, width, height, added, embedding)  # type: ignore[arg-type]
+            self.photos[path] = SavedPhoto(path, size, mtime_ns, digest, width, height, photo, added, embedding)  # type: ignore[arg-type]
         return True
 
 
@@ -91,31 +87,44 @@ def salvage(path: Path, fingerprint: str) -> Salvage:
 
 
 def _read_tables(connection: sqlite3.Connection, fingerprint: str, saved: Salvage) -> None:
-    try:
-        sequence = dict(connection.execute("SELECT name, seq FROM sqlite_sequence").fetchall())
-        saved.last_id = max(saved.last_id, int(sequence.get("photos", 0)))
-        saved.last_removal = int(sequence.get("removals", 0))
-        ((revision,),) = connection.execute("SELECT value FROM meta WHERE key = 'revision'").fetchall()
-        saved.revision = int(revision)
-    except (sqlite3.Error, ValueError, TypeError):
-        saved.damaged = True
-    try:  # the index of paths has the names of photos whose own page is damaged
-        for (name,) in connection.execute("SELECT path FROM photos INDEXED BY sqlite_autoindex_photos_1"):
-            if isinstance(name, bytes):
-                saved.named.add(name)
-    except sqlite3.Error:
-        saved.damaged = True
+    for read in (_read_counters, _read_names):
+        try:
+            read(connection, saved)
+        except (sqlite3.Error, ValueError, TypeError):
+            saved.damaged = True
     try:
         high = int(connection.execute("SELECT max(id) FROM photos").fetchone()[0] or 0)
     except (sqlite3.Error, ValueError, TypeError):
         saved.damaged = True
         return
+    for row in _readable_rows(connection, high, saved):
+        if not saved.add(fingerprint, list(row)):
+            saved.damaged = True
+
+
+def _read_counters(connection: sqlite3.Connection, saved: Salvage) -> None:
+    sequence = dict(connection.execute("SELECT name, seq FROM sqlite_sequence").fetchall())
+    saved.last_id = max(saved.last_id, int(sequence.get("photos", 0)))
+    saved.last_removal = int(sequence.get("removals", 0))
+    ((revision,),) = connection.execute("SELECT value FROM meta WHERE key = 'revision'").fetchall()
+    saved.revision = int(revision)
+
+
+def _read_names(connection: sqlite3.Connection, saved: Salvage) -> None:
+    """Read the index of paths, which has the names of photos whose own page is damaged."""
+    for (name,) in connection.execute("SELECT path FROM photos INDEXED BY sqlite_autoindex_photos_1"):
+        if isinstance(name, bytes):
+            saved.named.add(name)
+
+
+def _readable_rows(connection: sqlite3.Connection, high: int, saved: Salvage) -> Iterator[tuple[Value, ...]]:
+    """Yield the rows with ids up to ``high``. A range that cannot be read is halved until damaged rows are alone."""
     waiting = [(low, low + _BLOCK) for low in range(0, min(high, _MAX_ID) + 1, _BLOCK)]
     failed = 0
     while waiting and failed < _MAX_FAILED:
         low, after = waiting.pop()
         try:
-            rows = connection.execute(
+            yield from connection.execute(
                 f"SELECT {ROW}, embedding, checksum, embedding_checksum FROM photos WHERE id >= ? AND id < ?",
                 (low, after),
             ).fetchall()
@@ -125,10 +134,6 @@ def _read_tables(connection: sqlite3.Connection, fingerprint: str, saved: Salvag
             if after - low > 1:
                 middle = (low + after) // 2
                 waiting += [(low, middle), (middle, after)]
-            continue
-        for row in rows:
-            if not saved.add(fingerprint, list(row)):
-                saved.damaged = True
 
 
 def _read_pages(path: Path, fingerprint: str, saved: Salvage) -> None:

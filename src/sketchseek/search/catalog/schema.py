@@ -7,7 +7,13 @@ from collections.abc import Iterator
 
 from sketchseek.search.scan import SEPARATOR
 
+FILE = "catalog.db"
+LIBRARY_FILE = "library.json"
+"""See ``sketchseek.search.library_file``."""
+
 VERSION = 5
+"""The format. A change of the tables needs a step in ``upgrade``."""
+
 APPLICATION = 0x534B5345  # "SKSE"
 
 SCHEMA = """
@@ -50,9 +56,6 @@ CREATE TABLE staged (
 );
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 INSERT INTO meta VALUES ('changes', '0'), ('revision', '0'), ('removals_floor', '0');
-"""
-
-TEXT_SCHEMA = """
 CREATE TABLE descriptions (
     id INTEGER PRIMARY KEY,
     caption TEXT NOT NULL,
@@ -72,8 +75,6 @@ CREATE TRIGGER description_removed AFTER DELETE ON photos BEGIN
     DELETE FROM words WHERE rowid = old.id;
 END;
 """
-"""Tables for text and color search. A catalog without them gets them when it is next opened for writing."""
-
 ROW = "id, path, size, mtime_ns, digest, width, height, added"
 """The columns of ``photos`` that its ``checksum`` covers."""
 

@@ -36,7 +36,7 @@ class StagingTable(PhotoTables):
 
         The file may have changed since it was indexed: the row's digest is that of the bytes that were embedded.
         """
-        self._stage(row.path, row.size, row.mtime_ns, row.digest, row.width, row.height, row.embedding, None)
+        self._stage(*row.columns(), row.embedding, None)
 
     def stage_failure(self, path: bytes, reason: str, size: int = -1, mtime_ns: int = -1) -> None:
         """Stage the failure of a photo that can no longer be read. Without a size, the next run tries it again."""

@@ -15,10 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sketchseek.errors import LibraryError
 from sketchseek.photo_metadata import PhotoMetadata, date_words
 from sketchseek.search.catalog.metadata import MetadataTable
-from sketchseek.search.catalog.schema import TEXT_SCHEMA, statements
 from sketchseek.search.index.protocol import Ids
 from sketchseek.search.scan import SEPARATOR, lies_in
 from sketchseek.search.words import allowed_typos, grams, phrases_of, typos, words_of
@@ -57,17 +55,6 @@ class TextMatch:
 
 class TextTables(MetadataTable):
     """The tables ``descriptions``, ``words``, ``terms`` and ``term_grams``."""
-
-    def create_text_tables(self) -> None:
-        """Create the tables in a catalog of an earlier version. Call with write access, outside a transaction."""
-        if not self.has_text():
-            with self.transaction():
-                for statement in statements(TEXT_SCHEMA):
-                    self._connection.execute(statement)
-
-    def has_text(self) -> bool:
-        """Return whether the catalog has the tables."""
-        return self._one("SELECT 1 FROM sqlite_master WHERE name = 'words'") is not None
 
     # --- writing ----------
 
@@ -120,37 +107,20 @@ class TextTables(MetadataTable):
 
     def undescribed_count(self) -> int:
         """Return the number of photos without a description: text searches do not find them."""
-        if not self.has_text():
-            return int(self._one("SELECT count(*) FROM photos"))
         return int(
             self._one("SELECT count(*) FROM photos p WHERE NOT EXISTS (SELECT 1 FROM descriptions d WHERE d.id = p.id)")
         )
 
     def metadata_of(self, photo: int) -> PhotoMetadata | None:
         """Return a photo's captions, keywords and so on, or None if its file was not read for them."""
-        if not self.has_text():
-            return None
         rows = self._rows("SELECT caption, keywords, camera, taken, place FROM descriptions WHERE id = ?", photo)
         return PhotoMetadata(*rows[0]) if rows else None
 
     def color_signatures(self, length: int) -> tuple[Ids, npt.NDArray[np.uint8]]:
-        """Return the ids, (n,), and color signatures, (n, length), of the photos that have one.
-
-        Raises:
-            LibraryError: The library was indexed before colors were read.
-        """
-        self._require_tables()
+        """Return the ids, (n,), and color signatures, (n, length), of the photos that have one."""
         rows = self._rows("SELECT id, colors FROM descriptions WHERE length(colors) = ? ORDER BY id", length)
         ids = np.fromiter((row[0] for row in rows), np.int64, len(rows))
         return ids, np.frombuffer(b"".join(row[1] for row in rows), np.uint8).reshape(-1, length)
-
-    def _require_tables(self) -> None:
-        if not self.has_text():
-            raise LibraryError(
-                "the library has no words and colors yet.",
-                subject=self.path.parent,
-                remedy=f"Read them from the photos' files: sketchseek sync --library {self.path.parent}",
-            )
 
     def _index_words(self, photo: int, path: bytes, texts: Sequence[str]) -> None:
         name, folder = self._path_texts(path)
@@ -193,11 +163,7 @@ class TextTables(MetadataTable):
             Matches by kind, best kind first; kinds that find nothing are left out. Photos with every word as it is;
             with every word as the beginning of one of theirs; with words that contain those of the query, or have a
             typo, where a word of the query begins none; with some of the words. A photo can be in several.
-
-        Raises:
-            LibraryError: The library was indexed before text search existed.
         """
-        self._require_tables()
         phrases = list(phrases_of(text))
         if not phrases:
             return []
@@ -221,7 +187,6 @@ class TextTables(MetadataTable):
 
     def ids_with_words(self, text: str) -> Ids:
         """Return the ids of the photos that have every word of a text, as in ``match_text``, ascending."""
-        self._require_tables()
         phrases = list(phrases_of(text))
         if not phrases:
             return np.zeros(0, np.int64)

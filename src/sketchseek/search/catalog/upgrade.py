@@ -1,26 +1,96 @@
-"""Upgrading a catalog that an earlier version of sketchseek wrote, after a backup."""
+"""Upgrading a catalog that an earlier release wrote, after a backup."""
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 from sketchseek.atomic_write import atomic_path, make_folders
-from sketchseek.search.catalog.schema import SCHEMA, VERSION, statements
+from sketchseek.errors import LibraryError
+from sketchseek.search.catalog.metadata import MetadataTable
+from sketchseek.search.catalog.schema import FILE, VERSION
 
-FROM = frozenset({3, 4})
-"""Formats that can be upgraded to the current one."""
+STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {}
+"""For each earlier format, what changes its tables to the next one. All steps run in one transaction. Before a release
+there is no earlier format. A change of the schema adds one to ``schema.VERSION``, and a step here."""
 
 BACKUPS = "backups"
 
 
-def back_up(connection: sqlite3.Connection, library: Path) -> Path:
-    """Copy a catalog to the folder ``backups`` of its library; return the copy's path.
+class OldFormatError(LibraryError):
+    """A catalog was written by an earlier release of sketchseek, and can be upgraded."""
+
+    def __init__(self, path: Path, version: int) -> None:
+        super().__init__(
+            f"written in format {version} of an earlier release; this version of sketchseek reads {VERSION}.",
+            subject=path,
+            remedy=f"Upgrade it, after an automatic backup: sketchseek sync --library {path.parent}",
+        )
+
+
+def check_format(path: Path, version: int) -> None:
+    """Check that this version of sketchseek reads a catalog's format.
 
     Raises:
-        OSError: The folder cannot be written to, or the disk is full.
+        OldFormatError: It must be upgraded first.
+        LibraryError: It cannot be read, nor upgraded.
     """
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version in STEPS:
+        raise OldFormatError(path, version)
+    if version > VERSION:
+        raise LibraryError(
+            f"written in format {version} by a newer version of sketchseek; this one reads {VERSION}.",
+            subject=path,
+            remedy="Update sketchseek, or index into a new library.",
+        )
+    if version < VERSION:
+        raise LibraryError(
+            f"written in format {version}, from before the first release; this version of sketchseek reads {VERSION}.",
+            subject=path,
+            remedy=f"Delete the folder {path.parent}, and index the photos again. Photos are not touched.",
+        )
+
+
+def upgrade_catalog(folder: Path) -> None:
+    """Upgrade a library's catalog to the current format, after copying it to the folder ``backups``.
+
+    The caller holds the writer's lock. Readers go on with what they have opened.
+
+    Raises:
+        LibraryCorruptError: The catalog is damaged.
+        LibraryError: It cannot be written, for example because the disk is full.
+    """
+    old = _OldCatalog(folder / FILE, write=True)
+    try:
+        old.upgrade(folder)
+    except OSError as error:
+        raise LibraryError(
+            f"cannot be backed up before its upgrade ({error.strerror or error}).",
+            subject=folder,
+            remedy="Free some space on the disk, and run the command again.",
+        ) from error
+    finally:
+        old.close()
+
+
+class _OldCatalog(MetadataTable):
+    """A catalog of an earlier format."""
+
+    def upgrade(self, folder: Path) -> None:
+        with self._guard():
+            problems = [row[0] for row in self._rows("PRAGMA quick_check") if row[0] != "ok"]
+            if problems:
+                raise self.corrupt(f"damaged ({problems[0]}).")
+            version = int(self._one("PRAGMA user_version"))
+            _back_up(self._connection, folder, version)
+            with self.transaction():
+                for step in range(version, VERSION):
+                    STEPS[step](self._connection)
+                self._connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def _back_up(connection: sqlite3.Connection, library: Path, version: int) -> None:
     make_folders(library / BACKUPS)
     number = 1
     while (path := library / BACKUPS / f"catalog-format{version}-{number}.db").exists():
@@ -31,44 +101,3 @@ def back_up(connection: sqlite3.Connection, library: Path) -> Path:
             connection.backup(copy)
         finally:
             copy.close()
-    return path
-
-
-def upgrade_tables(connection: sqlite3.Connection, fingerprint: str) -> None:
-    """Write the rows of an earlier format into the tables of this one, which have checksums. Call inside a transaction.
-
-    Args:
-        connection: Open for writing.
-        fingerprint: Identity of the embedding space; see ``embedding_checksum``.
-    """
-    others = connection.execute(
-        "SELECT sql FROM sqlite_master WHERE type = 'trigger' AND name != 'photo_removed'"
-    ).fetchall()
-    for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
-        connection.execute(f"DROP TRIGGER {name}")
-    connection.execute("DROP INDEX photos_by_digest")
-    for table in ("photos", "removals", "staged"):
-        connection.execute(f"ALTER TABLE {table} RENAME TO old_{table}")
-    there = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
-    for statement in statements(SCHEMA):
-        if statement.lstrip().startswith("CREATE") and statement.split()[2] not in there:
-            connection.execute(statement)
-    facts = "id, path, size, mtime_ns, digest, width, height, added"
-    connection.execute(
-        f"INSERT INTO photos ({facts}, embedding, checksum, embedding_checksum)"
-        f" SELECT {facts}, embedding, row_checksum({facts}), embedding_checksum(?, id, embedding) FROM old_photos",
-        (fingerprint,),
-    )
-    connection.execute("INSERT INTO removals SELECT seq, id, ~id FROM old_removals")
-    staged = "id, size, mtime_ns, digest, width, height, embedding, reason"
-    connection.execute(f"INSERT INTO staged SELECT {staged}, row_checksum({staged}) FROM old_staged")
-    for table in ("photos", "removals"):
-        # Ids that were given must not be given again, also if their rows are gone.
-        last = connection.execute("SELECT max(seq) FROM sqlite_sequence WHERE name IN (?, ?)", (table, f"old_{table}"))
-        connection.execute("DELETE FROM sqlite_sequence WHERE name = ?", (table,))
-        connection.execute("INSERT INTO sqlite_sequence VALUES (?, ?)", (table, last.fetchone()[0] or 0))
-    for table in ("photos", "removals", "staged"):
-        connection.execute(f"DROP TABLE old_{table}")
-    for (sql,) in others:
-        connection.execute(sql)
-    connection.execute(f"PRAGMA user_version = {VERSION}")
