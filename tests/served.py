@@ -22,6 +22,7 @@ from sketchseek.server.app import create_app
 from sketchseek.server.http_server import HttpServer
 from sketchseek.server.running import bind, url_of
 from sketchseek.server.security import Limits
+from sketchseek.server.sharing import Sharing
 from sketchseek.server.thumbnails import ThumbnailCache
 
 if TYPE_CHECKING:
@@ -87,11 +88,16 @@ def may_change(client: TestClient) -> TestClient:
 
 @contextmanager
 def serving(
-    library: Library, *others: Library, thumbnails: Path, port: int = 0, roots: Iterable[Path] = ()
+    library: Library,
+    *others: Library,
+    thumbnails: Path,
+    port: int = 0,
+    roots: Iterable[Path] = (),
+    sharing: Sharing | None = None,
 ) -> Iterator[str]:
     """Run a real server in a thread and yield its URL."""
     with bind("127.0.0.1", port) as listener:
-        app = create_app(library, *others, thumbnails=ThumbnailCache(thumbnails), roots=roots)
+        app = create_app(library, *others, thumbnails=ThumbnailCache(thumbnails), roots=roots, sharing=sharing)
         server = HttpServer(app)
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
         thread.start()

@@ -20,6 +20,7 @@ from sketchseek.search.library import Library
 from sketchseek.server.access import TOKEN_HEADER
 from sketchseek.server.app import create_app
 from sketchseek.server.audit_log import AuditLog
+from sketchseek.server.file_manager import can_show
 from sketchseek.server.http_server import HttpServer
 from sketchseek.server.running import bind, tls_context, url_of
 from sketchseek.server.sharing import Sharing
@@ -132,6 +133,11 @@ def test_scopes(shared: str, how: str) -> None:
                 log_in(client, name)
             else:
                 client.headers["Authorization"] = f"Bearer sks_{name}"
+            # The page offers only what the user may do.
+            assert client.get("api/v1/status").json()["may"] == {
+                "open": name == "manage" and can_show(),
+                "write": False,
+            }
             found = (
                 client.get("api/v1/photos/1/file").status_code,
                 client.post("api/v1/search/sketch", json=SEARCH).status_code,

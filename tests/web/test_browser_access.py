@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from browsing import PHONE, alike, draw, expect_results, ink, results, until
-from served import picture
+from served import picture, serving
+from sketchseek.search.library import Library
+from sketchseek.server.sharing import Sharing
+from sketchseek.server.users import User, Users, hash_password, write_users
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -175,3 +178,27 @@ def test_eraser_width_and_fit(new_page: Callable[..., Page], url: str) -> None:
     page.locator("#fit").click()
     assert ink(page) > 1.2 * both
     assert expect_results(page)
+
+
+def test_a_user_logs_in_and_out(new_page: Callable[..., Page], library: Library, url: str, tmp_path: Path) -> None:
+    anyone = new_page(url)
+    anyone.locator("#library").click()
+    until(anyone, "document.getElementById('panel-holds').textContent.includes('61 photos')")
+    assert anyone.locator("#log-out").is_hidden()
+
+    users = tmp_path / "users"
+    write_users(users, {"ann": User("ann", "password", "search", hash_password("correct horse battery"))})
+    with serving(library, thumbnails=tmp_path / "thumbnails", sharing=Sharing(users=Users(users))) as shared:
+        page = new_page(shared, encode="", failing="status of 401")
+        page.locator("#name").fill("ann")
+        page.locator("#password").fill("correct horse battery")
+        page.get_by_role("button", name="Log in").click()
+        until(page, "document.getElementById('hint')?.textContent.includes('Draw')")
+        page.locator("#library").click()
+        page.locator("#session").wait_for()
+        assert page.locator("#session-user").inner_text() == "You are logged in as ann."
+        assert page.locator("#panel-error").is_hidden()
+        assert violations(page) == []
+        page.locator("#log-out").click()
+        page.locator("#password").wait_for()
+        assert page.request.get(f"{shared}api/v1/status").status == 401

@@ -4,7 +4,7 @@ import { isAbort, messageOf } from "./elements.js";
 
 /**
  * @import { ErrorBody, Example, Explanation, Failures, Feedback, Filter, Folders, IndexingState, Libraries, Page, PhotoFolders, PhotoInfo,
- *   SearchAnswer, Status } from "./types.d.ts"
+ *   SearchAnswer, Session, Status } from "./types.d.ts"
  */
 
 // The server answered with an error; its message is for people.
@@ -112,6 +112,19 @@ const fresh = (path) => request(path, { cache: "no-store" });
  * @param {object} [value]
  */
 export const ask = (path, value) => (value === undefined ? request(path) : post(path, value));
+
+/** @type {() => Promise<Session>} */
+export const session = () => fresh("session");
+
+// Ends the session, and leaves the page.
+export async function logOut() {
+  try {
+    await fetch("logout", { method: "POST", redirect: "manual" });
+  } catch (error) {
+    throw new ServerGone(messageOf(error));
+  }
+  location.assign("login");
+}
 
 /** @param {string} sha256 */
 export const encoderUrl = (sha256) => address(`model/sketch.onnx?sha256=${sha256}`);

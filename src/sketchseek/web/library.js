@@ -93,6 +93,7 @@ export class LibraryPanel {
     this.dialog.addEventListener("close", () => this.progress.watch(false));
     byId("sync").addEventListener("click", () => this.#do(api.sync()));
     byId("stop").addEventListener("click", () => this.#do(api.stopIndexing()));
+    byId("log-out").addEventListener("click", () => this.#do(api.logOut()));
     byId("add").addEventListener("click", () => this.#do(api.addFolder(this.folder ?? "")));
     byId("up").addEventListener("click", () => this.#browse(this.above.pop()));
   }
@@ -115,19 +116,33 @@ export class LibraryPanel {
     if (!this.open) this.dialog.showModal();
     this.progress.watch(true);
     this.above = [];
-    await Promise.all([this.#showLibrary(), this.#browse(undefined)]);
+    const [mayWrite] = await Promise.all([this.#showLibrary(), this.#showUser()]);
+    if (mayWrite) await this.#browse(undefined);
   }
 
+  // Returns whether folders can be added.
   async #showLibrary() {
     const turn = ++this.turn;
     try {
       const [status, failures] = await Promise.all([api.status(), api.failures()]);
-      if (turn !== this.turn) return; // of another library, or outdated
+      if (turn !== this.turn) return false; // of another library, or outdated
       this.#showStatus(status);
       byId("adding").hidden = !status.may.write;
       byId("read-only").hidden = status.may.write;
       this.#showFailures(failures);
       this.handlers.onStatus(status);
+      return status.may.write;
+    } catch (error) {
+      this.#showError(error);
+      return false;
+    }
+  }
+
+  async #showUser() {
+    try {
+      const { user } = await api.session();
+      byId("session").hidden = !user;
+      byId("session-user").textContent = user ? texts.loggedIn(user) : "";
     } catch (error) {
       this.#showError(error);
     }

@@ -93,6 +93,7 @@ export const texts = {
   addHeading: "Add a folder",
   up: "Up",
   add: "Add this folder",
+  logOut: "Log out",
 
   // Texts that the scripts set.
   invite: "Draw here",
@@ -177,6 +178,8 @@ export const texts = {
   roots: "You can add folders in these:",
   readOnly: "This server is read-only. To add folders here, start it with sketchseek serve --root FOLDER.",
   noFolders: "This folder has no subfolders.",
+  /** @param {string} user */
+  loggedIn: (user) => `You are logged in as ${user}.`,
   /** @param {number} done */
   scanning: (done) => `Looking for photos: ${count(done, "file", "files")}`,
   /** @type {(done: number, total: number) => string} */

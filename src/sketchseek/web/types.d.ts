@@ -40,6 +40,10 @@ export interface LibraryStatus {
   folders: string[];
 }
 
+export interface Session {
+  user: string | null;
+}
+
 export interface Status {
   name: string;
   library: LibraryStatus;

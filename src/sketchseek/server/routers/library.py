@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 
 import sketchseek
+from sketchseek.server.access import access_of
 from sketchseek.server.dependencies import State
 from sketchseek.server.file_manager import can_show, is_local
 from sketchseek.server.schemas.base import display_path
@@ -47,13 +48,14 @@ async def list_libraries(state: State) -> LibraryList:
 @router.get("/status")
 async def get_status(state: State, request: Request) -> ServerStatus:
     """Return the state of a library and what the client may do."""
+    manages = "manage" in access_of(request).scopes
 
     def work() -> ServerStatus:
         return ServerStatus(
             version=sketchseek.__version__,
             name=state.name,
             library=LibraryStatus.model_validate(state.library.status()),
-            may=Permissions(open=is_local(request) and can_show(), write=state.writable),
+            may=Permissions(open=manages and is_local(request) and can_show(), write=manages and state.writable),
         )
 
     return await state.in_search_thread(work)
