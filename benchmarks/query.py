@@ -29,7 +29,7 @@ from sketchseek.search.catalog import Catalog, Description, Row
 from sketchseek.search.colors import PaletteColor, signature_of
 from sketchseek.search.combined_query import Example, Query
 from sketchseek.search.index_mirror import IndexMirror
-from sketchseek.search.library import Library
+from sketchseek.search.local_library import LocalLibrary
 from sketchseek.search.params import Filter
 
 K = 10
@@ -64,7 +64,7 @@ def milliseconds(calls: dict[str, Callable[[], object]]) -> dict[str, float]:
     return {name: 1000 * float(np.median(some)) for name, some in times.items()}
 
 
-def fill(path: Path, library: Library, count: int) -> np.ndarray:
+def fill(path: Path, library: LocalLibrary, count: int) -> np.ndarray:
     """Put photos that are not there into a library; returns unit queries like its embeddings, (m, d)."""
     dimension = library.encoder.manifest.embedding
     signatures = [
@@ -84,7 +84,7 @@ def fill(path: Path, library: Library, count: int) -> np.ndarray:
 
 
 def measure(model: str, count: int) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory() as place, Library.create(Path(place) / "library", model) as library:
+    with tempfile.TemporaryDirectory() as place, LocalLibrary.create(Path(place) / "library", model) as library:
         queries = fill(Path(place) / "library", library, count)
         start = time.perf_counter()
         library.search_embedding(queries[0], K)

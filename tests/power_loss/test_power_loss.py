@@ -20,7 +20,7 @@ from power_loss.recording import build_recorder, record
 from search.test_crash import draw_photos
 from sketchseek.errors import LibraryNotFoundError, ModelPackageError
 from sketchseek.models.package import ModelPackage, load_model_package
-from sketchseek.search.library import Library
+from sketchseek.search.local_library import LocalLibrary
 from tiny_model import write_tiny_package
 
 STRIDE = int(os.environ.get("STRIDE", "9"))
@@ -65,7 +65,7 @@ def cut_everywhere(
 
 def check_library(root: Path, acknowledged: list[str]) -> None:
     try:
-        library = Library.open(root / "library")
+        library = LocalLibrary.open(root / "library")
     except LibraryNotFoundError:
         assert not acknowledged, "the library is gone"
         return
@@ -133,7 +133,7 @@ def test_a_repair_that_loses_power_can_be_repeated(recorder: Path, tmp_path: Pat
 
     draw_photos(tmp_path / "photos", PHOTOS)
     root = tmp_path / "root"
-    with Library.create(root / "library", tiny_model.path) as library:
+    with LocalLibrary.create(root / "library", tiny_model.path) as library:
         library.add([tmp_path / "photos"])
     with (root / "library" / "catalog.db").open("r+b") as file:
         file.write(b"\0" * 100)
@@ -143,11 +143,11 @@ def test_a_repair_that_loses_power_can_be_repeated(recorder: Path, tmp_path: Pat
 
     def check(scratch: Path, acknowledged: list[str]) -> None:
         try:
-            Library.open(scratch / "library").close()
+            LocalLibrary.open(scratch / "library").close()
         except LibraryCorruptError:
             assert not acknowledged
             repair(scratch / "library")
-        with Library.open(scratch / "library") as library:
+        with LocalLibrary.open(scratch / "library") as library:
             assert len(library) == PHOTOS
             assert library._catalog.check() == []
 

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from sketchseek.models.package import ModelPackage
-from sketchseek.search.library import Library
+from sketchseek.search.local_library import LocalLibrary
 
 CHILD = Path(__file__).with_name("indexing_child.py")
 
@@ -77,7 +77,7 @@ def check(library: Path, log: Path) -> None:
         return
     if not log.read_bytes().endswith(b"\n"):
         reported.pop()  # the log itself was cut off
-    with Library.open(library) as opened:
+    with LocalLibrary.open(library) as opened:
         paths = {
             photo: os.fsencode(facts.path)
             for photo, facts in opened._catalog.photos(opened._catalog.ids().tolist()).items()
@@ -93,7 +93,7 @@ def check(library: Path, log: Path) -> None:
 
 def assert_all_are_found(folder: Path, library: Path, log: Path, count: int) -> None:
     check(library, log)
-    with Library.open(library) as opened:
+    with LocalLibrary.open(library) as opened:
         found = sorted(result.path for result in opened.search_embedding(np.ones(16), k=10**6))
         assert found == sorted(folder.rglob("*.jpg"))
         assert len(found) == count
@@ -144,7 +144,7 @@ catalog.close()
 def test_a_crash_at_any_step_of_writing_the_index(tmp_path: Path, tiny_model: ModelPackage) -> None:
     draw_photos(tmp_path / "photos", 30)
     path = tmp_path / "library"
-    with Library.create(path, tiny_model.path) as library:
+    with LocalLibrary.create(path, tiny_model.path) as library:
         library.add([tmp_path / "photos"])
     for step in range(1, 100):
         done = subprocess.run(
@@ -153,7 +153,7 @@ def test_a_crash_at_any_step_of_writing_the_index(tmp_path: Path, tiny_model: Mo
             env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
             check=False,
         )
-        with Library.open(path) as library:
+        with LocalLibrary.open(path) as library:
             assert len(library.search_embedding(np.ones(16), k=100)) == 30
             assert library.verify().problems == []
         if done.returncode == 0:
@@ -176,7 +176,7 @@ def test_a_full_disk_is_named_searching_goes_on_and_so_does_indexing(tmp_path: P
     """A cap on the size of files stands for a disk that is full, or fills up on the way."""
     draw_photos(tmp_path / "photos", 300)
     path = tmp_path / "library"
-    with Library.create(path, tiny_model.path) as library:
+    with LocalLibrary.create(path, tiny_model.path) as library:
         library.add([tmp_path / "photos" / "000"])
 
     def run(most: int, *arguments: object) -> subprocess.CompletedProcess[str]:
@@ -198,7 +198,7 @@ def test_a_full_disk_is_named_searching_goes_on_and_so_does_indexing(tmp_path: P
             found = run(0, "search", "-", "-k", "1000", "--json")
             assert found.returncode == 0, found.stderr
             assert len(json.loads(found.stdout)) == 100
-    with Library.open(path) as library:
+    with LocalLibrary.open(path) as library:
         assert library.add([tmp_path / "photos"]).indexed == 200
         assert library.verify().ok
 

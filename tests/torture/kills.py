@@ -11,7 +11,7 @@ from pathlib import Path
 
 from search.indexing_child import main as index_and_log
 from search.test_crash import draw_photos
-from sketchseek.search.library import Library
+from sketchseek.search.local_library import LocalLibrary
 from tiny_model import write_tiny_package
 
 PHOTOS = 40
@@ -23,7 +23,7 @@ def missing_photos(library: Path, log: Path) -> list[str]:
     lines = [line for line in lines if line.endswith(b"\n")]
     if not lines:
         return []
-    with Library.open(library) as opened:
+    with LocalLibrary.open(library) as opened:
         catalog = opened._catalog
         rows = [(photo.id, os.fsencode(photo.path)) for photo in catalog.photos(catalog.ids().tolist()).values()]
         wrong = [f"lost: {line!r}" for line in lines if tuple_of(line) not in rows]
@@ -43,7 +43,7 @@ def run(folder: Path, *, kills: int, seconds: float, seed: int) -> dict[str, obj
     draw_photos(folder / "photos", PHOTOS)
     # A detector that finds nothing may be broken: it must find a photo that is taken out behind its back.
     _index(folder, model, None)
-    with Library.open(folder / "library") as opened:
+    with LocalLibrary.open(folder / "library") as opened:
         opened.remove(sorted((folder / "photos").rglob("*.jpg"))[7])
     planted = missing_photos(folder / "library", folder / "log")
     assert any("lost" in one for one in planted), "the detector does not find a planted loss"

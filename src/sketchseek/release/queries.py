@@ -44,12 +44,12 @@ from sketchseek.images import open_image
 from sketchseek.models.package import ModelPackage
 from sketchseek.photo_metadata import PhotoMetadata
 from sketchseek.search.catalog import Catalog, Description, Row
+from sketchseek.search.catalog_query import CatalogQueryEngine
 from sketchseek.search.colors import PaletteColor, signature_of
 from sketchseek.search.combined_query import Example, Query
 from sketchseek.search.feedback import mean_of_examples
 from sketchseek.search.library_model import metadata_of
 from sketchseek.search.params import SearchParams
-from sketchseek.search.query import QueryEngine
 
 SEED = 0
 PHOTOS = 30
@@ -224,7 +224,7 @@ class _OpenEngine:
         self._rows = (names, embeddings, signatures)
         self._folder = tempfile.TemporaryDirectory(prefix="sketchseek-queries-")
 
-    def __enter__(self) -> QueryEngine:
+    def __enter__(self) -> CatalogQueryEngine:
         folder = Path(self._folder.name)
         names, embeddings, signatures = self._rows
         with closing(Catalog(folder, create=metadata_of(self._package))) as catalog, catalog.transaction():
@@ -235,7 +235,7 @@ class _OpenEngine:
                 digest = number.to_bytes(4, "big")
                 catalog.add(Row(name.encode(), 1, 1, digest, 1, 1, embedding.tobytes(), description))
         self._catalog = Catalog(folder)
-        return QueryEngine(folder, self._catalog, threading.RLock(), self._package)
+        return CatalogQueryEngine(folder, self._catalog, threading.RLock(), self._package)
 
     def __exit__(self, *_: object) -> None:
         self._catalog.close()

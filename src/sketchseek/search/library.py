@@ -10,29 +10,21 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import threading
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from sketchseek.atomic_write import make_folders
 from sketchseek.encoder import Encoder
-from sketchseek.errors import InputError, LibraryError, LibraryNotFoundError
+from sketchseek.errors import InputError
 from sketchseek.images import ImageSource
-from sketchseek.models.package import DEFAULT_MODEL, ModelPackage, load_model_package
-from sketchseek.search import library_file
-from sketchseek.search.catalog import Catalog, OldFormatError, upgrade_catalog
+from sketchseek.models.package import load_model_package
 from sketchseek.search.combined_query import Example, Query
-from sketchseek.search.index_mirror import IndexMirror
-from sketchseek.search.library_model import metadata_of, mismatch
-from sketchseek.search.lock import WriterLock
 from sketchseek.search.params import Filter, SearchParams
 from sketchseek.search.query import QueryEngine
 from sketchseek.search.results import (
@@ -45,36 +37,23 @@ from sketchseek.search.results import (
     Status,
     Verification,
 )
-from sketchseek.search.scan import absolute, from_user, lies_in, parents, real_path, without_nested
-from sketchseek.search.scan_rules import ScanRules
-from sketchseek.search.status import status_of
 from sketchseek.sketches import SketchSource
 
 if TYPE_CHECKING:
     from sketchseek.search.explain import Explanation
 
 PathLike = str | os.PathLike[str]
-_log = logging.getLogger(__name__)
 
 
-class Library:
-    """A folder that holds a catalog of photos and an index of their embeddings.
+class Library(ABC):
+    """A catalog of photos and an index of their embeddings, in a folder.
 
     Any number of processes may search a library while one writes to it; searches find new photos once they are
     committed. Several threads may use one ``Library``.
     """
 
-    def __init__(self, path: Path, package: ModelPackage | None, *, readonly: bool) -> None:
-        """Use ``Library.open`` or ``Library.create``."""
-        self.path = path
-        self._readonly = readonly
-        self._catalog = Catalog(path)
-        self._lock = threading.RLock()
-        metadata = self._catalog.metadata()
-        if package is not None and package.manifest.fingerprint != metadata.fingerprint:
-            self._catalog.close()
-            raise mismatch(path, metadata, package)
-        self._engine = QueryEngine(path, self._catalog, self._lock, package)
+    path: Path
+    _engine: QueryEngine
 
     @classmethod
     def open(
@@ -94,47 +73,22 @@ class Library:
             ModelMismatchError: It was built with another model.
             LibraryCorruptError: Its catalog is damaged, or missing.
         """
-        folder = _folder(path)
-        package = None if model is None else load_model_package(model)
-        try:
-            return cls(folder, package, readonly=readonly)
-        except LibraryNotFoundError:
-            if not create or readonly:
-                raise
-        except OldFormatError:
-            if readonly:
-                raise
-            with WriterLock(folder):
-                upgrade_catalog(folder)
-            return cls(folder, package, readonly=readonly)
-        return cls.create(folder, model)
+        from sketchseek.search.local_library import LocalLibrary
+
+        return LocalLibrary.open(path, model, create=create, readonly=readonly)
 
     @classmethod
     def create(cls, path: PathLike, model: PathLike | None = None) -> Library:
         """Create an empty library, or open the existing one. See ``open``."""
-        folder = _folder(path)
-        package = load_model_package(DEFAULT_MODEL if model is None else model)
-        try:
-            make_folders(folder)
-        except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-            reason = getattr(error, "strerror", error)
-            raise LibraryError(
-                f"cannot be created ({reason}).", subject=folder, remedy="Choose another folder for the library."
-            ) from error
-        with WriterLock(folder):
-            catalog = Catalog(folder, create=metadata_of(package))
-            try:
-                _update_library_file(folder, catalog)
-            finally:
-                catalog.close()
-        return cls(folder, package, readonly=False)
+        from sketchseek.search.local_library import LocalLibrary
 
+        return LocalLibrary.create(path, model)
+
+    @abstractmethod
     def close(self) -> None:
         """Close the library. It cannot be used afterwards."""
-        with self._lock:
-            self._catalog.close()
 
-    def __enter__(self) -> Library:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -142,13 +96,13 @@ class Library:
     ) -> None:
         self.close()
 
+    @abstractmethod
     def __len__(self) -> int:
         """Return the number of photos in the library."""
-        with self._lock:
-            return self._catalog.count()
 
     # --- writing ----------
 
+    @abstractmethod
     def add(
         self,
         folders: Iterable[PathLike] | PathLike,
@@ -178,25 +132,8 @@ class Library:
             LibraryLockedError: Another process is writing.
             ModelMismatchError: The model is not the one that the library was built with.
         """
-        paths = _absolute(folders)
-        for path in paths:
-            if not os.path.exists(path):  # noqa: PTH110  on bytes
-                raise InputError("no such folder.", subject=os.fsdecode(path), remedy="Check the spelling of the path.")
-        patterns = None if exclude is None else tuple(pattern for pattern in exclude if pattern)
-        with self._writing() as catalog:
-            rules = catalog.scan_rules()
-            rules = ScanRules(
-                rules.exclude if patterns is None else patterns,
-                rules.follow_symlinks if follow_symlinks is None else follow_symlinks,
-            )
-            # A path that was removed comes back if it, or a folder in it, is named.
-            named = set(paths).union(*map(parents, paths))
-            excluded = [path for path in catalog.excluded() if path not in named]
-            with catalog.transaction():
-                catalog.set_roots(without_nested(catalog.roots() + paths), excluded)
-                catalog.set_scan_rules(rules)
-            return self._update(catalog, without_nested(paths), progress, within)
 
+    @abstractmethod
     def sync(
         self, progress: ProgressCallback | None = None, *, within: Iterable[PathLike] | None = None
     ) -> IndexReport:
@@ -205,9 +142,8 @@ class Library:
         If a folder is not there (a drive that is not connected, for example), its photos stay, and the folder is
         reported as a failure.
         """
-        with self._writing() as catalog:
-            return self._update(catalog, catalog.roots(), progress, within)
 
+    @abstractmethod
     def remove(self, paths: Iterable[PathLike] | PathLike) -> int:
         """Remove photos and folders from the library. Files are not touched.
 
@@ -219,26 +155,8 @@ class Library:
         Raises:
             InputError: A path is neither in the library nor does it exist in one of its folders. Nothing is removed.
         """
-        gone = _absolute(paths)
-        with self._writing() as catalog:
-            roots, excluded = catalog.roots(), catalog.excluded()
-            for path in gone:
-                if not (catalog.holds(path) or _is_there(path, roots) or any(lies_in(root, path) for root in roots)):
-                    raise InputError(
-                        "not in the library.", subject=os.fsdecode(path), remedy="Check the path's spelling."
-                    )
-            removed = 0
-            with catalog.transaction():
-                for path in gone:
-                    removed += catalog.drop_below(path)
-                    roots = [root for root in roots if not lies_in(root, path)]
-                    excluded = [other for other in excluded if not lies_in(other, path)]
-                    if any(lies_in(path, root) for root in roots):
-                        excluded.append(path)
-                catalog.set_roots(roots, excluded)
-            IndexMirror.of(self.path, catalog.metadata()).save(catalog)
-        return removed
 
+    @abstractmethod
     def re_embed(self, model: PathLike | None = None, progress: ProgressCallback | None = None) -> IndexReport:
         """Embed every photo again, with another model.
 
@@ -252,46 +170,6 @@ class Library:
         Raises:
             LibraryError: One of the library's folders is missing.
         """
-        from sketchseek.search.re_embed import re_embed
-
-        with self._writing() as catalog:
-            chosen = catalog.metadata().model if model is None else model
-            package = load_model_package(chosen)
-            report = re_embed(catalog, Encoder(package, threads=1), metadata_of(package), progress)
-            IndexMirror.of(self.path, catalog.metadata()).save(catalog)
-        self._engine.use(package)
-        return report
-
-    def _update(
-        self,
-        catalog: Catalog,
-        folders: Sequence[bytes],
-        progress: ProgressCallback | None,
-        within: Iterable[PathLike] | None,
-    ) -> IndexReport:
-        from sketchseek.search.update import update
-
-        encoder = Encoder(self._engine.package(catalog.metadata()), threads=1)
-        real = None if within is None else [real_path(absolute(folder)) for folder in within]
-        return update(self.path, catalog, encoder, folders, progress, real)
-
-    @contextmanager
-    def _writing(self) -> Iterator[Catalog]:
-        if self._readonly:
-            raise LibraryError(
-                "opened for reading only, and cannot be written to.",
-                subject=self.path,
-                remedy="Use a process that opened it for writing (in Python: readonly=False).",
-            )
-        with WriterLock(self.path):
-            catalog = Catalog(self.path, write=True)
-            try:
-                try:
-                    yield catalog
-                finally:
-                    _update_library_file(self.path, catalog)
-            finally:
-                catalog.close()
 
     # --- searching ----------
 
@@ -454,15 +332,13 @@ class Library:
         Raises:
             ModelPackageError: There is no such model package.
         """
-        with self._lock:
-            metadata = self._catalog.metadata()
+        metadata = self._engine.metadata()
         package = load_model_package(metadata.model if model is None else model)
         return package.manifest.fingerprint == metadata.fingerprint
 
+    @abstractmethod
     def photo(self, photo: int) -> LibraryPhoto | None:
         """Return a photo by its id, or None if there is none."""
-        with self._lock:
-            return self._catalog.photo(photo)
 
     def embedding(self, photo: int) -> npt.NDArray[np.float32]:
         """Return a photo's embedding, (d,) float32.
@@ -472,53 +348,22 @@ class Library:
         """
         return self._engine.embedding(photo)
 
+    @abstractmethod
     def status(self) -> Status:
         """Return the library's status."""
-        with self._lock, self._catalog.snapshot():
-            return status_of(self.path, self._catalog, self._engine.mirror)
 
+    @abstractmethod
     def failures(self) -> list[Failure]:
         """Return the files that could not be indexed and the folders that could not be read, with reasons."""
-        with self._lock:
-            return self._catalog.failures()
 
+    @abstractmethod
     def verify(self, *, sample: int = 0) -> Verification:
         """Check the catalog's integrity, every embedding, the index on disk, and the model package.
 
         Args:
             sample: Number of photos, chosen at random, to embed again and to compare with what is stored.
         """
-        from sketchseek.search.verify import verify
-
-        catalog = Catalog(self.path)
-        try:
-            return verify(self.path, catalog, self._engine.package, sample=sample)
-        finally:
-            catalog.close()
-
-
-def _is_there(path: bytes, roots: Sequence[bytes]) -> bool:
-    """Return whether a path exists in one of the folders."""
-    return os.path.lexists(path) and any(lies_in(path, root) for root in roots)
-
-
-def _update_library_file(folder: Path, catalog: Catalog) -> None:
-    """Bring ``library.json`` up to date. Only ``repair`` reads it, so nothing fails if that does."""
-    try:
-        library_file.update(folder, catalog)
-    except (OSError, LibraryError) as error:
-        _log.warning("Cannot write %s (%s).", folder / library_file.FILE, error)
-
-
-def _folder(path: PathLike) -> Path:
-    """Return a library's folder, with ``~`` expanded."""
-    return Path(os.path.expanduser(path))  # noqa: PTH111  Path.expanduser raises if there is no such user
 
 
 def _params(k: int, offset: int, filter: Filter | None) -> SearchParams:
     return SearchParams(k, offset, filter or Filter())
-
-
-def _absolute(paths: Iterable[PathLike] | PathLike) -> list[bytes]:
-    some = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
-    return [from_user(path) for path in some]

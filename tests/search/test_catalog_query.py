@@ -13,9 +13,9 @@ import pytest
 from sketchseek.errors import InputError
 from sketchseek.models.package import ModelPackage
 from sketchseek.search.catalog import Catalog, Row
+from sketchseek.search.catalog_query import CatalogQueryEngine
 from sketchseek.search.library_model import metadata_of
 from sketchseek.search.params import Filter, SearchParams
-from sketchseek.search.query import QueryEngine
 
 COUNT = 20
 
@@ -34,7 +34,7 @@ def embeddings() -> np.ndarray:
 
 
 @pytest.fixture
-def engine(tmp_path: Path, tiny_model: ModelPackage, embeddings: np.ndarray) -> Iterator[QueryEngine]:
+def engine(tmp_path: Path, tiny_model: ModelPackage, embeddings: np.ndarray) -> Iterator[CatalogQueryEngine]:
     """An engine of 20 photos, photo i + 1 being the one with embedding i."""
     with closing(Catalog(tmp_path, create=metadata_of(tiny_model))) as catalog:
         with catalog.transaction():
@@ -42,20 +42,20 @@ def engine(tmp_path: Path, tiny_model: ModelPackage, embeddings: np.ndarray) -> 
                 catalog.add(
                     Row(f"/{'even' if i % 2 else 'odd'}/{i}".encode(), 1, 1, bytes([i]), 1, 1, embedding.tobytes())
                 )
-        yield QueryEngine(tmp_path, catalog, threading.RLock(), tiny_model)
+        yield CatalogQueryEngine(tmp_path, catalog, threading.RLock(), tiny_model)
 
 
 AXIS = np.eye(16)[0]
 
 
-def test_pages_join(engine: QueryEngine) -> None:
+def test_pages_join(engine: CatalogQueryEngine) -> None:
     pages = [engine.search_embedding(AXIS, params(7, offset)) for offset in (0, 7, 14, 21)]
     assert [len(page) for page in pages] == [7, 7, 6, 0]
     assert [result.id for page in pages for result in page] == list(range(1, COUNT + 1))
     assert [result.rank for page in pages for result in page] == list(range(1, COUNT + 1))
 
 
-def test_what_is_left_out_makes_no_page_shorter(engine: QueryEngine, embeddings: np.ndarray) -> None:
+def test_what_is_left_out_makes_no_page_shorter(engine: CatalogQueryEngine, embeddings: np.ndarray) -> None:
     refined = engine.refine(None, AXIS, None, [], [1, 3], params(5))
     assert [result.id for result in refined] == [2, 4, 5, 6, 7]
     alike = engine.search_photo(3, params(COUNT))
@@ -65,7 +65,7 @@ def test_what_is_left_out_makes_no_page_shorter(engine: QueryEngine, embeddings:
     )
 
 
-def test_a_folder_s_pages_are_full_too(engine: QueryEngine) -> None:
+def test_a_folder_s_pages_are_full_too(engine: CatalogQueryEngine) -> None:
     assert [result.id for result in engine.search_embedding(AXIS, params(4, 1, "/even"))] == [4, 6, 8, 10]
 
 
@@ -79,7 +79,7 @@ def test_wishes_that_contradict_themselves() -> None:
         SearchParams(1, 0, Filter(None, day, day))
 
 
-def test_one_query_at_a_time(engine: QueryEngine) -> None:
+def test_one_query_at_a_time(engine: CatalogQueryEngine) -> None:
     query: dict[str, Any]
     for queries in ({}, {"sketch": [[[0, 1], [0, 1]]], "photo": 1}):
         query = {"sketch": None, "embedding": None, "photo": None} | queries

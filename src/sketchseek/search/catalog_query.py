@@ -1,0 +1,194 @@
+"""The query engine of a library with a catalog: searches the current index and fetches the results."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from sketchseek.models.package import ModelPackage
+from sketchseek.search.catalog import Catalog, LibraryMetadata
+from sketchseek.search.color_ranking import ColorCache
+from sketchseek.search.combined_query import Query
+from sketchseek.search.filters import FilterCache
+from sketchseek.search.fusion import Ranking, fuse, ranks_of
+from sketchseek.search.index.protocol import Ids
+from sketchseek.search.index_mirror import IndexMirror
+from sketchseek.search.index_search import check_embedding, nearest
+from sketchseek.search.params import Filter, SearchParams
+from sketchseek.search.photo_folders import FolderCounts
+from sketchseek.search.query import Embedding, QueryEngine, ReEmbeddedError
+from sketchseek.search.results import PhotoFolder, SearchResult
+from sketchseek.search.scan import absolute
+from sketchseek.search.text_ranking import matched_ids, text_ranking
+from sketchseek.stages import stage
+
+FUSED = 1000
+"""Number of best photos by examples that are fused with the other criteria, or more if deeper pages are asked for."""
+
+
+class CatalogQueryEngine(QueryEngine):
+    """Searches a library, with a connection to its catalog, an index that mirrors it, and the encoder.
+
+    Args:
+        path: The library's folder.
+        catalog: Used only while the lock is held.
+        lock: Guards the catalog's connection.
+        chosen: The model package that the user asked for, if any.
+    """
+
+    def __init__(self, path: Path, catalog: Catalog, lock: threading.RLock, chosen: ModelPackage | None) -> None:
+        super().__init__(path, lock, chosen)
+        self._catalog = catalog
+        self._filters = FilterCache()
+        self._folders = FolderCounts()
+        self._colors = ColorCache()
+        self._counted = (-1, 0)  # the catalog's change counter, and its number of photos then
+        self.mirror = IndexMirror.of(path, catalog.metadata())
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """See ``QueryEngine.snapshot``."""
+        with self._lock, self._catalog.snapshot():
+            yield
+
+    def metadata(self) -> LibraryMetadata:
+        """See ``QueryEngine.metadata``."""
+        return self._catalog.metadata()
+
+    def use(self, package: ModelPackage) -> None:
+        """See ``QueryEngine.use``."""
+        with self._lock:
+            super().use(package)
+            self.mirror = IndexMirror.of(self._path, self._catalog.metadata())
+
+    def stored_embedding(self, photo: int) -> Embedding | None:
+        """See ``QueryEngine.stored_embedding``."""
+        embedding = self._catalog.embedding(photo)
+        return None if embedding is None else np.frombuffer(embedding, np.float16).astype(np.float32)
+
+    def id_of(self, path: str | os.PathLike[str]) -> int | None:
+        """See ``QueryEngine.id_of``."""
+        return self._catalog.id_of(absolute(path))
+
+    def count(self, filter: Filter) -> int:
+        """See ``Library.count``."""
+        with self._lock, self._catalog.snapshot():
+            changes = self._catalog.metadata().changes
+            if filter:
+                return len(self._filters.ids(self._catalog, filter.bounds(), changes))
+            if self._counted[0] != changes:
+                self._counted = (changes, self._catalog.count())
+            return self._counted[1]
+
+    def folders(self, contains: str, limit: int) -> list[PhotoFolder]:
+        """See ``Library.folders``."""
+        with self._lock, self._catalog.snapshot():
+            return self._folders.matching(self._catalog, self._catalog.metadata().changes, contains, limit)
+
+    def count_with_words(self, query: Query, filter: Filter) -> int:
+        """See ``QueryEngine.count_with_words``."""
+        with self._lock, self._catalog.snapshot():
+            if query.text_mode == "require":
+                found = self._catalog.ids_with_words(query.text)
+            else:
+                found = matched_ids(self._catalog.match_text(query.text))
+            allowed = self._allowed(filter, self._catalog.metadata())
+        return len(found if allowed is None else np.intersect1d(found, allowed, assume_unique=True))
+
+    def _search(
+        self,
+        embedding: Embedding | None,
+        params: SearchParams,
+        *,
+        without: Collection[int] = (),
+        space: str | None = None,
+        query: Query | None = None,
+    ) -> list[SearchResult]:
+        """See ``QueryEngine._search``."""
+        start, end = params.offset, params.offset + params.k
+        with self._lock, self._catalog.snapshot():
+            metadata = self._catalog.metadata()
+            if space is not None and metadata.fingerprint != space:
+                raise ReEmbeddedError
+            allowed = self._allowed(params.filter, metadata)
+            others: dict[str, Ranking] = {}
+            asked = end + len(without)
+            if query is not None and query.text.strip():
+                if query.text_mode == "require":
+                    found = self._catalog.ids_with_words(query.text)
+                    allowed = found if allowed is None else np.intersect1d(found, allowed, assume_unique=True)
+                if query.text_mode == "rank" or embedding is None:
+                    enough = max(asked, FUSED) if allowed is None else None
+                    matches = self._catalog.match_text(query.text, enough=enough)
+                    others["text"] = text_ranking(matches, query.text_weight, allowed)
+            if query is not None and query.colors:
+                others["colors"] = self._colors.ranking(
+                    self._catalog,
+                    metadata.changes,
+                    query.colors,
+                    query.color_weight,
+                    k=max(asked, FUSED),
+                    allowed=allowed,
+                )
+            if not others:
+                assert embedding is not None
+                with stage("index"):
+                    ids, scores = self._nearest(embedding, metadata, asked, allowed)
+                parts = None
+            else:
+                rankings = dict(others)
+                if embedding is not None:
+                    best = self._ranked(embedding, metadata, max(asked, FUSED), allowed, others.values())
+                    rankings = {"examples": best, **others}
+                ids, parts = fuse([*rankings.values()])
+                scores = parts.sum(axis=1)
+            if without:
+                kept = ~np.isin(ids, list(without))
+                ids, scores, parts = ids[kept], scores[kept], None if parts is None else parts[kept]
+            page = ids[start:end].tolist()
+            with stage("catalog"):
+                photos = self._catalog.photos(page)
+            if len(photos) < len(page):
+                raise self._catalog.corrupt("damaged (photos that the index has are missing).")
+        results = [
+            SearchResult(rank, photos[photo].path, score, photo)
+            for rank, (photo, score) in enumerate(zip(page, scores[start:end].tolist(), strict=True), start=start + 1)
+        ]
+        if parts is None:
+            return results
+        return [
+            replace(result, parts=dict(zip(rankings, row, strict=True)))
+            for result, row in zip(results, parts[start:end].tolist(), strict=True)
+        ]
+
+    def _allowed(self, filter: Filter, metadata: LibraryMetadata) -> Ids | None:
+        """Return the ids that a filter allows, ascending; None if it allows all. Call inside a ``snapshot``."""
+        return self._filters.ids(self._catalog, filter.bounds(), metadata.changes) if filter else None
+
+    def _nearest(
+        self, embedding: Embedding, metadata: LibraryMetadata, k: int, allowed: Ids | None
+    ) -> tuple[Ids, npt.NDArray[np.float32]]:
+        """Return ids and scores of the photos nearest to an embedding. Call inside a ``snapshot``."""
+        query = check_embedding(embedding, metadata.embedding, metadata.distance)
+        if (self.mirror.dimension, self.mirror.distance) != (len(query), metadata.distance):
+            self.mirror = IndexMirror.of(self._path, metadata)
+        return nearest(self.mirror.current(self._catalog, metadata), self._catalog, query, k, allowed)
+
+    def _ranked(
+        self, embedding: Embedding, metadata: LibraryMetadata, k: int, allowed: Ids | None, others: Iterable[Ranking]
+    ) -> Ranking:
+        """Rank the ``k`` photos nearest to an embedding, and behind them those that other criteria found."""
+        ids, scores = self._nearest(embedding, metadata, k, allowed)
+        ranks = ranks_of(scores)
+        rest = np.setdiff1d(np.concatenate([other.ids for other in others]), ids)
+        if len(ids) == k and len(rest):
+            more, their_scores = self._nearest(embedding, metadata, k, rest)
+            ids, ranks = np.concatenate([ids, more]), np.concatenate([ranks, k + ranks_of(their_scores)])
+        return Ranking(ids, ranks, 1.0)
