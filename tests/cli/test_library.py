@@ -15,7 +15,6 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from sketchseek.cli import index_report
 from sketchseek.cli import library as commands
 from sketchseek.models.package import ModelPackage
 from sketchseek.search.combined_query import Example, Query
@@ -92,24 +91,19 @@ def test_index_reports_what_it_did(tmp_path: Path, photos: Path, tiny_model: Mod
 def test_files_in_formats_that_are_not_read_are_named(
     tmp_path: Path, photos: Path, tiny_model: ModelPackage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("1.cr2", "2.CR2", "b/film.mp4", "notes.txt"):
+    for name in ("1.psd", "2.PSD", "b/scan.xcf", "notes.txt"):
         (photos / name).write_bytes(b"x")
     options = ("--library", tmp_path / "library", "--model", tiny_model.path)
     said = run("index", photos, *options).stdout
-    assert "3 files in formats that are not read: cr2 2, mp4 1.\n" in said
-    assert run_json("index", photos, *options)["unread"] == {"cr2": 2, "mp4": 1}
-    assert run_json("status", *options[:2])["unread"] == {"cr2": 2, "mp4": 1}
+    assert "3 files in formats that are not read: psd 2, xcf 1.\n" in said
+    assert run_json("index", photos, *options)["unread"] == {"psd": 2, "xcf": 1}
+    assert run_json("status", *options[:2])["unread"] == {"psd": 2, "xcf": 1}
     assert "Not read   3 files in formats" in run("status", *options[:2]).stdout
-    (photos / "1.cr2").unlink()
-    (photos / "2.CR2").unlink()
-    assert "1 file in a format that is not read: mp4 1." in run("sync", *options[:2]).stdout
+    (photos / "1.psd").unlink()
+    (photos / "2.PSD").unlink()
+    assert "1 file in a format that is not read: xcf 1." in run("sync", *options[:2]).stdout
     assert run_json("remove", photos / "b", *options[:2]) == {"removed": 2}
     assert run_json("status", *options[:2])["unread"] == {}
-
-
-def test_heic_comes_with_advice_where_it_is_not_read() -> None:
-    assert "sketchseek[heic]" in index_report._heic_advice({"mp4": 1, "heic": 2})
-    assert index_report._heic_advice({"mp4": 1}) == ""
 
 
 def test_patterns_and_links_are_kept_by_the_library(tmp_path: Path, photos: Path, tiny_model: ModelPackage) -> None:

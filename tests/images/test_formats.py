@@ -1,4 +1,4 @@
-"""Recognizing formats by their first bytes; AVIF, and HEIC with the extra ``heic``."""
+"""Recognizing formats by their first bytes; AVIF, HEIC with the extra ``heic``, and what is said about others."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, UnidentifiedImageError
 
+from sketchseek.cli.index_report import _advice
 from sketchseek.errors import ImageError, ImageTooLargeError
 from sketchseek.images import open_image, read_header
-from sketchseek.images.formats import HEIC_SUFFIXES, SUFFIXES, UNREAD_SUFFIXES, identify
+from sketchseek.images.formats import EXTRAS, INDEXED_SUFFIXES, SUFFIXES, UNREAD_SUFFIXES, identify
 
 
 def scene(width: int = 96, height: int = 64) -> Image.Image:
@@ -122,7 +123,7 @@ def test_no_bytes_behind_an_iso_header_escape(tail: bytes) -> None:
             open_image(data or b"x", max_pixels=10_000)
 
 
-@pytest.mark.parametrize("brand", [b"mp42", b"isom", b"qt  ", b"mif1", b"jxl "])
+@pytest.mark.parametrize("brand", [b"mif1", b"jxl ", b"msf1"])
 def test_other_iso_media_are_not_pictures(brand: bytes) -> None:
     start = struct.pack(">I", 20) + b"ftyp" + brand + b"\0\0\0\0" + brand
     with pytest.raises(UnidentifiedImageError):
@@ -132,24 +133,43 @@ def test_other_iso_media_are_not_pictures(brand: bytes) -> None:
 
 
 def test_a_brand_behind_the_box_does_not_count() -> None:
-    start = struct.pack(">I", 20) + b"ftypmp42\0\0\0\0isom" + b"avif" * 4
+    start = struct.pack(">I", 20) + b"ftypmif1\0\0\0\0msf1" + b"avif" * 4
     with pytest.raises(UnidentifiedImageError):
         identify(io.BytesIO(start))
 
 
 def test_a_suffix_is_read_or_counted_never_both() -> None:
-    assert not SUFFIXES & UNREAD_SUFFIXES
-    assert HEIC_SUFFIXES | {".avif", ".cr2", ".mp4", ".jxl"} <= SUFFIXES | UNREAD_SUFFIXES
+    assert not INDEXED_SUFFIXES & UNREAD_SUFFIXES
+    assert SUFFIXES.union(*(extra.suffixes for extra in EXTRAS)) <= INDEXED_SUFFIXES | UNREAD_SUFFIXES
 
 
-def test_without_the_extra_heic_is_named_as_not_read() -> None:
+def test_data_sets_hold_pictures_only() -> None:
+    assert SUFFIXES.isdisjoint({".mp4", ".cr2"})
+
+
+@pytest.mark.parametrize(
+    ("extra", "module", "suffix"),
+    [
+        ("heic", "pillow_heif", ".heic"),
+        ("jxl", "pillow_jxl", ".jxl"),
+        ("raw", "rawpy", ".cr2"),
+        ("video", "av", ".mp4"),
+    ],
+)
+def test_without_an_extra_its_formats_are_named_as_not_read(extra: str, module: str, suffix: str) -> None:
     code = (
-        "import sys; sys.modules['pillow_heif'] = None\n"
+        f"import sys; sys.modules['{module}'] = None\n"
         "from importlib import util\n"
         "find = util.find_spec\n"
-        "util.find_spec = lambda name, *rest: None if name == 'pillow_heif' else find(name, *rest)\n"
-        "from sketchseek.images.formats import READ_FORMATS, SUFFIXES, UNREAD_SUFFIXES, identify\n"
-        "assert '.heic' in UNREAD_SUFFIXES and '.heic' not in SUFFIXES\n"
-        "assert 'sketchseek[heic]' in READ_FORMATS\n"
+        f"util.find_spec = lambda name, *rest: None if name == '{module}' else find(name, *rest)\n"
+        "from sketchseek.images.formats import INDEXED_SUFFIXES, READ_FORMATS, UNREAD_SUFFIXES\n"
+        f"assert '{suffix}' in UNREAD_SUFFIXES and '{suffix}' not in INDEXED_SUFFIXES\n"
+        f"assert 'sketchseek[{extra}]' in READ_FORMATS\n"
+        "from sketchseek.cli.index_report import _advice\n"
+        f"assert 'sketchseek[{extra}]' in _advice({{'{suffix[1:]}': 2}})\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_advice_names_extras_only() -> None:
+    assert _advice({"psd": 3}) == ""

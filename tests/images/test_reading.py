@@ -102,6 +102,26 @@ def test_the_first_frame_of_many(format_name: str) -> None:
     assert red > 180 > 40 > green
 
 
+@pytest.mark.parametrize("format_name", ["GIF", "WEBP", "PNG"])
+@pytest.mark.parametrize("blank", [1, 3])
+def test_a_blank_beginning_of_an_animation_is_skipped(format_name: str, blank: int) -> None:
+    black = Image.new("RGB", (60, 40))
+    frames = [black] * blank + [scene()] * 4 + [black]
+    data = encoded(
+        frames[0],
+        format_name,
+        save_all=True,
+        append_images=frames[1:],
+        duration=[40 + i for i in range(8)][: len(frames)],
+    )
+    assert difference(open_image(data), scene()) < 8
+
+
+def test_a_damaged_frame_behind_a_blank_one_does_not_matter() -> None:
+    data = encoded(Image.new("RGB", (60, 40)), "GIF", save_all=True, append_images=[scene()])
+    assert open_image(data[:-60]).size == (60, 40)
+
+
 def test_an_embedded_color_profile_does_not_matter() -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     assert difference(open_image(encoded(scene(), "PNG", icc_profile=profile)), scene()) == 0

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from raw_files import dng
 from sketchseek.encoder import Encoder
 from sketchseek.errors import (
     EmptySketchError,
@@ -26,6 +27,7 @@ from sketchseek.errors import (
     ModelMismatchError,
     ModelPackageError,
 )
+from sketchseek.images import open_image
 from sketchseek.models.package import ModelPackage, write_manifest
 from sketchseek.search import pipeline
 from sketchseek.search.catalog import Catalog, Row
@@ -34,6 +36,7 @@ from sketchseek.search.params import Filter
 from sketchseek.search.results import IndexProgress
 from sketchseek.sketches import SketchSource
 from tiny_model import write_tiny_package
+from video_files import video
 
 Paint = Callable[..., Path]
 TRIANGLE = [[[0, 50, 100, 0], [100, 0, 100, 100]]]
@@ -693,3 +696,22 @@ def test_no_score_exceeds_that_of_equal_embeddings(library: Library) -> None:
         scores.append(found[0].score)
     assert max(scores) <= 1
     assert min(scores) > 0.999
+
+
+def test_videos_raw_files_and_jpeg_xl_are_photos_too(tmp_path: Path, tiny_model: ModelPackage, paint: Paint) -> None:
+    for module in ("av", "rawpy"):
+        pytest.importorskip(module)
+    encoder = pytest.importorskip("pillow_jxl").Encoder
+    files = [paint(f"{name}.png", seed) for seed, name in enumerate("abc")]
+    pictures = [open_image(file).resize((480, 384)) for file in files]
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    (folder / "film.mp4").write_bytes(video([pictures[0]]))
+    (folder / "photo.dng").write_bytes(dng(pictures[1]))
+    pictures[2].save(folder / "photo.jxl")
+    assert encoder  # importing it lets Pillow write JPEG XL
+    with Library.open(tmp_path / "mixed.library", tiny_model.path, create=True) as library:
+        report = library.add(folder)
+        assert (report.indexed, report.failed, report.unread) == (3, 0, {})
+        found = [library.search_photo(file, 1)[0].path.name for file in files]
+        assert found == ["film.mp4", "photo.dng", "photo.jxl"]

@@ -74,14 +74,14 @@ def test_links_to_folders_are_counted_not_followed_unless_asked(tmp_path: Path) 
 
 def test_files_in_formats_that_are_not_read_are_counted(tmp_path: Path) -> None:
     touch(
-        tmp_path / "a.jpg", tmp_path / "b.avif", tmp_path / "c.CR2", tmp_path / "x" / "d.mp4", tmp_path / "x" / "e.mp4"
+        tmp_path / "a.jpg", tmp_path / "b.avif", tmp_path / "c.PSD", tmp_path / "x" / "d.xcf", tmp_path / "x" / "e.xcf"
     )
-    touch(tmp_path / "notes.txt", tmp_path / ".hidden.mp4", tmp_path / "node_modules" / "f.mp4")
-    (tmp_path / "folder.mp4").mkdir()
+    touch(tmp_path / "notes.txt", tmp_path / ".hidden.xcf", tmp_path / "node_modules" / "f.xcf")
+    (tmp_path / "folder.xcf").mkdir()
     items = [item for item in scan([absolute(tmp_path)]) if isinstance(item, Unread)]
     assert items == [
-        Unread(absolute(tmp_path), "cr2"),
-        *[Unread(absolute(tmp_path / "x"), "mp4")] * 2,
+        Unread(absolute(tmp_path), "psd"),
+        *[Unread(absolute(tmp_path / "x"), "xcf")] * 2,
     ]
     assert found(tmp_path) == ["a.jpg", "b.avif"]
 
@@ -101,7 +101,7 @@ def test_a_file_with_the_name_of_such_a_folder_is_found(tmp_path: Path) -> None:
 def test_patterns_of_the_library(tmp_path: Path) -> None:
     touch(tmp_path / "a.jpg", tmp_path / "screen-1.png", tmp_path / "x" / "screen-2.png", tmp_path / "x" / "b.jpg")
     touch(tmp_path / "node_modules" / "c.jpg", tmp_path / "raw" / "d.jpg", tmp_path / "x" / "raw" / "e.jpg")
-    rules = ScanRules(("screen-*", "/raw/", "!node_modules/", "*.mp4"))
+    rules = ScanRules(("screen-*", "/raw/", "!node_modules/", "*.xcf"))
     assert found(tmp_path, rules=rules) == ["a.jpg", "node_modules/c.jpg", "x/b.jpg", "x/raw/e.jpg"]
 
 

@@ -37,7 +37,7 @@ def _print_for_people(report: IndexReport) -> None:
         f"{report.removed:,} removed, {report.failed:,} failed in {report.seconds:.1f} s."
     )
     if report.unread:
-        click.echo(f"{unread_files(report.unread)}.{_heic_advice(report.unread)}")
+        click.echo(f"{unread_files(report.unread)}.{_advice(report.unread)}")
     if report.links:
         links = "1 symbolic link to a folder was" if report.links == 1 else f"{report.links:,} links to folders were"
         click.echo(f"{links} not followed. To follow links, index with --follow-symlinks.")
@@ -52,10 +52,12 @@ def unread_files(unread: Mapping[str, int]) -> str:
     return f"{files} not read: {', '.join(f'{suffix} {number:,}' for suffix, number in unread.items())}"
 
 
-def _heic_advice(unread: Mapping[str, int]) -> str:
-    """Return how to read HEIC, with a space before it, if there are such files; empty otherwise."""
-    from sketchseek.images.formats import HEIC_SUFFIXES
+def _advice(unread: Mapping[str, int]) -> str:
+    """Return how to read these files, with a space before it; empty if no extra does."""
+    from sketchseek.images.formats import EXTRAS, install_command
 
-    if HEIC_SUFFIXES.isdisjoint(f".{suffix}" for suffix in unread):
+    suffixes = {f".{suffix}" for suffix in unread}
+    extras = [extra for extra in EXTRAS if not extra.installed and not extra.suffixes.isdisjoint(suffixes)]
+    if not extras:
         return ""
-    return ' To read HEIC: pip install "sketchseek[heic]"'
+    return f" To read {', '.join(extra.formats for extra in extras)}: {install_command(extras)}"

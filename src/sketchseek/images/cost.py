@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
-from PIL import Image
+from PIL import Image, JpegImagePlugin
 
 MAX_BYTES = 850_000_000
 """Pictures that need more memory to decode are refused."""
@@ -28,7 +28,7 @@ MAX_SCANNED_PIXELS = 2_000_000_000
 _BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}  # of one pixel; 4 in other modes
 # libwebp's two canvases, a copy as bytes, and Pillow's picture, of 4 bytes each; AV1 and HEVC decoders are much alike.
 _VIDEO_BYTES = 16
-_VIDEO_FORMATS = frozenset({"WEBP", "AVIF", "HEIF"})
+_VIDEO_FORMATS = frozenset({"WEBP", "AVIF", "HEIF", "JXL", "VIDEO"})
 _TIFF_ROWS, _TIFF_TILE = 278, (322, 323)
 
 _READ = 128 << 20  # bytes of a JPEG in which scans are counted
@@ -69,7 +69,7 @@ def decoding_bytes(image: Image.Image, full_size: tuple[int, int], factor: int) 
         cost += pixels
     elif image.format == "TIFF":
         cost += _tiff_buffer(image)
-    elif image.format in ("JPEG", "MPO") and image.info.get("progressive"):
+    elif isinstance(image, JpegImagePlugin.JpegImageFile) and image.info.get("progressive"):
         cost += _coefficients(image, full_size[0] * full_size[1])
     return cost
 

@@ -6,13 +6,14 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, JpegImagePlugin
 
 from sketchseek.errors import ImageError, ImageTooLargeError
+from sketchseek.images.blank_picture import is_blank
 from sketchseek.images.conversion import QUARTER_TURNS, finish, reduction_factor, turn_of
 from sketchseek.images.cost import (
     MAX_BYTES,
@@ -27,6 +28,9 @@ from sketchseek.images.sources import SAVE_SMALLER, ImageSource, opened, picture
 
 MAX_PIXELS = 200_000_000
 """Images with more pixels are refused before decoding."""
+
+_FRAMES = (1, 2, 4, 8, 16, 32)
+"""Frames of an animation that are tried if the first is blank. To reach a frame, all before it are decoded."""
 
 _MAX_CHUNKS = 10_000
 _MAX_EXIF = 1_000_000
@@ -63,7 +67,10 @@ def open_image(
     max_bytes: int = MAX_BYTES,
     keep_alpha: bool = False,
 ) -> Image.Image:
-    """Decode an image's first frame to RGB, with EXIF orientation applied and transparency on white.
+    """Decode an image to RGB, with EXIF orientation applied and transparency on white.
+
+    Of an animation or a video it is the first frame, or one of the next if that is blank; of a RAW file, the picture
+    that the camera stored in it.
 
     The format is detected from the content, not from the name. Thread-safe.
 
@@ -133,15 +140,33 @@ def _decode(
     file: BinaryIO, name: str, at_least: int | None, max_pixels: int, max_bytes: int, keep_alpha: bool
 ) -> Image.Image:
     with quiet_pillow, identify(file) as image:
-        cost = _check_cost(image, file, name, at_least, max_pixels, max_bytes)
+        cost = _check_cost(image, name, at_least, max_pixels, max_bytes)
         with one_large_decode(cost):
             image.load()
-            return finish(image, at_least, keep_alpha)
+            return finish(_not_blank(image), at_least, keep_alpha)
 
 
-def _check_cost(
-    image: Image.Image, file: BinaryIO, name: str, at_least: int | None, max_pixels: int, max_bytes: int
-) -> int:
+def _not_blank(image: Image.Image) -> Image.Image:
+    """Go to the first frame of an animation that is not blank, if it is one of ``_FRAMES``; return the picture.
+
+    Indexing and thumbnails show the same frame.
+    """
+    if not getattr(image, "is_animated", False) or not is_blank(image):
+        return image
+    for frame in _FRAMES:
+        try:
+            image.seek(frame)
+            image.load()
+        except (EOFError, OSError, SyntaxError):  # there are no more frames, or the next one is damaged
+            break
+        if not is_blank(image):
+            return image
+    image.seek(0)
+    image.load()
+    return image
+
+
+def _check_cost(image: Image.Image, name: str, at_least: int | None, max_pixels: int, max_bytes: int) -> int:
     """Set an image to a reduced size if it may be; return the bytes that decoding takes.
 
     Raises:
@@ -149,9 +174,9 @@ def _check_cost(
     """
     _check_size(image, name, max_pixels)
     size = image.size
-    if image.format in ("JPEG", "MPO"):
+    if isinstance(image, JpegImagePlugin.JpegImageFile):  # also in a RAW file
         scans = min(MAX_SCANS, MAX_SCANNED_PIXELS // (size[0] * size[1]))
-        if count_scans(file, scans) > scans:
+        if count_scans(cast(BinaryIO, image.fp), scans) > scans:
             raise ImageTooLargeError(
                 f"a JPEG of {size[0]} × {size[1]} pixels in too many scans.",
                 subject=name,
@@ -180,7 +205,7 @@ def decoding_cost(
     """
     name = shown_name(source)
     with picture_errors(name), opened(source) as file, quiet_pillow, identify(file) as image:
-        return _check_cost(image, file, name, at_least, max_pixels, max_bytes)
+        return _check_cost(image, name, at_least, max_pixels, max_bytes)
 
 
 def _check_size(image: Image.Image, name: str, max_pixels: int) -> None:

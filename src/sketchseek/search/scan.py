@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 from sketchseek.errors import InputError
 from sketchseek.images import shown_name
-from sketchseek.images.formats import SUFFIXES, UNREAD_SUFFIXES
+from sketchseek.images.formats import INDEXED_SUFFIXES, UNREAD_SUFFIXES
 from sketchseek.search.scan_rules import IGNORE_FILE, IgnoreRules, ScanRules
 
-_SUFFIXES = frozenset(os.fsencode(suffix) for suffix in SUFFIXES)
+_SUFFIXES = frozenset(os.fsencode(suffix) for suffix in INDEXED_SUFFIXES)
 _UNREAD = {os.fsencode(suffix): suffix.removeprefix(".") for suffix in UNREAD_SUFFIXES}
 _IGNORE_FILE = os.fsencode(IGNORE_FILE)
 SEPARATOR = os.fsencode(os.sep)

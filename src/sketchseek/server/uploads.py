@@ -8,6 +8,7 @@ from PIL import Image
 
 from sketchseek.errors import ImageError, ImageTooLargeError, SketchError
 from sketchseek.images import read_header
+from sketchseek.images.formats import is_raw_or_video
 from sketchseek.server.decoding import Decoders
 from sketchseek.server.security import Limits
 
@@ -63,6 +64,8 @@ def check_upload(data: bytes, limits: Limits, *, sketch: bool) -> bool:
         return False
     if not data:
         raise ImageError("The upload is empty.", remedy="Choose a picture.")
+    if is_raw_or_video(data):
+        raise ImageError("The upload is a RAW photo or a video.", remedy="Send a JPEG or a PNG of it.")
     try:
         header = read_header(data)
     except ImageTooLargeError as error:

@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
+from raw_files import dng
 from served import COUNT, SMALL, as_bytes, picture
 from sketchseek.models.package import ModelPackage
 from sketchseek.search.colors import PaletteColor
@@ -24,6 +25,7 @@ from sketchseek.search.combined_query import Query as CombinedQuery
 from sketchseek.search.library import Library
 from sketchseek.server.app import create_app
 from sketchseek.server.thumbnails import Thumbnail, ThumbnailCache
+from video_files import video
 
 LINES = [[[10, 200, 200], [10, 10, 90]], [[40, 40], [60, 200]]]
 
@@ -285,6 +287,15 @@ def test_uploads_that_cannot_be_used_say_so(
 ) -> None:
     answer = client.post("/api/v1/search/image", files={"image": ("../../evil.png", data)}, data=form)
     assert (answer.status_code, answer.json()["error"]["type"]) == (status, kind)
+
+
+@pytest.mark.parametrize("kind", ["raw", "video"])
+def test_uploaded_raw_files_and_videos_never_reach_their_libraries(client: TestClient, kind: str) -> None:
+    pytest.importorskip("rawpy")
+    data = video([picture(1)]) if kind == "video" else dng(picture(1), developed=picture(2))
+    answer = client.post("/api/v1/search/image", files={"image": data}, data={"kind": "photo"})
+    assert answer.status_code == 422
+    assert answer.json()["error"]["message"] == "The upload is a RAW photo or a video."
 
 
 def test_no_address_is_fetched(client: TestClient) -> None:
