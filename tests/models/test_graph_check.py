@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from sketchseek.encoder import Encoder
 from sketchseek.errors import ModelPackageError
 from sketchseek.file_digest import file_digest
-from sketchseek.models.graph_check import OPERATORS, RefusedGraphError, check_graph
+from sketchseek.models.graph_check import OPERATORS, RefusedGraphError, check_graph, without_output
 from sketchseek.models.package import Branch, Manifest, ModelPackage, bundled_models, load_model_package, write_manifest
 from sketchseek.sketches import RASTER_VERSION
 from tiny_model import write_tiny_package
@@ -150,3 +150,30 @@ def test_a_first_run_that_does_not_end_in_time_is_ended(tmp_path: Path, monkeypa
     monkeypatch.setattr("sketchseek.encoder.FIRST_RUN_SECONDS", 0.2)
     with pytest.raises(ModelPackageError, match="did not encode 1 inputs within"):
         Encoder(slow, threads=1).encode_sketch([[[0, 5], [0, 5]]])
+
+
+@pytest.mark.parametrize("side", ["photo", "sketch"])
+def test_graph_without_an_output_gives_the_others_bit_by_bit(side: str) -> None:
+    import onnxruntime
+
+    graph = (load_model_package("small").path / f"{side}.onnx").read_bytes()
+    before = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    after = onnxruntime.InferenceSession(without_output(graph, "cells"), providers=["CPUExecutionProvider"])
+    shape = [1, *before.get_inputs()[0].shape[1:]]
+    pixels = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
+    assert [output.name for output in before.get_outputs()] == ["embedding", "cells"]
+    assert [output.name for output in after.get_outputs()] == ["embedding"]
+    np.testing.assert_array_equal(*(s.run(["embedding"], {"pixels": pixels})[0] for s in (before, after)))
+
+
+def test_graph_without_an_output_that_it_lacks_is_the_same() -> None:
+    graph = model([helper.make_node("Cast", ["pixels"], ["embedding"], to=TensorProto.FLOAT)]).SerializeToString()
+    assert onnx.load_from_string(without_output(graph, "cells")) == onnx.load_from_string(graph)
+    assert not onnx.load_from_string(without_output(graph, "embedding")).graph.output
+
+
+@given(st.binary(max_size=300))
+@settings(max_examples=200, deadline=None)
+def test_damaged_graph_is_refused_or_returned_when_an_output_is_removed(graph: bytes) -> None:
+    with contextlib.suppress(RefusedGraphError):
+        assert isinstance(without_output(graph, "cells"), bytes)

@@ -12,7 +12,7 @@ import multiprocessing
 import zlib
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lab.pack import read_pack
+from lab.pseudo import SOURCE
 from lab.vectorize import Lines, join_lines, raster_of_skeleton_lines
 from sketchseek.sketches.strokes import draw_polylines
 
@@ -50,6 +51,11 @@ class BankConfig:
     bend: float = 0.035
     rotate: float = 10.0
     stretch: float = 0.15
+
+
+def for_pseudo_sketches(config: BankConfig) -> BankConfig:
+    """Stronger changes: traced edges are truer to the photo, and more of them, than what a hand draws."""
+    return replace(config, wobble=0.7, wobble_size=0.02, partial=0.3, least=0.5, drop=0.4, bend=0.05, stretch=0.25)
 
 
 def as_strokes(joined: Lines, random: Random) -> Lines:
@@ -120,11 +126,16 @@ def rasters_of(lines: Lines, is_picture: bool, config: BankConfig, seed: int) ->
     return out
 
 
-_TASK: tuple[Sequence[Lines], Sequence[bool], BankConfig, npt.NDArray[np.uint8]] | None = None
+_TASK: tuple[Sequence[Lines], Sequence[bool], Sequence[bool], BankConfig, npt.NDArray[np.uint8]] | None = None
 
 
 def make_bank(
-    sketches: Sequence[Lines], is_picture: Sequence[bool], config: BankConfig, workers: int, file: Path | None = None
+    sketches: Sequence[Lines],
+    is_picture: Sequence[bool],
+    config: BankConfig,
+    workers: int,
+    file: Path | None = None,
+    is_pseudo: Sequence[bool] = (),
 ) -> npt.NDArray[np.uint8]:
     """(sketches, variants, size, size) uint8, in ``file`` (.npy) where one is given."""
     global _TASK  # forked workers find it there and write into the mapped file
@@ -133,7 +144,7 @@ def make_bank(
         out = np.empty(shape, dtype=np.uint8)
     else:
         out = np.lib.format.open_memmap(file, mode="w+", dtype=np.uint8, shape=shape)
-    _TASK = (sketches, is_picture, config, out)
+    _TASK = (sketches, is_picture, is_pseudo or [False] * len(sketches), config, out)
     if workers < 2 or file is None:
         for number in range(len(sketches)):
             _fill(number)
@@ -147,7 +158,9 @@ def make_bank(
 
 def _fill(number: int) -> None:
     assert _TASK is not None
-    sketches, is_picture, config, out = _TASK
+    sketches, is_picture, is_pseudo, config, out = _TASK
+    if is_pseudo[number]:
+        config = for_pseudo_sketches(config)
     seed = zlib.crc32(np.concatenate(sketches[number]).tobytes())
     out[number] = rasters_of(sketches[number], is_picture[number], config, seed)
 
@@ -200,7 +213,8 @@ def main() -> None:
     pack = read_pack(a.pack)
     aside = a.out.with_suffix(".tmp.npy")
     config = BankConfig(variants=a.variants, size=a.size)
-    bank = make_bank(pack.lines, pack.sketch_is_picture, config, a.workers, aside)
+    is_pseudo = [key.startswith(f"{SOURCE}/") for key in pack.sketch_keys]
+    bank = make_bank(pack.lines, pack.sketch_is_picture, config, a.workers, aside, is_pseudo)
     if not aside.is_file():
         np.save(aside, bank)
     aside.replace(a.out)

@@ -18,6 +18,7 @@ class BatchConfig:
         drawn: Sketches of Sketchy photos. A category is drawn by its number of sketches to the power ``balance``.
         chairs: Sketches of ChairV2.
         unpaired: Sketches without photos, by source.
+        pseudo: Pseudo-sketches (``lab.pseudo``), each of another photo.
         unchanged: Fraction of sketches as they were drawn; the others are one of the bank's variants.
         undrawn: Photos without sketches among the negatives of a step, beside every photo with sketches.
     """
@@ -26,13 +27,14 @@ class BatchConfig:
     balance: float = 0.5
     chairs: int = 8
     unpaired: dict[str, int] = field(default_factory=lambda: {"quickdraw": 28, "tuberlin": 12})
+    pseudo: int = 0
     unchanged: float = 0.25
     undrawn: int = 700
 
     @property
     def size(self) -> int:
         """Sketches in a batch."""
-        return self.drawn + self.chairs + sum(self.unpaired.values())
+        return self.drawn + self.chairs + sum(self.unpaired.values()) + self.pseudo
 
 
 @dataclass(frozen=True)
@@ -57,16 +59,22 @@ class RunConfig:
     Attributes:
         name: Of the run and of the exported model.
         sketch_backbone, sketch_size: Sketch network; the size must be the bank's.
+        sketch_middle: Stages of the sketch network before the middle layer whose 4 × 4 fields *which* sees; 0 for none.
         photo_backbone, photo_size, photo_middle: The frozen photo network (``lab.photo_features``).
         what, which: Dimensions of the two parts of an embedding.
         inputs: Principal components of a photo's features that the photo head sees, of the mean and of the rest.
         without: Lists of invalid sketches that are left out of training.
-        init: Folder of a finished run of this shape.
+        init: Folder of a finished run of this shape, with or without a middle layer.
+        gate: Fixed gate of doodleNet's words, or 0 for one that is learned. Training closes a gate that it can change,
+            through its weights or through its inputs, because the network knows its training sketches by heart better
+            than doodleNet does.
+        own_dropout: Probability that *what* is left to doodleNet alone in training, where it is sure of a word.
     """
 
     name: str
     sketch_backbone: str = "tf_efficientnet_lite0"
     sketch_size: int = 112
+    sketch_middle: int = 0
     photo_backbone: str = "tf_efficientnet_lite2"
     photo_size: int = 260
     photo_middle: int = 5
@@ -86,6 +94,8 @@ class RunConfig:
     ema: float = 0.998
     sketch_strength: float = 1.0
     dropout: float = 0.15
+    gate: float = 0.0
+    own_dropout: float = 0.0
     photo_dropout: float = 0.1
     evaluate_every: int = 500
     seed: int = 0

@@ -25,9 +25,9 @@ from lab.config import RunConfig
 from lab.networks import PhotoHead, SketchHead
 from lab.pack import read_pack
 from lab.photo_features import PhotoTrunk, field_weights
-from lab.sketch_network import SketchNetwork
+from lab.sketch_network import FIELDS, SketchNetwork
 from lab.store import places_of, words_of
-from lab.train import load_config, part_of
+from lab.train import add_middle, load_config, part_of
 from sketchseek.encoder import Encoder
 from sketchseek.errors import ExportError
 from sketchseek.file_digest import file_digest
@@ -119,14 +119,20 @@ class ExportedSketch(nn.Module):
         # What depends on a place is centered by what it is on average, so its constant is shared by the cells.
         doodle = head.doodle_mean
         for name, (layer, bias) in (("what", what), ("which", which)):
-            self.register_buffer(f"{name}_constant", (bias + layer[:, self.split :] @ doodle).detach())
+            self.register_buffer(
+                f"{name}_constant", (bias + layer[:, self.split : self.split + len(doodle)] @ doodle).detach()
+            )
         self.gate, self.prototypes = _linear(*gate), _linear(prototypes.T.contiguous(), None)
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        last, doodle = self.network.maps(pixels)
+        last, doodle, middle = self.network.maps(pixels)
         quarters = _fields(last, 2)
         inputs = torch.cat([_pooled(last, *quarters), doodle], dim=1)
-        seen, which = self.joined.what(inputs), self.joined.which(inputs)
+        seen = self.joined.what(inputs)
+        fields = None if middle is None else _fields(middle, FIELDS)
+        which = self.joined.which(
+            inputs if middle is None or fields is None else torch.cat([inputs, _pooled(middle, *fields)], dim=1)
+        )
         recognized = self.prototypes(doodle[:, -self.words :])
         what = F.normalize(seen, dim=1) + F.softplus(self.gate(inputs)) * recognized
         count = last.shape[2] * last.shape[3]
@@ -134,6 +140,9 @@ class ExportedSketch(nn.Module):
             _field_cells(last, *quarters, layer.weight[:, : self.split]) + constant / count
             for layer, constant in ((self.joined.what, self.what_constant), (self.joined.which, self.which_constant))
         )
+        if middle is not None and fields is not None:
+            more = _field_cells(middle, *fields, self.joined.which.weight[:, self.split + len(doodle[0]) :])
+            which_cells = which_cells + on_grid(more, *last.shape[2:])
         cells = self.joined.cells(normalized_cells(what_cells, seen), which_cells, what, which)
         return self.joined(what, which), cells
 
@@ -160,16 +169,17 @@ def fold_sketch_head(head: SketchHead) -> list[tuple[Tensor, Tensor]]:
     c = head.channels
     mean = torch.cat([head.quarters_mean, head.doodle_mean])
     scale = torch.cat([head.quarters_scale, head.doodle_scale])
+    which_mean, which_scale = torch.cat([mean, head.middle_mean]), torch.cat([scale, head.middle_scale])
 
     def spread(weight: Tensor) -> Tensor:  # from the mean over quarters to each of them
         return torch.cat([weight[:, :c].repeat(1, 4) / 4, weight[:, c:]], dim=1)
 
     layers = [
-        (spread(head.what.weight) * scale, head.what.bias),
-        (head.which.weight * scale, head.which.bias),
-        (spread(head.gate.weight) * scale, head.gate.bias),
+        (spread(head.what.weight) * scale, head.what.bias, mean),
+        (head.which.weight * which_scale, head.which.bias, which_mean),
+        (spread(head.gate.weight) * scale, head.gate.bias, mean),
     ]
-    return [(weight, bias - weight @ mean) for weight, bias in layers]
+    return [(weight, bias - weight @ middle) for weight, bias, middle in layers]
 
 
 @torch.no_grad()
@@ -226,7 +236,7 @@ def export(
     doodlenet: Path,
     name: str = "",
     weight: float | None = None,
-    gate: float = 0.0,
+    gate: float | None = None,
 ) -> float:
     """Write a package; returns the largest difference of an embedding from the run's own, relative to their spread.
 
@@ -237,8 +247,8 @@ def export(
         features: Cached features of the photo network.
         doodlenet: Folder of doodleNet.
         name: Of the package; by default the run's.
-        weight: Weight of the *which* part; by default what the run has learned.
-        gate: Added to doodleNet's gate, as ``lab.select`` has chosen it.
+        weight: Weight of the *which* part; by default what ``lab.select`` has chosen, or the run has learned.
+        gate: Added to doodleNet's gate; by default what ``lab.select`` has chosen, or nothing.
 
     Raises:
         ExportError: The package's embeddings differ from the run's.
@@ -248,17 +258,22 @@ def export(
     trunk = PhotoTrunk(config.photo_backbone, config.photo_size, config.photo_middle, work / "weights")
     width = 4 * trunk.channels + 16 * trunk.middle_channels
     photo_head = PhotoHead(config, None, trunk.channels, width)
-    network = SketchNetwork(config.sketch_backbone, work / "weights", doodlenet, [])
+    network = SketchNetwork(config.sketch_backbone, work / "weights", doodlenet, [], config.sketch_middle)
+    if "head.middle_mean" not in state:
+        add_middle(state, 0)
     names = network.doodlenet.words
-    sketch_head = SketchHead(config, network.channels, network.doodle_channels, len(names))
+    sketch_head = SketchHead(config, network.channels, network.doodle_channels, len(names), network.middle_channels)
     prototypes = F.normalize(state["words"], dim=1)[places_of(names, words_of(read_pack(work / "pack")))]
     for key, module in {"photo": photo_head, "network": network, "head": sketch_head}.items():
         module.load_state_dict(part_of(state, key))
         module.eval()
+    scales = state["scales"][:2].exp()
+    chosen = {"weight": float(scales[1] / scales.sum()), "offset": 0.0}
+    if (run / "selected.json").is_file():
+        chosen |= json.loads((run / "selected.json").read_text(encoding="utf-8"))
+    weight, gate = chosen["weight"] if weight is None else weight, chosen["offset"] if gate is None else gate
     with torch.no_grad():
         sketch_head.gate.bias += gate
-    scales = state["scales"][:2].exp()
-    weight = float(scales[1] / scales.sum()) if weight is None else weight
     cached = torch.from_numpy(np.load(features, mmap_mode="r")[:, 0].astype(np.float32))
     with torch.no_grad():
         turn = turn_of(photo_head(photo_head.inputs(cached)).joined(weight))
@@ -365,6 +380,6 @@ if __name__ == "__main__":
     parser.add_argument("--doodlenet", type=Path, required=True)
     parser.add_argument("--name", default="")
     parser.add_argument("--weight", type=float)
-    parser.add_argument("--gate", type=float, default=0.0)
+    parser.add_argument("--gate", type=float)
     a = parser.parse_args()
     print(f"{export(a.run, a.folder, a.work, a.features, a.doodlenet, a.name, a.weight, a.gate):.4f}")

@@ -6,6 +6,7 @@ from pairs alone. Each has unit length; together they are weighted so that one i
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -13,6 +14,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lab.config import RunConfig
+from lab.sketch_network import Features
+
+SURE = 0.5
+"""Probability of a word from which on doodleNet counts as sure of it."""
 
 
 @dataclass
@@ -100,46 +105,65 @@ class SketchHead(nn.Module):
     the features open. DoodleNet is good at simple sketches of its words, and often wrong about elaborate ones.
     """
 
-    def __init__(self, config: RunConfig, channels: int, doodle: int, words: int) -> None:
+    def __init__(self, config: RunConfig, channels: int, doodle: int, words: int, middle: int = 0) -> None:
         super().__init__()
         self.channels, self.doodle_words = channels, words
-        for name, width in (("quarters", 4 * channels), ("doodle", doodle)):
+        self.own_dropout = config.own_dropout
+        for name, width in (("quarters", 4 * channels), ("doodle", doodle), ("middle", middle)):
             self.register_buffer(f"{name}_mean", torch.zeros(width))
             self.register_buffer(f"{name}_scale", torch.ones(width))
         self.what = nn.Linear(channels + doodle, config.what)
-        self.which = nn.Linear(4 * channels + doodle, config.which)
+        self.which = nn.Linear(4 * channels + doodle + middle, config.which)
         self.gate = nn.Linear(channels + doodle, 1)
         nn.init.zeros_(self.gate.weight)
         nn.init.constant_(self.gate.bias, 0.5413)  # softplus of it is 1
         self.dropout = nn.Dropout(config.dropout)
 
-    def standardized(self, quarters: Tensor, doodle: Tensor) -> tuple[Tensor, Tensor]:
+    def standardized(self, features: Features) -> tuple[Tensor, Tensor]:
         """The inputs of both linear layers."""
-        quarters = (quarters - self.quarters_mean) * self.quarters_scale
-        doodle = (doodle - self.doodle_mean) * self.doodle_scale
+        quarters = (features.quarters - self.quarters_mean) * self.quarters_scale
+        doodle = (features.doodle - self.doodle_mean) * self.doodle_scale
+        middle = (features.middle - self.middle_mean) * self.middle_scale
         mean = quarters.unflatten(1, (4, self.channels)).mean(dim=1)
-        return torch.cat([mean, doodle], dim=1), torch.cat([quarters, doodle], dim=1)
+        return torch.cat([mean, doodle], dim=1), torch.cat([quarters, doodle, middle], dim=1)
 
-    def forward(self, quarters: Tensor, doodle: Tensor, prototypes: Tensor) -> Parts:
+    def forward(self, features: Features, prototypes: Tensor) -> Parts:
         """From the network's features, and the prototypes (words, what) of doodleNet's words, to the two parts."""
-        inputs, which = (self.dropout(x) for x in self.standardized(quarters, doodle))
-        recognized = doodle[:, -self.doodle_words :] @ prototypes
-        what = F.normalize(self.what(inputs), dim=1) + F.softplus(self.gate(inputs)) * recognized
+        inputs, which = (self.dropout(x) for x in self.standardized(features))
+        chances = features.doodle[:, -self.doodle_words :]
+        seen = F.normalize(self.what(inputs), dim=1)
+        if self.training and self.own_dropout:
+            sure = chances.amax(dim=1) > SURE
+            seen = seen * ~(sure & (torch.rand(len(seen)) < self.own_dropout))[:, None]
+        what = seen + F.softplus(self.gate(inputs)) * (chances @ prototypes)
         return Parts(F.normalize(what, dim=1), F.normalize(self.which(which), dim=1))
 
     @torch.no_grad()
-    def fit(self, quarters: Tensor, doodle: Tensor, target: Parts, paired: Tensor, ridge: float = 0.3) -> None:
+    def fix_gate(self, value: float) -> None:
+        """Make the gate a constant that training does not change."""
+        self.gate.requires_grad_(False)
+        self.gate.weight.zero_()
+        self.gate.bias.fill_(math.log(math.expm1(value)))
+
+    @torch.no_grad()
+    def set_statistics(self, name: str, x: Tensor) -> None:
+        """Set the mean and scale of one kind of features from those of n sketches."""
+        if x.shape[1]:
+            getattr(self, f"{name}_mean").copy_(x.mean(dim=0))
+            getattr(self, f"{name}_scale").copy_(1 / (x.std(dim=0) + 0.02 * x.std()))
+
+    @torch.no_grad()
+    def fit(self, features: Features, target: Parts, paired: Tensor, ridge: float = 0.3) -> None:
         """Set statistics, and both layers by ridge regression, so that training starts from a useful mapping.
 
         Args:
-            quarters, doodle: Features of n sketches.
+            features: Of n sketches.
             target: Parts that they should map to. ``which`` counts only for ``paired`` (n,) bool.
             ridge: Strength, relative to the mean variance of the inputs.
         """
-        for name, x in (("quarters", quarters), ("doodle", doodle)):
-            getattr(self, f"{name}_mean").copy_(x.mean(dim=0))
-            getattr(self, f"{name}_scale").copy_(1 / (x.std(dim=0) + 0.02 * x.std()))
-        inputs = self.standardized(quarters, doodle)
+        for name, x in features._asdict().items():
+            self.set_statistics(name, x)
+        inputs = self.standardized(features)
         everything = torch.ones_like(paired)
         for layer, x, y, rows in (
             (self.what, inputs[0], target.what, everything),

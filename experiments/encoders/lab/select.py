@@ -1,6 +1,7 @@
 """Choose two scalars of a finished run on validation: the weight of *which*, and how far doodleNet's gate opens.
 
-``python -m lab.select RUN --work WORK --features FILE --doodlenet DOODLENET`` prints a table.
+``python -m lab.select RUN --work WORK --features FILE --doodlenet DOODLENET`` prints a table and writes the best pair
+to the run's ``selected.json``, which ``lab.export`` reads.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from lab.networks import Parts, PhotoHead, SketchHead
 from lab.pack import read_pack
 from lab.sketch_network import SketchNetwork
 from lab.store import Store, places_of
-from lab.train import load_config, part_of
+from lab.train import add_middle, load_config, part_of
 from lab.validate import Validation
 
 
@@ -47,9 +48,11 @@ class Candidate:
         self.config, state = load_config(run), load_file(run / "weights.safetensors")
         self.store = Store(read_pack(work / "pack"), work / "bank.npy")
         self.validation = Validation(self.store)
-        network = SketchNetwork(self.config.sketch_backbone, work / "weights", doodlenet, [])
+        network = SketchNetwork(self.config.sketch_backbone, work / "weights", doodlenet, [], self.config.sketch_middle)
+        if "head.middle_mean" not in state:
+            add_middle(state, 0)
         names = network.doodlenet.words
-        head = SketchHead(self.config, network.channels, network.doodle_channels, len(names))
+        head = SketchHead(self.config, network.channels, network.doodle_channels, len(names), network.middle_channels)
         cached = np.load(features, mmap_mode="r")
         photo = PhotoHead(self.config, None, state["photo.mean_center"].shape[0], cached.shape[2])
         for key, module in {"photo": photo, "network": network, "head": head}.items():
@@ -67,9 +70,9 @@ class Candidate:
             parts = []
             for some in pixels.split(128):
                 with torch.autocast("cpu", dtype=torch.bfloat16):
-                    quarters, doodle = network(some.float())
-                what, which = head.standardized(quarters, doodle)
-                recognized = doodle[:, -len(names) :] @ prototypes
+                    features = network(some.float())
+                what, which = head.standardized(features)
+                recognized = features.doodle[:, -len(names) :] @ prototypes
                 seen = F.normalize(head.what(what), dim=1)
                 parts.append((seen, head.gate(what), recognized, F.normalize(head.which(which), dim=1)))
             return Encoded(*(torch.cat(each) for each in zip(*parts, strict=True)))
@@ -94,6 +97,10 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     candidate = Candidate(a.run, a.work, a.features, a.doodlenet)
     print(f"learned weight {candidate.weight:.3f}")
+    rows = []
     for weight in a.weights:
         for offset in a.offsets:
-            print(json.dumps({"weight": weight, "offset": offset} | candidate.measure(weight, offset)), flush=True)
+            rows.append({"weight": weight, "offset": offset} | candidate.measure(weight, offset))
+            print(json.dumps(rows[-1]), flush=True)
+    chosen = max(rows, key=lambda row: row["score"])
+    (a.run / "selected.json").write_text(json.dumps(chosen, indent=1) + "\n", encoding="utf-8")

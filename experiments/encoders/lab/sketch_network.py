@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -22,6 +22,16 @@ from sketchseek.training.doodlenet import FEATURES, DoodleNet
 
 FROZEN = 2
 """Stages of the network that stay as ImageNet left them."""
+FIELDS = 4
+"""Fields down and across into which the middle layer is averaged."""
+
+
+class Features(NamedTuple):
+    """What heads see of sketches: (batch, 4 * channels), doodleNet's (batch, ...), (batch, 16 * middle channels)."""
+
+    quarters: Tensor
+    doodle: Tensor
+    middle: Tensor
 
 
 class _Depthwise(torch.autograd.Function):
@@ -104,9 +114,12 @@ class SketchNetwork(nn.Module):
         weights: Folder of converted ImageNet weights.
         doodlenet: Folder of doodleNet.
         recalibration: Batches (n, size, size) of sketches, 0 to 255, whose statistics batch normalization gets.
+        middle: Number of stages before the middle layer; 0 for none.
     """
 
-    def __init__(self, backbone: str, weights: Path, doodlenet: Path, recalibration: Iterable[Tensor]) -> None:
+    def __init__(
+        self, backbone: str, weights: Path, doodlenet: Path, recalibration: Iterable[Tensor], middle: int = 0
+    ) -> None:
         super().__init__()
         net = load_pretrained(backbone, weights)
         stem = net.conv_stem
@@ -116,11 +129,14 @@ class SketchNetwork(nn.Module):
         self.mean, self.std = sum(mean) / 3, sum(std) / 3
         _recalibrate(net, ((batch.unsqueeze(1).float() - self.mean) / self.std for batch in recalibration))
         blocks = [Block([Convolution(stem, net.bn1, True)], False)]
-        self.frozen = 1
+        self.frozen, self.middle, self.middle_channels = 1, 0, 0
         for number, stage in enumerate(net.blocks):
             blocks += [_folded(block) for block in stage]
             if number < FROZEN:
                 self.frozen = len(blocks)
+            if number == middle - 1:
+                self.middle = len(blocks)
+                self.middle_channels = FIELDS**2 * cast(Convolution, blocks[-1].parts[-1]).weight.shape[0]
         blocks.append(Block([Convolution(net.conv_head, net.bn2, True)], False))
         self.blocks = nn.ModuleList(blocks)
         for number, block in enumerate(blocks):
@@ -132,22 +148,26 @@ class SketchNetwork(nn.Module):
         self.doodlenet = DoodleNet(doodlenet)
         self.doodle_channels = FEATURES + 2 * len(self.doodlenet.words)
 
-    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """(batch, size, size), 255 paper to 0 ink, to features (batch, 4 * channels) and doodleNet's (batch, ...)."""
-        last, doodle = self.maps(pixels)
-        return regions(last.float(), 2), doodle
+    def forward(self, pixels: Tensor) -> Features:
+        """(batch, size, size), 255 paper to 0 ink, to features."""
+        last, doodle, middle = self.maps(pixels)
+        fields = pixels.new_zeros(len(pixels), 0) if middle is None else regions(middle.float(), FIELDS)
+        return Features(regions(last.float(), 2), doodle, fields)
 
-    def maps(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """As ``forward``, with the last feature map (batch, channels, h, w) in place of its quarters."""
+    def maps(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """The last feature map (batch, channels, h, w), doodleNet's features, and the middle layer's feature map."""
         x = ((pixels.unsqueeze(1).float() - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
         with torch.no_grad() if self.training else nullcontext():
             for block in self.blocks[: self.frozen]:
                 x = block(x)
-        for block in self.blocks[self.frozen :]:
+        middle = None
+        for number, block in enumerate(self.blocks[self.frozen :], self.frozen + 1):
             x = block(x)
+            if number == self.middle:
+                middle = x
         logits, features = self.doodlenet(1 - pixels.unsqueeze(1).float() / 255)
         log = logits.float().log_softmax(dim=1)
-        return x, torch.cat([features.float(), log / 10, log.exp()], dim=1)
+        return x, torch.cat([features.float(), log / 10, log.exp()], dim=1), middle
 
 
 def _recalibrate(net: Any, batches: Iterable[Tensor]) -> None:

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from lab.config import BatchConfig
 from lab.pack import Pack
+from lab.pseudo import SOURCE as PSEUDO
 from lab.records import word_of
 from sketchseek.training.class_prototypes import classes_of_words
 
@@ -31,7 +31,7 @@ class Batch:
         sketches: (s,) numbers of sketches. ``pixels`` (s, side, side) float, 255 paper to 0 ink.
         photo: (s,) number of each sketch's photo, or -1.
         mirrored: (s,) bool, whether the sketch was mirrored.
-        words: (s,) number of its word.
+        words: (s, words) what it shows: one word of a person's sketch, all of a pseudo-sketch's photo; may be none.
     """
 
     sketches: Rows
@@ -57,7 +57,7 @@ class Store:
             raise ValueError(f"{bank} has {len(self.bank)} sketches, the pack {len(pack.sketch_keys)}. Make it again.")
         self.words = words_of(pack)
         number = {word: i for i, word in enumerate(self.words)}
-        self.sketch_word = np.array([number[w] for w in pack.sketch_words])
+        self.sketch_word = np.array([number.get(w, -1) for w in pack.sketch_words])
         self.photo_words = torch.from_numpy(_photo_words(pack, number))
         self.source = np.array([key.split("/")[0] for key in pack.photo_keys])
         self.train_photos = np.flatnonzero([s == "train" for s in pack.photo_subset])
@@ -74,11 +74,12 @@ class Store:
         self.unpaired: dict[str, Rows] = {}
         source = np.array([key.split("/")[0] for key in pack.sketch_keys])
         for sketch in self.train_sketches:
-            if self.sketch_photo[sketch] >= 0:
+            if self.sketch_photo[sketch] >= 0 and source[sketch] != PSEUDO:
                 of_photo[int(self.sketch_photo[sketch])].append(int(sketch))
         self.sketches_of = {photo: np.array(rows) for photo, rows in of_photo.items()}
         for name in ("quickdraw", "tuberlin"):
             self.unpaired[name] = self.train_sketches[source[self.train_sketches] == name]
+        self.pseudo = self.train_sketches[source[self.train_sketches] == PSEUDO]
         self.paired = np.array(sorted(self.sketches_of))
         self.chairs = self.paired[self.source[self.paired] == "chairv2"]
         drawn = self.paired[self.source[self.paired] != "chairv2"]
@@ -104,6 +105,8 @@ class Store:
             words = self.sketch_word[self.unpaired[name]]
             asked = random.choice(np.unique(words), count, replace=True)
             chosen += [random.choice(self.unpaired[name][words == word]) for word in asked]
+        if config.pseudo:
+            chosen += list(random.choice(self.pseudo, config.pseudo, replace=False))
         rows = np.array(chosen)
         variants = random.integers(0, self.bank.shape[1], len(rows))
         variants[random.random(len(rows)) < config.unchanged] = 0
@@ -111,7 +114,16 @@ class Store:
         mirrored = torch.from_numpy(random.random(len(rows)) < 0.5)
         pixels = torch.where(mirrored.view(-1, 1, 1), pixels.flip(2), pixels)
         photo = torch.from_numpy(self.sketch_photo[rows])
-        return Batch(rows, pixels, photo, mirrored, torch.from_numpy(self.sketch_word[rows]))
+        return Batch(rows, pixels, photo, mirrored, self.shown(rows))
+
+    def shown(self, rows: Rows) -> Tensor:
+        """(n, words) float32: words of sketches, evenly."""
+        out = torch.zeros(len(rows), len(self.words))
+        word = torch.from_numpy(self.sketch_word[rows])
+        out[word >= 0, word[word >= 0]] = 1
+        pseudo = torch.from_numpy(np.isin(rows, self.pseudo))
+        out[pseudo] = self.photo_words[torch.from_numpy(self.sketch_photo[rows])[pseudo]]
+        return out
 
     def gallery(self, config: BatchConfig, seed: int, step: int) -> Rows:
         """Photos of a step: every photo with sketches, every emoji with a word, and some of the others."""
@@ -125,7 +137,8 @@ class Store:
 
 def words_of(pack: Pack) -> list[str]:
     """All words of sketches and photos, in the order of the word classifier."""
-    return sorted(set(pack.sketch_words) | EXTRA_WORDS)
+    drawn = zip(pack.sketch_words, pack.sketch_keys, strict=True)
+    return sorted({word for word, key in drawn if not key.startswith(f"{PSEUDO}/")} | EXTRA_WORDS)
 
 
 def places_of(names: Iterable[str], words: Sequence[str]) -> Tensor:
@@ -146,8 +159,3 @@ def _photo_words(pack: Pack, number: dict[str, int]) -> npt.NDArray[np.float32]:
             if each in number:
                 out[row, number[each]] = 1
     return out / np.maximum(out.sum(axis=1, keepdims=True), 1)
-
-
-def one_hot(words: Tensor, count: int) -> Tensor:
-    """(n, count) float32."""
-    return F.one_hot(words, count).float()

@@ -22,8 +22,8 @@ from lab.config import RunConfig, as_config, as_dict, read_config
 from lab.losses import category_contrast, instance_loss, neighborhood_loss, word_loss
 from lab.networks import Parts, PhotoHead, SketchHead
 from lab.pack import read_pack
-from lab.sketch_network import SketchNetwork
-from lab.store import Batch, Rows, Store, one_hot, places_of
+from lab.sketch_network import Features, SketchNetwork
+from lab.store import Batch, Rows, Store, places_of
 from lab.validate import Validation
 from lab.views import sketch_change
 from lab.weights import load_pretrained
@@ -60,10 +60,18 @@ class Trainer:
         self.inputs = self._inputs()
         self.teacher = F.normalize(self.inputs[:, 0, : config.inputs], dim=1)
         self.network = SketchNetwork(
-            config.sketch_backbone, weights, doodlenet, map(self._pixels, range(0 if before else RECALIBRATION))
+            config.sketch_backbone,
+            weights,
+            doodlenet,
+            map(self._pixels, range(0 if before else RECALIBRATION)),
+            config.sketch_middle,
         )
         self.head = SketchHead(
-            config, self.network.channels, self.network.doodle_channels, len(self.network.doodlenet.words)
+            config,
+            self.network.channels,
+            self.network.doodle_channels,
+            len(self.network.doodlenet.words),
+            self.network.middle_channels,
         )
         self.doodle_words = places_of(self.network.doodlenet.words, self.store.words)
         self.words = nn.Parameter(self._first_words(photo_net.classifier.weight.data))
@@ -74,6 +82,8 @@ class Trainer:
             self._fit_head()
         else:
             self._load_weights(load_file(before / "weights.safetensors"))
+        if config.gate:
+            self.head.fix_gate(config.gate)
         self.optimizer = self._optimizer()
         self.average = {name: value.detach().clone() for name, value in self._trained().items()}
 
@@ -105,23 +115,32 @@ class Trainer:
 
     @torch.no_grad()
     def _fit_head(self) -> None:
-        quarters, doodle, what, which, paired = [], [], [], [], []
+        features, what, which, paired = [], [], [], []
         words = F.normalize(self.words.data, dim=1)
         self.network.eval()
         for number in range(FIT):
             batch = self.store.batch(self.config.batch, self.config.seed + 2, number)
             with torch.autocast("cpu", dtype=torch.bfloat16):
-                q, d = self.network(batch.pixels)
+                seen = self.network(batch.pixels)
             own = self.photo(self.inputs[batch.photo.clamp(min=0), batch.mirrored.long()])
             has = batch.photo >= 0
-            target = torch.where(has[:, None], own.what + words[batch.words], words[batch.words])
-            for items, value in (
-                (quarters, q), (doodle, d), (what, F.normalize(target, dim=1)), (which, own.which), (paired, has)
-            ):  # fmt: skip
-                items.append(value)
-        self.head.fit(
-            torch.cat(quarters), torch.cat(doodle), Parts(torch.cat(what), torch.cat(which)), torch.cat(paired)
-        )
+            target = torch.where(has[:, None], own.what, 0) + batch.words @ words
+            features.append(seen)
+            what.append(F.normalize(target, dim=1))
+            which.append(own.which)
+            paired.append(has)
+        joined = Features(*(torch.cat(each) for each in zip(*features, strict=True)))
+        self.head.fit(joined, Parts(torch.cat(what), torch.cat(which)), torch.cat(paired))
+
+    @torch.no_grad()
+    def _fit_middle(self) -> None:
+        """Statistics of the middle layer, for weights that were trained without it."""
+        seen = []
+        self.network.eval()
+        for number in range(FIT):
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                seen.append(self.network(self.store.batch(self.config.batch, self.config.seed + 2, number).pixels))
+        self.head.set_statistics("middle", torch.cat([each.middle for each in seen]))
 
     def _trained(self) -> dict[str, Tensor]:
         """Parameters that training changes, by name."""
@@ -161,8 +180,8 @@ class Trainer:
         generator = torch.Generator().manual_seed(c.seed * 1_000_003 + self.step)
         ink = sketch_change(1 - batch.pixels.unsqueeze(1) / 255, generator, c.sketch_strength)
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            quarters, doodle = self.network((1 - ink[:, 0]) * 255)
-        sketches = self.head(quarters, doodle, self.prototypes())
+            features = self.network((1 - ink[:, 0]) * 255)
+        sketches = self.head(features, self.prototypes())
         views = torch.randint(0, self.inputs.shape[1], (len(gallery),), generator=generator)
         paired = batch.photo >= 0
         own_view = batch.mirrored[paired].long() + 2 * torch.randint(0, 2, (int(paired.sum()),), generator=generator)
@@ -183,10 +202,11 @@ class Trainer:
             own_logits, logits, twin, torch.ones(len(mine.what)), soft, w.soft_temperature, w.softness
         )
         shown = self.store.photo_words[rows]
-        same = shown.T[batch.words] > 0
+        same = batch.words @ shown.T > 0
         out["category"] = w.category * category_contrast(what, same, w.category_temperature)
-        targets = (1 - w.smoothing) * one_hot(batch.words, len(self.words)) + w.smoothing / len(self.words)
-        out["words"] = w.sketch_words * word_loss(sketches.what, self.words, targets, scale[2])
+        known = batch.words.sum(dim=1) > 0
+        targets = (1 - w.smoothing) * batch.words[known] + w.smoothing / len(self.words)
+        out["words"] = w.sketch_words * word_loss(sketches.what[known], self.words, targets, scale[2])
         named = shown.sum(dim=1) > 0
         out["photo_words"] = w.photo_words * word_loss(others.what[named], self.words, shown[named], scale[2])
         some = torch.randperm(len(rows), generator=generator)[:384]
@@ -230,8 +250,8 @@ class Trainer:
 
         def sketches(pixels: Tensor) -> Tensor:
             with torch.autocast("cpu", dtype=torch.bfloat16):
-                quarters, doodle = self.network(pixels.float())
-            return self.head(quarters, doodle, self.prototypes()).joined(weight)
+                features = self.network(pixels.float())
+            return self.head(features, self.prototypes()).joined(weight)
 
         figures = self.validation.measure(sketches, photos) | {"which_weight": round(weight, 4)}
         for name, value in self._trained().items():
@@ -258,8 +278,13 @@ class Trainer:
         return {k: v.contiguous().clone() for k, v in state.items()}
 
     def _load_weights(self, state: dict[str, Tensor]) -> None:
+        without_middle = "head.middle_mean" not in state and self.network.middle_channels > 0
+        if without_middle:
+            add_middle(state, self.network.middle_channels)
         for name, module in {"network": self.network, "head": self.head, "photo": self.photo}.items():
             module.load_state_dict(part_of(state, name))
+        if without_middle:
+            self._fit_middle()
         self.words.data.copy_(state["words"])
         self.scales.data.copy_(state["scales"])
 
@@ -287,6 +312,13 @@ def load_config(run: Path) -> RunConfig:
 def part_of(state: dict[str, Tensor], name: str) -> dict[str, Tensor]:
     """One module's tensors."""
     return {key[len(name) + 1 :]: value for key, value in state.items() if key.startswith(f"{name}.")}
+
+
+def add_middle(state: dict[str, Tensor], channels: int) -> None:
+    """Give weights that were trained without a middle layer one that counts for nothing yet, or an empty one."""
+    which = state["head.which.weight"]
+    state["head.which.weight"] = torch.cat([which, which.new_zeros(len(which), channels)], dim=1)
+    state["head.middle_mean"], state["head.middle_scale"] = torch.zeros(channels), torch.ones(channels)
 
 
 def run(trainer: Trainer, out: Path) -> None:

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lab.bank import BankConfig, make_bank
+from lab.pseudo import SOURCE as PSEUDO
 from lab.store import Store
 from sketchseek.evaluation.corruptions import first_strokes, wobble
 
@@ -26,7 +27,8 @@ class Validation:
         source = np.array([key.split("/")[0] for key in pack.photo_keys])
         held = np.flatnonzero((subset == "drawn") | (subset == "distractor"))
         self.held = held
-        drawn = np.unique(np.array(pack.sketch_photo))
+        people = [not key.startswith(f"{PSEUDO}/") for key in pack.sketch_keys]
+        drawn = np.unique(np.array(pack.sketch_photo)[people])
         undrawn = np.setdiff1d(np.flatnonzero((subset == "train") & (source == "sketchy")), drawn)
         self.gallery = np.concatenate([held, undrawn[:SEEN_DISTRACTORS]])
         self.queries = np.flatnonzero(sketches == "drawn")
