@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from sketchseek.cli.library import search_command
+from sketchseek.cli.search import search_command
 from sketchseek.models.package import ModelPackage
 from sketchseek.search.library import Library
 

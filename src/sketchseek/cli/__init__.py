@@ -1,4 +1,4 @@
-"""The command ``sketchseek``: thin commands over the rooms below, each loaded only when it is called."""
+"""The command ``sketchseek``: thin commands, each imported only when it is called."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sketchseek.shown import shown
 
 _COMMANDS = {
     "index": "library",
-    "search": "library",
+    "search": "search",
     "sync": "library",
     "status": "library",
     "remove": "library",
@@ -73,10 +73,10 @@ def cli() -> None:
 
 
 def main() -> NoReturn:
-    """Run the command; an error that the user can mend is one message, not a traceback."""
+    """Run the command; an error of ours is a message, not a traceback."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a file's name may have characters that a terminal has not
+            stream.reconfigure(errors="replace")  # a file's name may have characters that the terminal lacks
     try:
         cli.main(standalone_mode=True)
     except SketchseekError as error:

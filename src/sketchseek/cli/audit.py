@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sketchseek.cli.output import json_option
 from sketchseek.models.package import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class _DatasetName(_Text):
 )
 @click.option("--variant", default="", help="Variant of the data set, such as tx_000100000000 of Sketchy.")
 @click.option("--only", type=_FOLDER, help="Audit only sketches of the photos on this list, such as half-1.txt.")
-@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@json_option
 @click.option("--threads", default=0, show_default="all cores", help="Number of threads for the encoders.")
 def audit_command(
     dataset: str,

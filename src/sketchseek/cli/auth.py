@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from sketchseek.cli.library import errors_in_words, json_option
-from sketchseek.cli.output import print_json
+from sketchseek.cli.output import json_option, print_json
+from sketchseek.cli.report_errors import report_errors
 
 _FILE = click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 
@@ -64,7 +64,7 @@ def add_command(file: Path, name: str, scope: str, token: bool, password_stdin: 
         write_users,
     )
 
-    with errors_in_words(as_json):
+    with report_errors(as_json):
         if not NAME.fullmatch(name):
             raise ConfigError(
                 "not a name for a user.", subject=name, remedy="Use up to 64 letters, digits, dots, - and _."
@@ -101,7 +101,7 @@ def remove_command(file: Path, name: str, as_json: bool) -> None:
     from sketchseek.errors import ConfigError
     from sketchseek.server.users import read_users, write_users
 
-    with errors_in_words(as_json):
+    with report_errors(as_json):
         users = read_users(file)
         if users.pop(name, None) is None:
             raise ConfigError("there is no such user.", subject=name, remedy='Run "sketchseek auth list".')
@@ -124,7 +124,7 @@ def list_command(file: Path, as_json: bool) -> None:
     """
     from sketchseek.server.users import read_users
 
-    with errors_in_words(as_json):
+    with report_errors(as_json):
         users = read_users(file).values()
     if as_json:
         print_json([{"name": user.name, "kind": user.kind, "scope": user.scope} for user in users])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sketchseek.cli.need_torch import need_torch
+from sketchseek.cli.output import json_option
 from sketchseek.cli.progress import TrainingBars, training_bars
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ _PATH = click.Path(path_type=Path)
 )
 @click.option("--prune", is_flag=True, help="Delete stored runs whose settings the ablation no longer asks for.")
 @click.option("--threads", type=int, default=0, help="Number of torch threads; 0 lets torch choose.")
-@click.option("--json", "as_json", is_flag=True, help="Print the metrics as JSON.")
+@json_option
 def compare_command(
     ablation: Path,
     data: Path,

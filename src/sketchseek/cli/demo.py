@@ -10,9 +10,9 @@ from pathlib import Path
 
 import click
 
-from sketchseek.cli.library import errors_in_words, json_option
-from sketchseek.cli.output import print_json
+from sketchseek.cli.output import json_option, print_json
 from sketchseek.cli.progress import index_bar
+from sketchseek.cli.report_errors import report_errors
 from sketchseek.cli.serve import run_page
 from sketchseek.errors import SketchseekError
 from sketchseek.user_dirs import user_cache_dir, user_data_dir
@@ -71,7 +71,7 @@ def demo_command(
             raise click.BadParameter(f"{folder}: no such folder.", param_hint="PHOTOS")
     else:
         folder = None
-    with errors_in_words(as_json, keeps_work=True):
+    with report_errors(as_json, keeps_work=True):
         if folder is None:
             folder = prepare_gallery(user_cache_dir() / "gallery", say=say)
         path = library_of(folder)
@@ -95,7 +95,7 @@ def _write_samples(photos: str | None, as_json: bool) -> None:
 
     if photos:
         raise click.UsageError("--sample writes to the current folder; leave PHOTOS out.")
-    with errors_in_words(as_json):
+    with report_errors(as_json):
         try:
             written = [path.as_posix() for path in write_samples(Path())]
         except OSError as error:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from sketchseek.cli.output import json_option
 from sketchseek.models.package import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def _options(command: Command) -> Command:
         click.option("--threads", default=0, show_default="all cores", help="Number of threads for the encoders."),
         click.option("--report", "page", type=_FOLDER, help="Write an HTML page that shows results."),
         click.option("--out", type=_FOLDER, help="Also write the report (JSON) to a file."),
-        click.option("--json", "as_json", is_flag=True, help="Print the report as JSON."),
+        json_option,
         click.option(
             "--model",
             default=DEFAULT_MODEL,

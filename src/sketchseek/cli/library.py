@@ -1,64 +1,20 @@
-"""Commands that index and search a library."""
+"""Commands that write, check and describe a library."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
-from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
 
-from sketchseek.cli import print_error
 from sketchseek.cli.index_report import print_report, unread_files
-from sketchseek.cli.interrupt import exit_interrupted, interruptible
-from sketchseek.cli.output import print_json, shown
+from sketchseek.cli.library_option import library_option
+from sketchseek.cli.output import json_option, print_json, shown
 from sketchseek.cli.progress import index_bar
-from sketchseek.cli.query_options import query_options, search
-from sketchseek.cli.result_output import check_result_options, print_results, result_options
-from sketchseek.errors import SketchseekError
-from sketchseek.user_dirs import user_data_dir
-
-LIBRARY_VARIABLE = "SKETCHSEEK_LIBRARY"
-
-_Command = TypeVar("_Command", bound=Callable[..., Any])
-
-
-def default_library() -> Path:
-    """Return the default library, in the user's data folder."""
-    return user_data_dir() / "library"
-
-
-def library_option(command: _Command) -> _Command:
-    """Add the option ``--library``."""
-    return click.option(
-        "--library",
-        "-l",
-        type=click.Path(file_okay=False, path_type=Path),
-        envvar=LIBRARY_VARIABLE,
-        default=default_library,
-        metavar="LIB",
-        help=f"Folder of the library. Default: ${LIBRARY_VARIABLE}, or a folder in the user's data folder.",
-    )(command)
-
-
-def json_option(command: _Command) -> _Command:
-    """Add the option ``--json``."""
-    return click.option("--json", "as_json", is_flag=True, help="Print only JSON on standard output.")(command)
-
+from sketchseek.cli.report_errors import report_errors
 
 _FOLDERS = click.Path(path_type=Path)
-
-
-def iso_time(value: str) -> datetime:
-    """Parse a date or time in ISO 8601."""
-    try:
-        return datetime.fromisoformat(value)
-    except ValueError as error:
-        raise click.BadParameter(f"{value!r} is not a date or time in ISO 8601, such as 2024-05-01.") from error
 
 
 @click.command("index")
@@ -109,7 +65,7 @@ def index_command(
 
     if not folders and not re_embed:
         raise click.UsageError("Name a folder to index.")
-    with errors_in_words(as_json, keeps_work=True), index_bar(as_json) as progress:
+    with report_errors(as_json, keeps_work=True), index_bar(as_json) as progress:
         if re_embed:
             with Library.open(library) as opened:
                 report = opened.re_embed(model, progress)
@@ -134,98 +90,9 @@ def sync_command(library: Path, as_json: bool) -> None:
     """
     from sketchseek.search.library import Library
 
-    with errors_in_words(as_json, keeps_work=True), index_bar(as_json) as progress, Library.open(library) as opened:
+    with report_errors(as_json, keeps_work=True), index_bar(as_json) as progress, Library.open(library) as opened:
         report = opened.sync(progress)
     print_report(report, as_json=as_json)
-
-
-@click.command("search")
-@click.argument("sketch", type=click.Path(path_type=Path, allow_dash=True), required=False)
-@query_options
-@library_option
-@click.option("-k", "k", type=click.IntRange(min=1), default=10, show_default=True, help="Maximum number of results.")
-@click.option(
-    "--offset", type=click.IntRange(min=0), default=0, show_default=True, help="Number of best results to skip."
-)
-@click.option("--folder", type=_FOLDERS, help="Only search photos in this folder and its subfolders.")
-@click.option(
-    "--after", type=iso_time, metavar="TIME", help="Only search photos modified at this time or later (ISO 8601)."
-)
-@click.option(
-    "--before", type=iso_time, metavar="TIME", help="Only search photos modified before this time (ISO 8601)."
-)
-@click.option("--photo", is_flag=True, help="Treat SKETCH as a photo, and find photos that look like it.")
-@click.option("--model", metavar="MODEL", help="Fail if the library was built with another model.")
-@result_options
-def search_command(
-    sketch: Path | None,
-    library: Path,
-    k: int,
-    offset: int,
-    folder: Path | None,
-    after: datetime | None,
-    before: datetime | None,
-    photo: bool,
-    model: str | None,
-    as_json: bool,
-    paths: bool,
-    print0: bool,
-    html: Path | None,
-    copy_to: Path | None,
-    open_best: bool,
-    **criteria: Any,
-) -> None:
-    """Find the photos that look like a sketch, or that have words, or both.
-
-    SKETCH is an image of a sketch (PNG, JPEG, ...), an SVG file, or strokes as JSON; - reads standard input. Times are
-    ISO 8601, such as 2024-05-01 or 2024-05-01T18:30+02:00; without a time zone they are local times.
-
-    Further sketches and photos (--also, --not, ...) are weighted with a number after a colon: cat2.svg:0.5.
-
-    \b
-    Examples:
-      sketchseek search cat.svg
-      sketchseek search cat.png --library photos.library -k 3 --folder photos/2024 --json
-      sketchseek search cat.svg --after 2024-01-01 --before 2025-01-01 --offset 10
-      sketchseek search --photo holiday.jpg
-      sketchseek search cat.svg --text "garden 2019"
-      sketchseek search cat.svg --also cat2.svg --not dog.svg:0.5
-      sketchseek search cat.svg --explain why.png
-      sketchseek search cat.svg --print0 | xargs -0 cp -t found
-      echo '[[[0,50,100,0],[100,0,100,100]]]' | sketchseek search -
-    """
-    from sketchseek.search.library import Library
-    from sketchseek.search.params import Filter
-
-    check_result_options(as_json=as_json, paths=paths, print0=print0)
-    with errors_in_words(as_json), Library.open(library, model) as opened:
-        results = search(
-            opened, sketch, k, offset=offset, filter=Filter(folder, after, before), photo=photo, **criteria
-        )
-    nothing = _no_results(offset, folder, after, before, words=bool(criteria["text"]))
-    with errors_in_words(as_json):
-        print_results(
-            results,
-            nothing,
-            as_json=as_json,
-            paths=paths,
-            print0=print0,
-            html=html,
-            copy_to=copy_to,
-            open_best=open_best,
-        )
-
-
-def _no_results(
-    offset: int, folder: Path | None, after: datetime | None, before: datetime | None, *, words: bool
-) -> str:
-    if words:
-        return "There are no photos with these words."
-    if offset:
-        return f"There are no results after rank {offset:,}."
-    if after or before:
-        return "There are no photos that match the filter."
-    return "There are no photos in this folder." if folder else "There are no photos in the library."
 
 
 @click.command("status")
@@ -241,7 +108,7 @@ def status_command(library: Path, as_json: bool) -> None:
     """
     from sketchseek.search.library import Library
 
-    with errors_in_words(as_json), Library.open(library) as opened:
+    with report_errors(as_json), Library.open(library) as opened:
         status = opened.status()
     if as_json:
         print_json(asdict(status))
@@ -282,7 +149,7 @@ def remove_command(paths: tuple[Path, ...], library: Path, as_json: bool) -> Non
     """
     from sketchseek.search.library import Library
 
-    with errors_in_words(as_json), Library.open(library) as opened:
+    with report_errors(as_json), Library.open(library) as opened:
         removed = opened.remove(paths)
     if as_json:
         print_json({"removed": removed})
@@ -303,7 +170,7 @@ def failures_command(library: Path, as_json: bool) -> None:
     """
     from sketchseek.search.library import Library
 
-    with errors_in_words(as_json), Library.open(library) as opened:
+    with report_errors(as_json), Library.open(library) as opened:
         failures = opened.failures()
     if as_json:
         print_json([{"path": str(failure.path), "reason": failure.reason} for failure in failures])
@@ -336,7 +203,7 @@ def verify_command(library: Path, sample: int, as_json: bool) -> None:
     """
     from sketchseek.search.library import Library
 
-    with errors_in_words(as_json), Library.open(library) as opened:
+    with report_errors(as_json), Library.open(library) as opened:
         found = opened.verify(sample=sample)
     if as_json:
         print_json({"ok": found.ok, "checks": found.checks, "problems": found.problems})
@@ -366,7 +233,7 @@ def repair_command(library: Path, as_json: bool) -> None:
     """
     from sketchseek.search.repair import repair
 
-    with errors_in_words(as_json):
+    with report_errors(as_json):
         report = repair(library)
     if as_json:
         print_json(asdict(report))
@@ -381,27 +248,4 @@ def repair_command(library: Path, as_json: bool) -> None:
         if report.incomplete:
             click.echo('Some names may be lost, too. Run "sketchseek sync" to embed lost photos again.')
     if report.lost or report.incomplete:
-        sys.exit(1)
-
-
-@contextmanager
-def errors_in_words(as_json: bool, *, keeps_work: bool = False, handles_signals: bool = False) -> Iterator[None]:
-    """Report Ctrl-C as a message, and errors as JSON on standard error if ``as_json``.
-
-    Args:
-        as_json: The command's option ``--json``.
-        keeps_work: Whether an interrupted run can be continued.
-        handles_signals: Whether the command reacts to Ctrl-C by itself.
-    """
-    try:
-        with nullcontext() if handles_signals else interruptible():
-            yield
-    except KeyboardInterrupt:
-        kept = " Finished work is kept. Run the command again to continue." if keeps_work else ""
-        click.echo(f"Interrupted.{kept}", err=True)
-        exit_interrupted()
-    except SketchseekError as error:
-        if not as_json:
-            raise
-        print_error(error, as_json=True)
         sys.exit(1)

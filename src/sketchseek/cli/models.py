@@ -9,13 +9,14 @@ from typing import Any
 
 import click
 
+from sketchseek.cli.output import json_option
 from sketchseek.errors import ModelPackageError
 from sketchseek.models.package import ModelPackage, bundled_models, installed_models, load_model_package
 from sketchseek.shown import shown
 
 
 @click.command("models")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, and nothing else, on standard output.")
+@json_option
 @click.option("--install", "archive", metavar="ZIP", help="First install a model from this file or https address.")
 @click.option("--sha256", help="The archive's checksum, which --install needs.")
 @click.argument("models", nargs=-1, metavar="[MODEL]...")

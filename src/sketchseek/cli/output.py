@@ -1,11 +1,20 @@
-"""Printing to standard output."""
+"""Printing to standard output, for people or as JSON."""
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import click
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def json_option(command: _Command) -> _Command:
+    """Add the option ``--json``."""
+    return click.option("--json", "as_json", is_flag=True, help="Print only JSON on standard output.")(command)
 
 
 def print_json(value: object) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from sketchseek.cli.output import print_json, shown
+from sketchseek.cli.output import json_option, print_json, shown
 from sketchseek.cli.result_files import copy_results, write_html
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 def result_options(command: _Command) -> _Command:
     """Add the options. ``print_results`` takes their values."""
     for option in (
-        click.option("--json", "as_json", is_flag=True, help="Print only JSON on standard output."),
+        json_option,
         click.option("--paths", is_flag=True, help="Print only paths, one on each line."),
         click.option("--print0", is_flag=True, help="Print only paths, each followed by a NUL, for xargs -0."),
         click.option("--html", type=_FILE, metavar="FILE", help="Also write a page with small copies of the photos."),

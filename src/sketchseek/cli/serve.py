@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sketchseek.cli.library import LIBRARY_VARIABLE, default_library, errors_in_words, json_option
+from sketchseek.cli.library_option import LIBRARY_VARIABLE, default_library
+from sketchseek.cli.output import json_option
+from sketchseek.cli.report_errors import report_errors
 from sketchseek.cli.sharing_options import SharingOptions, sharing_options
 
 if TYPE_CHECKING:
@@ -92,7 +94,7 @@ def serve_command(
     create = create or (bool(roots) and source is click.core.ParameterSource.DEFAULT)
     sharing.check(host)
     configure(as_json=log_json)
-    with errors_in_words(as_json, handles_signals=True), ExitStack() as stack:
+    with report_errors(as_json, handles_signals=True), ExitStack() as stack:
         opened = [
             stack.enter_context(Library.open(path, model, create=create, readonly=not roots))
             for path in dict.fromkeys(libraries)

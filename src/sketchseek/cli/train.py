@@ -9,6 +9,7 @@ from typing import Literal
 import click
 
 from sketchseek.cli.need_torch import need_torch
+from sketchseek.cli.output import json_option
 from sketchseek.cli.progress import training_bars
 
 
@@ -30,7 +31,7 @@ from sketchseek.cli.progress import training_bars
     show_default=True,
     help="Number of GPUs, or of CPU processes; each takes its own batches.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@json_option
 def train_command(
     experiment: Path, data: Path, out: Path | None, cache: Path | None, threads: int, devices: int, as_json: bool
 ) -> None:
@@ -72,7 +73,7 @@ def train_command(
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the model package.")
 @click.option("--fp32", is_flag=True, help="Store weights in fp32 instead of fp16, at twice the size.")
 @click.option("--license", "license_text", default="", help="Terms of the weights, for the manifest.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@json_option
 def export_command(run: Path, out: Path, fp32: bool, license_text: str, as_json: bool) -> None:
     """Export the best weights of a RUN as a model package, and compare its embeddings with the run's."""
     need_torch()
@@ -127,7 +128,7 @@ def export_command(run: Path, out: Path, fp32: bool, license_text: str, as_json:
     show_default=True,
     help="Calibration method for activation ranges.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@json_option
 def quantize_command(
     model: str,
     data: Path,
