@@ -12,7 +12,7 @@ import pytest
 from sketchseek.models.package import ModelPackage
 from tiny_model import write_tiny_package
 
-pytest_plugins = ("server_fixtures",)
+pytest_plugins = ("server_fixtures", "unclosed_databases")
 
 
 _TRAINING_HALF = ("ablations", "release", "training", "datasets/test_registry.py")

@@ -98,8 +98,8 @@ def run_tests(python: str, sdist: Path, *, train: bool, workers: int, markers: s
             environment / "bin" / "python",
             "-m",
             "pytest",
-            "-q",
-            "-rs",
+            "-rfERs",
+            "--reruns=1",  # as in CI: this machine may be busy, and many tests use real servers and a browser
             "-p",
             "no:cacheprovider",
         ]
@@ -112,6 +112,7 @@ def run_tests(python: str, sdist: Path, *, train: bool, workers: int, markers: s
         summary = next((line for line in reversed(lines) if re.search(r"\d+ passed", line)), "")
         return {
             "tests": summary.strip("= "),
+            "failed": [line for line in lines if line.startswith(("FAILED ", "ERROR "))],
             "train": train,
             "markers": markers,
             "passed": done.returncode == 0,

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,13 @@ def catalog(tmp_path: Path) -> Iterator[Catalog]:
     """An empty catalog, open for writing."""
     with closing(Catalog(tmp_path, create=METADATA)) as catalog:
         yield catalog
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[Callable[[], Catalog]]:
+    """Opens the catalog for reading; it is closed after the test."""
+    with ExitStack() as stack:
+        yield lambda: stack.enter_context(closing(Catalog(tmp_path)))
 
 
 def test_ids_are_never_given_again(catalog: Catalog) -> None:
@@ -58,8 +65,8 @@ def test_a_follower_can_catch_up(catalog: Catalog) -> None:
     assert catalog.state().last_id == new
 
 
-def test_a_transaction_happens_or_does_not(catalog: Catalog, tmp_path: Path) -> None:
-    other = Catalog(tmp_path)
+def test_a_transaction_happens_or_does_not(catalog: Catalog, opened: Callable[[], Catalog]) -> None:
+    other = opened()
     changes = other.metadata().changes
 
     def half() -> None:
@@ -77,8 +84,8 @@ def test_a_transaction_happens_or_does_not(catalog: Catalog, tmp_path: Path) -> 
     assert other.metadata().changes > changes
 
 
-def test_a_snapshot_stays(catalog: Catalog, tmp_path: Path) -> None:
-    other = Catalog(tmp_path)
+def test_a_snapshot_stays(catalog: Catalog, opened: Callable[[], Catalog]) -> None:
+    other = opened()
     with other.snapshot():
         assert other.count() == 0
         with catalog.transaction():
@@ -144,9 +151,9 @@ def test_an_empty_database_is_damage_not_absence(tmp_path: Path) -> None:
 
 
 def sqlite_file() -> bytes:
-    connection = sqlite3.connect(":memory:")
-    connection.execute("VACUUM")
-    return connection.serialize()
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.execute("VACUUM")
+        return connection.serialize()
 
 
 @pytest.mark.parametrize("left", ["catalog.db-wal", "library.json", "index/1.faiss", "backups/catalog-format3-1.db"])
@@ -163,7 +170,8 @@ def test_what_a_killed_creation_left_is_no_library(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(b"")
     with pytest.raises(LibraryNotFoundError):
         Catalog(tmp_path)
-    assert Catalog(tmp_path, create=METADATA).metadata().fingerprint == METADATA.fingerprint
+    with closing(Catalog(tmp_path, create=METADATA)) as catalog:
+        assert catalog.metadata().fingerprint == METADATA.fingerprint
     assert {path.name for path in tmp_path.iterdir()} >= {"catalog.db", "writer.lock"}
     assert not list(tmp_path.glob("*.part*"))
 
@@ -190,7 +198,7 @@ def test_a_newer_format_is_refused(catalog: Catalog, tmp_path: Path) -> None:
         Catalog(tmp_path)
 
 
-def test_damage_is_named(catalog: Catalog, tmp_path: Path) -> None:
+def test_damage_is_named(catalog: Catalog, tmp_path: Path, opened: Callable[[], Catalog]) -> None:
     with catalog.transaction():
         for i in range(2000):
             catalog.add(row(f"/{i}", digest=bytes(str(i), "ascii")))
@@ -200,10 +208,12 @@ def test_damage_is_named(catalog: Catalog, tmp_path: Path) -> None:
         data[page * 4096 : page * 4096 + 200] = b"\xa5" * 200
     (tmp_path / FILE).write_bytes(data)
     with pytest.raises(LibraryCorruptError, match=r"damaged[\s\S]*repair"):
-        list(Catalog(tmp_path).embeddings(2))
+        list(opened().embeddings(2))
 
 
-def test_the_check_finds_a_row_that_lost_its_index_entry(catalog: Catalog, tmp_path: Path) -> None:
+def test_the_check_finds_a_row_that_lost_its_index_entry(
+    catalog: Catalog, tmp_path: Path, opened: Callable[[], Catalog]
+) -> None:
     with catalog.transaction():
         for i in range(500):
             catalog.add(row(f"/{i:04d}"))
@@ -211,7 +221,7 @@ def test_the_check_finds_a_row_that_lost_its_index_entry(catalog: Catalog, tmp_p
     catalog.close()
     data = (tmp_path / FILE).read_bytes()
     (tmp_path / FILE).write_bytes(data.replace(b"/0250", b"/9250", 1))
-    assert Catalog(tmp_path).check() != []
+    assert opened().check() != []
 
 
 def test_an_embedding_of_another_length_is_named(catalog: Catalog) -> None:
@@ -238,8 +248,8 @@ def test_a_full_disk_is_named_and_what_was_committed_stays(catalog: Catalog) -> 
     assert catalog.check() == []
 
 
-def test_a_reader_cannot_write(catalog: Catalog, tmp_path: Path) -> None:
-    reader = Catalog(tmp_path)
+def test_a_reader_cannot_write(catalog: Catalog, opened: Callable[[], Catalog]) -> None:
+    reader = opened()
     with pytest.raises(LibraryError), reader.transaction():
         reader.add(row("/a"))
     assert catalog.count() == 0
@@ -285,7 +295,7 @@ def test_a_changed_value_is_noticed_when_it_is_read(catalog: Catalog, column: st
         "UPDATE failures SET path = 5",
     ],
 )
-def test_other_changed_values_are_noticed(catalog: Catalog, tmp_path: Path, change: str) -> None:
+def test_other_changed_values_are_noticed(catalog: Catalog, opened: Callable[[], Catalog], change: str) -> None:
     with catalog.transaction():
         catalog.add(row("/a"))
         catalog.add(row("/b"))
@@ -296,8 +306,8 @@ def test_other_changed_values_are_noticed(catalog: Catalog, tmp_path: Path, chan
     catalog._rows(change)
 
     def read() -> None:
-        opened = Catalog(tmp_path)
-        opened.metadata(), opened.state(), opened.removed_since(0), opened.roots(), opened.failures()
+        other = opened()
+        other.metadata(), other.state(), other.removed_since(0), other.roots(), other.failures()
 
     with pytest.raises(LibraryCorruptError, match="repair"):
         read()

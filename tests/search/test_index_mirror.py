@@ -158,9 +158,9 @@ def test_an_older_catalog_does_not_take_a_newer_index(tmp_path: Path, catalog: C
     add(catalog, 20, seed=1)
     IndexMirror(tmp_path, DIMENSION, "cosine").save(catalog, force=True)
     shutil.copytree(tmp_path / snapshots.FOLDER, tmp_path / "backup" / snapshots.FOLDER)
-    restored = Catalog(tmp_path / "backup", write=True)
-    add(restored, 30, seed=2)  # under ids that the newer index gives to other photos
-    assert_congruent(tmp_path / "backup", restored)
+    with closing(Catalog(tmp_path / "backup", write=True)) as restored:
+        add(restored, 30, seed=2)  # under ids that the newer index gives to other photos
+        assert_congruent(tmp_path / "backup", restored)
 
 
 def test_photos_that_came_and_went_since_are_caught_up_with(tmp_path: Path, catalog: Catalog) -> None:

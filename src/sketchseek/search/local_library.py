@@ -46,11 +46,14 @@ class LocalLibrary(Library):
         self._readonly = readonly
         self._catalog = Catalog(path)
         self._lock = threading.RLock()
-        metadata = self._catalog.metadata()
-        if package is not None and package.manifest.fingerprint != metadata.fingerprint:
+        try:
+            metadata = self._catalog.metadata()
+            if package is not None and package.manifest.fingerprint != metadata.fingerprint:
+                raise mismatch(path, metadata, package)
+            self._engine = CatalogQueryEngine(path, self._catalog, self._lock, package)
+        except BaseException:
             self._catalog.close()
-            raise mismatch(path, metadata, package)
-        self._engine = CatalogQueryEngine(path, self._catalog, self._lock, package)
+            raise
 
     @classmethod
     def open(

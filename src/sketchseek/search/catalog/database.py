@@ -35,6 +35,22 @@ class Database:
             self._connection = self._connect(write=write)
 
     def _connect(self, *, write: bool) -> sqlite3.Connection:
+        connection = self._open_file(write=write)
+        try:
+            register(connection)
+            if write:
+                connection.execute("PRAGMA journal_mode = WAL")
+                # A photo that was reported as indexed must survive a power cut, not only a crash.
+                connection.execute("PRAGMA synchronous = FULL")
+                connection.execute("PRAGMA temp_store = FILE")
+            else:
+                connection.execute("PRAGMA query_only = ON")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _open_file(self, *, write: bool) -> sqlite3.Connection:
         where = "file:" + quote(os.fsencode(self.path))
         modes = ["rwc"] if write else ["rw", "ro"]
         for mode in modes:
@@ -43,27 +59,18 @@ class Database:
             )
             try:
                 connection.execute("PRAGMA schema_version").fetchone()
-                break
+                return connection
             except sqlite3.OperationalError as error:
                 connection.close()
                 name = error.sqlite_errorname
                 if mode == modes[-1] and (write or not name.startswith(_NO_PLACE_TO_SHARE)):
                     raise
-        else:
-            self._refuse_unfinished()
-            # SQLite cannot share memory with a writer without write access; nobody else writes here either.
-            connection = sqlite3.connect(
-                f"{where}?mode=ro&immutable=1", uri=True, isolation_level=None, check_same_thread=False
-            )
-        register(connection)
-        if write:
-            connection.execute("PRAGMA journal_mode = WAL")
-            # A photo that was reported as indexed must survive a power cut, not only a crash.
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("PRAGMA temp_store = FILE")
-        else:
-            connection.execute("PRAGMA query_only = ON")
-        return connection
+            except BaseException:
+                connection.close()
+                raise
+        self._refuse_unfinished()
+        # SQLite cannot share memory with a writer without write access; nobody else writes here either.
+        return sqlite3.connect(f"{where}?mode=ro&immutable=1", uri=True, isolation_level=None, check_same_thread=False)
 
     def _refuse_unfinished(self) -> None:
         journal = self.path.with_name(f"{self.path.name}-wal")
