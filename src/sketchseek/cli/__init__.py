@@ -18,6 +18,7 @@ _COMMANDS = {
     "index": "library",
     "search": "search",
     "sync": "library",
+    "watch": "watch",
     "status": "library",
     "remove": "library",
     "failures": "library",

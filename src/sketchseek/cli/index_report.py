@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sketchseek.search.results import IndexReport
 
 
-def print_report(report: IndexReport, *, as_json: bool) -> None:
+def print_report(report: IndexReport, *, as_json: bool, exit_if_missing: bool = True) -> None:
     """Print a report on standard output: for people, or as JSON. Exit with status 1 if an indexed folder is missing."""
     if as_json:
         print_json(asdict(report))
@@ -27,7 +27,7 @@ def print_report(report: IndexReport, *, as_json: bool) -> None:
             f'Connect its drive and run "sketchseek sync", or run "sketchseek remove {shown(folder)}".',
             err=True,
         )
-    if report.missing:
+    if report.missing and exit_if_missing:
         sys.exit(1)
 
 

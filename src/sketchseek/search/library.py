@@ -11,8 +11,9 @@
 from __future__ import annotations
 
 import os
+import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -142,6 +143,31 @@ class Library(ABC):
         If a folder is not there (a drive that is not connected, for example), its photos stay, and the folder is
         reported as a failure.
         """
+
+    def watch(
+        self,
+        progress: ProgressCallback | None = None,
+        *,
+        stop: threading.Event | None = None,
+        polling: bool = False,
+        settle: float = 2.0,
+    ) -> Iterator[IndexReport]:
+        """Run ``sync`` now, and again after photos in the library's folders change; yield a report after each run.
+
+        Folders that are missing are watched once they are there, and folders that are added meanwhile, too.
+
+        Args:
+            progress: See ``add``.
+            stop: Ends the iteration when it is set. KeyboardInterrupt does, too.
+            polling: Compare the folders again and again, for network drives, which do not report changes.
+            settle: Seconds without further changes after which a run starts.
+
+        Raises:
+            LibraryError: The library was opened for reading only.
+        """
+        from sketchseek.search.watch import watch
+
+        return watch(self, progress, stop=stop, polling=polling, settle=settle)
 
     @abstractmethod
     def remove(self, paths: Iterable[PathLike] | PathLike) -> int:
