@@ -17,7 +17,7 @@ class _Connection(sqlite3.Connection):
     """A connection that remembers where it was opened."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        self.opened_at: traceback.StackSummary | None = None
+        self.opened_at: list[traceback.FrameSummary] | None = None
         super().__init__(*arguments, **options)
         self.opened_at = traceback.extract_stack(limit=12)[:-2]
 
@@ -38,6 +38,7 @@ def pytest_configure() -> None:
     """Track every connection that is opened from now on."""
 
     def connect(*arguments: Any, **options: Any) -> sqlite3.Connection:
-        return _connect(*arguments, **{"factory": _Connection} | options)
+        connection: sqlite3.Connection = _connect(*arguments, **{"factory": _Connection} | options)
+        return connection
 
     sqlite3.connect = connect  # type: ignore[assignment]

@@ -17,8 +17,8 @@ from sketchseek.search.results import IndexReport
 
 
 def report(**changes: int) -> IndexReport:
-    counts = dict.fromkeys(("indexed", "failed", "unchanged", "removed", "moved", "skipped"), 0)
-    return IndexReport(**{**counts, **changes}, seconds=0.1, missing=[Path("/unplugged")])
+    counts = dict.fromkeys(("indexed", "failed", "unchanged", "removed", "moved", "skipped"), 0) | changes
+    return IndexReport(**counts, seconds=0.1, missing=[Path("/unplugged")])  # type: ignore[arg-type]
 
 
 @pytest.fixture

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import click
 
 from sketchseek.cli.index_report import print_report
-from sketchseek.cli.library import errors_in_words, json_option, library_option
-from sketchseek.cli.output import shown
+from sketchseek.cli.library_option import library_option
+from sketchseek.cli.output import json_option, shown
 from sketchseek.cli.progress import index_bar
+from sketchseek.cli.report_errors import report_errors
 
 if TYPE_CHECKING:
     from sketchseek.search.results import IndexReport
@@ -39,7 +40,7 @@ def watch_command(library: Path, poll: bool, as_json: bool) -> None:
     """
     from sketchseek.search.library import Library
 
-    with errors_in_words(as_json, handles_signals=True), Library.open(library) as opened, suppress(KeyboardInterrupt):
+    with report_errors(as_json, handles_signals=True), Library.open(library) as opened, suppress(KeyboardInterrupt):
         with index_bar(as_json) as progress:  # only the first run may take long
             first = opened.sync(progress)
         _print(first, as_json=as_json)
