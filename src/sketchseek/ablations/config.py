@@ -203,31 +203,43 @@ def _check(ablation: Ablation) -> None:
         )
     if not isinstance(ablation.base, dict):
         raise ConfigError("base: must be a mapping of settings or the path of an experiment file.")
-    if config.tune is not None:
-        for name, grid in {"grid": config.tune.grid, **config.tune.instead}.items():
-            if name != "grid" and name not in ablation.configurations:
-                raise ConfigError(f"tune.instead: there is no configuration {name!r}.")
-            if not isinstance(grid, dict) or not all(isinstance(v, list) and v for v in grid.values()):
-                raise ConfigError(f"tune.{name}: must be a mapping from settings to lists of values.")
     if config.test is not None and dataset_spec(config.test.protocol, "evaluate").relevance != "photo":
         raise ConfigError(f"test.protocol: {config.test.protocol!r} is not evaluated at instance level.")
+    if config.tune is not None:
+        _check_tuning(config.tune, ablation)
+    for hypothesis in config.hypotheses:
+        _check_hypothesis(hypothesis, ablation)
+    for configuration in ablation.configurations:
+        _check_experiments(configuration, ablation)
+
+
+def _check_tuning(tune: TuneConfig, ablation: Ablation) -> None:
+    unknown = sorted(tune.instead.keys() - ablation.configurations.keys())
+    if unknown:
+        raise ConfigError(f"tune.instead: there is no configuration {unknown[0]!r}.")
+    for name, grid in {"grid": tune.grid, **tune.instead}.items():
+        if not isinstance(grid, dict) or not all(isinstance(v, list) and v for v in grid.values()):
+            raise ConfigError(f"tune.{name}: must be a mapping from settings to lists of values.")
     budgets = {configuration: len(ablation.choices(configuration)) for configuration in ablation.configurations}
     if len(set(budgets.values())) > 1:
         counts = ", ".join(f"{configuration} {count}" for configuration, count in budgets.items())
         raise ConfigError(f"tune: configurations have unequal budgets ({counts} combinations).")
-    for hypothesis in config.hypotheses:
-        unknown = [name for name in hypothesis.better + hypothesis.than if name not in ablation.configurations]
-        if unknown:
-            raise ConfigError(f"hypotheses: there is no configuration {', '.join(unknown)}.")
-        if len(hypothesis.better) != len(hypothesis.than) or not hypothesis.better:
-            raise ConfigError(
-                f"hypotheses: {hypothesis.hypothesis!r}: better and than need as many configurations each."
-            )
-    for configuration in ablation.configurations:
-        for choice in ablation.choices(configuration):
-            try:
-                experiment = ablation.experiment(configuration, config.seeds[0], choice)
-                for term in experiment.losses:
-                    create_loss(term.name, experiment.distance, **term.options)
-            except ConfigError as error:
-                raise ConfigError(f"{configuration}: {error.message}", remedy=error.remedy) from error
+
+
+def _check_hypothesis(hypothesis: HypothesisConfig, ablation: Ablation) -> None:
+    unknown = [name for name in hypothesis.better + hypothesis.than if name not in ablation.configurations]
+    if unknown:
+        raise ConfigError(f"hypotheses: there is no configuration {', '.join(unknown)}.")
+    if len(hypothesis.better) != len(hypothesis.than) or not hypothesis.better:
+        raise ConfigError(f"hypotheses: {hypothesis.hypothesis!r}: better and than need as many configurations each.")
+
+
+def _check_experiments(configuration: str, ablation: Ablation) -> None:
+    """Check the settings of every run of a configuration."""
+    for choice in ablation.choices(configuration):
+        try:
+            experiment = ablation.experiment(configuration, ablation.config.seeds[0], choice)
+            for term in experiment.losses:
+                create_loss(term.name, experiment.distance, **term.options)
+        except ConfigError as error:
+            raise ConfigError(f"{configuration}: {error.message}", remedy=error.remedy) from error

@@ -6,7 +6,9 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,6 +18,10 @@ from sketchseek.cli.report_errors import report_errors
 from sketchseek.cli.serve import run_page
 from sketchseek.errors import SketchseekError
 from sketchseek.user_dirs import user_cache_dir, user_data_dir
+
+if TYPE_CHECKING:
+    from sketchseek.search.library import Library
+    from sketchseek.search.results import ProgressCallback
 
 
 @click.command("demo")
@@ -53,41 +59,48 @@ def demo_command(
       sketchseek demo --sample
       sketchseek demo ~/Pictures --prepare-only --json
     """
-    from sketchseek.demo_gallery import prepare_gallery
-    from sketchseek.search.library import Library
-    from sketchseek.server.running import bind
-
     if sample:
         _write_samples(photos, as_json)
         return
+
+    from sketchseek.demo_gallery import prepare_gallery
+    from sketchseek.search.library import Library
+    from sketchseek.server.running import bind
 
     def say(text: str) -> None:
         if not as_json:
             click.echo(text, err=True)
 
-    if photos:  # `make demo` without PHOTOS gives an empty text
-        folder = Path(os.path.expanduser(photos)).resolve()  # noqa: PTH111  Path's raises where there is no such user
-        if not folder.is_dir():
-            raise click.BadParameter(f"{folder}: no such folder.", param_hint="PHOTOS")
-    else:
-        folder = None
+    named = _existing_folder(photos) if photos else None  # `make demo` without PHOTOS gives an empty text
     with report_errors(as_json, keeps_work=True):
-        if folder is None:
-            folder = prepare_gallery(user_cache_dir() / "gallery", say=say)
+        folder = named or prepare_gallery(user_cache_dir() / "gallery", say=say)
         path = library_of(folder)
         with Library.open(path, None if path.is_dir() else model, create=True) as library:
             with index_bar(as_json) as progress:
-                if not library.is_built_with(model):
-                    say("The model is another one now: the photos are embedded anew.")
-                    library.re_embed(model, progress)
-                report = library.add([folder], progress)
-            failed = f", {report.failed:,} failed" if report.failed else ""
-            say(f"{len(library):,} photos in {path} ({report.indexed:,} new in {report.seconds:.1f} s{failed}).")
-            if prepare_only and as_json:
-                click.echo(json.dumps({"library": str(path), "folder": str(folder), "photos": len(library)}))
+                _index(library, folder, model, progress, say)
             if not prepare_only:
                 with bind("127.0.0.1", port) as listener:
                     run_page(library, listener=listener, host="127.0.0.1", open_page=not no_open, as_json=as_json)
+            elif as_json:
+                click.echo(json.dumps({"library": str(path), "folder": str(folder), "photos": len(library)}))
+
+
+def _existing_folder(photos: str) -> Path:
+    folder = Path(os.path.expanduser(photos)).resolve()  # noqa: PTH111  Path's raises where there is no such user
+    if not folder.is_dir():
+        raise click.BadParameter(f"{folder}: no such folder.", param_hint="PHOTOS")
+    return folder
+
+
+def _index(
+    library: Library, folder: Path, model: str | None, progress: ProgressCallback | None, say: Callable[[str], None]
+) -> None:
+    if not library.is_built_with(model):
+        say("The library was built with another model: its photos are embedded again.")
+        library.re_embed(model, progress)
+    report = library.add([folder], progress)
+    failed = f", {report.failed:,} failed" if report.failed else ""
+    say(f"{len(library):,} photos in {library.path} ({report.indexed:,} new in {report.seconds:.1f} s{failed}).")
 
 
 def _write_samples(photos: str | None, as_json: bool) -> None:

@@ -45,6 +45,9 @@ class SharingOptions:
             )
         if (self.cert is None) != (self.key is None):
             raise click.UsageError("--cert and --key need each other.")
+        self._check_addresses()
+
+    def _check_addresses(self) -> None:
         for origin in self.allow_origin:
             parts = urlsplit(origin)
             if parts.scheme not in ("http", "https") or f"{parts.scheme}://{parts.netloc}" != origin:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -69,27 +70,8 @@ def load_qmul(
         strokes = load_chairv2(root, category=category, allow_missing=allow_missing)
         return strokes, chairv2_split(strokes)
     places = _places(require_folder(root, "photos and sketches", _LAYOUT))
-    photos: dict[str, Photo] = {}
-    sides: dict[str, str] = {}
-    sketches: list[Sketch] = []
-    for place in places:
-        for file in pictures(place.photo):
-            key = f"{category}/{file.stem}"
-            if key in photos:
-                raise DatasetError(f"{file}: {photos[key].path} has the same name.", remedy="Remove one of the two.")
-            photos[key] = Photo(file, category, key)
-            sides[key] = place.side
-        for file in pictures(place.sketch):
-            match = _SKETCH_NAME.fullmatch(file.stem)
-            if match is None:
-                raise DatasetError(
-                    f"{file}: its name is not <photo>_<n>.png, so its photo is unknown.",
-                    remedy="Rename the file, or remove it from the folder.",
-                )
-            photo = f"{category}/{match['photo']}"
-            if place.side and sides.setdefault(photo, place.side) != place.side:
-                raise DatasetError(f"{file}: its photo {photo} is in the {sides[photo]} split.", remedy=_LAYOUT)
-            sketches.append(Sketch(category, f"{category}/{file.stem}", photo, path=file))
+    photos, sides = _read_photos(places, category)
+    sketches = [sketch for place in places for sketch in _read_sketches(place, category, sides)]
     if not photos or not sketches:
         raise DatasetError(f"{root}: no {'sketches' if photos else 'photos'} in it.", remedy=_LAYOUT)
     orphans = [sketch for sketch in sketches if sketch.photo not in photos]
@@ -105,6 +87,35 @@ def load_qmul(
         missing=tuple(sorted({sketch.photo for sketch in orphans if sketch.photo is not None})),
     )
     return dataset, _split(dataset, sides if places[0].side else _listed(root, category))
+
+
+def _read_photos(places: Sequence[_Places], category: str) -> tuple[dict[str, Photo], dict[str, str]]:
+    """Return photos by key, and their sides of the split by key."""
+    photos: dict[str, Photo] = {}
+    sides: dict[str, str] = {}
+    for place in places:
+        for file in pictures(place.photo):
+            key = f"{category}/{file.stem}"
+            if key in photos:
+                raise DatasetError(f"{file}: {photos[key].path} has the same name.", remedy="Remove one of the two.")
+            photos[key] = Photo(file, category, key)
+            sides[key] = place.side
+    return photos, sides
+
+
+def _read_sketches(place: _Places, category: str, sides: dict[str, str]) -> Iterator[Sketch]:
+    """Yield a folder's sketches. ``sides`` gets the photos that are missing, on the side of their sketches."""
+    for file in pictures(place.sketch):
+        match = _SKETCH_NAME.fullmatch(file.stem)
+        if match is None:
+            raise DatasetError(
+                f"{file}: its name is not <photo>_<n>.png, so its photo is unknown.",
+                remedy="Rename the file, or remove it from the folder.",
+            )
+        photo = f"{category}/{match['photo']}"
+        if place.side and sides.setdefault(photo, place.side) != place.side:
+            raise DatasetError(f"{file}: its photo {photo} is in the {sides[photo]} split.", remedy=_LAYOUT)
+        yield Sketch(category, f"{category}/{file.stem}", photo, path=file)
 
 
 def _split(dataset: SketchDataset, sides: dict[str, str]) -> Split:

@@ -184,13 +184,7 @@ class _Ranker:
                 here = where[np.searchsorted(where, first) : np.searchsorted(where, first + len(shelf))] - first
                 scores[np.ix_(rows, here)] = -np.inf
             for row, threshold in enumerate(thresholds):
-                if len(threshold) == 1:
-                    before[row] += int((scores[row] >= threshold[0]).sum())
-                elif len(threshold):
-                    passed = np.bincount(
-                        np.searchsorted(threshold, scores[row], side="right"), minlength=len(threshold) + 1
-                    )
-                    before[row] += passed[::-1].cumsum()[-2::-1]
+                before[row] += _passing(scores[row], threshold)
         return [count[::-1] + np.arange(1.0, len(count) + 1) for count in before]
 
     def _relevant(self, label: np.int64) -> npt.NDArray[np.int64]:
@@ -206,6 +200,14 @@ class _Ranker:
         if self._distance == "euclidean":
             return squares + self._longest
         return np.sqrt(squares * self._longest)
+
+
+def _passing(scores: npt.NDArray[np.float32], thresholds: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
+    """Return for each threshold, ascending, how many scores reach it."""
+    if len(thresholds) < 2:  # by far the most common case, and faster so
+        return np.array([np.count_nonzero(scores >= threshold) for threshold in thresholds], dtype=np.int64)
+    passed = np.bincount(np.searchsorted(thresholds, scores, side="right"), minlength=len(thresholds) + 1)
+    return passed[::-1].cumsum()[-2::-1]
 
 
 def _reduce(scores: QueryScores, row: int, ranks: Floats) -> None:

@@ -6,8 +6,9 @@ import os
 import threading
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +32,37 @@ from sketchseek.stages import stage
 
 FUSED = 1000
 """Number of best photos by examples that are fused with the other criteria, or more if deeper pages are asked for."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """Photos, best first.
+
+    Attributes:
+        ids, scores: (n,) each.
+        parts: What each criterion contributed to the scores, (n, criteria); None if there is only one.
+        criteria: Names of the columns of ``parts``.
+    """
+
+    ids: Ids
+    scores: npt.NDArray[np.floating[Any]]
+    parts: npt.NDArray[np.floating[Any]] | None = None
+    criteria: tuple[str, ...] = ()
+
+    def without(self, ids: Collection[int]) -> _Found:
+        return self._chosen(~np.isin(self.ids, list(ids))) if ids else self
+
+    def page(self, start: int, end: int) -> _Found:
+        return self._chosen(slice(start, end))
+
+    def rows(self) -> Iterator[tuple[int, float, dict[str, float]]]:
+        parts = None if self.parts is None else self.parts.tolist()
+        for row, (photo, score) in enumerate(zip(self.ids.tolist(), self.scores.tolist(), strict=True)):
+            yield photo, score, {} if parts is None else dict(zip(self.criteria, parts[row], strict=True))
+
+    def _chosen(self, rows: slice | npt.NDArray[np.bool_]) -> _Found:
+        parts = None if self.parts is None else self.parts[rows]
+        return _Found(self.ids[rows], self.scores[rows], parts, self.criteria)
 
 
 class CatalogQueryEngine(QueryEngine):
@@ -112,61 +144,70 @@ class CatalogQueryEngine(QueryEngine):
         query: Query | None = None,
     ) -> list[SearchResult]:
         """See ``QueryEngine._search``."""
-        start, end = params.offset, params.offset + params.k
+        end = params.offset + params.k
         with self._lock, self._catalog.snapshot():
             metadata = self._catalog.metadata()
             if space is not None and metadata.fingerprint != space:
                 raise ReEmbeddedError
             allowed = self._allowed(params.filter, metadata)
-            others: dict[str, Ranking] = {}
             asked = end + len(without)
-            if query is not None and query.text.strip():
-                if query.text_mode == "require":
-                    found = self._catalog.ids_with_words(query.text)
-                    allowed = found if allowed is None else np.intersect1d(found, allowed, assume_unique=True)
-                if query.text_mode == "rank" or embedding is None:
-                    enough = max(asked, FUSED) if allowed is None else None
-                    matches = self._catalog.match_text(query.text, enough=enough)
-                    others["text"] = text_ranking(matches, query.text_weight, allowed)
-            if query is not None and query.colors:
-                others["colors"] = self._colors.ranking(
-                    self._catalog,
-                    metadata.changes,
-                    query.colors,
-                    query.color_weight,
-                    k=max(asked, FUSED),
-                    allowed=allowed,
-                )
-            if not others:
+            others: dict[str, Ranking] = {}
+            if query is not None:
+                allowed = self._with_required_words(query, allowed)
+                others = self._other_rankings(query, metadata, asked, allowed, by_examples=embedding is not None)
+            if others:
+                found = self._fused(embedding, others, metadata, asked, allowed)
+            else:
                 assert embedding is not None
                 with stage("index"):
-                    ids, scores = self._nearest(embedding, metadata, asked, allowed)
-                parts = None
-            else:
-                rankings = dict(others)
-                if embedding is not None:
-                    best = self._ranked(embedding, metadata, max(asked, FUSED), allowed, others.values())
-                    rankings = {"examples": best, **others}
-                ids, parts = fuse([*rankings.values()])
-                scores = parts.sum(axis=1)
-            if without:
-                kept = ~np.isin(ids, list(without))
-                ids, scores, parts = ids[kept], scores[kept], None if parts is None else parts[kept]
-            page = ids[start:end].tolist()
+                    found = _Found(*self._nearest(embedding, metadata, asked, allowed))
+            page = found.without(without).page(params.offset, end)
             with stage("catalog"):
-                photos = self._catalog.photos(page)
-            if len(photos) < len(page):
+                photos = self._catalog.photos(page.ids.tolist())
+            if len(photos) < len(page.ids):
                 raise self._catalog.corrupt("damaged (photos that the index has are missing).")
-        results = [
-            SearchResult(rank, photos[photo].path, score, photo)
-            for rank, (photo, score) in enumerate(zip(page, scores[start:end].tolist(), strict=True), start=start + 1)
-        ]
-        if parts is None:
-            return results
         return [
-            replace(result, parts=dict(zip(rankings, row, strict=True)))
-            for result, row in zip(results, parts[start:end].tolist(), strict=True)
+            SearchResult(rank, photos[photo].path, score, photo, parts)
+            for rank, (photo, score, parts) in enumerate(page.rows(), start=params.offset + 1)
         ]
+
+    def _with_required_words(self, query: Query, allowed: Ids | None) -> Ids | None:
+        """Reduce the ids that a filter allows to photos with the query's words, if it requires them."""
+        if query.text_mode != "require" or not query.text.strip():
+            return allowed
+        found = self._catalog.ids_with_words(query.text)
+        return found if allowed is None else np.intersect1d(found, allowed, assume_unique=True)
+
+    def _other_rankings(
+        self, query: Query, metadata: LibraryMetadata, asked: int, allowed: Ids | None, *, by_examples: bool
+    ) -> dict[str, Ranking]:
+        """Rank photos by a query's words and colors."""
+        rankings: dict[str, Ranking] = {}
+        enough = max(asked, FUSED)
+        if query.text.strip() and (query.text_mode == "rank" or not by_examples):
+            matches = self._catalog.match_text(query.text, enough=enough if allowed is None else None)
+            rankings["text"] = text_ranking(matches, query.text_weight, allowed)
+        if query.colors:
+            rankings["colors"] = self._colors.ranking(
+                self._catalog, metadata.changes, query.colors, query.color_weight, k=enough, allowed=allowed
+            )
+        return rankings
+
+    def _fused(
+        self,
+        embedding: Embedding | None,
+        others: dict[str, Ranking],
+        metadata: LibraryMetadata,
+        asked: int,
+        allowed: Ids | None,
+    ) -> _Found:
+        """Fuse the ranking by examples, if there are any, with other rankings."""
+        rankings = others
+        if embedding is not None:
+            best = self._ranked(embedding, metadata, max(asked, FUSED), allowed, others.values())
+            rankings = {"examples": best, **others}
+        ids, parts = fuse([*rankings.values()])
+        return _Found(ids, parts.sum(axis=1), parts, tuple(rankings))
 
     def _allowed(self, filter: Filter, metadata: LibraryMetadata) -> Ids | None:
         """Return the ids that a filter allows, ascending; None if it allows all. Call inside a ``snapshot``."""

@@ -176,23 +176,11 @@ class _Walk:
             if here in self._excluded:
                 continue
             try:
-                status = os.stat(here)  # noqa: PTH116
-                identity = (status.st_dev, status.st_ino)
-                if identity in self._visited:
-                    continue
-                self._visited.add(identity)
-                with os.scandir(here) as listing:
-                    entries = sorted(listing, key=lambda entry: entry.name)
-            except OSError as error:
+                entries = self._new_entries(here)
+                rules = _with_ignore_file(rules, here, entries)
+            except (OSError, InputError) as error:
                 yield Unreadable(here, _reason(error))
                 continue
-            if any(entry.name == _IGNORE_FILE and entry.is_file() for entry in entries):
-                try:
-                    rules = rules.with_file(here)
-                except (OSError, InputError) as error:
-                    reason = error.reason if isinstance(error, InputError) else _reason(error)
-                    yield Unreadable(here, f"{IGNORE_FILE}: {reason}")
-                    continue  # without its patterns, photos that the user excluded would be indexed
             subfolders: list[tuple[bytes, IgnoreRules]] = []
             for entry in entries:
                 if entry.name.startswith(b".") or entry.path in self._excluded:
@@ -203,6 +191,16 @@ class _Walk:
                     yield Unreadable(entry.path, _reason(error))
             stack.extend(reversed(subfolders))
 
+    def _new_entries(self, folder: bytes) -> list[os.DirEntry[bytes]]:
+        """Return a folder's entries by name; none if the folder was visited before."""
+        status = os.stat(folder)  # noqa: PTH116
+        identity = (status.st_dev, status.st_ino)
+        if identity in self._visited:
+            return []
+        self._visited.add(identity)
+        with os.scandir(folder) as listing:
+            return sorted(listing, key=lambda entry: entry.name)
+
     def _entry(
         self,
         entry: os.DirEntry[bytes],
@@ -210,33 +208,57 @@ class _Walk:
         rules: IgnoreRules,
         subfolders: list[tuple[bytes, IgnoreRules]],
     ) -> Iterator[Scanned]:
-        suffix = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122  on bytes
         if entry.is_dir(follow_symlinks=False):
             if not rules.ignores(entry.path, is_folder=True):
                 subfolders.append((entry.path, rules))
         elif entry.is_symlink() and entry.is_dir():
-            if rules.ignores(entry.path, is_folder=True):
-                return
-            if self._follow_symlinks and self._leads_out(entry):
-                yield Unreadable(entry.path, LEADS_OUT)
-            elif self._follow_symlinks:
-                self.links.append((entry.path, rules))
-            else:
-                yield SkippedLink(entry.path)
-        elif suffix in _SUFFIXES and entry.is_file():
-            if rules.ignores(entry.path, is_folder=False):
-                return
-            if entry.is_symlink() and self._leads_out(entry):
-                yield Unreadable(entry.path, LEADS_OUT)
-            else:
-                status = entry.stat()
-                yield Found(entry.path, status.st_size, file_time(status))
-        elif suffix in _UNREAD and entry.is_file() and not rules.ignores(entry.path, is_folder=False):
+            if not rules.ignores(entry.path, is_folder=True):
+                yield from self._link(entry, rules)
+        else:
+            yield from self._file(entry, folder, rules)
+
+    def _link(self, link: os.DirEntry[bytes], rules: IgnoreRules) -> Iterator[Scanned]:
+        """Put a link to a folder aside to be followed later, or say why it is not followed."""
+        if not self._follow_symlinks:
+            yield SkippedLink(link.path)
+        elif self._leads_out(link):
+            yield Unreadable(link.path, LEADS_OUT)
+        else:
+            self.links.append((link.path, rules))
+
+    def _file(self, entry: os.DirEntry[bytes], folder: bytes, rules: IgnoreRules) -> Iterator[Scanned]:
+        suffix = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122  on bytes
+        if suffix not in _SUFFIXES and suffix not in _UNREAD:
+            return
+        if not entry.is_file() or rules.ignores(entry.path, is_folder=False):
+            return
+        if suffix in _UNREAD:
             yield Unread(folder, _UNREAD[suffix])
+        elif entry.is_symlink() and self._leads_out(entry):
+            yield Unreadable(entry.path, LEADS_OUT)
+        else:
+            status = entry.stat()
+            yield Found(entry.path, status.st_size, file_time(status))
 
     def _leads_out(self, link: os.DirEntry[bytes]) -> bool:
         return self._within is not None and not lies_in_any(real_path(link.path), self._within)
 
 
-def _reason(error: OSError) -> str:
+def _with_ignore_file(rules: IgnoreRules, folder: bytes, entries: Iterable[os.DirEntry[bytes]]) -> IgnoreRules:
+    """Add the rules of a folder's ignore file, if it has one.
+
+    Raises:
+        InputError: It cannot be read. Without its patterns, photos that the user excluded would be indexed.
+    """
+    if not any(entry.name == _IGNORE_FILE and entry.is_file() for entry in entries):
+        return rules
+    try:
+        return rules.with_file(folder)
+    except (OSError, InputError) as error:
+        raise InputError(f"{IGNORE_FILE}: {_reason(error)}") from error
+
+
+def _reason(error: OSError | InputError) -> str:
+    if isinstance(error, InputError):
+        return error.reason
     return error.strerror or type(error).__name__

@@ -145,23 +145,26 @@ class Update:
         chunk: list[Found] = []
         rules = self._catalog.scan_rules()
         for item in scan(self._folders, set(self._catalog.excluded()), rules=rules, within=self._within):
-            if isinstance(item, Unreadable):
-                unreadable.append(item)
-                continue
-            if isinstance(item, Unread):
-                self._unread[item] += 1
-                continue
-            if isinstance(item, SkippedLink):
-                self._links += 1
-                continue
-            chunk.append(item)
-            found += 1
+            match item:
+                case Unreadable():
+                    unreadable.append(item)
+                case Unread():
+                    self._unread[item] += 1
+                case SkippedLink():
+                    self._links += 1
+                case Found():
+                    chunk.append(item)
+                    found += 1
             if len(chunk) == 1000:
                 diff.add(chunk)
                 chunk = []
                 self._progress(IndexProgress("scan", found, 0))
         diff.add(chunk)
         self._progress(IndexProgress("scan", found, found))
+        return self._record_unreadable(unreadable)
+
+    def _record_unreadable(self, unreadable: list[Unreadable]) -> list[bytes]:
+        """Record what could not be read; return the folders whose photos stay."""
         kept = []
         with self._catalog.transaction():
             for folder in self._folders:

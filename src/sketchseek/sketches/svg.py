@@ -150,11 +150,7 @@ class _Walk:
 
     def visit(self, element: _Element, inherited: _Attributes, matrix: Matrix, depth: int) -> None:
         """Collect an element and its children, transformed by ``matrix``."""
-        self._elements += 1
-        if self._elements > MAX_ELEMENTS:
-            raise SketchError(f"more than {MAX_ELEMENTS:,} elements.", remedy="Simplify the sketch.")
-        if depth > MAX_DEPTH:
-            raise SketchError(f"elements nested more than {MAX_DEPTH} deep.", remedy="Simplify the sketch.")
+        self._count_element(depth)
         attributes = element.attributes | _style(element.attributes.get("style", "")[:4000])
         if attributes.get("display") == "none" or attributes.get("opacity", "").strip() in ("0", "0%"):
             return
@@ -172,6 +168,13 @@ class _Walk:
                 matrix = self._viewport(attributes, attributes, matrix)
             for child in element.children:
                 self.visit(child, inherited, matrix, depth + 1)
+
+    def _count_element(self, depth: int) -> None:
+        self._elements += 1
+        if self._elements > MAX_ELEMENTS:
+            raise SketchError(f"more than {MAX_ELEMENTS:,} elements.", remedy="Simplify the sketch.")
+        if depth > MAX_DEPTH:
+            raise SketchError(f"elements nested more than {MAX_DEPTH} deep.", remedy="Simplify the sketch.")
 
     def _use(self, attributes: _Attributes, inherited: _Attributes, matrix: Matrix, depth: int) -> None:
         reference = attributes.get("href", "")

@@ -26,32 +26,43 @@ def load_exported(encoder: BranchEncoder, package: ModelPackage, branch: BranchN
         ConfigError: The package has another backbone, or it is quantized to INT8.
         MissingExtraError: onnx is not installed.
     """
+    _check_backbone(encoder, package, branch)
+    layers = _layers(package, branch)
+    if not layers:
+        raise ConfigError(f"{package.path}: is quantized to INT8.", remedy="Use its source model package.")
+    bias: Tensor | None = None  # of the last layer: its own, and that of the batch normalization behind it
+    with torch.no_grad():
+        for name, module in encoder.named_modules():
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                weight, bias = layers.pop(f"encoder.{name}.weight", (None, None))
+                if weight is None:
+                    continue  # the network has this layer but does not use it
+                if not _copy(module, weight, bias):
+                    raise _other(package, branch, f"{name} has another shape")
+            elif isinstance(module, _BatchNorm) and bias is not None:
+                _only_add(module, bias)
+                bias = None
+    if layers:
+        raise _other(package, branch, f"{next(iter(layers))} has no place in it")
+
+
+def _check_backbone(encoder: BranchEncoder, package: ModelPackage, branch: BranchName) -> None:
     named = package.manifest.photo if branch == "photo" else package.manifest.sketch
     if named.backbone != encoder.config.backbone:
         raise ConfigError(
             f"{package.path}: its {branch} encoder is {named.backbone}, not {encoder.config.backbone}.",
             remedy=f"Set {branch}.backbone to {named.backbone}.",
         )
-    layers = _layers(package, branch)
-    if not layers:
-        raise ConfigError(f"{package.path}: is quantized to INT8.", remedy="Use its source model package.")
-    folded: Tensor | None = None
-    with torch.no_grad():
-        for name, module in encoder.named_modules():
-            if isinstance(module, nn.Conv2d | nn.Linear):
-                weight, folded = layers.pop(f"encoder.{name}.weight", (None, None))
-                if weight is None:
-                    continue  # the network has this layer but does not use it
-                if weight.shape != module.weight.shape:
-                    raise _other(package, branch, f"{name} has another shape")
-                module.weight.copy_(weight)
-                if module.bias is not None and folded is not None:
-                    module.bias.copy_(folded)
-            elif isinstance(module, _BatchNorm) and folded is not None:
-                _only_add(module, folded)
-                folded = None
-    if layers:
-        raise _other(package, branch, f"{next(iter(layers))} has no place in it")
+
+
+def _copy(module: nn.Conv2d | nn.Linear, weight: Tensor, bias: Tensor | None) -> bool:
+    """Copy a layer's weights, and its bias if it has one; return False if the shapes differ."""
+    if weight.shape != module.weight.shape:
+        return False
+    module.weight.copy_(weight)
+    if module.bias is not None and bias is not None:
+        module.bias.copy_(bias)
+    return True
 
 
 def recalibrate_batch_norm(encoder: BranchEncoder, pixels: Tensor) -> None:
