@@ -35,6 +35,8 @@ def test_the_repository_uses_the_glossary_s_words(words: ModuleType) -> None:
         ("src/sketchseek/search/a.py", "Wanted(k=1)", "Wanted"),
         ("src/sketchseek/training/a.py", "x = encoder.trunk(pixels)", "trunk"),
         ("src/sketchseek/training/a.py", "traced = []", "traced"),
+        ("src/sketchseek/search/a.py", "ids_of(bounds)", "bounds"),
+        ("experiments/a.yaml", "steps: 4\nclip: 1.0", "clip:"),
         ("src/sketchseek/server/a.py", "vector: list[float]", "vector"),
         ("src/sketchseek/evaluation/a.py", "# of each drawing", "drawing"),
         ("docs/a.md", "of the validation part", "validation part"),

@@ -21,7 +21,6 @@ SKIPPED = (
     "docs/command-line.md",
     "docs/results.md",
     "docs/models.md",
-    "docs/discussion.md",
     "src/sketchseek/models/bundled/",
     "docs/glossary.md",
     "tools/check_words.py",
@@ -69,6 +68,10 @@ _TRAINING = {
     r"\bdrawings?\b": "sketch",
     r"settles?\b": "recalibrate or determine",
 }
+_OLD_SETTINGS = {
+    r"\bmemory:(?= *\d)": "cross_batch_memory",
+    r"\bclip:(?= *\d)": "gradient_clip_norm",
+}
 # Old words of one part of the code only, which are ordinary English elsewhere.
 OLD_WORDS_BY_FOLDER = {
     "src/sketchseek/ablations/": {
@@ -91,6 +94,7 @@ OLD_WORDS_BY_FOLDER = {
     },
     "src/sketchseek/datasets/": {r"\btraced\b": "pseudo"},
     "src/sketchseek/server/": {
+        r"\bbounds\b": "filter",
         r"\bWanted\b": "Filter",
         r"\bvectors?\b": "embedding",
         r"\bdrawings?\b": "sketch",
@@ -99,10 +103,12 @@ OLD_WORDS_BY_FOLDER = {
     "src/sketchseek/search/": {
         r"\bWanted\b": "Filter",
         r"\bepochs?\b": "revision",
+        r"\bbounds\b": "filter",
         r"\bdrawings?\b": "sketch",
     },
+    "experiments/": _OLD_SETTINGS,
     "experiments/ablations/": {r"\bstud(y|ies)\b": "ablation", r"\bclaims?\b": "hypothesis"},
-    "docs/": {r"\(study of\b": "ablation of", r"\bfigures\b": "metrics"},
+    "docs/": _OLD_SETTINGS | {r"\(study of\b": "ablation of", r"\bfigures\b": "metrics"},
 }
 # A file and the old words that it may have.
 ALLOWED: dict[str, frozenset[str]] = {

@@ -85,7 +85,7 @@ def test_bounds_that_hold_nothing_are_told(library: Library) -> None:
 
 def test_far_times_are_held_within_what_a_file_system_has() -> None:
     for year in (1, 9999):
-        far = Filter(after=datetime(year, 6, 1, tzinfo=UTC)).bounds().after
+        far = Filter(after=datetime(year, 6, 1, tzinfo=UTC)).in_catalog().after
         assert far is not None
         assert -(2**63) <= far < 2**63
     assert not Filter()

@@ -114,7 +114,7 @@ class CatalogQueryEngine(QueryEngine):
         with self._lock, self._catalog.snapshot():
             changes = self._catalog.metadata().changes
             if filter:
-                return len(self._filters.ids(self._catalog, filter.bounds(), changes))
+                return len(self._filters.ids(self._catalog, filter.in_catalog(), changes))
             if self._counted[0] != changes:
                 self._counted = (changes, self._catalog.count())
             return self._counted[1]
@@ -211,7 +211,7 @@ class CatalogQueryEngine(QueryEngine):
 
     def _allowed(self, filter: Filter, metadata: LibraryMetadata) -> Ids | None:
         """Return the ids that a filter allows, ascending; None if it allows all. Call inside a ``snapshot``."""
-        return self._filters.ids(self._catalog, filter.bounds(), metadata.changes) if filter else None
+        return self._filters.ids(self._catalog, filter.in_catalog(), metadata.changes) if filter else None
 
     def _nearest(
         self, embedding: Embedding, metadata: LibraryMetadata, k: int, allowed: Ids | None

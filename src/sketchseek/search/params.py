@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from sketchseek.errors import InputError
-from sketchseek.search.catalog import Bounds
+from sketchseek.search.catalog import PhotoFilter
 from sketchseek.search.scan import from_user
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -45,13 +45,13 @@ class Filter:
     def __bool__(self) -> bool:
         return any(value is not None for value in (self.folder, self.after, self.before, self.folder_contains))
 
-    def bounds(self) -> Bounds:
+    def in_catalog(self) -> PhotoFilter:
         """The filter as the catalog takes it: an absolute path, and times in nanoseconds since 1970.
 
         Raises:
             InputError: The folder has characters that no path can have, or the system cannot represent a time.
         """
-        return Bounds(
+        return PhotoFilter(
             None if self.folder is None else from_user(self.folder),
             None if self.after is None else _nanoseconds(self.after),
             None if self.before is None else _nanoseconds(self.before),

@@ -11,7 +11,7 @@ So a reader that knows the last id and the last removal it has seen catches up w
 
 from sketchseek.search.catalog.catalog import Catalog, create_catalog, is_library, write_catalog
 from sketchseek.search.catalog.metadata import CatalogState, LibraryMetadata
-from sketchseek.search.catalog.photos import Bounds, PhotoFacts, Row
+from sketchseek.search.catalog.photos import PhotoFacts, PhotoFilter, Row
 from sketchseek.search.catalog.salvage import Salvage, SavedPhoto, salvage
 from sketchseek.search.catalog.schema import FILE
 from sketchseek.search.catalog.text_tables import Description, TextMatch
@@ -19,13 +19,13 @@ from sketchseek.search.catalog.upgrade import OldFormatError, upgrade_catalog
 
 __all__ = [
     "FILE",
-    "Bounds",
     "Catalog",
     "CatalogState",
     "Description",
     "LibraryMetadata",
     "OldFormatError",
     "PhotoFacts",
+    "PhotoFilter",
     "Row",
     "Salvage",
     "SavedPhoto",

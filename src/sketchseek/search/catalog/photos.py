@@ -61,7 +61,7 @@ class Row(PhotoFacts):
 
 
 @dataclass(frozen=True)
-class Bounds:
+class PhotoFilter:
     """A filter in the catalog's terms.
 
     Attributes:
@@ -224,26 +224,26 @@ class PhotoTables(TextTables):
     def _damaged(self, photo: object) -> LibraryCorruptError:
         return self.corrupt(f"damaged (photo {photo} does not match its checksum).")
 
-    def ids_within(self, bounds: Bounds) -> Ids:
-        """Return the ids of the photos within bounds, ascending."""
-        if bounds.after is None and bounds.before is None and bounds.folder_contains is None:
-            return self.ids(bounds.folder)
+    def ids_matching(self, filter: PhotoFilter) -> Ids:
+        """Return the ids of the photos that match a filter, ascending."""
+        if filter.after is None and filter.before is None and filter.folder_contains is None:
+            return self.ids(filter.folder)
         conditions: list[str] = []
         values: list[bytes | int] = []
-        if bounds.after is not None:
+        if filter.after is not None:
             conditions.append("mtime_ns >= ?")
-            values.append(bounds.after)
-        if bounds.before is not None:
+            values.append(filter.after)
+        if filter.before is not None:
             conditions.append("mtime_ns < ?")
-            values.append(bounds.before)
-        if bounds.folder is not None:
+            values.append(filter.before)
+        if filter.folder is not None:
             conditions.append(IN_FOLDER)
-            values += folder_values(bounds.folder)
+            values += folder_values(filter.folder)
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-        if bounds.folder_contains is None:
+        if filter.folder_contains is None:
             rows = self._rows(f"SELECT id FROM photos{where} ORDER BY id", *values)
         else:
-            named = in_folder_named(bounds.folder_contains)
+            named = in_folder_named(filter.folder_contains)
             rows = [
                 row for row in self._rows(f"SELECT id, path FROM photos{where} ORDER BY id", *values) if named(row[1])
             ]

@@ -91,7 +91,7 @@ def folder_values(folder: bytes) -> tuple[bytes, bytes, bytes]:
 
 
 def path_range(folder: bytes) -> tuple[bytes, bytes]:
-    """Bounds of the paths below a folder: from ``folder/`` up to, and without, ``folder0``, since 0 follows /."""
+    """Range of the paths below a folder: from ``folder/`` up to, and without, ``folder0``, since 0 follows /."""
     stem = folder.rstrip(SEPARATOR)
     return stem + SEPARATOR, stem + bytes([SEPARATOR[0] + 1])
 
