@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import torch
 from onnx import numpy_helper
@@ -17,6 +18,8 @@ from sketchseek.training.export import _export_branch
 from sketchseek.training.nn.backbones import Backbone, Normalization
 from sketchseek.training.nn.heads import EmbeddingHead, HeadNorm
 from sketchseek.training.nn.model import BranchConfig, BranchEncoder
+from sketchseek.training.nn.pooling import Layout
+from sketchseek.training.nn.stages import Split
 
 
 @pytest.mark.parametrize("norm", ["batch", "both"])
@@ -25,7 +28,8 @@ def test_batch_normalization_folds_into_the_linear_layer(tmp_path: Path, norm: H
     torch.manual_seed(0)
     encoder = BranchEncoder(BranchConfig("shufflenet_v2_x0_5", 16), 8, norm)
     stage = nn.Sequential(nn.Conv2d(3, 6, 3, stride=2, bias=False), nn.BatchNorm2d(6), nn.ReLU())
-    encoder.backbone = Backbone([stage], 6, Normalization((0.5,) * 3, (0.5,) * 3))  # small: exporting takes its time
+    # Small: exporting takes its time.
+    encoder.backbone = Backbone(Split([stage], Layout(), "mean", False, 6), Normalization((0.5,) * 3, (0.5,) * 3))
     encoder.head = EmbeddingHead(6, 8, norm)
     head: Any = encoder.head
     with torch.no_grad():
@@ -52,3 +56,35 @@ def test_batch_normalization_folds_into_the_linear_layer(tmp_path: Path, norm: H
     np.testing.assert_allclose(weight, (linear.weight * scale[:, None]).detach().numpy(), rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(bias, (batch.bias - batch.running_mean * scale).detach().numpy(), rtol=1e-4, atol=1e-5)
     assert kinds["ReduceL2"] == (2 if norm == "both" else 0)  # for each output
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "cells"),
+    [
+        ("test_vit", {"tune": "lora", "lora_rank": 2}, False),  # a class token, and updates that the graph has merged
+        ("test_vit", {"pool": "mean"}, True),
+        ("test_vit3", {}, False),  # attention pooling
+        ("swin_tiny_patch4_window7_224", {}, True),  # (batch, rows, columns, channels)
+    ],
+)
+def test_graphs_of_other_families_embed_as_their_models(
+    tmp_path: Path, name: str, settings: dict[str, Any], cells: bool
+) -> None:
+    torch.manual_seed(0)
+    encoder = BranchEncoder(BranchConfig(name, 32, **settings), 8, "none").eval()
+    with torch.no_grad():
+        for key, parameter in encoder.named_parameters():
+            if key.endswith(".up"):
+                parameter.normal_(0, 0.02)
+    _export_branch(encoder, "photo", "euclidean", tmp_path / "photo.onnx", half_weights=False)
+    session = onnxruntime.InferenceSession(tmp_path / "photo.onnx")
+    pixels = torch.randint(0, 256, (3, 32, 32, 3), dtype=torch.uint8)
+    outputs = session.run(None, {"pixels": pixels.numpy()})
+    expected = encoder(pixels).detach().numpy()
+    np.testing.assert_allclose(outputs[0], expected, rtol=1e-3, atol=1e-4)
+    assert [output.name for output in session.get_outputs()] == ["embedding", "cells"][: 1 + cells]
+    if cells:
+        np.testing.assert_allclose(outputs[1].sum(axis=(1, 2)), expected, rtol=1e-3, atol=1e-4)
+    assert not any(
+        "parametrizations" in value.name for value in onnx.load(str(tmp_path / "photo.onnx")).graph.initializer
+    )

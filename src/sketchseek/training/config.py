@@ -181,6 +181,8 @@ class TrainConfig:
         warmup: Steps of linear learning-rate warmup. A cosine decay follows.
         learning_rate: AdamW's learning rate for the heads.
         learning_rate_multiplier: Factor on the learning rate for the backbones.
+        layer_decay: Factor on a backbone's learning rate for each stage that lies behind a layer, the head included; 1
+            for one rate in all stages. Transformers are often fine-tuned with 0.65 to 0.9.
         weight_decay: AdamW's weight decay, for matrices only.
         gradient_clip_norm: Maximum norm of the gradient.
         cross_batch_memory: Number of photo embeddings kept from earlier batches (XBM, Wang et al. 2020,
@@ -213,6 +215,7 @@ class TrainConfig:
     warmup: Count = 50
     learning_rate: Annotated[Float, Field(gt=0)] = 1e-3
     learning_rate_multiplier: Weight = 0.3
+    layer_decay: Annotated[Float, Field(gt=0, le=1)] = 1.0
     weight_decay: Weight = 0.05
     gradient_clip_norm: Annotated[Float, Field(gt=0)] = 5.0
     cross_batch_memory: Count = 0
@@ -247,6 +250,8 @@ def _settings_of(section: Any) -> dict[str, Any]:
         "fraction": 1.0,
     }
     added_later |= dict.fromkeys(("deform", "thickness", "drop", "partial"), 0.0)
+    added_later |= {"pool": "auto", "tune": "all", "lora_rank": 8}
+    added_later |= dict.fromkeys(("gradient_checkpointing", "dynamic_img_size"), False)
     settings = dataclasses.asdict(section)
     return {name: value for name, value in settings.items() if name not in added_later or value != added_later[name]}
 

@@ -9,7 +9,7 @@ import tempfile
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -23,8 +23,10 @@ from sketchseek.file_digest import file_digest
 from sketchseek.models.package import Branch, Distance, Manifest, ModelPackage, write_manifest
 from sketchseek.sketches import RASTER_VERSION
 from sketchseek.training.config import TrainConfig
+from sketchseek.training.nn.backbones import Backbone
 from sketchseek.training.nn.cells import normalized_cells
 from sketchseek.training.nn.model import BRANCHES, BranchEncoder, BranchName, DualEncoder
+from sketchseek.training.nn.tuning import merged
 
 OPSET = 18
 
@@ -44,7 +46,10 @@ class Parity:
 
 
 class _Exported(nn.Module):
-    """One branch as it is exported: pixels in; comparable embedding and each cell's contribution to it out."""
+    """One branch as it is exported: pixels in; comparable embedding and each cell's contribution to it out.
+
+    A branch whose pooling is no mean has no cells.
+    """
 
     def __init__(self, encoder: BranchEncoder, distance: Distance) -> None:
         super().__init__()
@@ -52,11 +57,14 @@ class _Exported(nn.Module):
         self.encoder._modules = dict(encoder._modules)
         # One weight then serves both outputs. The exporter would fold batch normalization into a copy of it.
         self.encoder.head = encoder.head.folded()
+        self.encoder.backbone = cast(Backbone, merged(encoder.backbone))
         self.distance = distance
 
-    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
         features = self.encoder.feature_map(pixels)
         embedding: Tensor = self.encoder.head(features)
+        if not self.encoder.has_cells:
+            return (embedding if self.distance == "euclidean" else F.normalize(embedding, dim=1),)
         cells = self.encoder.head.cells(features)
         if self.distance == "euclidean":
             return embedding, cells
@@ -170,7 +178,7 @@ def _export_branch(
             (pixels,),
             str(file),
             input_names=["pixels"],
-            output_names=["embedding", "cells"],
+            output_names=["embedding", "cells"][: 1 + encoder.has_cells],
             dynamic_shapes={"pixels": {0: torch.export.Dim("batch")}},
             opset_version=OPSET,
             dynamo=True,

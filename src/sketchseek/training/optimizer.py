@@ -14,18 +14,28 @@ from sketchseek.training.nn.model import DualEncoder
 
 
 def create_optimizer(model: DualEncoder, config: TrainConfig) -> torch.optim.AdamW:
-    """AdamW. Backbones have a learning rate of their own, and only matrices have weight decay."""
-    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
-    for name, parameter in model.named_parameters():
-        if parameter.requires_grad:
-            groups.setdefault((".backbone." in name, parameter.ndim > 1), []).append(parameter)
+    """AdamW. Backbones have a learning rate of their own, which may decay from stage to stage towards the input.
+
+    Only matrices have weight decay, and not those that timm exempts, such as position embeddings.
+    """
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    seen: set[nn.Parameter] = set()
+    for branch in (model.sketch, model.photo):
+        backbone = branch.backbone
+        layers = backbone.layers()
+        depth = {id(each): len(layers) - number for number, layer in enumerate(layers) for each in layer}
+        for name, parameter in branch.named_parameters():
+            if not parameter.requires_grad or parameter in seen:  # branches may share weights
+                continue
+            seen.add(parameter)
+            rate = config.learning_rate
+            if id(parameter) in depth:
+                rate *= config.learning_rate_multiplier * config.layer_decay ** depth[id(parameter)]
+            exempt = parameter.ndim <= 1 or name.split(".")[-1] in backbone.no_weight_decay
+            groups.setdefault((rate, 0.0 if exempt else config.weight_decay), []).append(parameter)
     settings: list[dict[str, Any]] = [
-        {
-            "params": parameters,
-            "lr": config.learning_rate * (config.learning_rate_multiplier if is_backbone else 1.0),
-            "weight_decay": config.weight_decay if is_matrix else 0.0,
-        }
-        for (is_backbone, is_matrix), parameters in sorted(groups.items())
+        {"params": parameters, "lr": rate, "weight_decay": decay}
+        for (rate, decay), parameters in sorted(groups.items())
     ]
     return torch.optim.AdamW(settings)
 

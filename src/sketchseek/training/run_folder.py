@@ -53,6 +53,15 @@ def load_run(folder: Path) -> tuple[DualEncoder, TrainConfig, TrainingState]:
             f"{folder}: no trained run here.", remedy="Train one: sketchseek train EXPERIMENT --out FOLDER"
         )
     config = read_experiment(folder / EXPERIMENT)
-    model = build_model(config)
+    model = build_model(_without_download(config))
     load_best(model, [folder])
     return model.eval(), config, read_state(folder, config.fingerprint)[0]
+
+
+def _without_download(config: TrainConfig) -> TrainConfig:
+    """The settings with random weights in place of downloaded ones, which the run's own replace."""
+    sketch, photo = (
+        dataclasses.replace(each, weights="none") if each.weights == "download" else each
+        for each in (config.sketch, config.photo)
+    )
+    return dataclasses.replace(config, sketch=sketch, photo=photo)

@@ -53,6 +53,13 @@ def _check_backbone(encoder: BranchEncoder, package: ModelPackage, branch: Branc
             f"{package.path}: its {branch} encoder is {named.backbone}, not {encoder.config.backbone}.",
             remedy=f"Set {branch}.backbone to {named.backbone}.",
         )
+    # An exporter transposes and renames the weights of other layers, such as attention.
+    known = (nn.Conv2d, nn.Linear, _BatchNorm)
+    if any(list(each.parameters(recurse=False)) and not isinstance(each, known) for each in encoder.modules()):
+        raise ConfigError(
+            f"{package.path}: weights of {named.backbone} cannot be read from a graph.",
+            remedy="Set init_from to the run that it was exported from.",
+        )
 
 
 def _copy(module: nn.Conv2d | nn.Linear, weight: Tensor, bias: Tensor | None) -> bool:

@@ -1,4 +1,4 @@
-"""The head: from a feature map to an embedding."""
+"""The head: from the output of a backbone to an embedding."""
 
 from __future__ import annotations
 
@@ -10,39 +10,49 @@ from torch import Tensor, nn
 
 from sketchseek.errors import ConfigError
 from sketchseek.training.nn.cells import linear_cells, normalized_cells
+from sketchseek.training.nn.pooling import Pooling
 
 HeadNorm = Literal["none", "l2", "batch", "both"]
 
 
 class EmbeddingHead(nn.Module):
-    """Average pooling, a linear layer, and the normalization of the embedding.
+    """Pooling, a linear layer, and the normalization of the embedding.
 
     The published recipe (arXiv 2305.18988) has batch normalization in place of L2 normalization. Its exact head is not
     public. This is our reconstruction: a linear layer, then batch normalization with separate statistics for each
     branch.
 
     Args:
-        channels: Channels of the feature map.
+        channels: Channels of the backbone's output.
         embedding: Dimensions of the embedding; None for the pooled features without a linear layer.
         norm: ``none``, ``l2``, ``batch``, or ``both`` (batch, then L2).
         dropout: Probability of dropping a pooled feature in training.
+        pooling: How to pool; None for the mean of a feature map.
     """
 
-    def __init__(self, channels: int, embedding: int | None, norm: HeadNorm = "batch", dropout: float = 0.0) -> None:
+    def __init__(
+        self,
+        channels: int,
+        embedding: int | None,
+        norm: HeadNorm = "batch",
+        dropout: float = 0.0,
+        pooling: Pooling | None = None,
+    ) -> None:
         super().__init__()
         if norm not in get_args(HeadNorm):
             raise ConfigError(f"There is no norm {norm!r}.", remedy=f"Use one of {', '.join(get_args(HeadNorm))}.")
         self.channels = channels
         self.embedding = embedding or channels
         self.norm = norm
+        self.pooling = pooling or Pooling()
         self.dropout = nn.Dropout(dropout)
         # Batch normalization has a bias of its own.
         self.linear = nn.Linear(channels, embedding, bias=norm not in ("batch", "both")) if embedding else nn.Identity()
         self.batch = nn.BatchNorm1d(self.embedding) if norm in ("batch", "both") else nn.Identity()
 
     def forward(self, features: Tensor) -> Tensor:
-        """(batch, channels, h, w) to (batch, embedding)."""
-        x: Tensor = self.batch(self.linear(self.dropout(features.mean(dim=(2, 3)))))
+        """A backbone's output, or (batch, channels) pooled features, to (batch, embedding)."""
+        x: Tensor = self.batch(self.linear(self.dropout(self.pooling(features))))
         return F.normalize(x, dim=1) if self.norm in ("l2", "both") else x
 
     def folded(self) -> EmbeddingHead:
@@ -51,6 +61,7 @@ class EmbeddingHead(nn.Module):
             self.channels,
             self.embedding if isinstance(self.linear, nn.Linear) else None,
             "l2" if self._is_l2 else "none",
+            pooling=self.pooling,
         )
         if isinstance(self.linear, nn.Linear) and isinstance(head.linear, nn.Linear):
             scale, shift = _affine(self.batch) if isinstance(self.batch, nn.BatchNorm1d) else (torch.ones(1), 0.0)
@@ -65,8 +76,9 @@ class EmbeddingHead(nn.Module):
     def cells(self, features: Tensor) -> Tensor:
         """Return each cell's contribution to the embedding, in evaluation mode; see ``sketchseek.training.nn.cells``.
 
-        (batch, channels, h, w) to (batch, h, w, embedding).
+        A backbone's output, which must be pooled by the mean, to (batch, h, w, embedding).
         """
+        features = self.pooling.layout.features(features).map
         if isinstance(self.linear, nn.Linear):
             cells = linear_cells(features, self.linear.weight, self.linear.bias)
         else:

@@ -13,7 +13,9 @@ from torch import Tensor, nn
 from sketchseek.errors import ConfigError
 from sketchseek.training.nn.backbones import Backbone, create_backbone
 from sketchseek.training.nn.heads import EmbeddingHead, HeadNorm
-from sketchseek.training.settings import SETTINGS, Int
+from sketchseek.training.nn.pooling import Pool, Pooling
+from sketchseek.training.nn.tuning import Tune, tune_only
+from sketchseek.training.settings import SETTINGS, Bool, Int
 
 BranchName = Literal["photo", "sketch"]
 BRANCHES: tuple[BranchName, BranchName] = ("photo", "sketch")
@@ -27,7 +29,15 @@ class BranchConfig:
         backbone: Name of the backbone (``create_backbone``).
         size: Side of the square input, in pixels.
         weights: Initial weights of the backbone (``create_backbone``).
-        frozen: Number of frozen stages, counted from the input. The head is the last stage.
+        frozen: Number of frozen stages, counted from the input. The head is the last stage. A stage is one block of a
+            vision transformer, and one resolution of other networks.
+        pool: From features to one vector: ``auto``, the network's own way; ``mean``; ``class`` token; or ``attention``.
+        tune: What of the other stages is trained: ``all``; ``norm``, norms only; or ``lora``, low-rank updates
+            (``sketchseek.training.nn.tuning``).
+        lora_rank: Rank of these updates.
+        gradient_checkpointing: Save memory, at the cost of a third more time.
+        dynamic_img_size: Let a vision transformer take pictures of any size, as ``shared_weights`` with two sizes
+            needs.
         init_from: Run or model package whose branch, head included, initializes this one. Empty for none.
     """
 
@@ -36,6 +46,11 @@ class BranchConfig:
     weights: str = "none"
     frozen: Annotated[Int, Field(ge=0)] = 0
     init_from: str = ""
+    pool: Pool = "auto"
+    tune: Tune = "all"
+    lora_rank: Annotated[Int, Field(ge=1)] = 8
+    gradient_checkpointing: Bool = False
+    dynamic_img_size: Bool = False
 
 
 class BranchEncoder(nn.Module):
@@ -52,8 +67,16 @@ class BranchEncoder(nn.Module):
     def __init__(self, config: BranchConfig, embedding: int | None, norm: HeadNorm, dropout: float = 0.0) -> None:
         super().__init__()
         self.config = config
-        self.backbone: Backbone = create_backbone(config.backbone, config.weights)
-        self.head = EmbeddingHead(self.backbone.channels, embedding, norm, dropout)
+        self.backbone: Backbone = create_backbone(
+            config.backbone,
+            config.weights,
+            size=config.size,
+            pool=config.pool,
+            dynamic_img_size=config.dynamic_img_size,
+            checkpointing=config.gradient_checkpointing,
+        )
+        pooling = Pooling(self.backbone.layout, self.backbone.pool, self.backbone.channels)
+        self.head = EmbeddingHead(self.backbone.channels, embedding, norm, dropout, pooling)
         if not 0 <= config.frozen <= len(self.stages):
             raise ConfigError(
                 f"frozen is {config.frozen}, but {config.backbone} has {len(self.stages)} stages with its head.",
@@ -63,6 +86,7 @@ class BranchEncoder(nn.Module):
         self.register_buffer("std", torch.tensor(self.backbone.normalization.std).view(1, 3, 1, 1), persistent=False)
         for stage in self.stages[: config.frozen]:
             stage.requires_grad_(False)
+        tune_only(self.backbone.stages[config.frozen :], config.tune, config.lora_rank)
 
     @property
     def stages(self) -> list[nn.Module]:
@@ -92,21 +116,31 @@ class BranchEncoder(nn.Module):
         return digest.hexdigest()[:16]
 
     def frozen_features(self, pixels: Tensor) -> Tensor:
-        """Output of the frozen stages, which is constant during training: (batch, c, h, w), or (batch, d)."""
+        """Output of the frozen stages, which is constant during training: (batch, …), or (batch, d).
+
+        If all stages of the backbone are frozen, the output is pooled, unless the pooling itself is trained.
+        """
+        frozen, count = self.config.frozen, len(self.backbone.stages)
         with torch.no_grad():
-            x = self.normalize(pixels)
-            for stage in self.stages[: self.config.frozen]:
-                x = stage(x)
+            x = self.backbone.run(self.normalize(pixels), 0, frozen)
+            if frozen > count:
+                x = self.head(x)
+            elif frozen == count and self.head.pooling.attention is None:
+                x = self.head.pooling(x)
         return x
 
     def from_frozen_features(self, x: Tensor) -> Tensor:
         """Embeddings (batch, d) from the output of the frozen stages."""
-        for stage in self.stages[self.config.frozen :]:
-            x = stage(x)
-        return x
+        x = self.backbone.run(x, self.config.frozen)
+        return x if self.config.frozen > len(self.backbone.stages) else self.head(x)
+
+    @property
+    def has_cells(self) -> bool:
+        """Whether the places of a picture contribute to its embedding by a sum, so that a score can be explained."""
+        return not self.backbone.pooled and self.backbone.pool == "mean"
 
     def feature_map(self, pixels: Tensor) -> Tensor:
-        """uint8 pixels to the last feature map, (batch, channels, h, w)."""
+        """uint8 pixels to the output of the backbone, such as a feature map (batch, channels, h, w)."""
         features: Tensor = self.backbone(self.normalize(pixels))
         return features
 
@@ -155,6 +189,9 @@ class DualEncoder(nn.Module):
                 )
             self.photo.backbone = self.sketch.backbone
             self.photo.head.linear = self.sketch.head.linear
+            self.photo.head.pooling = self.sketch.head.pooling
+            if sketch.size != photo.size:
+                _check_size(self.photo)
 
     @property
     def embedding(self) -> int:
@@ -164,3 +201,17 @@ class DualEncoder(nn.Module):
     def branch(self, name: BranchName) -> BranchEncoder:
         """The branch with this name."""
         return self.sketch if name == "sketch" else self.photo
+
+
+def _check_size(encoder: BranchEncoder) -> None:
+    """Check that shared weights, made for sketches, also take photos of another size."""
+    size, was_training = encoder.config.size, encoder.training
+    try:
+        encoder.eval()(torch.zeros((1, size, size, 3), dtype=torch.uint8))
+    except (AssertionError, RuntimeError) as error:
+        raise ConfigError(
+            f"shared_weights is true, but {encoder.config.backbone} does not take two sizes ({error}).",
+            remedy="Give both branches the same size, or set dynamic_img_size to true in both.",
+        ) from error
+    finally:
+        encoder.train(was_training)
