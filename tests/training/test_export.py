@@ -14,6 +14,7 @@ import torch
 from onnx import numpy_helper
 from torch import nn
 
+from sketchseek.errors import ExportError
 from sketchseek.training.export import _export_branch
 from sketchseek.training.nn.backbones import Backbone, Normalization
 from sketchseek.training.nn.heads import EmbeddingHead, HeadNorm
@@ -64,7 +65,6 @@ def test_batch_normalization_folds_into_the_linear_layer(tmp_path: Path, norm: H
         ("test_vit", {"tune": "lora", "lora_rank": 2}, False),  # a class token, and updates that the graph has merged
         ("test_vit", {"pool": "mean"}, True),
         ("test_vit3", {}, False),  # attention pooling
-        ("swin_tiny_patch4_window7_224", {}, True),  # (batch, rows, columns, channels)
     ],
 )
 def test_graphs_of_other_families_embed_as_their_models(
@@ -88,3 +88,10 @@ def test_graphs_of_other_families_embed_as_their_models(
     assert not any(
         "parametrizations" in value.name for value in onnx.load(str(tmp_path / "photo.onnx")).graph.initializer
     )
+
+
+def test_a_network_that_the_exporter_cannot_export_for_any_batch_is_named(tmp_path: Path) -> None:
+    """Without the check, the graph of a Swin would take two pictures at a time only."""
+    encoder = BranchEncoder(BranchConfig("swin_tiny_patch4_window7_224", 32), 8, "none").eval()
+    with pytest.raises(ExportError, match="fixes the number of pictures"):
+        _export_branch(encoder, "photo", "euclidean", tmp_path / "photo.onnx", half_weights=False)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import tempfile
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from sketchseek.cli.need_torch import need_torch
 from sketchseek.cli.output import json_option
 from sketchseek.cli.progress import training_bars
+
+if TYPE_CHECKING:
+    from sketchseek.training.config import TrainConfig
 
 
 @click.command(
@@ -31,25 +36,60 @@ from sketchseek.cli.progress import training_bars
     show_default=True,
     help="Number of GPUs, or of CPU processes; each takes its own batches.",
 )
+@click.option(
+    "--evaluate/--no-evaluate",
+    default=True,
+    show_default=True,
+    help="Evaluate at the end, if the experiment says on what.",
+)
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Take two steps with small networks of the same families and random weights, to check configuration and data. "
+    "Downloads and keeps nothing.",
+)
 @json_option
 def train_command(
-    experiment: Path, data: Path, out: Path | None, cache: Path | None, threads: int, devices: int, as_json: bool
+    experiment: Path,
+    data: Path,
+    out: Path | None,
+    cache: Path | None,
+    threads: int,
+    devices: int,
+    evaluate: bool,
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
     """Train the EXPERIMENT (a YAML file). The same command resumes an interrupted run."""
     need_torch()
     import torch
 
     from sketchseek.training.config import load_config
-    from sketchseek.training.data import load_sources
-    from sketchseek.training.distributed import start_processes
-    from sketchseek.training.loop import train
-    from sketchseek.training.run_folder import save_experiment
+    from sketchseek.training.dry_run import dry_run_config
 
     if threads:
         torch.set_num_threads(threads)
     config = load_config(experiment)
-    out = out or Path("runs") / experiment.stem
-    cache = cache or out.parent / "cache"
+    if not dry_run:
+        out = out or Path("runs") / experiment.stem
+        _train(config, data, out, cache or out.parent / "cache", devices, evaluate, as_json)
+        return
+    with tempfile.TemporaryDirectory(prefix="sketchseek-dry-run-") as folder:
+        _train(dry_run_config(config), data, Path(folder), None, devices, evaluate, as_json)
+    click.echo("The dry run ended well; its metrics mean nothing.", err=True)
+
+
+def _train(
+    config: TrainConfig, data: Path, out: Path, cache: Path | None, devices: int, evaluate: bool, as_json: bool
+) -> None:
+    """Train, evaluate and print the result."""
+
+    from sketchseek.training.data import load_sources
+    from sketchseek.training.distributed import start_processes
+    from sketchseek.training.final_evaluation import evaluate_run
+    from sketchseek.training.loop import train
+    from sketchseek.training.run_folder import save_experiment
+
     group = start_processes(devices)
     splits = load_sources(config.sources, data, config.validation, config.validation_seed, config.evaluation_photos)
     with group.main_process_first():
@@ -63,9 +103,16 @@ def train_command(
         except KeyboardInterrupt:
             bars.console.print(f"Interrupted; the same command continues from the last checkpoint in {out}.")
             raise SystemExit(130) from None
+        evaluation = None
+        if evaluate and config.evaluation is not None:
+            evaluation = evaluate_run(out, config.evaluation, data, bars.show)
     last = state.history[-1] if state.history else {}
     result = {"run": str(out), "steps": state.step, "best_step": state.best_step, "last": last}
+    if evaluation is not None:
+        result["evaluation"] = dataclasses.asdict(evaluation)
     click.echo(json.dumps(result) if as_json else f"{out}: {state.step} steps, best at {state.best_step}.")
+    if evaluation is not None and not as_json:
+        click.echo(str(evaluation))
 
 
 @click.command("export", epilog="Example: sketchseek export runs/small --out models/small")

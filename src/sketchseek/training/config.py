@@ -154,6 +154,25 @@ class DistilConfig:
 
 
 @dataclass(frozen=True, config=SETTINGS)
+class EvaluationConfig:
+    """The evaluation at the end of a training (``sketchseek.training.final_evaluation``).
+
+    Attributes:
+        kind: Name of a data set in ``sketchseek.datasets.registry``. Its official protocol and test split are used.
+        path: Folder, absolute or relative to the data folder.
+        variant: One of the data set's variants; empty for the default.
+        published: Published results to print beside one's own, in percent, such as ``{recall@1: 62.38}``.
+        source: Where these are from.
+    """
+
+    kind: str
+    path: str
+    variant: str = ""
+    published: dict[str, Float] = field(default_factory=dict)
+    source: str = ""
+
+
+@dataclass(frozen=True, config=SETTINGS)
 class TrainConfig:
     """One experiment.
 
@@ -164,6 +183,7 @@ class TrainConfig:
         evaluation_photos: Folders of photos, absolute or relative to the data folder, that the model will be evaluated
             on. Training refuses copies of these photos, and of the sources' own test photos, under whatever name
             (``datasets.same_pictures``).
+        evaluation: Evaluation at the end, on a test split; null for none.
         losses: Terms of the objective.
         distil: Distillation from teachers; null for none.
         init_from: Run or model package whose weights initialize the model: the run's folder, relative to the current
@@ -197,6 +217,7 @@ class TrainConfig:
     photo: BranchConfig
     sources: list[SourceConfig]
     evaluation_photos: list[str] = field(default_factory=list)
+    evaluation: EvaluationConfig | None = None
     losses: list[LossConfig] = field(default_factory=lambda: [LossConfig("triplet")])
     distil: DistilConfig | None = None
     init_from: str = ""
@@ -227,12 +248,14 @@ class TrainConfig:
     def fingerprint(self) -> str:
         """Checksum of the settings. Only the experiment that wrote a checkpoint resumes it.
 
-        Settings at their default do not count, so a setting that a later version adds does not change older runs.
+        Settings at their default do not count, so a setting that a later version adds does not change older runs. Nor
+        does ``evaluation``, which changes no weights.
         """
         settings = {
             item.name: value
             for item in dataclasses.fields(self)
-            if (value := getattr(self, item.name)) != item.default
+            if item.name != "evaluation"
+            and (value := getattr(self, item.name)) != item.default
             and (item.default_factory is dataclasses.MISSING or value != item.default_factory())
         }
         text = json.dumps(settings, sort_keys=True, default=_settings_of)

@@ -91,7 +91,8 @@ def export_model(
         scores, training, license_text: Entries of the manifest.
 
     Raises:
-        ExportError: The embeddings or rankings of the package differ from the model's.
+        ExportError: The embeddings or rankings of the package differ from the model's, or torch cannot export the
+            network for batches of any size.
         MissingExtraError: onnx or onnxscript is not installed.
     """
     model = model.to("cpu").eval()
@@ -186,6 +187,11 @@ def _export_branch(
             verbose=False,
         )
     graph = onnx.load(str(file))
+    if not graph.graph.input[0].type.tensor_type.shape.dim[0].dim_param:
+        raise ExportError(
+            f"{encoder.config.backbone}: the exporter fixes the number of pictures in a batch.",
+            remedy="This network can be trained and evaluated, but not exported. Distil it into another one.",
+        )
     forget_origin(graph)
     if half_weights:
         store_half(graph)

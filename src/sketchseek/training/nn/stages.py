@@ -137,21 +137,8 @@ def _layout(name: str, net: nn.Module, output: Tensor) -> Layout:
 
 def _parts(net: nn.Module, body: list[str], head: list[str], picture: Tensor, output: Tensor) -> list[nn.Module]:
     """The stages of a network up to its features: a chain if it computes the same, or else the whole network."""
-    blocks: list[nn.Module] = []
-    behind: list[nn.Module] = []
-    removed: dict[str, nn.Module] = {}
-    for name in body:
-        part = net.get_submodule(name)
-        if _BLOCKS.fullmatch(name) and isinstance(part, nn.Sequential | nn.ModuleList):
-            blocks += list(part)
-            removed[name] = type(part)()
-        elif _BLOCK.fullmatch(name):
-            blocks.append(part)
-            removed[name] = nn.Identity()
-        elif blocks:
-            behind.append(part)
-            removed[name] = nn.Identity()
     whole = _keep(net, [name for name, _ in net.named_children() if name in body or name not in head])
+    blocks, behind, removed = _blocks(net, body)
     if not blocks or not _are_chain(net, [*blocks, *behind], picture):
         return [FeatureStage(whole)]
     stem = copy.copy(whole)
@@ -160,12 +147,26 @@ def _parts(net: nn.Module, body: list[str], head: list[str], picture: Tensor, ou
     if any(not isinstance(part, nn.Identity) for part in behind):
         chain.append(nn.Sequential(*behind))
     try:
-        x = picture
-        for stage in chain:
-            x = stage(x)
+        same = torch.equal(nn.Sequential(*chain)(picture), output)
     except (RuntimeError, TypeError, AssertionError, ValueError):
-        return [FeatureStage(whole)]
-    return chain if torch.equal(x, output) else [FeatureStage(whole)]
+        same = False
+    return chain if same else [FeatureStage(whole)]
+
+
+def _blocks(net: nn.Module, body: list[str]) -> tuple[list[nn.Module], list[nn.Module], dict[str, nn.Module]]:
+    """A network's blocks, its parts behind them, and by name what takes the place of both in the stem."""
+    blocks: list[nn.Module] = []
+    behind: list[nn.Module] = []
+    removed: dict[str, nn.Module] = {}
+    for name in body:
+        part = net.get_submodule(name)
+        if _BLOCKS.fullmatch(name) and isinstance(part, nn.Sequential | nn.ModuleList):
+            blocks += list(part)
+            removed[name] = type(part)()
+        elif blocks or _BLOCK.fullmatch(name):
+            (blocks if _BLOCK.fullmatch(name) else behind).append(part)
+            removed[name] = nn.Identity()
+    return blocks, behind, removed
 
 
 def _are_chain(net: nn.Module, modules: list[nn.Module], picture: Tensor) -> bool:

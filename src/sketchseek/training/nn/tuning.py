@@ -7,6 +7,7 @@ attention that reads the weight of such a layer, as Swin V2's and BEiT's does, w
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Iterable
 from typing import Literal
 
@@ -55,22 +56,20 @@ def tune_only(stages: Iterable[nn.Module], tune: Tune, rank: int) -> None:
         return
     for module in modules:
         module.requires_grad_(False)
-    if tune == "norm":
-        for module in modules:
-            if "norm" in type(module).__name__.lower():
-                for parameter in module.parameters(recurse=False):
-                    parameter.requires_grad_(True)
-    else:
-        chosen = [
-            module
-            for module in modules
-            if isinstance(module, nn.Linear) or (isinstance(module, nn.Conv2d) and module.groups == 1)
-        ]
-        for module in chosen:
+    for module in modules:
+        if tune == "norm" and "norm" in type(module).__name__.lower():
+            for parameter in module.parameters(recurse=False):
+                parameter.requires_grad_(True)
+        elif tune == "lora" and _takes_update(module):
             assert isinstance(module.weight, Tensor)
             parametrize.register_parametrization(module, "weight", LowRank(module.weight, rank))
-    if not any(parameter.requires_grad for module in modules for parameter in module.parameters()):
+    everything = itertools.chain.from_iterable(module.parameters() for module in modules)
+    if not any(parameter.requires_grad for parameter in everything):
         raise ConfigError(f"tune is {tune}, but the backbone has no such weights.", remedy="Set tune to all.")
+
+
+def _takes_update(module: nn.Module) -> bool:
+    return isinstance(module, nn.Linear) or (isinstance(module, nn.Conv2d) and module.groups == 1)
 
 
 def merged(module: nn.Module) -> nn.Module:
