@@ -78,7 +78,7 @@ test("any text is a drawing or null", () => {
   const next = random(11);
   const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_=+ %é";
   for (let run = 0; run < 3000; run++) {
-    let text = run % 2 ? "AQ" : "";
+    let text = run % 2 ? "Ag" : "";
     for (let i = Math.floor(30 * next()); i > 0; i--) text += letters[Math.floor(letters.length * next())];
     const strokes = decodeSketch(text);
     if (strokes === null) continue;
@@ -89,7 +89,7 @@ test("any text is a drawing or null", () => {
       }
     }
   }
-  assert.equal(decodeSketch("AQ" + "_".repeat(8)), null); // a stroke of very many points
+  assert.equal(decodeSketch("Ag" + "_".repeat(8)), null); // a stroke of very many points
 });
 
 test("simplifying keeps the ends and the turns", () => {

@@ -4,7 +4,7 @@ import { isAbort, messageOf } from "./elements.js";
 
 /**
  * @import { ErrorBody, Example, Explanation, Failures, Feedback, Filter, Folders, IndexingState, Libraries, Page, PhotoFolders, PhotoInfo,
- *   SearchAnswer, Session, Status } from "./types.d.ts"
+ *   QueryColor, SearchAnswer, Session, Status } from "./types.d.ts"
  */
 
 // The server answered with an error; its message is for people.
@@ -145,8 +145,9 @@ export const searchPhoto = (id, body, signal) => post(`search/photo/${id}`, body
 /** @type {(body: SearchBody & Feedback & { photo_id?: number }, signal: AbortSignal) => Promise<SearchAnswer>} */
 export const refine = (body, signal) => post("search/refine", body, signal);
 
-/** @type {(body: SearchBody & { examples: Example[], text?: string, text_mode?: string }, signal: AbortSignal)
- *   => Promise<SearchAnswer>} */
+/** @typedef {{ examples: Example[], text?: string, text_mode?: string, colors?: QueryColor[], color_weight?: number }} CombinedBody */
+
+/** @type {(body: SearchBody & CombinedBody, signal: AbortSignal) => Promise<SearchAnswer>} */
 export const searchQuery = (body, signal) => post("search/query", body, signal);
 
 /** @type {(id: number, examples: Example[]) => Promise<Explanation>} */

@@ -2,7 +2,7 @@
 
 import * as server from "./api.js";
 
-/** @import { ApiStrokes, AskPage, Example, Feedback, Filter, Page, Query, Words } from "./types.d.ts" */
+/** @import { ApiStrokes, AskPage, Colors, Example, Feedback, Filter, Page, Query, Words } from "./types.d.ts" */
 
 const FEEDBACK = 0.75; // weight of all positive marks together, beside 1 for each drawing
 
@@ -11,6 +11,7 @@ const FEEDBACK = 0.75; // weight of all positive marks together, beside 1 for ea
  * @property {Query} query
  * @property {ApiStrokes[]} sheets drawings of one thing; none for words alone
  * @property {Words} words
+ * @property {Colors} [colors]
  * @property {{ encode: (strokes: ApiStrokes) => Promise<number[] | null>, serverFailed: (reason: string) => boolean }} encoder
  * @property {Filter} bounds
  * @property {Feedback} marks
@@ -23,16 +24,18 @@ const FEEDBACK = 0.75; // weight of all positive marks together, beside 1 for ea
  * @param {Combined} options
  * @returns {AskPage}
  */
-export function combinedAsker({ query, sheets, words, encoder, bounds, marks, api = server }) {
+export function combinedAsker({ query, sheets, words, colors, encoder, bounds, marks, api = server }) {
   /** @type {Promise<Example[]> | null} */
   let made = null;
+  const palette = query.paper && colors?.weight ? colors.palette : [];
+  const colored = palette.length && colors ? { colors: palette, color_weight: colors.weight } : {};
   const text = words.text ? { text: words.text, text_mode: words.required ? "require" : "rank" } : {};
   /** @type {(signal: AbortSignal, page: Page) => ReturnType<AskPage>} */
   const send = async (signal, page) => {
     made ??= examplesOf(query, sheets, encoder, marks); // once for all pages
     const examples = await made;
     signal.throwIfAborted(); // a newer query may have come meanwhile
-    return api.searchQuery({ examples, ...text, ...bounds, ...page }, signal);
+    return api.searchQuery({ examples, ...text, ...colored, ...bounds, ...page }, signal);
   };
   return async (signal, page) => {
     try {

@@ -10,6 +10,7 @@ import { showEncodingMode } from "./encoding-status.js";
 import { showExamples } from "./examples.js";
 import { Filters } from "./filters.js";
 import { Grid } from "./grid.js";
+import { colorsOf } from "./ink-colors.js";
 import { KeyPen } from "./key-pen.js";
 import { LibraryChoice } from "./library-choice.js";
 import { LibraryPanel } from "./library.js";
@@ -19,6 +20,8 @@ import { Notice } from "./notice.js";
 import { PageHistory } from "./page-history.js";
 import { PageState } from "./page-state.js";
 import { Paper } from "./paper.js";
+import { PenPanel } from "./pen-panel.js";
+import { placePopovers } from "./popovers.js";
 import { asker } from "./query.js";
 import { QueryPanel } from "./query-panel.js";
 import { scrollToResults, showBusy, showEmpty, showFound, showRefining } from "./results-panel.js";
@@ -38,6 +41,8 @@ import { WordsBox } from "./words.js";
 fillTexts(document);
 const paper = new Paper(canvas("paper"));
 const toolbar = new Toolbar(paper);
+const penPanel = new PenPanel(paper);
+placePopovers();
 const sheets = new Sheets(paper, { tabs: byId("sheets"), again: button("draw-again") });
 const words = new WordsBox({ text: input("words"), required: input("words-required"), option: byId("words-option") });
 const marks = new Marks();
@@ -105,6 +110,7 @@ const choice = new LibraryChoice(byId("choice", HTMLSelectElement), () => {
 const pageState = new PageState({
   sheets,
   words,
+  penPanel,
   queryPanel,
   filters,
   marks,
@@ -170,6 +176,11 @@ words.addEventListener("change", () => {
   run();
 });
 
+penPanel.addEventListener("change", () => {
+  run();
+  pageHistory.replaceSoon();
+});
+
 marks.addEventListener("change", run);
 filters.addEventListener("change", () => {
   run();
@@ -183,12 +194,13 @@ function question() {
   const { query } = queryPanel;
   const ids = marks.ids();
   const drawings = query.paper ? sheets.drawings : [];
-  const pages = asker({ query, sheets: drawings, words: words.value, encoder, bounds, marks: ids });
+  const colors = { palette: colorsOf(sheets.inked), weight: penPanel.weight };
+  const pages = asker({ query, sheets: drawings, words: words.value, colors, encoder, bounds, marks: ids });
   searched = library?.library.photos;
   return {
     pages,
     ask: (signal) => pages(signal, { k: Math.min(MOST, Math.max(FIRST, grid.room)), offset: 0 }),
-    key: query.paper ? JSON.stringify([paper.revision, words.value, bounds, ids]) : undefined,
+    key: query.paper ? JSON.stringify([paper.revision, words.value, colors.weight, bounds, ids]) : undefined,
   };
 }
 
@@ -208,6 +220,7 @@ function run() {
 
 function showTools() {
   toolbar.update();
+  penPanel.update(sheets.inked.some(({ color }) => color));
   byId("invite").hidden = !fresh();
   button("copy-link").disabled = fresh() || Boolean(queryPanel.query.file); // a picture file has no link
 }

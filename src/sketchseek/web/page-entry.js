@@ -24,11 +24,12 @@ export const EMPTY = {
  *
  * @param {PageEntry} entry
  */
-export function fragmentOf({ library, sheets, words, like, photo, folder, after, before }) {
+export function fragmentOf({ library, sheets, words, colorWeight, like, photo, folder, after, before }) {
   const fields = new URLSearchParams();
   if (library) fields.set("library", library);
   if (like) fields.set("like", String(like.id));
   if (words.text) fields.set(words.required ? "words" : "text", words.text);
+  if (colorWeight !== undefined) fields.set("color", String(colorWeight));
   if (folder) fields.set("folder", folder);
   if (after) fields.set("after", after);
   if (before) fields.set("before", before);
@@ -50,6 +51,7 @@ export function entryOf(fragment) {
   const text = (name) => fields.get(name) ?? "";
   /** @param {string} name */
   const day = (name) => (DAY.test(text(name)) ? text(name) : "");
+  const colorWeight = /^(0(\.\d)?|1)$/.test(text("color")) ? Number(text("color")) : undefined;
   const [like, photo] = [idOf(text("like")), idOf(text("photo"))];
   return {
     library: text("library"),
@@ -60,6 +62,7 @@ export function entryOf(fragment) {
       .filter((strokes) => strokes.length > 0),
     sheet: 0,
     words: { text: text("words") || text("text"), required: Boolean(text("words")) },
+    ...(colorWeight !== undefined && { colorWeight }),
     ...(like && { like: { id: like, name: "" } }),
     ...(photo && { photo }),
     folder: text("folder"),

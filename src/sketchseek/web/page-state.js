@@ -1,6 +1,7 @@
 // What the page shows, read from its modules for the browser's history, and put back into them.
 
 import { photo } from "./api.js";
+import { COLOR_WEIGHT } from "./ink-colors.js";
 import { sameQuery } from "./page-entry.js";
 import { keptPicture } from "./picture-store.js";
 
@@ -8,6 +9,7 @@ import { keptPicture } from "./picture-store.js";
  * @import { Filters } from "./filters.js"
  * @import { LibraryChoice } from "./library-choice.js"
  * @import { Marks } from "./marks.js"
+ * @import { PenPanel } from "./pen-panel.js"
  * @import { QueryPanel } from "./query-panel.js"
  * @import { PageEntry } from "./types.d.ts"
  * @import { Sheets } from "./sheets.js"
@@ -20,6 +22,7 @@ export class PageState {
    * @param {object} parts
    * @param {Sheets} parts.sheets
    * @param {WordsBox} parts.words
+   * @param {PenPanel} parts.penPanel
    * @param {QueryPanel} parts.queryPanel
    * @param {Filters} parts.filters
    * @param {Marks} parts.marks
@@ -34,13 +37,14 @@ export class PageState {
 
   /** @returns {PageEntry} */
   read() {
-    const { sheets, words, queryPanel, filters, viewer, choice } = this.parts;
+    const { sheets, words, penPanel, queryPanel, filters, viewer, choice } = this.parts;
     const { like, file, kind = "sketch", name = "", key } = queryPanel.query;
     return {
       library: choice.name,
       sheets: sheets.empty ? [] : sheets.strokes,
       sheet: sheets.at,
       words: words.value,
+      ...(penPanel.weight !== COLOR_WEIGHT && { colorWeight: penPanel.weight }),
       ...(like && { like: { id: like.id, name: like.name } }),
       ...(file && key && { picture: { key, kind, name } }),
       ...(viewer.shown && { photo: viewer.shown }),
@@ -50,7 +54,7 @@ export class PageState {
 
   /** @param {PageEntry} entry */
   async restore(entry) {
-    const { sheets, words, filters, marks, viewer, choice, run, onLibrary } = this.parts;
+    const { sheets, words, penPanel, filters, marks, viewer, choice, run, onLibrary } = this.parts;
     if (entry.library !== choice.name) {
       choice.use(entry.library);
       onLibrary();
@@ -60,6 +64,7 @@ export class PageState {
       filters.restore(entry);
       sheets.restore(entry.sheets, entry.sheet);
       words.restore(entry.words);
+      penPanel.weight = entry.colorWeight ?? COLOR_WEIGHT;
       await this.#restoreQuery(entry);
       run();
     }

@@ -1,9 +1,10 @@
 // The sheet of paper: turns mouse, pen and touch into strokes and draws them.
 
 import { context2d } from "./elements.js";
+import { shapePoints } from "./shapes.js";
 import { Sketch, toApi, UNITS } from "./strokes.js";
 
-/** @import { Point, Stroke } from "./types.d.ts" */
+/** @import { Point, Shape, Stroke } from "./types.d.ts" */
 
 const NEAR = 1.5; // points closer than this to the last one are left out, in units
 const ERASER = 12; // radius, in units
@@ -26,6 +27,10 @@ export class Paper extends EventTarget {
     /** @type {Tool} */
     this.tool = "pen";
     this.width = 7; // of lines, in units
+    this.color = ""; // of lines, as #rrggbb; "" is the sheet's own
+    /** @type {Shape} */
+    this.shape = "free";
+    this.even = false; // whether shapes are as wide as high
     /** @type {Stroke | null} */
     this.current = null; // the unfinished stroke
     /** @type {Point | null} */
@@ -52,9 +57,14 @@ export class Paper extends EventTarget {
     return this.current !== null || this.last !== null;
   }
 
+  // The strokes, with the unfinished one.
+  get strokes() {
+    return this.current ? [...this.sketch.strokes, this.current] : this.sketch.strokes;
+  }
+
   // The sketch as the API takes it, with the unfinished stroke.
   toStrokes() {
-    return toApi(this.current ? [...this.sketch.strokes, this.current] : this.sketch.strokes);
+    return toApi(this.strokes);
   }
 
   undo() {
@@ -109,7 +119,7 @@ export class Paper extends EventTarget {
       this.last = place;
       this.extend(place);
     } else {
-      this.current = { points: [place], width: this.width };
+      this.current = { points: [place], width: this.width, ...(this.color && { color: this.color }) };
       this.#ink(this.current, 0);
       this.#tell("progress");
     }
@@ -131,6 +141,11 @@ export class Paper extends EventTarget {
         this.redraw();
         this.#tell("progress");
       }
+    } else if (this.current && this.shape !== "free") {
+      const [from] = this.current.points;
+      this.current.points = shapePoints(this.shape, from, places[places.length - 1], this.even);
+      this.redraw();
+      this.#tell("progress");
     } else if (this.current) {
       const { points } = this.current;
       const from = points.length;
@@ -198,6 +213,7 @@ export class Paper extends EventTarget {
   #move(event) {
     if (event.pointerType === "pen") this.penSeen = event.timeStamp;
     if (!this.busy || event.pointerId !== this.pointer) return;
+    this.even = event.shiftKey;
     const events = event.getCoalescedEvents?.() ?? [];
     this.extend(...(events.length ? events : [event]).map((one) => this.#place(one)));
   }
@@ -219,11 +235,11 @@ export class Paper extends EventTarget {
    * @param {Stroke} stroke
    * @param {number} from
    */
-  #ink({ points, width }, from) {
+  #ink({ points, width, color }, from) {
     const { context, canvas } = this;
     const scale = canvas.width / UNITS;
     context.setTransform(scale, 0, 0, scale, 0, 0);
-    context.strokeStyle = context.fillStyle = getComputedStyle(canvas).color;
+    context.strokeStyle = context.fillStyle = color || getComputedStyle(canvas).color;
     context.lineCap = context.lineJoin = "round";
     if (points.length === 1) {
       context.beginPath();

@@ -3,7 +3,7 @@
 import * as server from "./api.js";
 import { combinedAsker } from "./combined-query.js";
 
-/** @import { ApiStrokes, AskPage, Feedback, Filter, Page, Query, Words } from "./types.d.ts" */
+/** @import { ApiStrokes, AskPage, Colors, Feedback, Filter, Page, Query, Words } from "./types.d.ts" */
 
 /**
  * Makes a function that asks for pages of results. The query stays as it is now for every page.
@@ -12,6 +12,7 @@ import { combinedAsker } from "./combined-query.js";
  * @param {Query} options.query
  * @param {ApiStrokes[]} [options.sheets] the drawings, for a query by sketch
  * @param {Words} [options.words]
+ * @param {Colors} [options.colors] of the drawings
  * @param {{ encode: (strokes: ApiStrokes) => Promise<number[] | null>, serverFailed: (reason: string) => boolean }}
  *   [options.encoder] encodes strokes, or gives null where the server encodes them; it is told when the server fails
  * @param {Filter} options.bounds
@@ -24,6 +25,7 @@ export function asker({
   query,
   sheets = [],
   words = { text: "", required: false },
+  colors = { palette: [], weight: 0 },
   encoder,
   bounds,
   marks,
@@ -31,8 +33,9 @@ export function asker({
 }) {
   const feedback = marks.positive.length + marks.negative.length > 0 ? marks : null;
   const { like, file, paper } = query;
-  if (encoder && (words.text || (paper && sheets.length > 1))) {
-    return combinedAsker({ query, sheets, words, encoder, bounds, marks, api });
+  const colored = paper && colors.palette.length > 0 && colors.weight > 0;
+  if (encoder && (words.text || colored || (paper && sheets.length > 1))) {
+    return combinedAsker({ query, sheets, words, colors, encoder, bounds, marks, api });
   }
   if (like) {
     return (signal, page) =>

@@ -41,6 +41,11 @@ export class Sheets extends EventTarget {
     return this.sketches.map((sketch) => sketch.strokes);
   }
 
+  // All strokes, with the unfinished one.
+  get inked() {
+    return this.sketches.flatMap((sketch, i) => (i === this.at ? this.paper.strokes : sketch.strokes));
+  }
+
   // The drawings as the API takes them, without blank sheets.
   get drawings() {
     const all = this.sketches.map((sketch, i) => (i === this.at ? this.paper.toStrokes() : toApi(sketch.strokes)));

@@ -2,7 +2,7 @@
 
 /** @import { Point, Stroke } from "./types.d.ts" */
 
-const VERSION = 1;
+const VERSION = 2;
 const TOLERANCE = 1.5; // units by which a simplified line may differ from the drawn one
 const PRESSURES = 15; // steps of pressure
 const MOST_POINTS = 20_000;
@@ -14,11 +14,12 @@ const [LEAST, MOST] = [-2000, 3000]; // a line may leave the sheet by this much
 export function encodeSketch(strokes) {
   /** @type {number[]} */
   const bytes = [VERSION];
-  for (const { points, width } of strokes) {
+  for (const { points, width, color } of strokes) {
     const kept = simplify(points, TOLERANCE);
     const pressed = kept.some(([, , pressure]) => pressure !== 0.5);
     writeUnsigned(bytes, kept.length);
-    writeUnsigned(bytes, 2 * Math.max(1, Math.round(width)) + Number(pressed));
+    writeUnsigned(bytes, 4 * Math.max(1, Math.round(width)) + 2 * Number(Boolean(color)) + Number(pressed));
+    if (color) bytes.push(...[1, 3, 5].map((at) => parseInt(color.slice(at, at + 2), 16)));
     let before = [0, 0, 0];
     for (const [x, y, pressure] of kept) {
       const now = [x, y, PRESSURES * pressure].map(Math.round);
@@ -47,8 +48,9 @@ export function decodeSketch(text) {
       const count = readUnsigned(reader);
       const packed = readUnsigned(reader);
       left -= count;
-      if (count < 1 || left < 0 || packed < 2 || packed > 400) return null;
+      if (count < 1 || left < 0 || packed < 4 || packed > 800) return null;
       const pressed = packed % 2 === 1;
+      const color = packed & 2 ? { color: readColor(reader) } : {};
       /** @type {Point[]} */
       const points = [];
       let [x, y, pressure] = [0, 0, 0];
@@ -59,7 +61,7 @@ export function decodeSketch(text) {
         if (Math.min(x, y) < LEAST || Math.max(x, y) > MOST) return null;
         points.push([x, y, pressed ? Math.min(1, Math.max(0, pressure / PRESSURES)) : 0.5]);
       }
-      strokes.push({ points, width: packed >> 1 });
+      strokes.push({ points, width: packed >> 2, ...color });
     }
   } catch {
     return null; // it ends within a number
@@ -123,6 +125,13 @@ function readUnsigned(reader) {
     if (byte < 128) return value;
   }
   throw new RangeError("not a number");
+}
+
+/** @param {Reader} reader */
+function readColor(reader) {
+  const bytes = [...reader.bytes.slice(reader.at, (reader.at += 3))];
+  if (bytes.length < 3) throw new RangeError("not a color");
+  return `#${bytes.map((byte) => byte.toString(16).padStart(2, "0")).join("")}`;
 }
 
 /** @param {Reader} reader */

@@ -19,8 +19,9 @@ export function sketchPicture(strokes) {
   const [left, top, right, bottom] = strokes.length ? boundsOf(strokes) : [0, 0, 1000, 1000];
   const side = Math.max(right - left, bottom - top, 1) * (1 + 2 * MARGIN);
   svg.setAttribute("viewBox", [(left + right - side) / 2, (top + bottom - side) / 2, side, side].join(" "));
-  for (const { points } of strokes) {
+  for (const { points, color } of strokes) {
     const line = document.createElementNS(SPACE, "polyline");
+    if (color) line.setAttribute("stroke", color);
     line.setAttribute("points", points.map(([x, y]) => `${Math.round(x)},${Math.round(y)}`).join(" "));
     svg.append(line);
   }

@@ -1,6 +1,6 @@
 // The buttons below the sheet, and keyboard shortcuts.
 
-import { button, byId, input } from "./elements.js";
+import { button, byId } from "./elements.js";
 
 /** @import { Paper, Tool } from "./paper.js" */
 
@@ -18,8 +18,6 @@ export class Toolbar {
       eraser: () => this.choose("eraser"),
     };
     for (const [id, action] of Object.entries(this.actions)) byId(id).addEventListener("click", action);
-    const width = input("width");
-    width.addEventListener("input", () => (paper.width = Number(width.value)));
     this.choose("pen");
   }
 

@@ -106,6 +106,23 @@ export type Point = [number, number, number];
 export interface Stroke {
   points: Point[];
   width: number;
+  /** As #rrggbb; without it, the pen's own. */
+  color?: string;
+}
+
+/** What the pen draws. */
+export type Shape = "free" | "line" | "rectangle" | "ellipse";
+
+/** A color that photos should have. */
+export interface QueryColor {
+  color: string;
+  weight: number;
+}
+
+/** Colors of the drawings, and how much they count. */
+export interface Colors {
+  palette: QueryColor[];
+  weight: number;
 }
 
 /** Left, top, right and bottom. */
@@ -177,6 +194,8 @@ export interface PageEntry {
   sheets: Stroke[][];
   sheet: number;
   words: Words;
+  /** How much the drawings' colors count, unless as usual. */
+  colorWeight?: number;
   like?: PhotoName;
   picture?: { key: string; kind: Kind; name: string };
   /** The photo in the viewer. */
