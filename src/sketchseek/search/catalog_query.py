@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sketchseek.models.package import ModelPackage
+from sketchseek.search.browse import Order, PhotoOrder
 from sketchseek.search.catalog import Catalog, LibraryMetadata
 from sketchseek.search.color_ranking import ColorCache
 from sketchseek.search.combined_query import Query
@@ -25,7 +26,7 @@ from sketchseek.search.index_search import check_embedding, nearest
 from sketchseek.search.params import Filter, SearchParams
 from sketchseek.search.photo_folders import FolderCounts
 from sketchseek.search.query import Embedding, QueryEngine, ReEmbeddedError
-from sketchseek.search.results import PhotoFolder, SearchResult
+from sketchseek.search.results import LibraryPhoto, PhotoFolder, SearchResult
 from sketchseek.search.scan import absolute
 from sketchseek.search.text_ranking import matched_ids, text_ranking
 from sketchseek.stages import stage
@@ -80,6 +81,7 @@ class CatalogQueryEngine(QueryEngine):
         self._catalog = catalog
         self._filters = FilterCache()
         self._folders = FolderCounts()
+        self._order = PhotoOrder()
         self._colors = ColorCache()
         self._counted = (-1, 0)  # the catalog's change counter, and its number of photos then
         self.mirror = IndexMirror.of(path, catalog.metadata())
@@ -123,6 +125,15 @@ class CatalogQueryEngine(QueryEngine):
         """See ``Library.folders``."""
         with self._lock, self._catalog.snapshot():
             return self._folders.matching(self._catalog, self._catalog.metadata().changes, contains, limit)
+
+    def browse(self, order: Order, params: SearchParams) -> list[LibraryPhoto]:
+        """See ``Library.browse``."""
+        with self._lock, self._catalog.snapshot():
+            metadata = self._catalog.metadata()
+            allowed = self._allowed(params.filter, metadata)
+            ids = self._order.page(self._catalog, metadata.changes, order, allowed, params.k, params.offset)
+            known = self._catalog.photos(ids)
+            return [known[photo] for photo in ids if photo in known]
 
     def count_with_words(self, query: Query, filter: Filter) -> int:
         """See ``QueryEngine.count_with_words``."""

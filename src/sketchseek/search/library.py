@@ -25,6 +25,7 @@ from sketchseek.encoder import Encoder
 from sketchseek.errors import InputError
 from sketchseek.images import ImageSource
 from sketchseek.models.package import load_model_package
+from sketchseek.search.browse import Order
 from sketchseek.search.combined_query import Example, Query
 from sketchseek.search.params import Filter, SearchParams
 from sketchseek.search.query import QueryEngine
@@ -328,6 +329,20 @@ class Library(ABC):
     def count_query(self, query: Query, filter: Filter | None = None) -> int:
         """Return how many photos ``search_query`` can find."""
         return self._engine.count_query(query, filter or Filter())
+
+    def browse(
+        self, order: Order = "newest", k: int = 100, *, offset: int = 0, filter: Filter | None = None
+    ) -> list[LibraryPhoto]:
+        """Return photos without a query.
+
+        Args:
+            order: ``newest`` or ``oldest``, by file time, or ``path``.
+            k, offset, filter: See ``search``; ``count`` says how many photos there are.
+
+        Raises:
+            InputError: There is no such order.
+        """
+        return self._engine.browse(order, _params(k, offset, filter))
 
     def folders(self, contains: str = "", limit: int = 100) -> list[PhotoFolder]:
         """Return folders that hold photos: first those whose own names contain a text, then those whose paths do.

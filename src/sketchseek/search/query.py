@@ -18,13 +18,14 @@ from sketchseek.encoder import Encoder
 from sketchseek.errors import InputError
 from sketchseek.images import ImageSource
 from sketchseek.models.package import ModelPackage
+from sketchseek.search.browse import Order
 from sketchseek.search.catalog import LibraryMetadata
 from sketchseek.search.combined_query import Query
 from sketchseek.search.feedback import mean_of_examples, rocchio
 from sketchseek.search.index_search import check_embedding
 from sketchseek.search.library_model import package_of
 from sketchseek.search.params import Filter, SearchParams
-from sketchseek.search.results import PhotoFolder, SearchResult
+from sketchseek.search.results import LibraryPhoto, PhotoFolder, SearchResult
 from sketchseek.sketches import SketchSource
 
 Embedding = npt.NDArray[np.float32]
@@ -93,6 +94,10 @@ class QueryEngine(ABC):
     @abstractmethod
     def folders(self, contains: str, limit: int) -> list[PhotoFolder]:
         """See ``Library.folders``."""
+
+    @abstractmethod
+    def browse(self, order: Order, params: SearchParams) -> list[LibraryPhoto]:
+        """See ``Library.browse``."""
 
     @abstractmethod
     def _search(

@@ -32,7 +32,7 @@ export const texts = {
   eraser: "Eraser",
   eraserTitle: "Eraser: removes whole strokes (E)",
   penOptions: "Color and shape",
-  penOptionsTitle: "Color, width and shape of the pen",
+  penOptionsTitle: "Color, width, shape",
   color: "Color",
   colors: {
     noColor: "No color",

@@ -4,6 +4,7 @@ import dataclasses
 import io
 import os
 import shutil
+import zipfile
 from datetime import datetime
 from pathlib import Path
 
@@ -203,3 +204,51 @@ def test_folders_of_photos_are_listed_and_filter_by_a_part_of_their_paths(client
     some = found["results"][0]["id"]
     similar = client.get(f"/api/v1/search/photo/{some}", params={"folder_contains": "elo"}).json()
     assert {Path(one["path"]).parent for one in similar["results"]} == {photos / "below"}
+
+
+def test_photos_are_listed_without_a_query(client: TestClient, library: Library, photos: Path) -> None:
+    answer = client.get("/api/v1/photos", params={"k": 20}).json()
+    assert (answer["total"], answer["offset"], len(answer["photos"])) == (COUNT + 1, 0, 20)
+    times = [one["date"] for one in answer["photos"]]
+    assert times == sorted(times, reverse=True)
+    rest = client.get("/api/v1/photos", params={"k": 100, "offset": 20}).json()["photos"]
+    ids = [one["id"] for one in answer["photos"] + rest]
+    assert ids == [one.id for one in library.browse(k=1000)]
+    below = client.get("/api/v1/photos", params={"folder": str(photos / "below"), "order": "path"}).json()
+    assert below["total"] == 15
+    assert [one["name"] for one in below["photos"]] == sorted(file.name for file in (photos / "below").iterdir())
+    for wrong in ({"k": 101}, {"offset": 150}, {"order": "best"}, {"k": 0}):
+        assert client.get("/api/v1/photos", params=wrong).status_code == 422, wrong
+
+
+def test_several_photos_are_one_archive(
+    library: Library, tiny_model: ModelPackage, tmp_path: Path, client: TestClient, id_of: dict[str, int]
+) -> None:
+    chosen = [id_of["disc 001.png"], id_of["disc 004.png"], id_of["disc 001.png"]]
+    answer = client.get("/api/v1/photos/archive", params={"ids": ",".join(map(str, chosen))})
+    assert answer.headers["Content-Type"] == "application/zip"
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="photos.zip"'
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert archive.namelist() == ["disc 001.png", "disc 004.png"]
+        path = library.photo(chosen[0])
+        assert path is not None
+        assert archive.read("disc 001.png") == path.path.read_bytes()
+    for wrong, status in (("", 422), ("1,x", 422), ("999999999", 404), (",".join(map(str, range(1, 502))), 422)):
+        assert client.get("/api/v1/photos/archive", params={"ids": wrong}).status_code == status, wrong
+
+
+def test_files_that_are_gone_are_listed_in_the_archive(tiny_model: ModelPackage, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(3):
+        picture(number).save(folder / f"{number}.png")
+    with Library.open(tmp_path / "library", tiny_model.path, create=True) as own:
+        own.add([folder])
+        (folder / "0.png").unlink()
+        (folder / "1.png").write_bytes(b"a secret that took its place")
+        app = create_app(own, thumbnails=ThumbnailCache(tmp_path / "thumbnails"))
+        with TestClient(app, base_url="http://127.0.0.1") as client:
+            answer = client.get("/api/v1/photos/archive?ids=1,2,3")
+        with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+            assert archive.namelist() == ["2.png", "missing.txt"]
+            assert archive.read("missing.txt").decode().split() == [str(folder / "0.png"), str(folder / "1.png")]

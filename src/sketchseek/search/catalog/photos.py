@@ -249,6 +249,19 @@ class PhotoTables(TextTables):
             ]
         return np.fromiter((row[0] for row in rows), np.int64, len(rows))
 
+    def ids_by_time(self, newest: bool) -> Ids:
+        """Return the ids of all photos by file time, then by id: the newest, or the oldest, first."""
+        rows = self._rows("SELECT id, mtime_ns FROM photos ORDER BY id")
+        ids = np.fromiter((row[0] for row in rows), np.int64, len(rows))
+        times = np.fromiter((row[1] for row in rows), np.int64, len(rows))
+        order = np.argsort(times, kind="stable")
+        return ids[order[::-1] if newest else order]
+
+    def ids_by_path(self) -> Ids:
+        """Return the ids of all photos by path."""
+        rows = self._rows("SELECT id FROM photos ORDER BY path")
+        return np.fromiter((row[0] for row in rows), np.int64, len(rows))
+
     def ids(self, folder: bytes | None = None) -> Ids:
         """Return the ids of all photos, or of those in a folder and below it, ascending."""
         if folder is None:

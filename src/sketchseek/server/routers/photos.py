@@ -1,4 +1,4 @@
-"""Photos of a library: details, thumbnails and files. A request names a photo by id, never by path."""
+"""Photos of a library: lists, details, thumbnails and files. A request names a photo by id, never by path."""
 
 from __future__ import annotations
 
@@ -7,18 +7,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, Response, StreamingResponse
 
 from sketchseek.errors import ImageError
 from sketchseek.images import read_header
+from sketchseek.search.browse import Order
+from sketchseek.search.results import LibraryPhoto
+from sketchseek.server.archive import zip_stream
 from sketchseek.server.dependencies import ChangeToken, PhotoId, ServerState, State, require_photo
 from sketchseek.server.errors import ApiError
 from sketchseek.server.file_manager import is_local, show_in_folder
+from sketchseek.server.paging import page_arguments, page_from_query
 from sketchseek.server.schemas.base import display_path
 from sketchseek.server.schemas.errors import error_responses
-from sketchseek.server.schemas.photos import OpenedFolder, PhotoDetails
+from sketchseek.server.schemas.photos import OpenedFolder, PhotoDetails, PhotoList, PhotoSummary
+from sketchseek.server.schemas.search import PageRequest
 from sketchseek.server.thumbnails import MEDIA_TYPE, SIZES
 
 router = APIRouter(prefix="/photos", tags=["photos"], responses=error_responses(404, 422))
@@ -30,6 +35,75 @@ _REVALIDATE = "private, max-age=60"
 _LATEST_NS = 250_000_000_000 * 10**9
 
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
+
+MAX_ARCHIVED = 500
+"""Maximum number of photos in one archive."""
+
+
+@router.get("")
+async def list_photos(
+    state: State,
+    page: Annotated[PageRequest, Depends(page_from_query)],
+    order: Annotated[Order, Query(description="``newest`` or ``oldest`` file time first, or by ``path``.")] = "newest",
+) -> PhotoList:
+    """List photos without a query."""
+    arguments = page_arguments(state, page)
+
+    def work() -> PhotoList:
+        return PhotoList(
+            photos=[_summary(photo) for photo in state.library.browse(order, **arguments)],
+            offset=page.offset,
+            total=min(state.library.count(arguments["filter"]), state.limits.depth),
+        )
+
+    return await state.in_search_thread(work)
+
+
+@router.get(
+    "/archive",
+    response_class=StreamingResponse,
+    responses={200: {"description": "The archive.", "content": {"application/zip": _BINARY}}},
+)
+async def get_photo_archive(
+    state: State,
+    ids: Annotated[
+        str,
+        Query(
+            pattern=r"^\d{1,18}(,\d{1,18})*$",
+            max_length=19 * MAX_ARCHIVED,
+            description=f"Ids of at most {MAX_ARCHIVED} photos, separated by commas.",
+            examples=["3,5"],
+        ),
+    ],
+) -> Response:
+    """Return the files of several photos as a ZIP archive. Files that cannot be read are listed in it."""
+    chosen = dict.fromkeys(int(one) for one in ids.split(","))
+    if len(chosen) > MAX_ARCHIVED:
+        raise ApiError(
+            422,
+            "TooManyPhotos",
+            f"The request asks for {len(chosen)} photos; the limit is {MAX_ARCHIVED}.",
+            "Download them in several archives.",
+        )
+
+    def work() -> tuple[list[Path], list[str]]:
+        readable: list[Path] = []
+        missing: list[str] = []
+        for photo_id in chosen:
+            path = require_photo(state, photo_id).path
+            try:
+                _media_type(_readable_path(state, photo_id))
+                readable.append(path)
+            except (ApiError, ImageError):
+                missing.append(display_path(path))
+        return readable, missing
+
+    readable, missing = await state.in_search_thread(work)
+    return StreamingResponse(
+        zip_stream(readable, missing),
+        media_type="application/zip",
+        headers={"Content-Disposition": 'attachment; filename="photos.zip"', "Cache-Control": "no-store"},
+    )
 
 
 @router.get("/{photo_id}")
@@ -122,9 +196,24 @@ def _readable_path(state: ServerState, photo_id: int) -> Path:
     return path
 
 
+def _summary(photo: LibraryPhoto) -> PhotoSummary:
+    return PhotoSummary(
+        id=photo.id,
+        path=display_path(photo.path),
+        name=display_path(photo.path.name),
+        width=photo.width,
+        height=photo.height,
+        date=_date_of(photo),
+    )
+
+
+def _date_of(photo: LibraryPhoto) -> datetime | None:
+    dated = abs(photo.mtime_ns) < _LATEST_NS
+    return datetime.fromtimestamp(photo.mtime_ns // 10**9, UTC) if dated else None
+
+
 def _details(state: ServerState, photo_id: int) -> PhotoDetails:
     photo = require_photo(state, photo_id)
-    dated = abs(photo.mtime_ns) < _LATEST_NS
     return PhotoDetails(
         id=photo.id,
         path=display_path(photo.path),
@@ -135,7 +224,7 @@ def _details(state: ServerState, photo_id: int) -> PhotoDetails:
         size=photo.size,
         mtime_ns=photo.mtime_ns,
         added=photo.added,
-        date=datetime.fromtimestamp(photo.mtime_ns // 10**9, UTC) if dated else None,
+        date=_date_of(photo),
         missing=not photo.path.is_file(),
     )
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Form, Query, UploadFile
+from fastapi import APIRouter, Depends, Form, UploadFile
 
 from sketchseek.errors import InputError
 from sketchseek.search.colors import PaletteColor
@@ -15,23 +15,15 @@ from sketchseek.search.combined_query import Example
 from sketchseek.search.combined_query import Query as CombinedQuery
 from sketchseek.search.params import Filter
 from sketchseek.server.dependencies import PhotoId, ServerState, State, require_photo
-from sketchseek.server.errors import ApiError
-from sketchseek.server.schemas.base import FileTime, display_path
+from sketchseek.server.paging import SearchArguments, page_arguments, page_from_form, page_from_query
+from sketchseek.server.schemas.base import display_path
 from sketchseek.server.schemas.errors import error_responses
 from sketchseek.server.schemas.search import (
-    AFTER,
-    BEFORE,
-    DEFAULT_K,
-    FOLDER,
-    FOLDER_CONTAINS,
     NEGATIVE,
-    OFFSET,
     POSITIVE,
     CombinedSearchRequest,
     EmbeddingSearchRequest,
     ExplainRequest,
-    FolderFilter,
-    K,
     PageRequest,
     PhotoExplanation,
     QueryExample,
@@ -54,36 +46,6 @@ if TYPE_CHECKING:
 router = APIRouter(prefix="/search", tags=["search"], responses=error_responses(404, 413, 422))
 
 
-class SearchArguments(TypedDict):
-    """Keyword arguments of every search method of ``Library``."""
-
-    k: int
-    offset: int
-    filter: Filter
-
-
-def _page_from_query(
-    k: Annotated[int, Query(ge=1, description=K, examples=[20])] = DEFAULT_K,
-    folder: Annotated[FolderFilter, Query(description=FOLDER)] = None,
-    folder_contains: Annotated[FolderFilter, Query(description=FOLDER_CONTAINS)] = None,
-    after: Annotated[FileTime, Query(description=AFTER)] = None,
-    before: Annotated[FileTime, Query(description=BEFORE)] = None,
-    offset: Annotated[int, Query(ge=0, description=OFFSET)] = 0,
-) -> PageRequest:
-    return PageRequest(k=k, folder=folder, folder_contains=folder_contains, after=after, before=before, offset=offset)
-
-
-def _page_from_form(
-    k: Annotated[int, Form(ge=1, description=K, examples=[20])] = DEFAULT_K,
-    folder: Annotated[FolderFilter, Form(description=FOLDER)] = None,
-    folder_contains: Annotated[FolderFilter, Form(description=FOLDER_CONTAINS)] = None,
-    after: Annotated[FileTime, Form(description=AFTER)] = None,
-    before: Annotated[FileTime, Form(description=BEFORE)] = None,
-    offset: Annotated[int, Form(ge=0, description=OFFSET)] = 0,
-) -> PageRequest:
-    return PageRequest(k=k, folder=folder, folder_contains=folder_contains, after=after, before=before, offset=offset)
-
-
 @router.post("/sketch")
 async def search_sketch(query: SketchSearchRequest, state: State) -> SearchResponse:
     """Find photos with a sketch, sent as strokes."""
@@ -95,7 +57,7 @@ async def search_sketch(query: SketchSearchRequest, state: State) -> SearchRespo
 async def search_image(
     state: State,
     image: Annotated[UploadFile, Form(description="The picture: PNG, JPEG and so on; a sketch may also be SVG.")],
-    page: Annotated[PageRequest, Depends(_page_from_form)],
+    page: Annotated[PageRequest, Depends(page_from_form)],
     kind: Annotated[
         Literal["sketch", "photo"], Form(description="What the picture shows.", examples=["sketch"])
     ] = "sketch",
@@ -134,7 +96,7 @@ async def search_photo(photo_id: PhotoId, state: State, query: PageRequest | Non
 
 @router.get("/photo/{photo_id}")
 async def list_similar_photos(
-    photo_id: PhotoId, state: State, page: Annotated[PageRequest, Depends(_page_from_query)]
+    photo_id: PhotoId, state: State, page: Annotated[PageRequest, Depends(page_from_query)]
 ) -> SearchResponse:
     """Find photos similar to one in the library."""
     return await _search_photo(state, photo_id, page)
@@ -256,7 +218,7 @@ async def _search(
         work: Runs the search.
         count: Returns the number of photos that the search can find; by default, of those that the filter allows.
     """
-    arguments = _arguments(state, page)
+    arguments = page_arguments(state, page)
 
     def timed() -> tuple[Sequence[SearchResult], float, int]:
         start = time.perf_counter()
@@ -283,31 +245,3 @@ async def _search(
         total=min(available, depth, page.offset + len(found) if len(found) < k else available),
         more=len(found) == k and page.offset + k < depth,
     )
-
-
-def _arguments(state: ServerState, page: PageRequest) -> SearchArguments:
-    """Return the arguments of the library's search.
-
-    Raises:
-        ApiError: 422, the request exceeds a limit.
-    """
-    limits = state.limits
-    if page.k > limits.results:
-        raise ApiError(
-            422,
-            "TooManyResults",
-            f"The request asks for {page.k:,} results; the limit is {limits.results:,}.",
-            f"Ask for at most {limits.results:,} and use offset for more.",
-        )
-    if page.offset >= limits.depth:
-        raise ApiError(
-            422,
-            "TooFarDown",
-            f"The request asks for results from rank {page.offset + 1:,}; the last available rank is {limits.depth:,}.",
-            "Filter by folder or date, or add detail to the sketch.",
-        )
-    return {
-        "k": min(page.k, limits.depth - page.offset),
-        "offset": page.offset,
-        "filter": Filter(page.folder or None, page.after, page.before, page.folder_contains or None),
-    }

@@ -41,6 +41,42 @@ class PhotoDetails(ResponseModel):
     missing: bool = Field(description="Whether the file is gone.")
 
 
+class PhotoSummary(ResponseModel):
+    """A photo in a list."""
+
+    id: int
+    path: DisplayPath
+    name: DisplayPath = Field(description="File name.")
+    width: int = Field(description="Width in pixels after EXIF rotation.")
+    height: int = Field(description="Height in pixels after EXIF rotation.")
+    date: datetime | None = Field(description="File time as ISO 8601; null if it is out of range.")
+
+
+class PhotoList(ResponseModel):
+    """One page of a library's photos."""
+
+    model_config = with_example(
+        {
+            "photos": [
+                {
+                    "id": 3,
+                    "path": EXAMPLE_PHOTO,
+                    "name": "cat.jpg",
+                    "width": 4032,
+                    "height": 3024,
+                    "date": "2024-05-01T00:00:00Z",
+                }
+            ],
+            "offset": 0,
+            "total": 1,
+        }
+    )
+
+    photos: list[PhotoSummary]
+    offset: int = Field(description="Number of photos skipped.")
+    total: int = Field(description="Number of photos that the filter allows.")
+
+
 class OpenedFolder(ResponseModel):
     """The folder that the file manager shows."""
 
