@@ -21,6 +21,16 @@ def until(page: Page, expression: str) -> None:
     pytest.fail(f"never came true: {expression}")
 
 
+CLEARED = "document.body.dataset.view === 'browse' && document.getElementById('found').ariaBusy === 'false'"
+"""The sheet is empty, and the page shows the library's photos."""
+
+
+def menu(page: Page, item: str) -> None:
+    """Choose an item of the page's menu."""
+    page.locator("#more").click()
+    page.locator(item).click()
+
+
 def draw(page: Page, *points: tuple[float, float]) -> None:
     """Draw a line with the mouse; the sheet is 1 wide and high."""
     box = page.locator("#paper").bounding_box()
@@ -57,6 +67,7 @@ def ink(page: Page) -> int:
 
 def expect_results(page: Page) -> list[str]:
     """Names of the results that have tiles, once there are some and a photo is painted."""
+    until(page, "document.body.dataset.view === 'results'")
     until(page, "[...document.querySelectorAll('#grid img')].some((i) => i.naturalWidth)")
     return results(page)
 

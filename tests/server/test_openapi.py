@@ -129,6 +129,7 @@ def test_operation_ids_are_unique_and_stable(schema: dict[str, Any]) -> None:
         "listFolders",
         "listLibraries",
         "listPhotoFolders",
+        "listPhotos",
         "listSimilarPhotos",
         "openPhotoFolder",
         "refineSearch",

@@ -6,7 +6,11 @@ import { colorsOf } from "../../src/sketchseek/web/ink-colors.js";
 import { shapePoints } from "../../src/sketchseek/web/shapes.js";
 import { decodeSketch, encodeSketch } from "../../src/sketchseek/web/sketch-code.js";
 
-const stroke = (color, ...points) => ({ points: points.map(([x, y]) => [x, y, 0.5]), width: 7, ...(color && { color }) });
+const stroke = (color, ...points) => ({
+  points: points.map(([x, y]) => [x, y, 0.5]),
+  width: 7,
+  ...(color && { color }),
+});
 
 test("colors weigh as much as their ink, and the pen's own has none", () => {
   const strokes = [

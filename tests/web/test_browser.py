@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from browsing import PHONE, alike, body_of, draw, expect_results, ink, results, until
+from browsing import CLEARED, PHONE, alike, body_of, draw, expect_results, ink, results, until
 from served import COUNT, as_bytes, picture, serving
 from sketchseek.search.library import Library
 from sketchseek.server.app import PAGE
@@ -139,14 +139,14 @@ def test_undo_redo_and_clear(new_page: Callable[..., Page], url: str) -> None:
     page.locator("#redo").click()
     assert ink(page) > one_line
     page.locator("#clear").click()
-    until(page, "document.querySelectorAll('#grid li').length === 0")
+    until(page, CLEARED)
     assert ink(page) == 0
     assert page.locator("#hint").is_visible()
     page.locator("#undo").click()  # clearing can be taken back too
     expect_results(page)
     assert ink(page) > one_line
     page.keyboard.press("Delete")
-    until(page, "document.querySelectorAll('#grid li').length === 0")
+    until(page, CLEARED)
 
 
 def test_a_finger_draws_on_a_phone(new_page: Callable[..., Page], url: str) -> None:
@@ -230,7 +230,7 @@ def test_an_uploaded_picture_is_searched_with(new_page: Callable[..., Page], url
     page.locator("#kind input[value=photo]").check()
     assert results(page)[0] == "disc 023.png"
     page.locator("#back").click()
-    until(page, "document.querySelectorAll('#grid li').length === 0")
+    until(page, CLEARED)
 
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"no picture")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from browsing import PHONE, alike, draw, expect_results, ink, results, until
+from browsing import PHONE, alike, draw, expect_results, ink, menu, results, until
 from served import picture, serving
 from sketchseek.search.library import Library
 from sketchseek.server.sharing import Sharing
@@ -175,7 +175,7 @@ def test_eraser_width_and_fit(new_page: Callable[..., Page], url: str) -> None:
     assert ink(page) == pytest.approx(both - thin, rel=0.02)
     page.locator("#undo").click()
     assert ink(page) == both
-    page.locator("#fit").click()
+    menu(page, "#fit")
     assert ink(page) > 1.2 * both
     assert expect_results(page)
 

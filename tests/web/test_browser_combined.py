@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from browsing import alike, body_of, draw, expect_results, ink, results, until
+from browsing import CLEARED, alike, body_of, draw, expect_results, ink, results, until
 from sketchseek.search.combined_query import Example, Query
 from sketchseek.search.library import Library
 
@@ -117,5 +117,5 @@ def test_drawing_it_again_adds_a_tab_that_can_be_removed(
     assert shared.locator("#sheets .tab").count() == 2
     shared.locator("#sheets .remove").first.click()
     shared.locator("#clear").click()
-    until(shared, "document.querySelectorAll('#grid li').length === 0")
+    until(shared, CLEARED)
     assert shared.locator("#examples").is_visible()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from browsing import alike, draw, expect_results, ink, results, until
+from browsing import CLEARED, alike, draw, expect_results, ink, menu, results, until
 from served import picture, serving
 from sketchseek.models.package import ModelPackage
 from sketchseek.search.library import Library
@@ -34,7 +34,7 @@ def test_a_reload_keeps_the_drawing_and_the_filter(new_page: Callable[..., Page]
     assert ink(page) == inked
     assert page.locator("#filter-count").inner_text() == "1"
     page.locator("#clear").click()
-    until(page, "document.querySelectorAll('#grid li').length === 0")
+    until(page, CLEARED)
     page.go_back()  # to the drawing that was cleared
     assert alike(expect_results(page), found)
     assert ink(page) == inked
@@ -150,8 +150,9 @@ def test_a_link_is_shared(new_page: Callable[..., Page], url: str) -> None:
     page = new_page(url, permissions=["clipboard-read", "clipboard-write"])
     draw(page, (0.2, 0.2), (0.8, 0.25), (0.7, 0.8))
     found = expect_results(page)
-    page.locator("#copy-link").click()
-    until(page, "document.getElementById('copy-link').dataset.tip === 'Copied'")
+    menu(page, "#copy-link")
+    until(page, "document.getElementById('copy-link-text').textContent === 'Copied'")
+    page.keyboard.press("Escape")
     link = page.evaluate("navigator.clipboard.readText()")
     assert link.startswith(url)
     assert len(link) < 200

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from browsing import draw, expect_results, ink, results, until
+from browsing import CLEARED, draw, expect_results, ink, results, until
 from served import picture, serving
 from sketchseek.models.package import ModelPackage
 from sketchseek.search.library import Library
@@ -139,7 +139,7 @@ def test_an_example_is_tapped(new_page: Callable[..., Page], url: str) -> None:
     assert page.locator("#examples").is_hidden()
     assert page.locator("#invite").is_hidden()
     page.keyboard.press("Control+z")
-    until(page, "document.querySelectorAll('#grid li').length === 0")
+    until(page, CLEARED)
     assert page.locator("#examples").is_visible()
 
 

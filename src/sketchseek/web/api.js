@@ -3,8 +3,8 @@
 import { isAbort, messageOf } from "./elements.js";
 
 /**
- * @import { ErrorBody, Example, Explanation, Failures, Feedback, Filter, Folders, IndexingState, Libraries, Page, PhotoFolders, PhotoInfo,
- *   QueryColor, SearchAnswer, Session, Status } from "./types.d.ts"
+ * @import { ErrorBody, Example, Explanation, Failures, Feedback, Filter, Folders, IndexingState, Libraries, Page, PhotoFolders,
+ *   PhotoInfo, PhotoList, PhotoOrder, QueryColor, SearchAnswer, Session, Status } from "./types.d.ts"
  */
 
 // The server answered with an error; its message is for people.
@@ -163,6 +163,13 @@ export function searchImage(file, fields, signal) {
   return request("search/image", { method: "POST", body: form, signal });
 }
 
+/** @type {(query: SearchBody & { order: PhotoOrder }, signal: AbortSignal) => Promise<PhotoList>} */
+export const listPhotos = (query, signal) =>
+  request(`photos?${new URLSearchParams(/** @type {any} */ (query))}`, { signal, cache: "no-store" });
+
+/** @type {(ids: number[]) => string} */
+export const archiveUrl = (ids) => address(`photos/archive?ids=${ids.join(",")}`);
+
 /** @type {(id: number, signal: AbortSignal) => Promise<PhotoInfo>} */
 export const photo = (id, signal) => request(`photos/${id}`, { signal });
 
@@ -198,8 +205,9 @@ export const status = () => fresh("status");
 /** @type {() => Promise<Libraries>} */
 export const libraries = () => fresh("libraries");
 
-/** @type {(contains: string) => Promise<PhotoFolders>} */
-export const photoFolders = (contains) => fresh(`photo-folders?limit=20&contains=${encodeURIComponent(contains)}`);
+/** @type {(contains: string, limit?: number) => Promise<PhotoFolders>} */
+export const photoFolders = (contains, limit = 20) =>
+  fresh(`photo-folders?limit=${limit}&contains=${encodeURIComponent(contains)}`);
 
 /** @type {() => Promise<Failures>} */
 export const failures = () => fresh("failures?limit=500");

@@ -1,7 +1,7 @@
 // The button that copies a link to what the page shows.
 
 import { announce } from "./announcer.js";
-import { button } from "./elements.js";
+import { button, byId } from "./elements.js";
 import { texts } from "./texts.js";
 
 const SHOWN = 2000; // milliseconds that the outcome is shown
@@ -11,13 +11,9 @@ export function connectCopyLink(link) {
   const copy = button("copy-link");
   copy.addEventListener("click", async () => {
     const copied = await write(link());
-    copy.dataset.tip = copied ? texts.copied : texts.noLink;
-    copy.classList.add("told");
-    announce(copy.dataset.tip);
-    setTimeout(() => {
-      copy.classList.remove("told");
-      copy.dataset.tip = texts.copyLinkTitle;
-    }, SHOWN);
+    byId("copy-link-text").textContent = copied ? texts.copied : texts.noLink;
+    announce(copied ? texts.copied : texts.noLink);
+    setTimeout(() => (byId("copy-link-text").textContent = texts.copyLink), SHOWN);
   });
 }
 

@@ -72,7 +72,7 @@ export class Filters extends EventTarget {
   /** @param {string} path */
   setFolder(path) {
     this.elements.folder.value = path;
-    this.elements.details.open = true;
+    this.elements.details.open ||= path !== "";
     this.#changed();
   }
 

@@ -1,7 +1,7 @@
 // The grid of results. Tiles keep their places, and a new photo fades in over the old one when it is decoded. Only tiles near
 // the window exist, so that a hundred thousand results scroll as smoothly as a hundred.
 
-import { ServerGone, thumbnailUrl, whyNoPicture } from "./api.js";
+import { fileUrl, ServerGone, thumbnailUrl, whyNoPicture } from "./api.js";
 import { heightOf, layoutOf, placeOf, rangeOf, sizeFor } from "./layout.js";
 import { texts } from "./texts.js";
 import { ThumbnailQueue } from "./thumbnails.js";
@@ -26,16 +26,17 @@ export class Grid {
    * @param {HTMLElement} list
    * @param {object} options
    * @param {{ at: (index: number) => Result | undefined, total: number }} options.results
-   * @param {(index: number) => void} options.onOpen a result was chosen
+   * @param {(index: number, event: MouseEvent) => void} options.onOpen a result was chosen
    * @param {(result: Result, right: boolean) => void} options.onMark a result was marked
    * @param {(from: number, to: number) => void} options.onNeed these results are visible
    * @param {(id: number) => boolean | undefined} options.markOf
+   * @param {(id: number) => boolean | undefined} options.selected whether a photo is selected; undefined where none can be
    * @param {(error: unknown) => void} options.onError
    */
-  constructor(list, { results, onOpen, onMark, onNeed, markOf, onError }) {
+  constructor(list, { results, onOpen, onMark, onNeed, markOf, selected, onError }) {
     this.list = list;
     this.results = results;
-    this.handlers = { onOpen, onMark, onNeed, markOf, onError };
+    this.handlers = { onOpen, onMark, onNeed, markOf, selected, onError };
     this.queue = new ThumbnailQueue();
     /** @type {Map<number, Tile>} */
     this.tiles = new Map(); // by index
@@ -43,6 +44,7 @@ export class Grid {
     this.layout = layoutOf(1, 1);
     list.addEventListener("click", (event) => this.#click(event));
     list.addEventListener("keydown", (event) => this.#key(event));
+    list.addEventListener("dragstart", (event) => this.#drag(event));
     list.addEventListener("focusin", (event) => this.#moveStop(indexOf(event.target)));
     let asked = false;
     const soon = () => {
@@ -138,6 +140,8 @@ export class Grid {
     photo.title = result?.path ?? "";
     caption.textContent = result?.name ?? "";
     this.#mark(tile, result);
+    const selected = result && this.handlers.selected(result.id);
+    photo.ariaPressed = selected === undefined ? null : String(selected);
     const id = result ? String(result.id) : "";
     if (item.dataset.id === id) return;
     item.dataset.id = id;
@@ -201,7 +205,19 @@ export class Grid {
     const result = this.results.at(index);
     if (!button || !result) return;
     if (button.classList.contains("mark")) this.handlers.onMark(result, button.dataset.right === "true");
-    else this.handlers.onOpen(index);
+    else this.handlers.onOpen(index, event);
+  }
+
+  // A photo can be dragged into another program, as a file where the browser can do that.
+  /** @param {DragEvent} event */
+  #drag({ target, dataTransfer }) {
+    const result = this.results.at(indexOf(target));
+    if (!result || !dataTransfer) return;
+    const url = new URL(fileUrl(result.id), location.href).href;
+    dataTransfer.effectAllowed = "copy";
+    dataTransfer.setData("DownloadURL", `application/octet-stream:${result.name.replaceAll(":", "_")}:${url}`);
+    dataTransfer.setData("text/uri-list", url);
+    dataTransfer.setData("text/plain", result.path);
   }
 
   /** @param {KeyboardEvent} event */
@@ -248,6 +264,7 @@ function newTile() {
   const photo = document.createElement("button");
   photo.type = "button";
   photo.className = "photo";
+  photo.draggable = true;
   const caption = document.createElement("span");
   caption.className = "caption";
   caption.setAttribute("aria-hidden", "true");

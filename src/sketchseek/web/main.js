@@ -2,6 +2,7 @@
 
 import { announce } from "./announcer.js";
 import * as api from "./api.js";
+import { Browse } from "./browse.js";
 import { examplesOf } from "./combined-query.js";
 import { connectCopyLink } from "./copy-link.js";
 import { button, byId, canvas, input, messageOf } from "./elements.js";
@@ -24,19 +25,24 @@ import { PenPanel } from "./pen-panel.js";
 import { placePopovers } from "./popovers.js";
 import { asker } from "./query.js";
 import { QueryPanel } from "./query-panel.js";
-import { scrollToResults, showBusy, showEmpty, showFound, showRefining } from "./results-panel.js";
+import { scrollToResults, showBrowse, showBusy, showEmpty, showFound, showRefining } from "./results-panel.js";
 import { FIRST, MOST, Results } from "./results.js";
+import { Favorites, SavedPanel } from "./saved.js";
 import { Search } from "./search.js";
+import { Selection } from "./selection.js";
 import { Sheets } from "./sheets.js";
+import { connectShortcuts } from "./shortcuts.js";
 import { isStrokeFile, readStrokes } from "./stroke-file.js";
 import { fillTexts, texts } from "./texts.js";
+import { connectToSheet } from "./to-sheet.js";
 import { listenForShortcuts, Toolbar } from "./toolbar.js";
 import { watchForPictures } from "./upload.js";
 import { Viewer } from "./viewer.js";
 import { WordsBox } from "./words.js";
 
+/** @import { Emptiness } from "./results-panel.js" */
 /** @import { Question } from "./search.js" */
-/** @import { Result, SearchAnswer, Status } from "./types.d.ts" */
+/** @import { AskPage, Result, SearchAnswer, Status } from "./types.d.ts" */
 
 fillTexts(document);
 const paper = new Paper(canvas("paper"));
@@ -46,6 +52,8 @@ placePopovers();
 const sheets = new Sheets(paper, { tabs: byId("sheets"), again: button("draw-again") });
 const words = new WordsBox({ text: input("words"), required: input("words-required"), option: byId("words-option") });
 const marks = new Marks();
+const favorites = new Favorites();
+const selection = new Selection(favorites);
 const notice = new Notice(serverBack);
 const queryPanel = new QueryPanel(showError);
 const results = new Results({ onMore: showMore, onError: showError });
@@ -56,13 +64,19 @@ const markOf = (id) => marks.of(id);
 /** @type {(from: number, to: number) => void} */
 const onNeed = (from, to) => void results.need(from, to);
 /** @type {(result: Result, right: boolean) => void} */
-const onMark = (result, right) => marks.toggle(result, right);
+const onMark = (result, right) => {
+  if (!fresh()) marks.toggle(result, right); // without a query there is nothing to refine
+};
 const grid = new Grid(byId("grid"), {
   results,
   onNeed,
   onMark,
   markOf,
-  onOpen: (index) => viewer.show(index),
+  selected: (id) => (selection.on ? selection.has(id) : undefined),
+  onOpen: (index, { shiftKey }) => {
+    if (selection.on) selection.toggle(index, (at) => results.at(at), shiftKey);
+    else viewer.show(index);
+  },
   onError: showError,
 });
 const viewer = new Viewer(results, {
@@ -79,6 +93,8 @@ const viewer = new Viewer(results, {
     if (byUser) pageHistory.leavePhoto();
   },
   onError: showError,
+  isFavorite: (id) => favorites.has(id),
+  onFavorite: (result) => favorites.toggle(result),
 });
 const matched = new MatchOverlay({
   canvas: canvas("matched"),
@@ -102,6 +118,7 @@ const filters = new Filters(
   },
   api.photoFolders,
 );
+const browse = new Browse({ onFolder: (path) => filters.setFolder(path) });
 const panel = new LibraryPanel({ onStatus: showStatus, onChanged: libraryChanged });
 const choice = new LibraryChoice(byId("choice", HTMLSelectElement), () => {
   changeLibrary();
@@ -124,6 +141,11 @@ const pageHistory = new PageHistory(
   (entry) => void pageState.restore(entry),
 );
 connectCopyLink(() => pageHistory.link);
+new SavedPanel(favorites, {
+  fragment: () => new URL(pageHistory.link).hash,
+  onPhoto: (id) => void viewer.showPhoto(id),
+});
+connectToSheet(() => sheets.inked);
 new KeyPen(paper, byId("cursor"), (down) => announce(down ? texts.penDown : texts.penUp));
 
 /** @type {Status | null} */
@@ -186,28 +208,38 @@ filters.addEventListener("change", () => {
   run();
   pageHistory.push();
 });
+selection.addEventListener("change", () => grid.show());
+browse.addEventListener("change", run);
 byId("forget").addEventListener("click", () => marks.clear());
 
 /** @returns {Question} */
 function question() {
   const { bounds } = filters;
+  if (fresh()) return paged(browse.pages(bounds), JSON.stringify(["browse", browse.order.value, bounds]));
   const { query } = queryPanel;
   const ids = marks.ids();
   const drawings = query.paper ? sheets.drawings : [];
   const colors = { palette: colorsOf(sheets.inked), weight: penPanel.weight };
   const pages = asker({ query, sheets: drawings, words: words.value, colors, encoder, bounds, marks: ids });
-  searched = library?.library.photos;
-  return {
+  return paged(
     pages,
-    ask: (signal) => pages(signal, { k: Math.min(MOST, Math.max(FIRST, grid.room)), offset: 0 }),
-    key: query.paper ? JSON.stringify([paper.revision, words.value, colors.weight, bounds, ids]) : undefined,
-  };
+    query.paper ? JSON.stringify([paper.revision, words.value, colors.weight, bounds, ids]) : undefined,
+  );
+}
+
+/** @type {(pages: AskPage, key: string | undefined) => Question} */
+function paged(pages, key) {
+  searched = library?.library.photos;
+  const ask = (/** @type {AbortSignal} */ signal) =>
+    pages(signal, { k: Math.min(MOST, Math.max(FIRST, grid.room)), offset: 0 });
+  return { pages, ask, key };
 }
 
 function run() {
   showTools();
-  showRefining(marks, !fresh() || filters.active > 0);
-  if (!fresh()) {
+  const any = (library?.library.photos ?? 0) > 0;
+  showRefining(marks, !fresh() || any);
+  if (!fresh() || any) {
     search.now(question());
     return;
   }
@@ -222,7 +254,7 @@ function showTools() {
   toolbar.update();
   penPanel.update(sheets.inked.some(({ color }) => color));
   byId("invite").hidden = !fresh();
-  button("copy-link").disabled = fresh() || Boolean(queryPanel.query.file); // a picture file has no link
+  button("copy-link").disabled = button("save-search").disabled = fresh() || Boolean(queryPanel.query.file); // a picture file has no link
 }
 
 // --- results ----------
@@ -234,13 +266,22 @@ function showResults(answer, { pages }) {
   grid.show();
   viewer.moved();
   if (results.total === 0) showNothing();
+  else if (fresh()) showLibrary();
   else showFound(results.total, results.at(0)?.name);
 }
 
-function showNothing() {
-  const filling = library !== null && panel.fills(library.name);
-  showEmpty({ fresh: fresh(), words: words.value.text, status: library, filling, gone: notice.gone });
+function showLibrary() {
+  showBrowse(emptiness());
+  if (library) void browse.showFolders(library.name, library.library.photos, filters.values.folder);
 }
+
+/** @returns {Emptiness} */
+function emptiness() {
+  const filling = library !== null && panel.fills(library.name);
+  return { fresh: fresh(), words: words.value.text, status: library, filling, gone: notice.gone };
+}
+
+const showNothing = () => showEmpty(emptiness());
 
 function showMore() {
   grid.show();
@@ -252,6 +293,10 @@ function showError(error) {
   // The next line brings ink.
   if (error instanceof api.ApiError && error.type === "EmptySketchError" && queryPanel.query.paper) return;
   notice.show(error);
+  if (notice.gone && fresh() && document.body.dataset.view !== "browse") {
+    results.clear(); // they belong to a query that is gone
+    grid.show();
+  }
   if (notice.gone && results.total === 0) showNothing();
 }
 
@@ -263,9 +308,8 @@ function showStatus(status) {
   searched ??= status.library.photos;
   viewer.mayOpen = status.may.open;
   byId("library-text").textContent = texts.photos(status.library.photos);
-  if (fresh()) showNothing();
-  else if (status.library.photos !== searched && !viewer.open && scrollY < innerHeight) search.soon(question());
-  else if (results.total === 0) showNothing();
+  if (status.library.photos !== searched && !viewer.open && scrollY < innerHeight) search.soon(question());
+  else if (results.total === 0 && !search.busy) showNothing();
 }
 
 // Photos were added or removed: searches again.
@@ -295,6 +339,7 @@ async function changeLibrary() {
   run();
   try {
     showStatus(await api.status());
+    run();
   } catch (error) {
     showError(error);
   }
@@ -303,6 +348,7 @@ async function changeLibrary() {
 async function start() {
   try {
     showStatus(await choice.load(showError));
+    run();
     encoder.load(api.encoderUrl);
     panel.progress.look().catch(() => {});
   } catch (error) {
@@ -326,7 +372,7 @@ watchForPictures({
 });
 
 showExamples(byId("examples-list"), (strokes) => paper.load(strokes));
-listenForShortcuts(toolbar, () => viewer.open || panel.open);
+listenForShortcuts(toolbar, () => document.querySelector("dialog[open]") !== null, connectShortcuts());
 byId("invite").textContent = texts.invite;
 const first = pageHistory.first();
 choice.use(first.library);

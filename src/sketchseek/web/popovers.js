@@ -6,6 +6,11 @@ const SPACE = 8; // pixels from the button and from the window's edges
 export function placePopovers() {
   for (const popover of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[popover]"))) {
     const button = document.querySelector(`[popovertarget="${popover.id}"]`);
+    // What a menu's button opens takes the menu's place; what it says stays readable.
+    popover.addEventListener("click", ({ target }) => {
+      const chosen = target instanceof Element ? target.closest("button, a") : null;
+      if (chosen && popover.classList.contains("menu") && !chosen.hasAttribute("data-stays")) popover.hidePopover();
+    });
     popover.addEventListener("toggle", (event) => {
       if (button && /** @type {ToggleEvent} */ (event).newState === "open") place(popover, button);
     });

@@ -14,12 +14,36 @@ export function showBusy(busy) {
 }
 
 /**
+ * What the page shows: "browse" before a query, "results" of one, or "nothing".
+ *
+ * @param {"browse" | "results" | "nothing"} view
+ */
+export function showView(view) {
+  document.body.dataset.view = view;
+  byId("browse").hidden = view !== "browse";
+}
+
+/**
+ * Shows the library's photos below the invitation to draw.
+ *
+ * @param {Emptiness} state
+ */
+export function showBrowse(state) {
+  showView("browse");
+  byId("hint").textContent = reasonOf(state);
+  byId("hint").hidden = byId("examples").hidden = false;
+  cancelAnnouncement();
+  announce("");
+}
+
+/**
  * Shows that photos were found.
  *
  * @param {number} total
  * @param {string | undefined} first name of the best one
  */
 export function showFound(total, first) {
+  showView("results");
   byId("hint").hidden = byId("examples").hidden = true;
   announceSoon(texts.found(total, first));
 }
@@ -54,9 +78,11 @@ export function reasonOf({ fresh, words, status, filling, gone }) {
 /** @param {Emptiness} state */
 export function showEmpty(state) {
   const { fresh, status, gone } = state;
+  const empty = status?.library.photos === 0;
+  showView(fresh && !gone && !empty ? "browse" : "nothing");
   byId("hint").textContent = reasonOf(state);
   byId("hint").hidden = false;
-  byId("examples").hidden = !fresh || gone || !status || status.library.photos === 0;
+  byId("examples").hidden = !fresh || gone || empty;
   cancelAnnouncement();
   announce(fresh ? "" : reasonOf(state));
 }
@@ -65,7 +91,7 @@ export function showEmpty(state) {
  * Shows the filter and the marks.
  *
  * @param {Marks} marks
- * @param {boolean} visible whether there is anything to filter
+ * @param {boolean} visible whether there may be anything to filter
  */
 export function showRefining(marks, visible) {
   const { positive, negative } = marks.ids();

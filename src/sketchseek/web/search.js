@@ -60,6 +60,11 @@ export class Search {
     if (!this.flight) this.#schedule();
   }
 
+  // Whether a question is in flight.
+  get busy() {
+    return this.flight !== null;
+  }
+
   cancel() {
     this.#stopWaiting();
     this.key = undefined;

@@ -42,8 +42,9 @@ export class Toolbar {
  *
  * @param {Toolbar} toolbar
  * @param {() => boolean} blocked whether a dialog is open
+ * @param {() => void} onHelp shows the list of shortcuts
  */
-export function listenForShortcuts({ actions }, blocked) {
+export function listenForShortcuts({ actions }, blocked, onHelp) {
   /** @type {Record<string, () => void>} */
   const letters = {
     p: actions.pen,
@@ -51,6 +52,8 @@ export function listenForShortcuts({ actions }, blocked) {
     f: actions.fit,
     delete: actions.clear,
     u: () => byId("file").click(),
+    "/": () => byId("words").focus(),
+    "?": onHelp,
   };
   addEventListener("keydown", (event) => {
     const target = event.target instanceof Element ? event.target : document.body;

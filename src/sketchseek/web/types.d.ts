@@ -205,6 +205,20 @@ export interface PageEntry {
   before: string;
 }
 
+export type PhotoOrder = "newest" | "oldest" | "path";
+
+export interface PhotoList {
+  photos: { id: number; path: string; name: string; date: string | null }[];
+  offset: number;
+  total: number;
+}
+
+/** A search that the browser keeps: the fragment of its link, and when it was saved. */
+export interface SavedSearch {
+  fragment: string;
+  time: number;
+}
+
 /** Asks the server for one page of results. */
 export type AskPage = (signal: AbortSignal, page: Page) => Promise<SearchAnswer>;
 

@@ -23,6 +23,8 @@ export class Viewer {
    * @param {(index: number, byUser: boolean) => void} handlers.onClosed byUser is false where the page closed the viewer
    * @param {(error: unknown) => void} handlers.onError
    * @param {(id: number) => boolean | undefined} handlers.markOf
+   * @param {(id: number) => boolean} handlers.isFavorite
+   * @param {(result: Result) => void} handlers.onFavorite keep it as a favorite, or no longer
    */
   constructor(results, handlers) {
     this.dialog = byId("viewer", HTMLDialogElement);
@@ -42,6 +44,7 @@ export class Viewer {
     byId("viewer-next").addEventListener("click", () => this.step(1));
     byId("viewer-copy").addEventListener("click", () => this.#tell("viewer-copy", this.#copy()));
     byId("viewer-open").addEventListener("click", () => this.#openFolder());
+    byId("viewer-favorite").addEventListener("click", () => this.#keep());
     byId("viewer-like").addEventListener("click", () => this.#leave(handlers.onLike));
     byId("viewer-part").addEventListener("click", () => this.#leave(handlers.onPart));
     byId("viewer-folder").addEventListener("click", () => this.#leave(() => handlers.onFolder(this.folder)));
@@ -161,6 +164,7 @@ export class Viewer {
     byId("viewer-open").hidden = !this.mayOpen;
     button("viewer-folder").disabled = true;
     this.#showMark();
+    byId("viewer-favorite").ariaPressed = String(this.handlers.isFavorite(result.id));
     this.refresh();
     if (index >= 0) this.handlers.onNeed(index, index + 2);
     this.handlers.onShown();
@@ -216,6 +220,12 @@ export class Viewer {
     if (!this.result) return;
     this.handlers.onMark(this.result, right);
     this.#showMark();
+  }
+
+  #keep() {
+    if (!this.result) return;
+    this.handlers.onFavorite(this.result);
+    byId("viewer-favorite").ariaPressed = String(this.handlers.isFavorite(this.result.id));
   }
 
   #showMark() {
