@@ -13,6 +13,7 @@ import { Filters } from "./filters.js";
 import { Grid } from "./grid.js";
 import { colorsOf } from "./ink-colors.js";
 import { KeyPen } from "./key-pen.js";
+import { connectLanguage } from "./language.js";
 import { LibraryChoice } from "./library-choice.js";
 import { LibraryPanel } from "./library.js";
 import { Marks } from "./marks.js";
@@ -373,6 +374,7 @@ watchForPictures({
 
 showExamples(byId("examples-list"), (strokes) => paper.load(strokes));
 listenForShortcuts(toolbar, () => document.querySelector("dialog[open]") !== null, connectShortcuts());
+connectLanguage(byId("language", HTMLSelectElement));
 byId("invite").textContent = texts.invite;
 const first = pageHistory.first();
 choice.use(first.library);
