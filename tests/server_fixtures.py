@@ -80,7 +80,9 @@ def new_page(browser: Browser) -> Iterator[Callable[..., Page]]:
 
         def open_page(address: str, *, encode: str = "server", failing: str = "", **options: Any) -> Page:
             base = re.split("[?#]", address)[0]
-            context = browser.new_context(**{"viewport": {"width": 1200, "height": 800}, **options})
+            # What a service worker asks for, tests could not hold or change.
+            usual = {"viewport": {"width": 1200, "height": 800}, "service_workers": "block"}
+            context = browser.new_context(**{**usual, **options})
             if failing:  # the test causes this failure on purpose
                 harmless.append(failing)
             context.set_default_timeout(60_000)  # a busy machine is slow

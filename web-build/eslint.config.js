@@ -15,6 +15,9 @@ export default [
     },
   },
   { files: ["src/sketchseek/web/*.js"], languageOptions: { globals: globals.browser } },
-  { files: ["src/sketchseek/web/encode-worker.js"], languageOptions: { globals: globals.worker } },
+  {
+    files: ["src/sketchseek/web/encode-worker.js", "src/sketchseek/web/service-worker.js"],
+    languageOptions: { globals: { ...globals.worker, ...globals.serviceworker } },
+  },
   { files: ["tests/web/*.js", "web-build/*.js"], languageOptions: { globals: globals.node } },
 ];

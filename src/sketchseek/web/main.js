@@ -12,6 +12,7 @@ import { showExamples } from "./examples.js";
 import { Filters } from "./filters.js";
 import { Grid } from "./grid.js";
 import { colorsOf } from "./ink-colors.js";
+import { offerInstallation } from "./install.js";
 import { KeyPen } from "./key-pen.js";
 import { connectLanguage } from "./language.js";
 import { LibraryChoice } from "./library-choice.js";
@@ -375,6 +376,7 @@ watchForPictures({
 showExamples(byId("examples-list"), (strokes) => paper.load(strokes));
 listenForShortcuts(toolbar, () => document.querySelector("dialog[open]") !== null, connectShortcuts());
 connectLanguage(byId("language", HTMLSelectElement));
+offerInstallation();
 byId("invite").textContent = texts.invite;
 const first = pageHistory.first();
 choice.use(first.library);
