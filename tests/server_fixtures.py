@@ -76,6 +76,7 @@ def new_page(browser: Browser) -> Iterator[Callable[..., Page]]:
     """Open pages. A console message or a request to another host fails the test."""
     complaints: list[str] = []
     harmless = ["net::ERR_CONNECTION_REFUSED", "net::ERR_FAILED", "status of 422", "willReadFrequently"]
+    harmless.append("Service Worker registration blocked")
     with ExitStack() as stack:
 
         def open_page(address: str, *, encode: str = "server", failing: str = "", **options: Any) -> Page:

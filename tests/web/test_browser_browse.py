@@ -131,7 +131,7 @@ def test_favorites_and_searches_are_kept(new_page: Callable[..., Page], url: str
     assert page.locator("#saved-photos .saved-photo").get_attribute("title") == found[2]
     page.locator("#saved-searches a").click()
     assert alike(expect_results(page), found)
-    assert abs(ink(page) - inked) < 0.05 * inked  # links simplify lines
+    assert abs(ink(page) - inked) < 0.15 * inked  # links simplify lines
     menu(page, "#open-saved")
     page.locator("#saved-photos .saved-photo").click()
     until(page, "document.getElementById('viewer').open")
