@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -75,3 +76,12 @@ def expect_results(page: Page) -> list[str]:
 def body_of(request: Any) -> Any:
     """The JSON body of a request that the page sent."""
     return request.post_data_json
+
+
+def violations(page: Page) -> list[str]:
+    """What axe finds: its rule and the element."""
+    from axe_playwright_python.base import AXE_FILE_PATH
+
+    page.evaluate(Path(AXE_FILE_PATH).read_text())
+    found = page.evaluate("async () => (await axe.run({ resultTypes: ['violations'] })).violations")
+    return [f"{one['id']}: {node['html'][:200]} {node['failureSummary']}" for one in found for node in one["nodes"]]

@@ -6,9 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
-from test_browser_access import violations
 
-from browsing import PHONE, alike, draw, expect_results, ink, until
+from browsing import PHONE, alike, draw, expect_results, ink, until, violations
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
