@@ -82,3 +82,28 @@ def test_a_teacher_weighs_triplets(
 def test_a_missing_teacher_is_named(data: TrainingSet) -> None:
     with pytest.raises(ConfigError, match="teacher"):
         objective(data, {"losses": [{"name": "relative_triplet", "options": {"teacher": True}}]})
+
+
+def test_a_miner_chooses_the_triplets(data: TrainingSet) -> None:
+    """The hardest ones that a miner finds are those of the loss's own option."""
+    term: dict[str, Any] = {"name": "triplet", "options": {"margin": 5.0}}
+    hardest = {"name": "triplet", "options": {"margin": 5.0, "negatives": "hard"}}
+    plain, mined, hard = (
+        objective(data, {"losses": [each]}).loss(0) for each in (term, term | {"miner": "batch_hard"}, hardest)
+    )
+    assert mined > plain
+    torch.testing.assert_close(mined, hard)
+    with pytest.raises(ConfigError, match="There is no miner 'gold'"):
+        objective(data, {"losses": [{"name": "triplet", "miner": "gold"}]})
+    with pytest.raises(ConfigError, match="miner pair_margin"):
+        objective(data, {"losses": [{"name": "triplet", "miner": "pair_margin", "miner_options": {"depth": 3}}]})
+
+
+def test_augmented_photos_are_seen_by_the_whole_branch(data: TrainingSet) -> None:
+    """Also where stages are frozen, whose output is otherwise computed once; batch and seed alone decide."""
+    change = {"augment": {"crop": 0.3, "color": 0.4, "gray": 0.2, "blur": 0.2}}
+    first, second = objective(data, change), objective(data, change)
+    assert first.loss(3) == second.loss(3)
+    assert first.loss(3) != objective(data, {}).loss(3)
+    assert first._photos._features is None
+    assert first._sketches._features is not None

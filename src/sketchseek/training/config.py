@@ -21,6 +21,8 @@ Weight = Annotated[Float, Field(ge=0)]
 Count = Annotated[Int, Field(ge=0)]
 Probability = Annotated[Float, Field(ge=0, le=1)]
 
+_PHOTO_AUGMENTATIONS = ("crop", "color", "gray", "blur")
+
 
 @dataclass(frozen=True, config=SETTINGS)
 class LossConfig:
@@ -32,6 +34,9 @@ class LossConfig:
         weight: Factor in the sum.
         cross_batch_memory: Use the photos of the cross-batch memory as references, too.
         options: Options of the loss, such as ``margin``.
+        miner: A key of ``sketchseek.training.losses.MINERS``, a miner of pytorch-metric-learning that chooses the pairs
+            or triplets; empty for the loss's own choice.
+        miner_options: Options of the miner, such as ``epsilon``.
     """
 
     name: str
@@ -39,6 +44,8 @@ class LossConfig:
     weight: Weight = 1.0
     cross_batch_memory: Bool = False
     options: dict[str, Any] = field(default_factory=dict)
+    miner: str = ""
+    miner_options: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, config=SETTINGS)
@@ -110,6 +117,11 @@ class AugmentConfig:
         drop: Probability of dropping a stroke; at least one stays. Needs sketches with strokes.
         partial: Probability of keeping only the first 30 to 100 % of the ink, as while the user draws. Needs sketches
             with strokes.
+        crop: Maximum fraction of a photo's area that is cropped off. The rest is scaled back to a square. The photo's
+            sketches stay whole.
+        color: Maximum relative change of a photo's brightness, contrast and saturation; a quarter of it for the hue.
+        gray: Probability of making a photo gray.
+        blur: Probability of blurring a photo.
     """
 
     flip: Probability = 0.0
@@ -121,6 +133,10 @@ class AugmentConfig:
     thickness: Weight = 0.0
     drop: Probability = 0.0
     partial: Probability = 0.0
+    crop: Annotated[Float, Field(ge=0, lt=1)] = 0.0
+    color: Probability = 0.0
+    gray: Probability = 0.0
+    blur: Probability = 0.0
 
     @property
     def changes_strokes(self) -> bool:
@@ -129,8 +145,14 @@ class AugmentConfig:
 
     @property
     def changes_sketches(self) -> bool:
-        """Whether any setting but ``flip`` is on, so that every view of a sketch differs."""
-        return any(getattr(self, item.name) for item in dataclasses.fields(self) if item.name != "flip")
+        """Whether any setting for sketches but ``flip`` is on, so that every view of a sketch differs."""
+        others = {"flip", *_PHOTO_AUGMENTATIONS}
+        return any(getattr(self, item.name) for item in dataclasses.fields(self) if item.name not in others)
+
+    @property
+    def changes_photos(self) -> bool:
+        """Whether any setting for photos but ``flip`` is on, so that every view of a photo differs."""
+        return any(getattr(self, name) for name in _PHOTO_AUGMENTATIONS)
 
 
 @dataclass(frozen=True, config=SETTINGS)
@@ -272,7 +294,8 @@ def _settings_of(section: Any) -> dict[str, Any]:
         "partial_sketches": False,
         "fraction": 1.0,
     }
-    added_later |= dict.fromkeys(("deform", "thickness", "drop", "partial"), 0.0)
+    added_later |= dict.fromkeys(("deform", "thickness", "drop", "partial", *_PHOTO_AUGMENTATIONS), 0.0)
+    added_later |= {"miner": "", "miner_options": {}}
     added_later |= {"pool": "auto", "tune": "all", "lora_rank": 8}
     added_later |= dict.fromkeys(("gradient_checkpointing", "dynamic_img_size"), False)
     settings = dataclasses.asdict(section)

@@ -17,8 +17,9 @@ from sketchseek.training.config import LossConfig, TrainConfig
 from sketchseek.training.cross_batch_memory import CrossBatchMemory
 from sketchseek.training.data import TrainingSet
 from sketchseek.training.distillation import Distiller
-from sketchseek.training.losses import create_loss
+from sketchseek.training.losses import create_loss, create_miner
 from sketchseek.training.nn.model import DualEncoder
+from sketchseek.training.photo_augmentation import augment_photos
 from sketchseek.training.raster_augmentation import augment_sketches
 from sketchseek.training.sampling import Batch, CategorySampler
 from sketchseek.training.stroke_augmentation import corrupt_sketch
@@ -73,7 +74,8 @@ class Objective:
         self._device = model.photo.mean.device
         options: dict[str, Any] = {"mirrored": config.augment.flip > 0, "cache": cache, "progress": progress}
         fixed = not config.augment.changes_sketches
-        self._photos = BranchInputs(model.photo, data.photo_pixels, **options)
+        changing = config.augment.changes_photos
+        self._photos = BranchInputs(model.photo, data.photo_pixels, fixed=not changing, **options)
         self._sketches = BranchInputs(model.sketch, data.sketch_pixels, fixed=fixed, **options)
         self._sampler = CategorySampler(
             data.photo_category,
@@ -90,6 +92,10 @@ class Objective:
         self._losses = [
             (term, create_loss(term.name, config.distance, **term.options).to(self._device)) for term in config.losses
         ]
+        self._miners = [
+            create_miner(term.miner, config.distance, **term.miner_options) if term.miner else None
+            for term in config.losses
+        ]
         if self._distiller is None and any(getattr(function, "teacher", False) for _, function in self._losses):
             raise ConfigError(
                 "A loss has the option teacher, but the experiment has no teacher.",
@@ -100,8 +106,8 @@ class Objective:
         """The loss of batch ``number``, a scalar."""
         encoded = self._encode(number)
         loss = torch.zeros((), device=self._device)
-        for term, function in self._losses:
-            loss = loss + term.weight * self._term(term, function, encoded)
+        for (term, function), miner in zip(self._losses, self._miners, strict=True):
+            loss = loss + term.weight * self._term(term, function, miner, encoded)
         if self._distiller is not None:
             loss = loss + self._distiller.loss(
                 encoded.pixels, encoded.sketches, encoded.photos, encoded.batch.photos, encoded.mirrored
@@ -132,10 +138,17 @@ class Objective:
                 sketches = self._model.sketch(pixels.to(self._device))
             else:
                 sketches = self._sketches.embed(self._model.sketch, sketch_places, flips)
-            photos = self._photos.embed(self._model.photo, photo_places, mirrored[photo_places])
+            photos = self._embed_photos(photo_places, mirrored[photo_places], random)
         return _Encoded(batch, pixels, sketches.float(), photos.float(), mirrored[photo_places])
 
-    def _term(self, term: LossConfig, function: nn.Module, encoded: _Encoded) -> Tensor:
+    def _embed_photos(self, places: Tensor, mirrored: Tensor, random: torch.Generator) -> Tensor:
+        if not self._config.augment.changes_photos:
+            return self._photos.embed(self._model.photo, places, mirrored)
+        pixels = augment_photos(self._photos.pixels(places, mirrored), self._config.augment, random)
+        embeddings: Tensor = self._model.photo(pixels.to(self._device))
+        return embeddings
+
+    def _term(self, term: LossConfig, function: nn.Module, miner: Any, encoded: _Encoded) -> Tensor:
         """One term. A sketch is paired with its own photo, or with every photo of its category."""
         data, batch = self._data, encoded.batch
         sketches, pixels, photos, positions = encoded.sketches, encoded.pixels, encoded.photos, batch.photos
@@ -157,5 +170,6 @@ class Objective:
             if function.compare == "anchors" or function.symmetric:
                 teacher["teacher_emb"] = self._distiller.sketch_embeddings(pixels)
         anchors, references = (torch.from_numpy(each).to(sketches.device) for each in (labels, photo_labels))
-        value: Tensor = function(sketches, anchors, ref_emb=photos, ref_labels=references, **teacher)
+        mined = None if miner is None else miner(sketches, anchors, photos, references)
+        value: Tensor = function(sketches, anchors, mined, ref_emb=photos, ref_labels=references, **teacher)
         return value

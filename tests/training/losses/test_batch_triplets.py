@@ -13,12 +13,12 @@ from pytorch_metric_learning.distances import LpDistance
 from pytorch_metric_learning.losses import CrossBatchMemory
 from pytorch_metric_learning.miners import TripletMarginMiner
 from pytorch_metric_learning.reducers import MeanReducer, SumReducer
-from pytorch_metric_learning.utils.loss_and_miner_utils import get_all_pairs_indices
+from pytorch_metric_learning.utils.loss_and_miner_utils import convert_to_triplets, get_all_pairs_indices
 from torch import Tensor, nn
 
 from sketchseek.errors import ConfigError
 from sketchseek.training.config import parse_config
-from sketchseek.training.losses import LOSSES, create_loss
+from sketchseek.training.losses import LOSSES, MINERS, create_loss, create_miner
 
 OURS: list[tuple[str, dict[str, Any]]] = [
     ("triplet", {}),
@@ -244,6 +244,35 @@ def test_pairs_make_all_their_triplets(name: str, options: dict[str, Any]) -> No
     pairs = get_all_pairs_indices(labels, photo_labels)
     got = loss(sketches, labels, pairs, photos, photo_labels)
     torch.testing.assert_close(got, value(loss, sketches, labels, photos, photo_labels))
+
+
+@every_loss
+@pytest.mark.parametrize("miner", MINERS)
+@pytest.mark.parametrize("distance", ["euclidean", "cosine"])
+def test_it_takes_what_pytorch_metric_learning_s_miners_choose(
+    name: str, options: dict[str, Any], miner: str, distance: Any
+) -> None:
+    """The loss is that of the chosen triplets: of those that it is given, in whatever form."""
+    sketches, labels, photos, photo_labels = batch(3)
+    plain = {key: option for key, option in options.items() if key not in ("symmetric", "negatives")}
+    loss = make(name, plain, distance=distance)
+    settings: dict[str, Any] = {}
+    if miner == "uniform_histogram":
+        settings = {"num_bins": 5, "pos_per_bin": 3, "neg_per_bin": 3}
+    elif miner == "pair_margin":
+        settings = {"pos_margin": 0.9, "neg_margin": -0.9 if distance == "cosine" else 9.0}
+    torch.manual_seed(0)
+    mined = create_miner(miner, distance, **settings)(sketches, labels, photos, photo_labels)
+    triplets = convert_to_triplets(mined, labels, photo_labels, t_per_anchor="all")
+    assert len(triplets[0]) > 0
+    sketches.requires_grad_()
+    got = loss(sketches, labels, mined, photos, photo_labels)
+    torch.testing.assert_close(got, loss(sketches, labels, triplets, photos, photo_labels))
+    got.backward()
+    assert sketches.grad is not None
+    touched = sketches.grad.abs().sum(dim=1) > 0
+    if name != "quadruplet":  # its second negative pair has another anchor
+        assert set(torch.where(touched)[0].tolist()) <= set(triplets[0].tolist())
 
 
 class OurMemory(CrossBatchMemory):  # type: ignore[misc]

@@ -11,8 +11,9 @@ from pytorch_metric_learning.reducers import DoNothingReducer, MeanReducer
 from torch import Tensor
 
 from sketchseek.errors import ConfigError
-from sketchseek.training.losses import RelativeTripletLoss, TripletLoss
+from sketchseek.training.losses import RelativeTripletLoss, TripletLoss, create_loss
 from sketchseek.training.losses.batch_triplets import LossBatch
+from sketchseek.training.losses.relative_triplet import WEIGHTINGS
 
 
 def euclidean(a: Tensor, b: Tensor) -> Tensor:
@@ -286,3 +287,32 @@ def test_wrong_settings_and_missing_teachers_are_named() -> None:
         loss(sides[0], labels[0], ref_emb=sides[1], ref_labels=labels[1], teacher_ref_emb=torch.zeros(6, 2))
     with pytest.raises(ConfigError, match=r"\(6, 2\) for a batch of 7"):
         loss(sides[0], labels[0], ref_emb=sides[1], ref_labels=labels[1], teacher_emb=torch.zeros(6, 2))
+
+
+def test_a_weighting_of_one_s_own_weighs_the_triplets() -> None:
+    """By the formula: Σ w·hinge / Σ w over the triplets with a positive hinge, for w = 1 − exp(−r)."""
+    sides, labels = batch(0)
+    seen: list[Tensor] = []
+
+    def own(relative: Tensor) -> Tensor:
+        seen.append(relative)
+        return 1 - torch.exp(-relative)
+
+    got = RelativeTripletLoss(5.0, weighting=own)(sides[0], labels[0], ref_emb=sides[1], ref_labels=labels[1])
+    hinges = RelativeTripletLoss(5.0, weighting=torch.ones_like, reducer=DoNothingReducer())(
+        sides[0], labels[0], ref_emb=sides[1], ref_labels=labels[1]
+    )["loss"]["losses"]
+    (relative,) = seen
+    assert relative.shape == hinges.shape
+    weights = (1 - torch.exp(-relative)) * (hinges > 0)
+    torch.testing.assert_close(got, (weights * hinges).sum() / weights.sum())
+    assert got != RelativeTripletLoss(5.0)(sides[0], labels[0], ref_emb=sides[1], ref_labels=labels[1])
+
+
+def test_a_named_weighting_is_one_entry(monkeypatch: pytest.MonkeyPatch) -> None:
+    sides, labels = batch(0)
+    monkeypatch.setitem(WEIGHTINGS, "mine", lambda relative: relative.square())
+    named = create_loss("relative_triplet", "euclidean", weighting="mine")
+    own = RelativeTripletLoss(weighting=torch.square)
+    given = {"ref_emb": sides[1], "ref_labels": labels[1]}
+    torch.testing.assert_close(named(sides[0], labels[0], **given), own(sides[0], labels[0], **given))

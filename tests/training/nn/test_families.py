@@ -207,6 +207,51 @@ def test_pretrained_positions_are_interpolated(tmp_path: Path) -> None:
         create_backbone("test_vit3", str(tmp_path / "weights.safetensors"), size=32)
 
 
+def test_timm_s_weights_are_downloaded_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stand-in for the hub's client returns a local file."""
+    timm = import_timm()
+    from timm.models import _hub
+
+    theirs = timm.create_model("test_vit")
+    save_file(theirs.state_dict(), tmp_path / "model.safetensors")
+    asked: list[str] = []
+
+    def download(repo_id: str, filename: str, **_: Any) -> str:
+        asked.append(repo_id)
+        return str(tmp_path / "model.safetensors")
+
+    monkeypatch.setattr(_hub, "hf_hub_download", download)
+    ours: Any = create_backbone("test_vit.r160_in1k", "download", size=32)
+    assert asked == ["timm/test_vit.r160_in1k"]
+    torch.testing.assert_close(ours.stages[1].attn.qkv.weight, theirs.blocks[0].attn.qkv.weight)
+
+    def offline(repo_id: str, filename: str, **_: Any) -> str:
+        raise OSError("no connection")
+
+    monkeypatch.setattr(_hub, "hf_hub_download", offline)
+    with pytest.raises(ConfigError, match=r"test_vit\.r160_in1k: .*no connection"):
+        create_backbone("test_vit.r160_in1k", "download", size=32)
+
+
+def test_torchvision_s_weights_are_downloaded_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    import_timm()
+    from torchvision.models import _api, shufflenetv2
+
+    theirs = shufflenetv2.shufflenet_v2_x0_5(weights=None)
+    asked: list[str] = []
+
+    def download(url: str, *_: Any, **options: Any) -> dict[str, Tensor]:
+        asked.append(url)
+        assert options["weights_only"]
+        assert options["check_hash"]
+        return dict(theirs.state_dict())
+
+    monkeypatch.setattr(_api, "load_state_dict_from_url", download)
+    ours: Any = create_backbone("shufflenet_v2_x0_5", "download")
+    assert "shufflenetv2_x0.5" in asked[0]
+    torch.testing.assert_close(ours.stages[4][0].weight, theirs.conv5[0].weight)
+
+
 def test_the_moving_average_s_copy_is_a_copy() -> None:
     """Parts of one network share nothing with the parts of its copy."""
     encoder = _frozen(0).eval()

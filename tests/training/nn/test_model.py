@@ -94,7 +94,6 @@ def test_weights_from_a_file(tmp_path: object) -> None:
     ("name", "weights", "message"),
     [
         ("nonesuch", "none", "no such backbone"),
-        ("shufflenet_v2_x0_5", "download", "no weights to download"),
         ("shufflenet_v2_x0_5", "packaged", "no packaged weights"),
         ("shufflenet_v2_x0_5", "/none.safetensors", "no such weights file"),
     ],

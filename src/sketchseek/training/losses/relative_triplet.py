@@ -16,10 +16,10 @@ from sketchseek.training.losses.batch_triplets import BatchTripletLoss, LossBatc
 Compare = Literal["anchors", "positives"]
 Measure = Literal["distance", "cosine"]
 Relative = Literal["anchor", "batch"]
-Weighting = Literal["far", "near", "gaussian"]
 WeightFunction = Callable[[Tensor], Tensor]
 """Maps relative distances (triplets,) to weights (triplets,) that are not negative."""
 
+# A formula of your own is one line here; an experiment then names it: options: {weighting: mine}.
 WEIGHTINGS: dict[str, WeightFunction] = {
     "far": lambda relative: relative,
     "near": lambda relative: torch.relu(2 - relative),
@@ -44,7 +44,9 @@ class RelativeTripletLoss(BatchTripletLoss):
     - RTL-D, ``teacher=True``: embeddings of a frozen teacher, passed in each call. In an experiment, the teacher is the
       first of ``distil.teachers``.
     - The opposite sign, as a control: ``weighting="near"`` or ``"gaussian"``.
-    - A formula of your own: ``weighting`` may be a function of the relative distance.
+    - A formula of your own: ``weighting`` may be a function of the relative distance. Once somebody has the text of the
+      paper, its formula is one line, for example ``RelativeTripletLoss(weighting=lambda r: 1 - torch.exp(-r))``, or an
+      entry of ``WEIGHTINGS`` for experiments.
 
     A photo may have several sketches in a batch, or none. The distance of *a* to the anchor of *n* is therefore the
     mean distance of *a* to all embeddings with the label of *n* (our reconstruction). With ``compare="positives"`` it
@@ -80,14 +82,14 @@ class RelativeTripletLoss(BatchTripletLoss):
         measure: Measure = "distance",
         teacher: bool = False,
         relative_to: Relative = "anchor",
-        weighting: Weighting | WeightFunction = "far",
+        weighting: str | WeightFunction = "far",
         **kwargs: Any,
     ) -> None:
         check_choice("compare", compare, Compare)
         check_choice("measure", measure, Measure)
         check_choice("relative_to", relative_to, Relative)
-        if not callable(weighting):
-            check_choice("weighting", weighting, Weighting)
+        if not callable(weighting) and weighting not in WEIGHTINGS:
+            raise ConfigError(f"weighting: {weighting!r} is unknown.", remedy=f"Use one of {', '.join(WEIGHTINGS)}.")
         super().__init__(margin, **kwargs)
         self.compare = compare
         self.measure = measure
