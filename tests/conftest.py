@@ -8,12 +8,17 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from sketchseek.models.package import ModelPackage
 from tiny_model import write_tiny_package
 
 pytest_plugins = ("server_fixtures", "unclosed_databases")
 
+
+# A busy machine is slow; tests do not depend on time.
+settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any-machine")
 
 _TRAINING_HALF = ("ablations", "release", "training", "datasets/test_registry.py")
 

@@ -72,6 +72,19 @@ def url(library: Library, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.fixture
+def url_of_two(library: Library, tiny_model: ModelPackage, tmp_path: Path) -> Iterator[str]:
+    """Yield the address of a server of two libraries; the second, "the few & others", has the folder ``few``."""
+    folder = tmp_path / "few"
+    folder.mkdir()
+    for number in range(3):
+        picture(number).save(folder / f"few {number}.png")
+    with Library.open(tmp_path / "the few & others", tiny_model.path, create=True) as other:
+        other.add([folder])
+        with serving(library, other, thumbnails=tmp_path / "thumbnails") as address:
+            yield address
+
+
+@pytest.fixture
 def new_page(browser: Browser) -> Iterator[Callable[..., Page]]:
     """Open pages. A console message or a request to another host fails the test."""
     complaints: list[str] = []

@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from browsing import CLEARED, alike, draw, expect_results, ink, menu, results, until
-from served import picture, serving
-from sketchseek.models.package import ModelPackage
-from sketchseek.search.library import Library
+from served import picture
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -207,30 +205,21 @@ def test_a_reload_keeps_an_uploaded_picture(new_page: Callable[..., Page], url: 
     assert page.locator("#hint").is_visible()
 
 
-def test_a_reload_keeps_the_library_and_back_returns_to_the_other(
-    new_page: Callable[..., Page], library: Library, tiny_model: ModelPackage, tmp_path: Path
-) -> None:
-    folder = tmp_path / "few"
-    folder.mkdir()
-    for number in range(3):
-        picture(number).save(folder / f"few {number}.png")
-    with Library.open(tmp_path / "the few & others", tiny_model.path, create=True) as other:
-        other.add([folder])
-        with serving(library, other, thumbnails=tmp_path / "thumbnails") as address:
-            page = new_page(address)
-            draw(page, (0.2, 0.2), (0.8, 0.2))
-            expect_results(page)
-            page.locator("#choice").select_option("the few & others")
-            until(page, "document.querySelectorAll('#grid li').length === 3")
-            page.reload()
-            until(page, "document.getElementById('library-text').textContent === '3 photos'")
-            until(page, "document.querySelectorAll('#grid li').length === 3")
-            assert page.locator("#choice").input_value() == "the few & others"
-            page.go_back()
-            until(page, "document.getElementById('library-text').textContent === '61 photos'")
-            until(page, "document.querySelectorAll('#grid li').length > 3")
-            assert page.locator("#choice").input_value() == "discs"
-            gone = new_page(f"{address}#library=sold", failing="status of 404")
-            gone.locator("#notice").wait_for()
-            assert "no library" in gone.locator("#notice-text").inner_text()
-            until(gone, "document.getElementById('library-text').textContent === '61 photos'")
+def test_a_reload_keeps_the_library_and_back_leaves_it(new_page: Callable[..., Page], url_of_two: str) -> None:
+    page = new_page(url_of_two)
+    draw(page, (0.2, 0.2), (0.8, 0.2))
+    expect_results(page)
+    page.locator("#choice").select_option("the few & others")
+    until(page, "document.querySelectorAll('#grid li').length === 3")
+    page.reload()
+    until(page, "document.getElementById('library-text').textContent === '3 photos'")
+    until(page, "document.querySelectorAll('#grid li').length === 3")
+    assert page.locator("#choice").input_value() == "the few & others"
+    page.go_back()
+    until(page, "document.getElementById('library-text').textContent === '61 photos'")
+    until(page, "document.querySelectorAll('#grid li').length > 3")
+    assert page.locator("#choice").input_value() == "discs"
+    gone = new_page(f"{url_of_two}#library=sold", failing="status of 404")
+    gone.locator("#notice").wait_for()
+    assert "no library" in gone.locator("#notice-text").inner_text()
+    until(gone, "document.getElementById('library-text').textContent === '61 photos'")

@@ -134,30 +134,21 @@ def test_adding_is_stopped_and_goes_on_later(
         assert library.count() == 6
 
 
-def test_several_libraries(
-    new_page: Callable[..., Page], library: Library, tiny_model: ModelPackage, tmp_path: Path
-) -> None:
-    folder = tmp_path / "few"
-    folder.mkdir()
-    for number in range(3):
-        picture(number).save(folder / f"few {number}.png")
-    with Library.open(tmp_path / "the few & others", tiny_model.path, create=True) as other:
-        other.add([folder])
-        with serving(library, other, thumbnails=tmp_path / "thumbnails") as address:
-            page = new_page(address)
-            draw(page, (0.2, 0.2), (0.8, 0.2))
-            expect_results(page)
-            page.locator("#choice").select_option("the few & others")
-            until(page, "document.querySelectorAll('#grid li').length === 3")
-            until(page, "document.querySelectorAll('#grid img').length === 3")
-            assert page.locator("#library-text").inner_text() == "3 photos"
-            assert all(name.startswith("few") for name in expect_results(page))
-            page.locator("#grid .photo").first.click()
-            until(page, "document.getElementById('viewer-facts').textContent.includes('pixels')")
-            assert page.locator("#viewer-path").inner_text().startswith(str(folder))
-            page.keyboard.press("Escape")
-            page.locator("#library").click()
-            until(page, "document.getElementById('panel-name').textContent === 'the few & others'")
+def test_several_libraries(new_page: Callable[..., Page], url_of_two: str, tmp_path: Path) -> None:
+    page = new_page(url_of_two)
+    draw(page, (0.2, 0.2), (0.8, 0.2))
+    expect_results(page)
+    page.locator("#choice").select_option("the few & others")
+    until(page, "document.querySelectorAll('#grid li').length === 3")
+    until(page, "document.querySelectorAll('#grid img').length === 3")
+    assert page.locator("#library-text").inner_text() == "3 photos"
+    assert all(name.startswith("few") for name in expect_results(page))
+    page.locator("#grid .photo").first.click()
+    until(page, "document.getElementById('viewer-facts').textContent.includes('pixels')")
+    assert page.locator("#viewer-path").inner_text().startswith(str(tmp_path / "few"))
+    page.keyboard.press("Escape")
+    page.locator("#library").click()
+    until(page, "document.getElementById('panel-name').textContent === 'the few & others'")
 
 
 def test_one_library_is_no_choice(new_page: Callable[..., Page], url: str) -> None:
