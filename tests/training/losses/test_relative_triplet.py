@@ -298,7 +298,9 @@ def test_a_weighting_of_one_s_own_weighs_the_triplets() -> None:
         seen.append(relative)
         return 1 - torch.exp(-relative)
 
-    got = RelativeTripletLoss(5.0, weighting=own)(sides[0], labels[0], ref_emb=sides[1], ref_labels=labels[1])
+    got = RelativeTripletLoss(5.0, relative_to="batch", weighting=own)(
+        sides[0], labels[0], ref_emb=sides[1], ref_labels=labels[1]
+    )
     hinges = RelativeTripletLoss(5.0, weighting=torch.ones_like, reducer=DoNothingReducer())(
         sides[0], labels[0], ref_emb=sides[1], ref_labels=labels[1]
     )["loss"]["losses"]
@@ -306,7 +308,9 @@ def test_a_weighting_of_one_s_own_weighs_the_triplets() -> None:
     assert relative.shape == hinges.shape
     weights = (1 - torch.exp(-relative)) * (hinges > 0)
     torch.testing.assert_close(got, (weights * hinges).sum() / weights.sum())
-    assert got != RelativeTripletLoss(5.0)(sides[0], labels[0], ref_emb=sides[1], ref_labels=labels[1])
+    assert got != RelativeTripletLoss(5.0, relative_to="batch")(
+        sides[0], labels[0], ref_emb=sides[1], ref_labels=labels[1]
+    )
 
 
 def test_a_named_weighting_is_one_entry(monkeypatch: pytest.MonkeyPatch) -> None:
