@@ -96,6 +96,20 @@ def test_shipped_experiments_parse(file: Path) -> None:
         ({"gradient_clip_norm": float("nan")}, r"experiment\.gradient_clip_norm: nan .*above 0"),
         ({"dropout": True}, r"experiment\.dropout: float is needed, not True"),
         ({"seed": -3, "steps": -1}, r"(?s)steps: -1 .*seed: -3"),
+        ({"layer_decay": 0}, r"experiment\.layer_decay: 0 .*above 0 and at most 1"),
+        ({"sketch": SIDE | {"lora_rank": 0}}, r"experiment\.sketch\.lora_rank: 0 .*at least 1"),
+        (
+            {"sketch": SIDE | {"pool": "max"}},
+            r"experiment\.sketch\.pool: 'max' is not one of 'auto', 'mean', 'class' or",
+        ),
+        ({"photo": SIDE | {"tune": "half"}}, r"experiment\.photo\.tune: 'half' is not one of 'all', 'norm' or 'lora'"),
+        ({"augment": {"crop": 1}}, r"experiment\.augment\.crop: 1 .*between 0 and 1, and below 1"),
+        ({"accumulate": 0}, r"experiment\.accumulate: 0 .*at least 1"),
+        ({"precision": "fp8"}, r"experiment\.precision: 'fp8' is not one of 'fp32', 'bf16' or 'fp16'"),
+        (
+            {"evaluation": {"kind": "sketchy", "path": "p", "published": {"recall@1": "62"}}},
+            r"experiment\.evaluation\.published\.recall@1: float is needed, not '62'",
+        ),
     ],
 )
 def test_numbers_out_of_range_are_refused(tmp_path: Path, change: dict[str, Any], message: str) -> None:

@@ -20,8 +20,9 @@ from sketchseek.errors import ConfigError, DatasetError, ExportError
 from sketchseek.models.package import load_model_package, write_manifest
 from sketchseek.training.config import SourceConfig, TrainConfig, parse_config
 from sketchseek.training.data import DataSplits, load_sources, read_pixels
+from sketchseek.training.distributed import ProcessGroup
 from sketchseek.training.export import check_parity, export_model
-from sketchseek.training.loop import Events, train
+from sketchseek.training.loop import Events, _Run, train
 from sketchseek.training.nn.backbones import create_backbone
 from sketchseek.training.run_folder import load_run, save_experiment
 from sketchseek.training.validation import embed, validate
@@ -94,6 +95,51 @@ def test_an_interrupted_run_continues_to_the_same_weights(
     ours, theirs = (load_file(next(folder.glob("checkpoint-*"))) for folder in (tmp_path, run))
     for key in ours:
         torch.testing.assert_close(ours[key], theirs[key], rtol=0, atol=0, msg=key)
+
+
+def _grads(run: _Run) -> dict[str, torch.Tensor]:
+    return {name: p.grad.clone() for name, p in run.model.named_parameters() if p.grad is not None}
+
+
+def test_gradients_of_several_batches_are_averaged(splits: DataSplits, tmp_path: Path) -> None:
+    settings = SETTINGS | {"accumulate": 2, "gradient_clip_norm": 1e9, "ema": 0.0}
+    runs = [_Run(parse_config(settings), tmp_path, None, Events(), ProcessGroup()) for _ in range(2)]
+    for run in runs:
+        run.prepare(splits)
+        run.model.train()
+    runs[0]._step()
+    objective = runs[1].objective
+    assert objective is not None
+    for number in (0, 1):
+        objective.loss(number).backward()
+    ours, each = _grads(runs[0]), _grads(runs[1])
+    for name, gradient in ours.items():
+        torch.testing.assert_close(gradient, each[name] / 2, msg=name)
+    seen: list[int] = []
+    monkeyed = runs[0].objective
+    assert monkeyed is not None
+    loss = monkeyed.loss
+    monkeyed.loss = lambda number: (seen.append(number), loss(number))[1]  # type: ignore[method-assign, func-returns-value]
+    runs[0]._step()
+    assert seen == [2, 3]
+
+
+def test_fp16_trains_and_resumes(splits: DataSplits, tmp_path: Path) -> None:
+    config = parse_config(SETTINGS | {"precision": "fp16", "ema": 0.0})
+
+    def interrupt(number: int, loss: float) -> None:
+        if number == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(config, splits, tmp_path / "a", None, Events(step=interrupt))
+    for folder in ("a", "b"):
+        train(config, splits, tmp_path / folder, None)
+    ours, theirs = (load_file(next((tmp_path / folder).glob("checkpoint-*"))) for folder in ("a", "b"))
+    assert "scaler._extra_state" in ours
+    for key, value in ours.items():
+        assert torch.isfinite(value).all()
+        torch.testing.assert_close(value, theirs[key], rtol=0, atol=0, msg=key)
 
 
 def test_frozen_stages_stay_as_they_were(run: Path, config: TrainConfig) -> None:

@@ -230,7 +230,9 @@ class TrainConfig:
         cross_batch_memory: Number of photo embeddings kept from earlier batches (XBM, Wang et al. 2020,
             arXiv 1912.06798); 0 for none.
         ema: Decay of the exponential moving average of the weights, which is evaluated and exported; 0 for none.
-        precision: ``fp32`` or ``bf16`` (autocast).
+        precision: ``fp32``; or ``bf16`` or ``fp16``, by autocast. With fp16 the loss is scaled against underflow, and a
+            step whose gradients overflow is left out.
+        accumulate: Number of batches whose gradients are averaged in one step. Each batch is compared within itself.
         seed: Seed of weights, batches and augmentation.
     """
 
@@ -263,7 +265,8 @@ class TrainConfig:
     gradient_clip_norm: Annotated[Float, Field(gt=0)] = 5.0
     cross_batch_memory: Count = 0
     ema: Annotated[Float, Field(ge=0, lt=1)] = 0.0
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    accumulate: Annotated[Int, Field(ge=1)] = 1
     seed: Count = 0
 
     @property

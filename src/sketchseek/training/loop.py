@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from sketchseek.training.data import DataSplits, TrainingSet, read_pixels
 from sketchseek.training.distributed import ProcessGroup
 from sketchseek.training.ema import create_ema
 from sketchseek.training.init_from import load_init_from
+from sketchseek.training.loss_scaler import LossScaler
 from sketchseek.training.nn.from_package import recalibrate_batch_norm
 from sketchseek.training.nn.model import BranchName, DualEncoder
 from sketchseek.training.objective import Objective
@@ -114,7 +116,9 @@ class _Run:
         if config.cross_batch_memory:
             self.memory = CrossBatchMemory(config.cross_batch_memory, self.model.embedding).to(group.device)
         self.optimizer = create_optimizer(self.model, config)
-        stateful = {"model": self.model, "ema": self.ema, "memory": self.memory}
+        self.scaler = LossScaler(group.device, enabled=config.precision == "fp16")
+        scaler = self.scaler if config.precision == "fp16" else None
+        stateful = {"model": self.model, "ema": self.ema, "memory": self.memory, "scaler": scaler}
         self.modules = {name: module for name, module in stateful.items() if module is not None}
         self.state = load_checkpoint(folder, config.fingerprint, self.modules, self.optimizer)
         self.schedule = create_schedule(self.optimizer, config, self.state.step)
@@ -158,18 +162,26 @@ class _Run:
         """Take one step; returns the mean loss of all processes."""
         assert self.objective is not None
         config, group, state = self.config, self.group, self.state
-        loss = self.objective.loss(state.step * group.world_size + group.rank)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss = torch.zeros((), device=group.device)
+        for turn in range(config.accumulate):
+            number = (state.step * config.accumulate + turn) * group.world_size + group.rank
+            part = self.objective.loss(number) / config.accumulate
+            self.scaler.scale(part).backward()
+            loss = loss + part.detach()
         mean = float(group.average_gradients(self.model, loss))
         if not math.isfinite(mean):
             raise TrainingError(
                 f"{config.name}: the loss is {mean} at step {state.step + 1}.",
                 remedy="Lower learning_rate or gradient_clip_norm.",
             )
+        self.scaler.unscale_(self.optimizer)
         nn.utils.clip_grad_norm_(self.model.parameters(), config.gradient_clip_norm)
-        self.optimizer.step()
-        self.schedule.step()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        with warnings.catch_warnings():  # a first step that fp16 leaves out is no step for the schedule
+            warnings.filterwarnings("ignore", "Detected call of `lr_scheduler.step", UserWarning)
+            self.schedule.step()
         group.average_statistics(self.model)
         if self.ema is not None:
             self.ema.update_parameters(self.model)

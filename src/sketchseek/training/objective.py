@@ -133,7 +133,8 @@ class Objective:
             strokes = [data.sketches[i].strokes for i in batch.sketches]
             pixels = corrupt_sketch(pixels, strokes, flips, config.augment, random)
         pixels = augment_sketches(pixels, config.augment, random)
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=config.precision == "bf16"):
+        half = torch.float16 if config.precision == "fp16" else torch.bfloat16
+        with torch.autocast(self._device.type, half, enabled=config.precision != "fp32"):
             if config.augment.changes_sketches:
                 sketches = self._model.sketch(pixels.to(self._device))
             else:
