@@ -79,7 +79,7 @@ def test_every_kind_of_query_can_be_refined(library: Library) -> None:
     assert photo not in [one.id for one in library.refine(photo=photo, k=30)]
     like = library.search_photo(photo, k=9)
     assert [one.id for one in library.refine(photo=photo, k=9)] == [one.id for one in like]
-    picture_of_it = library.search(LINES, k=1)[0].path.read_bytes()
+    picture_of_it = library.photo_bytes(library.search(LINES, k=1)[0].id)
     assert library.refine(photo=picture_of_it, k=3)[0].id == photo
     assert [one.rank for one in library.refine(LINES, k=3, offset=4)] == [5, 6, 7]
 

@@ -60,7 +60,7 @@ def test_every_search_is_narrowed(library: Library) -> None:
     some = library.search(LINES, k=1, filter=Filter(after=FIRST + timedelta(days=2)))[0]
     for results, expected in (
         (library.search_embedding(embedding, **bounds), [2, 3, 4, 5, 6]),
-        (library.search_photo(some.path.read_bytes(), **bounds), [2, 3, 4, 5, 6]),
+        (library.search_photo(library.photo_bytes(some.id), **bounds), [2, 3, 4, 5, 6]),
         (library.refine(LINES, **bounds), [2, 3, 4, 5, 6]),
     ):
         assert sorted(int(one.path.stem) for one in results) == expected

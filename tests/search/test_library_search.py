@@ -17,6 +17,7 @@ from sketchseek.errors import (
 )
 from sketchseek.models.package import ModelPackage
 from sketchseek.search.library import Library
+from sketchseek.search.object_path import PhotoPath
 from sketchseek.search.params import Filter
 
 
@@ -30,8 +31,8 @@ def test_every_indexed_photo_is_found_once(library: Library) -> None:
 def test_ranks_and_scores_are_those_of_the_embeddings(library: Library) -> None:
     query = library.encoder.encode_sketch(TRIANGLE)
     results = library.search(TRIANGLE, k=3)
-    paths = sorted((library.path.parent / "photos").rglob("*.jpg"))
-    scores = {path: float(query @ library.encoder.encode_photo(path)) for path in paths}
+    paths = sorted((Path(library.path).parent / "photos").rglob("*.jpg"))
+    scores: dict[PhotoPath, float] = {path: float(query @ library.encoder.encode_photo(path)) for path in paths}
     assert [result.path for result in results] == sorted(paths, key=lambda path: -scores[path])[:3]
     np.testing.assert_allclose([r.score for r in results], [scores[r.path] for r in results], atol=2e-3)
 

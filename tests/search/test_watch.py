@@ -117,7 +117,7 @@ def test_a_folder_that_is_added_or_comes_back_is_watched(library: Library, photo
 
 def test_a_locked_library_is_tried_again(library: Library, photos: Path) -> None:
     with ExitStack() as lock:
-        lock.enter_context(WriterLock(library.path))
+        lock.enter_context(WriterLock(Path(library.path)))
         paint(photos / "second.png", 2)
         with Watch(library) as watch:
             watch.stop.wait(0.5)

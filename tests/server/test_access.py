@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -52,7 +53,7 @@ def test_changes_need_the_token_of_this_start(client: TestClient, path: str, lib
         assert (answer.status_code, answer.json()["error"]["type"]) == (403, "TokenWrong")
     answer = client.post(f"/api/v1/{path}", json={}, headers={TOKEN_HEADER: token})
     assert answer.json()["error"]["type"] != "TokenWrong"
-    other = create_app(library, thumbnails=ThumbnailCache(library.path))
+    other = create_app(library, thumbnails=ThumbnailCache(Path(library.path)))
     assert other.state.server.token != token
 
 

@@ -63,10 +63,10 @@ def test_the_python_client_searches(python_client: Path, url: str, library: Libr
         best = expected[0]
         photo = operation("photos.get_photo").sync(best.id, client=client)
         assert (photo.id, photo.name, photo.missing) == (best.id, best.path.name, False)
-        assert int(photo.date.timestamp()) == int(best.path.stat().st_mtime)
+        assert int(photo.date.timestamp()) == int(Path(best.path).stat().st_mtime)
 
         file = operation("photos.get_photo_file").sync(best.id, client=client)
-        assert file.payload.read() == best.path.read_bytes()
+        assert file.payload.read() == library.photo_bytes(best.id)
 
         body = models.RefinedSearchRequest(photo_id=best.id, negative=[expected[1].id], k=2)
         refined = operation("search.refine_search").sync(client=client, body=body)

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
-from pathlib import Path
 
 import click
 
+from sketchseek.cli.address import ADDRESS, Address
 from sketchseek.cli.index_report import print_report, unread_files
 from sketchseek.cli.library_option import library_option
 from sketchseek.cli.output import json_option, print_json, shown
 from sketchseek.cli.progress import index_bar
 from sketchseek.cli.report_errors import report_errors
 
-_FOLDERS = click.Path(path_type=Path)
-
 
 @click.command("index")
-@click.argument("folders", nargs=-1, type=_FOLDERS, metavar="DIR...")
+@click.argument("folders", nargs=-1, type=ADDRESS, metavar="DIR...")
 @library_option
 @click.option(
     "--model", metavar="MODEL", help="Name of a bundled model, or path of a model package, for a new library."
@@ -38,8 +36,8 @@ _FOLDERS = click.Path(path_type=Path)
 )
 @json_option
 def index_command(
-    folders: tuple[Path, ...],
-    library: Path,
+    folders: tuple[Address, ...],
+    library: Address,
     model: str | None,
     re_embed: bool,
     exclude: tuple[str, ...],
@@ -60,6 +58,7 @@ def index_command(
       sketchseek index ~/Pictures --exclude 'screenshots/' --exclude '*-draft.png'
       sketchseek index photos scans --library photos.library --json
       sketchseek index --library photos.library --model small --re-embed
+      sketchseek index s3://bucket/photos --library s3://bucket/library
     """
     from sketchseek.search.library import Library
 
@@ -78,7 +77,7 @@ def index_command(
 @click.command("sync")
 @library_option
 @json_option
-def sync_command(library: Path, as_json: bool) -> None:
+def sync_command(library: Address, as_json: bool) -> None:
     """Bring a library up to date with its folders: new, changed, moved and deleted photos.
 
     If a folder is missing (a drive that is not connected, for example), its photos stay, and the exit status is 1.
@@ -98,7 +97,7 @@ def sync_command(library: Path, as_json: bool) -> None:
 @click.command("status")
 @library_option
 @json_option
-def status_command(library: Path, as_json: bool) -> None:
+def status_command(library: Address, as_json: bool) -> None:
     """Show the status of a library.
 
     \b
@@ -134,10 +133,10 @@ def status_command(library: Path, as_json: bool) -> None:
 
 
 @click.command("remove")
-@click.argument("paths", nargs=-1, required=True, type=_FOLDERS, metavar="PATH...")
+@click.argument("paths", nargs=-1, required=True, type=ADDRESS, metavar="PATH...")
 @library_option
 @json_option
-def remove_command(paths: tuple[Path, ...], library: Path, as_json: bool) -> None:
+def remove_command(paths: tuple[Address, ...], library: Address, as_json: bool) -> None:
     """Remove photos or folders from a library. Files are not deleted.
 
     "sketchseek sync" skips removed paths until you index them by name.
@@ -160,7 +159,7 @@ def remove_command(paths: tuple[Path, ...], library: Path, as_json: bool) -> Non
 @click.command("failures")
 @library_option
 @json_option
-def failures_command(library: Path, as_json: bool) -> None:
+def failures_command(library: Address, as_json: bool) -> None:
     """List the files that could not be indexed, with reasons. They are tried again when they change.
 
     \b
@@ -192,7 +191,7 @@ def failures_command(library: Path, as_json: bool) -> None:
     help="Also embed N photos again, chosen at random, and compare.",
 )
 @json_option
-def verify_command(library: Path, sample: int, as_json: bool) -> None:
+def verify_command(library: Address, sample: int, as_json: bool) -> None:
     """Check a library's catalog, embeddings, index and model. Exits with status 1 if there is a problem.
 
     \b
@@ -220,7 +219,7 @@ def verify_command(library: Path, sample: int, as_json: bool) -> None:
 @click.command("repair")
 @library_option
 @json_option
-def repair_command(library: Path, as_json: bool) -> None:
+def repair_command(library: Address, as_json: bool) -> None:
     """Rebuild a damaged library from what can still be read, and list what is lost.
 
     Photos are not touched. A copy of the damaged files is kept in the library's folder. Stop servers of the library
@@ -233,6 +232,8 @@ def repair_command(library: Path, as_json: bool) -> None:
     """
     from sketchseek.search.repair import repair
 
+    if isinstance(library, str):
+        raise click.UsageError("A library in Lance is not repaired; Lance can restore an earlier version of its table.")
     with report_errors(as_json):
         report = repair(library)
     if as_json:

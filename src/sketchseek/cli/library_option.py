@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from sketchseek.cli.address import ADDRESS
 from sketchseek.user_dirs import user_data_dir
 
 LIBRARY_VARIABLE = "SKETCHSEEK_LIBRARY"
@@ -25,9 +26,10 @@ def library_option(command: _Command) -> _Command:
     return click.option(
         "--library",
         "-l",
-        type=click.Path(file_okay=False, path_type=Path),
+        type=ADDRESS,
         envvar=LIBRARY_VARIABLE,
         default=default_library,
         metavar="LIB",
-        help=f"Folder of the library. Default: ${LIBRARY_VARIABLE}, or a folder in the user's data folder.",
+        help="Folder of the library, or a URI such as s3://bucket/library. "
+        f"Default: ${LIBRARY_VARIABLE}, or a folder in the user's data folder.",
     )(command)

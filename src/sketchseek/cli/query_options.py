@@ -119,8 +119,9 @@ def _write_explanation(
         first = Example(photo=cast("ImageSource", source)) if photo else Example(sketch=source)
         query = Query((first,))
     explanation = library.explain(result.id, query)
+    source_of = result.path if isinstance(result.path, Path) else library.photo_bytes(result.id)
     try:
-        explanation_picture(explanation, query, result.path).save(file, format="PNG")
+        explanation_picture(explanation, query, source_of).save(file, format="PNG")
     except OSError as error:
         raise InputError(f"cannot be written ({error.strerror or error}).", subject=file) from error
 

@@ -62,10 +62,7 @@ def print_results(
         nothing: Printed on standard error if there are no results.
         as_json, paths, print0, html, copy_to, open_best: Values of the options.
     """
-    if results and html:
-        write_html(html, results)
-    if results and copy_to:
-        copy_results(copy_to, results)
+    _write_files(results, html, copy_to, open_best=open_best)
     if as_json:
         print_json(
             [
@@ -85,6 +82,25 @@ def print_results(
             click.echo(f"{result.rank:3d}  {result.score:+.4f}  {shown(result.path)}")
     if open_best and results:
         _open(str(results[0].path))
+
+
+def _write_files(results: Sequence[SearchResult], html: Path | None, copy_to: Path | None, *, open_best: bool) -> None:
+    """Write results to a page and a folder, if asked.
+
+    Raises:
+        InputError: A photo that is to be read or opened is in object storage.
+    """
+    from sketchseek.errors import InputError
+
+    if (html or copy_to or open_best) and any(not isinstance(result.path, Path) for result in results):
+        raise InputError(
+            "--html, --copy-to and --open need photos in folders, and these are in object storage.",
+            remedy='Use --json or --paths, or look at them with "sketchseek serve".',
+        )
+    if results and html:
+        write_html(html, results)
+    if results and copy_to:
+        copy_results(copy_to, results)
 
 
 def _open(path: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from sketchseek.cli.address import ADDRESS, Address
 from sketchseek.cli.library_option import library_option
 from sketchseek.cli.query_options import query_options, search
 from sketchseek.cli.report_errors import report_errors
@@ -30,7 +31,7 @@ def iso_time(value: str) -> datetime:
 @click.option(
     "--offset", type=click.IntRange(min=0), default=0, show_default=True, help="Number of best results to skip."
 )
-@click.option("--folder", type=click.Path(path_type=Path), help="Only search photos in this folder and its subfolders.")
+@click.option("--folder", type=ADDRESS, help="Only search photos in this folder and its subfolders.")
 @click.option(
     "--after", type=iso_time, metavar="TIME", help="Only search photos modified at this time or later (ISO 8601)."
 )
@@ -42,10 +43,10 @@ def iso_time(value: str) -> datetime:
 @result_options
 def search_command(
     sketch: Path | None,
-    library: Path,
+    library: Address,
     k: int,
     offset: int,
-    folder: Path | None,
+    folder: Address | None,
     after: datetime | None,
     before: datetime | None,
     photo: bool,
@@ -100,7 +101,7 @@ def search_command(
 
 
 def _no_results(
-    offset: int, folder: Path | None, after: datetime | None, before: datetime | None, *, words: bool
+    offset: int, folder: Address | None, after: datetime | None, before: datetime | None, *, words: bool
 ) -> str:
     if words:
         return "There are no photos with these words."

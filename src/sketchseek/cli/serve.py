@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sketchseek.cli.address import ADDRESS, Address
 from sketchseek.cli.library_option import LIBRARY_VARIABLE, default_library
 from sketchseek.cli.output import json_option
 from sketchseek.cli.report_errors import report_errors
@@ -29,12 +30,13 @@ if TYPE_CHECKING:
     "--library",
     "-l",
     "libraries",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=ADDRESS,
     multiple=True,
     envvar=LIBRARY_VARIABLE,
     default=lambda: (default_library(),),
     metavar="LIB",
-    help=f"Folder of a library; repeat for several. Default: ${LIBRARY_VARIABLE}, or one in the user's data folder.",
+    help="Folder of a library, or a URI such as s3://bucket/library; repeat for several. "
+    f"Default: ${LIBRARY_VARIABLE}, or one in the user's data folder.",
 )
 @click.option(
     "--root",
@@ -58,7 +60,7 @@ if TYPE_CHECKING:
 @click.option("--open", "open_page", is_flag=True, help="Open the page in the browser.")
 @json_option
 def serve_command(
-    libraries: tuple[Path, ...],
+    libraries: tuple[Address, ...],
     roots: tuple[Path, ...],
     host: str,
     port: int | None,
@@ -81,6 +83,7 @@ def serve_command(
       sketchseek serve --library holidays.library --library scans.library
       sketchseek serve --root ~/Pictures
       sketchseek serve --root ~/Pictures --library new.library --create
+      sketchseek serve --library s3://bucket/library
       sketchseek serve --host 0.0.0.0 --auth users --cert cert.pem --key key.pem
     """
     from sketchseek.search.library import Library

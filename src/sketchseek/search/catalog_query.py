@@ -78,6 +78,7 @@ class CatalogQueryEngine(QueryEngine):
 
     def __init__(self, path: Path, catalog: Catalog, lock: threading.RLock, chosen: ModelPackage | None) -> None:
         super().__init__(path, lock, chosen)
+        self._folder = path
         self._catalog = catalog
         self._filters = FilterCache()
         self._folders = FolderCounts()
@@ -100,7 +101,7 @@ class CatalogQueryEngine(QueryEngine):
         """See ``QueryEngine.use``."""
         with self._lock:
             super().use(package)
-            self.mirror = IndexMirror.of(self._path, self._catalog.metadata())
+            self.mirror = IndexMirror.of(self._folder, self._catalog.metadata())
 
     def stored_embedding(self, photo: int) -> Embedding | None:
         """See ``QueryEngine.stored_embedding``."""
@@ -230,7 +231,7 @@ class CatalogQueryEngine(QueryEngine):
         """Return ids and scores of the photos nearest to an embedding. Call inside a ``snapshot``."""
         query = check_embedding(embedding, metadata.embedding, metadata.distance)
         if (self.mirror.dimension, self.mirror.distance) != (len(query), metadata.distance):
-            self.mirror = IndexMirror.of(self._path, metadata)
+            self.mirror = IndexMirror.of(self._folder, metadata)
         return nearest(self.mirror.current(self._catalog, metadata), self._catalog, query, k, allowed)
 
     def _ranked(

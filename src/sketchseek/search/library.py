@@ -14,6 +14,7 @@ import os
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
+from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -27,6 +28,7 @@ from sketchseek.images import ImageSource
 from sketchseek.models.package import load_model_package
 from sketchseek.search.browse import Order
 from sketchseek.search.combined_query import Example, Query
+from sketchseek.search.object_path import PhotoPath, is_uri
 from sketchseek.search.params import Filter, SearchParams
 from sketchseek.search.query import QueryEngine
 from sketchseek.search.results import (
@@ -46,6 +48,9 @@ if TYPE_CHECKING:
 
 PathLike = str | os.PathLike[str]
 
+LANCE_TABLE = "photos.lance"
+"""Name of the table that a library in Lance consists of."""
+
 
 class Library(ABC):
     """A catalog of photos and an index of their embeddings, in a folder.
@@ -54,7 +59,7 @@ class Library(ABC):
     committed. Several threads may use one ``Library``.
     """
 
-    path: Path
+    path: PhotoPath
     _engine: QueryEngine
 
     @classmethod
@@ -64,7 +69,8 @@ class Library(ABC):
         """Open a library.
 
         Args:
-            path: The library's folder.
+            path: The library's folder. A URI, such as ``s3://bucket/library`` or ``file:///mnt/library``, names a
+                library in Lance, which many machines can share (extra ``cluster``); see docs/guides/cluster.md.
             model: Name of a bundled model, or path of a model package; by default the model that the library was built
                 with.
             create: Create the library if there is none.
@@ -75,16 +81,12 @@ class Library(ABC):
             ModelMismatchError: It was built with another model.
             LibraryCorruptError: Its catalog is damaged, or missing.
         """
-        from sketchseek.search.local_library import LocalLibrary
-
-        return LocalLibrary.open(path, model, create=create, readonly=readonly)
+        return _kind_of(path).open(path, model, create=create, readonly=readonly)
 
     @classmethod
     def create(cls, path: PathLike, model: PathLike | None = None) -> Library:
         """Create an empty library, or open the existing one. See ``open``."""
-        from sketchseek.search.local_library import LocalLibrary
-
-        return LocalLibrary.create(path, model)
+        return _kind_of(path).create(path, model)
 
     @abstractmethod
     def close(self) -> None:
@@ -318,7 +320,13 @@ class Library(ABC):
             raise InputError("there is nothing to explain.", remedy="Give a sketch or a photo; words need none.")
         asked = Query(examples)
         embedded = self._engine.embed_query(asked)
-        return explain(self.encoder, asked, (embedded.query, embedded.examples, embedded.factors), photo, known.path)
+        return explain(
+            self.encoder,
+            asked,
+            (embedded.query, embedded.examples, embedded.factors),
+            photo,
+            known.path if isinstance(known.path, Path) else self.photo_bytes(photo),
+        )
 
     # --- reading ----------
 
@@ -381,6 +389,15 @@ class Library(ABC):
     def photo(self, photo: int) -> LibraryPhoto | None:
         """Return a photo by its id, or None if there is none."""
 
+    @abstractmethod
+    def photo_bytes(self, photo: int) -> bytes:
+        """Return the bytes of a photo's file.
+
+        Raises:
+            InputError: There is no photo with this id.
+            ImageError: The file cannot be read.
+        """
+
     def embedding(self, photo: int) -> npt.NDArray[np.float32]:
         """Return a photo's embedding, (d,) float32.
 
@@ -408,3 +425,14 @@ class Library(ABC):
 
 def _params(k: int, offset: int, filter: Filter | None) -> SearchParams:
     return SearchParams(k, offset, filter or Filter())
+
+
+def _kind_of(path: PathLike) -> type[Library]:
+    """Return the class of the library at a path."""
+    if is_uri(path) or os.path.isdir(os.path.join(os.path.expanduser(path), LANCE_TABLE)):  # noqa: PTH111, PTH112, PTH118
+        # By its name: the package lies above this one, and needs the extra "cluster".
+        kind: type[Library] = import_module("sketchseek.cluster.library").LanceLibrary
+        return kind
+    from sketchseek.search.local_library import LocalLibrary
+
+    return LocalLibrary

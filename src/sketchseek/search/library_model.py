@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from sketchseek.errors import ModelMismatchError, ModelPackageError
 from sketchseek.models.package import BUNDLED, ModelPackage, load_model_package
 from sketchseek.search.catalog import LibraryMetadata
+from sketchseek.search.object_path import PhotoPath
 
 
-def package_of(path: Path, metadata: LibraryMetadata, chosen: ModelPackage | None = None) -> ModelPackage:
+def package_of(path: PhotoPath, metadata: LibraryMetadata, chosen: ModelPackage | None = None) -> ModelPackage:
     """Return the model package that a library was built with.
 
     Args:
@@ -34,7 +33,7 @@ def package_of(path: Path, metadata: LibraryMetadata, chosen: ModelPackage | Non
     return package
 
 
-def mismatch(path: Path, metadata: LibraryMetadata, package: ModelPackage) -> ModelMismatchError:
+def mismatch(path: PhotoPath, metadata: LibraryMetadata, package: ModelPackage) -> ModelMismatchError:
     """Return the error for a package that is not the one that a library was built with."""
     manifest = package.manifest
     return ModelMismatchError(

@@ -12,6 +12,7 @@ from pathlib import Path
 from sketchseek.atomic_write import make_folders
 from sketchseek.encoder import Encoder
 from sketchseek.errors import InputError, LibraryError, LibraryNotFoundError
+from sketchseek.images.sources import open_regular
 from sketchseek.models.package import DEFAULT_MODEL, ModelPackage, load_model_package
 from sketchseek.search import library_file
 from sketchseek.search.catalog import Catalog, OldFormatError, upgrade_catalog
@@ -38,6 +39,7 @@ _log = logging.getLogger(__name__)
 class LocalLibrary(Library):
     """A library in a folder. See ``Library``."""
 
+    path: Path
     _engine: CatalogQueryEngine
 
     def __init__(self, path: Path, package: ModelPackage | None, *, readonly: bool) -> None:
@@ -209,6 +211,14 @@ class LocalLibrary(Library):
         """See ``Library.photo``."""
         with self._lock:
             return self._catalog.photo(photo)
+
+    def photo_bytes(self, photo: int) -> bytes:
+        """See ``Library.photo_bytes``."""
+        known = self.photo(photo)
+        if known is None:
+            raise InputError(f"there is no photo with id {photo}.", subject=self.path)
+        with open_regular(known.path) as file:
+            return file.read()
 
     def status(self) -> Status:
         """See ``Library.status``."""

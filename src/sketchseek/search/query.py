@@ -8,7 +8,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -24,6 +23,7 @@ from sketchseek.search.combined_query import Query
 from sketchseek.search.feedback import mean_of_examples, rocchio
 from sketchseek.search.index_search import check_embedding
 from sketchseek.search.library_model import package_of
+from sketchseek.search.object_path import PhotoPath
 from sketchseek.search.params import Filter, SearchParams
 from sketchseek.search.results import LibraryPhoto, PhotoFolder, SearchResult
 from sketchseek.sketches import SketchSource
@@ -59,7 +59,7 @@ class QueryEngine(ABC):
         chosen: The model package that the user asked for, if any.
     """
 
-    def __init__(self, path: Path, lock: threading.RLock, chosen: ModelPackage | None) -> None:
+    def __init__(self, path: PhotoPath, lock: threading.RLock, chosen: ModelPackage | None) -> None:
         self._path = path
         self._lock = lock
         self._chosen = chosen

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal, Protocol
+
+from sketchseek.search.object_path import PhotoPath
 
 
 @dataclass(frozen=True)
@@ -14,7 +15,7 @@ class SearchResult:
 
     Attributes:
         rank: 1 for the best.
-        path: Path of the photo when it was last seen.
+        path: Path of the photo when it was last seen; an ``ObjectPath`` if it is in object storage.
         score: Cosine similarity, or negative Euclidean distance; higher is better. Of a search with several criteria,
             such as a sketch and words: their fused score, from 0 to 1 (``sketchseek.search.fusion``).
         id: The photo's id in this library, which is never reused.
@@ -23,7 +24,7 @@ class SearchResult:
     """
 
     rank: int
-    path: Path
+    path: PhotoPath
     score: float
     id: int
     parts: Mapping[str, float] = field(default_factory=dict)
@@ -56,7 +57,7 @@ class LibraryPhoto:
     """
 
     id: int
-    path: Path
+    path: PhotoPath
     width: int
     height: int
     size: int
@@ -73,7 +74,7 @@ class PhotoFolder:
         photos: Number of photos in it, without those in its subfolders.
     """
 
-    path: Path
+    path: PhotoPath
     photos: int
 
 
@@ -81,7 +82,7 @@ class PhotoFolder:
 class Failure:
     """A file that could not be indexed, or a folder that could not be read."""
 
-    path: Path
+    path: PhotoPath
     reason: str
 
 
@@ -111,7 +112,7 @@ class IndexReport:
     seconds: float
     unread: dict[str, int] = field(default_factory=dict)
     links: int = 0
-    missing: list[Path] = field(default_factory=list)
+    missing: list[PhotoPath] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -161,11 +162,11 @@ class Status:
         follow_symlinks: Whether scans follow symbolic links to folders.
     """
 
-    path: Path
+    path: PhotoPath
     photos: int
     failures: int
-    folders: list[Path]
-    excluded: list[Path]
+    folders: list[PhotoPath]
+    excluded: list[PhotoPath]
     model: str
     fingerprint: str
     embedding: int

@@ -13,6 +13,7 @@ from sketchseek.encoder import Encoder
 from sketchseek.search.catalog import Catalog
 from sketchseek.search.describe import describe_missing
 from sketchseek.search.index_mirror import IndexMirror
+from sketchseek.search.object_path import PhotoPath
 from sketchseek.search.pipeline import Failed, Gone, Known, Outcome, embed_files
 from sketchseek.search.results import IndexProgress, IndexReport, ProgressCallback
 from sketchseek.search.scan import Found, SkippedLink, Unread, Unreadable, scan
@@ -96,7 +97,7 @@ class Update:
         self._counts = _Counts()
         self._unread: Counter[Unread] = Counter()
         self._links = 0
-        self._missing: list[Path] = []
+        self._missing: list[PhotoPath] = []
         self._again: list[bytes] = []
         self._tried: dict[bytes, int] = {}  # by digest: the last duplicate that was checked for a move
 

@@ -21,7 +21,7 @@ from sketchseek.search.results import Verification
 CHECKS = ["catalog", "embeddings", "index", "package"]
 RE_EMBEDDED = "sample"
 _SAMPLE = 64
-_CLOSEST = 0.99
+CLOSEST = 0.99
 """Smallest cosine of a stored embedding and a new one of the same file. Rounding and processors account for 0.0001."""
 
 _REBUILT = "it is rebuilt when the library is next written to"
@@ -79,7 +79,7 @@ def _check_sample(catalog: Catalog, package: ModelPackage, size: int) -> list[st
         left -= 1
         stored = np.frombuffer(row.embedding, np.float16).astype(np.float32)
         lengths = float(np.linalg.norm(stored) * np.linalg.norm(again))
-        if not float(stored @ again) >= _CLOSEST * lengths:
+        if not float(stored @ again) >= CLOSEST * lengths:
             problems.append(f"photo {photo} has another embedding now; embed the library again with index --re-embed")
     if left == size and len(ids):
         problems.append("none of the photos' files could be read")

@@ -39,7 +39,7 @@ def watch(
     pending = True
     while not stop.is_set():
         folders = _present(library)
-        for changes in _changes(library.path, folders, stop, polling=polling, settle=settle):
+        for changes in _changes(Path(library.path), folders, stop, polling=polling, settle=settle):
             if changes or pending:
                 try:
                     yield library.sync(progress)
@@ -54,7 +54,7 @@ def watch(
 
 
 def _present(library: Library) -> list[Path]:
-    return [folder for folder in library.status().folders if folder.exists()]
+    return [folder for folder in map(Path, library.status().folders) if folder.exists()]
 
 
 def _changes(

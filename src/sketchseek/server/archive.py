@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import IO, cast
 
+from sketchseek.errors import SketchseekError
 from sketchseek.server.schemas.base import display_path
 
 _CHUNK = 1 << 20
@@ -33,20 +36,34 @@ class _Sink:
         return data
 
 
-def zip_stream(paths: Sequence[Path], missing: Sequence[str] = ()) -> Iterator[bytes]:
+@dataclass(frozen=True)
+class StoredPhoto:
+    """A photo in object storage.
+
+    Attributes:
+        path: Its path.
+        read: Reads it whole.
+    """
+
+    path: PurePath
+    read: Callable[[], bytes]
+
+
+def zip_stream(files: Sequence[Path | StoredPhoto], missing: Sequence[str] = ()) -> Iterator[bytes]:
     """Yield a ZIP archive of files, which are stored as they are: photos are compressed already.
 
     Args:
-        paths: The files. Files that have the same name get a number.
+        files: The files. Files that have the same name get a number.
         missing: Paths that cannot be read. They, and files that disappear meanwhile, are listed in ``missing.txt``.
     """
     sink = _Sink()
     absent = list(missing)
     with zipfile.ZipFile(cast("IO[bytes]", sink), "w", zipfile.ZIP_STORED) as archive:
-        for path, name in zip(paths, entry_names(paths), strict=True):
+        paths = [file.path if isinstance(file, StoredPhoto) else file for file in files]
+        for file, path, name in zip(files, paths, entry_names(paths), strict=True):
             try:
-                source = path.open("rb")
-            except OSError:
+                source = io.BytesIO(file.read()) if isinstance(file, StoredPhoto) else file.open("rb")
+            except (OSError, SketchseekError):
                 absent.append(display_path(path))
                 continue
             with source, archive.open(zipfile.ZipInfo(name, _time_of(path)), "w", force_zip64=True) as entry:
@@ -76,8 +93,8 @@ def entry_names(paths: Sequence[PurePath]) -> list[str]:
     return names
 
 
-def _time_of(path: Path) -> tuple[int, int, int, int, int, int]:
+def _time_of(path: PurePath) -> tuple[int, int, int, int, int, int]:
     try:
-        return zipfile.ZipInfo.from_file(path, strict_timestamps=False).date_time
+        return zipfile.ZipInfo.from_file(str(path), strict_timestamps=False).date_time
     except OSError:
         return (1980, 1, 1, 0, 0, 0)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from sketchseek.search.library import Library
+    from sketchseek.search.object_path import PhotoPath
     from sketchseek.search.results import LibraryPhoto
 
 T = TypeVar("T")
@@ -177,11 +178,15 @@ def require_photo(state: ServerState, photo_id: int) -> LibraryPhoto:
     return photo
 
 
+def _name_of(path: PhotoPath) -> str:
+    return path.resolve().name if isinstance(path, Path) else path.name
+
+
 def name_libraries(libraries: Sequence[Library]) -> dict[str, Library]:
     """Return libraries by the names of their folders; duplicate names are numbered."""
     names: dict[str, Library] = {}
     for library in libraries:
-        stem = library.path.resolve().name.encode("utf-8", "replace").decode().removesuffix(".library") or "library"
+        stem = _name_of(library.path).encode("utf-8", "replace").decode().removesuffix(".library") or "library"
         name, number = stem, 1
         while name in names:
             number += 1

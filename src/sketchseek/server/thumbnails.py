@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from PIL import Image
 from sketchseek.atomic_write import atomic_write
 from sketchseek.errors import ImageError
 from sketchseek.images import open_image
+from sketchseek.images.sources import shown_name
+from sketchseek.search.object_path import PhotoPath
+from sketchseek.search.results import LibraryPhoto
 
 SIZES = (160, 320, 640, 1280)
 """Available lengths of the longest side, in pixels."""
@@ -55,8 +59,11 @@ class ThumbnailCache:
             FileNotFoundError: The photo is gone.
         """
         status = path.stat()
-        text = f"{path}|{status.st_mtime_ns}|{status.st_size}|{size}"
-        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+        return _tag(path, status.st_mtime_ns, status.st_size, size)
+
+    def tag_of(self, photo: LibraryPhoto, size: int) -> str:
+        """Return the identity of the thumbnail of a photo in object storage, as it was indexed."""
+        return _tag(photo.path, photo.mtime_ns, photo.size, size)
 
     def get(self, path: Path, size: int) -> Thumbnail:
         """Return a thumbnail from the cache, or make one.
@@ -69,13 +76,28 @@ class ThumbnailCache:
             FileNotFoundError: The photo is gone.
             ImageError: The photo can no longer be read.
         """
-        tag = self.tag(path, size)
+        return self._get(self.tag(path, size), lambda: make_thumbnail(path, size))
+
+    def get_object(self, photo: LibraryPhoto, size: int, read: Callable[[], bytes]) -> Thumbnail:
+        """Return a thumbnail of a photo in object storage from the cache, or make one.
+
+        Args:
+            photo: The photo.
+            size: Longest side in pixels, one of ``SIZES``.
+            read: Reads the photo.
+
+        Raises:
+            ImageError: The photo can no longer be read.
+        """
+        return self._get(self.tag_of(photo, size), lambda: make_thumbnail(read(), size))
+
+    def _get(self, tag: str, make: Callable[[], bytes]) -> Thumbnail:
         file = self.folder / tag[:2] / f"{tag}.webp"
         with contextlib.suppress(OSError):
             data = file.read_bytes()
             if data:
                 return Thumbnail(data, tag)
-        data = make_thumbnail(path, size)
+        data = make()
         with contextlib.suppress(OSError):
             file.parent.mkdir(parents=True, exist_ok=True)
             atomic_write(file, data, durable=False)
@@ -100,17 +122,22 @@ class ThumbnailCache:
         return deleted
 
 
-def make_thumbnail(path: Path, size: int) -> bytes:
+def _tag(path: PhotoPath, mtime_ns: int, file_size: int, size: int) -> str:
+    text = f"{path}|{mtime_ns}|{file_size}|{size}"
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def make_thumbnail(source: Path | bytes, size: int) -> bytes:
     """Return a photo as WebP, rotated as EXIF says, with at most ``size`` pixels on its longest side.
 
     Raises:
         ImageError: The photo cannot be read.
     """
-    image = open_image(path, at_least=size, keep_alpha=True)
+    image = open_image(source, at_least=size, keep_alpha=True)
     image.thumbnail((size, size), Image.Resampling.BILINEAR, reducing_gap=2.0)
     out = io.BytesIO()
     try:
         image.save(out, "WEBP", quality=_QUALITY, method=_METHOD)
     except (OSError, ValueError) as error:
-        raise ImageError(f"Cannot make a thumbnail of {path}: {error}.") from error
+        raise ImageError(f"no thumbnail can be made of it ({error}).", subject=shown_name(source)) from error
     return out.getvalue()

@@ -232,7 +232,7 @@ def test_several_photos_are_one_archive(
         assert archive.namelist() == ["disc 001.png", "disc 004.png"]
         path = library.photo(chosen[0])
         assert path is not None
-        assert archive.read("disc 001.png") == path.path.read_bytes()
+        assert archive.read("disc 001.png") == Path(path.path).read_bytes()
     for wrong, status in (("", 422), ("1,x", 422), ("999999999", 404), (",".join(map(str, range(1, 502))), 422)):
         assert client.get("/api/v1/photos/archive", params={"ids": wrong}).status_code == status, wrong
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
+from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
@@ -14,8 +16,9 @@ from starlette.responses import FileResponse, Response, StreamingResponse
 from sketchseek.errors import ImageError
 from sketchseek.images import read_header
 from sketchseek.search.browse import Order
+from sketchseek.search.object_path import PhotoPath
 from sketchseek.search.results import LibraryPhoto
-from sketchseek.server.archive import zip_stream
+from sketchseek.server.archive import StoredPhoto, zip_stream
 from sketchseek.server.dependencies import ChangeToken, PhotoId, ServerState, State, require_photo
 from sketchseek.server.errors import ApiError
 from sketchseek.server.file_manager import is_local, show_in_folder
@@ -86,16 +89,20 @@ async def get_photo_archive(
             "Download them in several archives.",
         )
 
-    def work() -> tuple[list[Path], list[str]]:
-        readable: list[Path] = []
+    def work() -> tuple[list[Path | StoredPhoto], list[str]]:
+        readable: list[Path | StoredPhoto] = []
         missing: list[str] = []
         for photo_id in chosen:
-            path = require_photo(state, photo_id).path
+            photo = require_photo(state, photo_id)
             try:
-                _media_type(_readable_path(state, photo_id))
-                readable.append(path)
+                path = _readable(state, photo_id)[1]
+                if path is None:
+                    readable.append(StoredPhoto(photo.path, partial(state.library.photo_bytes, photo_id)))
+                else:
+                    _media_type(path)
+                    readable.append(path)
             except (ApiError, ImageError):
-                missing.append(display_path(path))
+                missing.append(display_path(photo.path))
         return readable, missing
 
     readable, missing = await state.in_search_thread(work)
@@ -127,20 +134,25 @@ async def get_thumbnail(
     if size not in SIZES:
         choices = ", ".join(map(str, SIZES))
         raise ApiError(422, "SizeNotOffered", f"There are no thumbnails of size {size}.", f"Ask for one of {choices}.")
-    path = await state.in_search_thread(lambda: _readable_path(state, photo_id))
+    photo, path = await state.in_search_thread(lambda: _readable(state, photo_id))
     known = request.headers.get("if-none-match", "")
 
     def work() -> Response:
-        if f'"{state.thumbnails.tag(path, size)}"' in known:
+        cache = state.thumbnails
+        tag = cache.tag_of(photo, size) if path is None else cache.tag(path, size)
+        if f'"{tag}"' in known:
             return Response(status_code=304, headers={"ETag": known, "Cache-Control": _REVALIDATE})
-        made = state.thumbnails.get(path, size)
+        if path is None:
+            made = cache.get_object(photo, size, lambda: state.library.photo_bytes(photo_id))
+        else:
+            made = cache.get(path, size)
         headers = {"ETag": f'"{made.tag}"', "Cache-Control": _REVALIDATE}
         return Response(made.data, media_type=MEDIA_TYPE, headers=headers)
 
     try:
         return await state.in_thumbnail_thread(work)
     except OSError as error:
-        raise _file_missing(path) from error
+        raise _file_missing(photo.path) from error
 
 
 @router.get(
@@ -154,14 +166,20 @@ async def get_photo_file(
     download: Annotated[bool, Query(description="Make the browser save the file instead of showing it.")] = False,
 ) -> Response:
     """Return the photo's file if it still is a picture."""
-    path = await state.in_search_thread(lambda: _readable_path(state, photo_id))
+    photo, path = await state.in_search_thread(lambda: _readable(state, photo_id))
+    headers = {"Cache-Control": _REVALIDATE, "Content-Security-Policy": "default-src 'none'; sandbox"}
+    disposition: Literal["attachment", "inline"] = "attachment" if download else "inline"
+    if path is None:
+        data = await state.in_thumbnail_thread(lambda: state.library.photo_bytes(photo_id))
+        headers["Content-Disposition"] = f"{disposition}; filename*=utf-8''{quote(display_path(photo.path.name))}"
+        return Response(data, media_type=_media_type_of(photo.path, data), headers=headers)
     media_type = await state.in_thumbnail_thread(lambda: _media_type(path))
     return FileResponse(
         path,
         media_type=media_type,
         filename=display_path(path.name),
-        content_disposition_type="attachment" if download else "inline",
-        headers={"Cache-Control": _REVALIDATE, "Content-Security-Policy": "default-src 'none'; sandbox"},
+        content_disposition_type=disposition,
+        headers=headers,
     )
 
 
@@ -176,24 +194,29 @@ async def open_photo_folder(photo_id: PhotoId, state: State, request: Request, t
             "Copy the path, or download the photo.",
         )
     path = await state.in_search_thread(lambda: require_photo(state, photo_id).path)
+    if not isinstance(path, Path):
+        raise ApiError(409, "NotAFile", "The photo is in object storage, not in a folder.", "Download it.")
     await state.in_thumbnail_thread(lambda: show_in_folder(path))
     return OpenedFolder(opened=display_path(path.parent))
 
 
-def _readable_path(state: ServerState, photo_id: int) -> Path:
-    """Return the path of a photo whose file may be read.
+def _readable(state: ServerState, photo_id: int) -> tuple[LibraryPhoto, Path | None]:
+    """Return a photo whose file may be read, and the file's path; None if the photo is in object storage.
 
     Raises:
         ApiError: 404, the library has no such photo, or its path leads out of the server's roots by now. Who can write
             to a root could replace photos by links to any other file.
     """
-    path = require_photo(state, photo_id).path
+    photo = require_photo(state, photo_id)
+    path = photo.path
+    if not isinstance(path, Path):
+        return photo, None
     roots = [Path(os.path.realpath(root)) for root in state.roots]
     if any(map(path.is_relative_to, [*roots, *state.roots])):
         real = Path(os.path.realpath(path))
         if not any(map(real.is_relative_to, roots)):
             raise _file_missing(path)
-    return path
+    return photo, path
 
 
 def _summary(photo: LibraryPhoto) -> PhotoSummary:
@@ -225,7 +248,8 @@ def _details(state: ServerState, photo_id: int) -> PhotoDetails:
         mtime_ns=photo.mtime_ns,
         added=photo.added,
         date=_date_of(photo),
-        missing=not photo.path.is_file(),
+        # What is in object storage is asked for when it is read.
+        missing=isinstance(photo.path, Path) and not photo.path.is_file(),
     )
 
 
@@ -233,13 +257,17 @@ def _media_type(path: Path) -> str:
     """Return the media type of a picture, from its content rather than its name."""
     if not path.is_file():  # deleted, or replaced by something that blocks when it is opened
         raise _file_missing(path)
+    return _media_type_of(path, path)
+
+
+def _media_type_of(path: PhotoPath, source: Path | bytes) -> str:
     try:
-        return read_header(path).media_type
+        return read_header(source).media_type
     except ImageError as error:
         raise ImageError(f"{display_path(path)}: the file is no longer a picture ({error.message}).") from error
 
 
-def _file_missing(path: Path) -> ApiError:
+def _file_missing(path: PhotoPath) -> ApiError:
     return ApiError(
         404,
         "PhotoFileMissing",

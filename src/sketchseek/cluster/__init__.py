@@ -1,0 +1,1 @@
+"""Libraries in object storage and shared folders, with Lance (extra ``cluster``)."""

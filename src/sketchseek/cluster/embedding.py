@@ -1,0 +1,200 @@
+"""Reading and embedding a block of photos, on whichever machine, and writing its rows as a fragment of the table."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sketchseek.cluster.storage import Found, StorageError, read
+from sketchseek.cluster.table import Table, schema
+from sketchseek.encoder import Encoder
+from sketchseek.errors import ImageError, InputError, ModelMismatchError
+from sketchseek.images import read_header
+from sketchseek.models.package import load_model_package
+from sketchseek.search.pipeline import BATCH
+
+READERS = 8
+"""Threads that read the photos of a batch ahead: object storage answers late, but many requests at once."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A photo to embed.
+
+    Attributes:
+        id: The id of its row.
+        path: Path or URI.
+        size, mtime_ns, version: As it was listed.
+    """
+
+    id: int
+    path: str
+    size: int
+    mtime_ns: int
+    version: str
+
+
+@dataclass(frozen=True)
+class Written:
+    """The rows of a block, which count once its fragments are committed.
+
+    Attributes:
+        fragments: Fragments of the table, as JSON.
+        ids: Ids of the rows by path.
+        failed: Paths of those that failed.
+        gone: Paths of photos that were deleted since they were listed; they have no row.
+    """
+
+    fragments: list[str]
+    ids: dict[str, int]
+    failed: list[str] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What every worker needs to know.
+
+    Attributes:
+        library: The library's folder, a path or a URI.
+        model: Name of a bundled model, or path of a model package, which every machine must have.
+        fingerprint: Identity of the embedding space that the library has.
+    """
+
+    library: str
+    model: str
+    fingerprint: str
+
+    def encoder(self) -> Encoder:
+        """Return the encoder.
+
+        Raises:
+            ModelMismatchError: This machine has another model under the name.
+        """
+        package = load_model_package(self.model)
+        if package.manifest.fingerprint != self.fingerprint:
+            raise ModelMismatchError(
+                f"a machine has another model {self.model} ({package.manifest.fingerprint}).",
+                subject=self.library,
+                remedy="Install the same version of the model on every machine.",
+            )
+        return Encoder(package, threads=1)
+
+
+@cache
+def _encoder(job: Job) -> Encoder:
+    return job.encoder()
+
+
+def embed_block(job: Job, tasks: Sequence[Task], stopped: Callable[[], bool] = lambda: False) -> Written:
+    """Read, decode and embed photos, and write their rows. What cannot be read becomes a row with a reason.
+
+    Args:
+        job: The library and its model.
+        tasks: The photos.
+        stopped: Asked between batches; once it is true, the rest is left out.
+    """
+    encoder = _encoder(job)
+    rows: list[dict[str, Any]] = []
+    gone: list[str] = []
+    with ThreadPoolExecutor(READERS, thread_name_prefix="sketchseek-read") as readers:
+        for start in range(0, len(tasks), BATCH):
+            if stopped():
+                break
+            batch = tasks[start : start + BATCH]
+            pixels: list[npt.NDArray[np.uint8]] = []
+            decoded: list[dict[str, Any]] = []
+            for task, fetched in zip(batch, readers.map(_fetch, batch), strict=True):
+                row, image = _decode(encoder, task, fetched)
+                if row is None:
+                    gone.append(task.path)
+                    continue
+                rows.append(row)
+                if image is not None:
+                    pixels.append(image)
+                    decoded.append(row)
+            if decoded:
+                for row, embedding in zip(decoded, encoder.encode_photo_pixels(np.stack(pixels)), strict=True):
+                    _set_embedding(row, embedding.astype(np.float16))
+    fragments = _write(job, rows, encoder.manifest.embedding)
+    failed = [row["path"] for row in rows if row["reason"] is not None]
+    return Written(fragments, {row["path"]: row["id"] for row in rows}, failed, gone)
+
+
+def _fetch(task: Task) -> tuple[bytes, Found] | Exception:
+    try:
+        return read(task.path)
+    except (OSError, InputError, StorageError, MemoryError) as error:
+        return error
+
+
+def _decode(
+    encoder: Encoder, task: Task, fetched: tuple[bytes, Found] | Exception
+) -> tuple[dict[str, Any] | None, npt.NDArray[np.uint8] | None]:
+    """Return the row of a photo without its embedding, and its pixels; no row if it is gone."""
+    if isinstance(fetched, FileNotFoundError):
+        return None, None
+    if isinstance(fetched, (StorageError, OSError)):
+        # The disk or the network failed, not the photo. Without size and version, the next run tries it again.
+        reason = fetched.reason if isinstance(fetched, StorageError) else fetched.strerror or type(fetched).__name__
+        return failure_row(task.id, Found(task.path, -1, -1), reason), None
+    if isinstance(fetched, Exception):
+        listed = Found(task.path, task.size, task.mtime_ns, task.version)
+        reason = fetched.reason if isinstance(fetched, InputError) else "not enough memory to read it"
+        return failure_row(task.id, listed, reason), None
+    data, found = fetched
+    try:
+        header = read_header(data)
+        pixels = encoder.read_photo(data)
+    except ImageError as error:
+        return failure_row(task.id, found, error.reason), None
+    except MemoryError:
+        return failure_row(task.id, found, "not enough memory to decode it"), None
+    row = _row(task.id, found)
+    row |= {"digest": hashlib.sha256(data).digest(), "width": header.width, "height": header.height}
+    return row, pixels
+
+
+def _row(photo: int, found: Found) -> dict[str, Any]:
+    return {
+        "id": photo,
+        "path": found.path,
+        "folder": folder_of(found.path),
+        "size": found.size,
+        "mtime_ns": found.mtime_ns,
+        "version": found.version,
+        "added": time.time(),
+        "embedding": None,
+        "reason": None,
+    }
+
+
+def failure_row(photo: int, found: Found, reason: str) -> dict[str, Any]:
+    """Return the row of a file that could not be read."""
+    return _row(photo, found) | {"reason": reason.encode(errors="replace").decode()}
+
+
+def folder_of(path: str) -> str:
+    """Return the folder of a path or URI."""
+    return path.rpartition("/")[0] or "/"
+
+
+def _set_embedding(row: dict[str, Any], embedding: npt.NDArray[np.float16]) -> None:
+    if np.isfinite(embedding).all():
+        row["embedding"] = embedding
+    else:
+        row["reason"] = "the model returned an embedding that is not finite"
+
+
+def _write(job: Job, rows: list[dict[str, Any]], dimension: int) -> list[str]:
+    import pyarrow as pa
+
+    return Table(job.library).write_rows(pa.Table.from_pylist(rows, schema=schema(dimension))) if rows else []

@@ -1,0 +1,234 @@
+"""The photos of one version of a library, searched by embedding: in memory if they are few, else by Lance."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable
+from functools import cached_property
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from sketchseek.cluster.conditions import Condition, sql_text
+from sketchseek.cluster.storage import storage_errors
+from sketchseek.cluster.table import FACTS, IS_PHOTO, Snapshot
+from sketchseek.errors import LibraryCorruptError
+from sketchseek.search.browse import Order
+from sketchseek.search.index.exact import ExactIndex
+from sketchseek.search.index.protocol import Ids, Scores
+
+EXACT_BELOW = 50_000
+"""Libraries with fewer photos are read into memory once for each version, and searched exhaustively."""
+
+FLAT_BELOW = 5_000
+"""If a filter allows fewer photos, Lance compares them all instead of searching its index."""
+
+PROBES = 20
+REFINE = 10
+"""Partitions that a search visits, and candidates for each result that are scored again with the stored embeddings."""
+
+METRICS = {"cosine": "dot", "euclidean": "l2"}
+"""Lance's metrics by distance. Embeddings of ``cosine`` have unit length."""
+
+Facts = dict[str, Any]
+"""A photo's row, without its embedding."""
+
+
+class Gallery(Protocol):
+    """The photos of one version of a library."""
+
+    engine: str
+
+    def count(self, condition: Condition | None = None) -> int:
+        """Return how many photos meet a condition."""
+
+    def nearest(self, query: npt.NDArray[np.float32], k: int, condition: Condition | None) -> tuple[Ids, Scores]:
+        """Return ids and scores of the nearest photos, best first, each (n,), n <= k. ``query`` is (d,), checked."""
+
+    def ordered(self, order: Order, condition: Condition | None) -> Ids:
+        """Return the ids of all photos that meet a condition, in an order."""
+
+    def facts(self, ids: Collection[int]) -> dict[int, Facts]:
+        """Return the rows of photos by id; unknown ids are left out."""
+
+    def embedding(self, photo: int) -> npt.NDArray[np.float32] | None:
+        """Return a photo's embedding, (d,), or None if there is no such photo."""
+
+    def id_of(self, path: str) -> int | None:
+        """Return the id of the photo at a path or URI."""
+
+    def folders(self) -> dict[str, int]:
+        """Return the folders that hold photos, each with its number of photos, without those below it."""
+
+
+def open_gallery(snapshot: Snapshot, *, exact_below: int = EXACT_BELOW) -> Gallery:
+    """Return the gallery of a version."""
+    with storage_errors(snapshot.dataset.uri):
+        if snapshot.dataset.count_rows(filter=IS_PHOTO) < exact_below:
+            return MemoryGallery(snapshot)
+        return LanceGallery(snapshot)
+
+
+def embeddings_of(table: Any, dimension: int, library: str) -> npt.NDArray[np.float16]:
+    """Return the column of embeddings of an Arrow table, (n, dimension).
+
+    Raises:
+        LibraryCorruptError: A row has none.
+    """
+    column = table["embedding"].combine_chunks()
+    if column.null_count:
+        raise LibraryCorruptError(
+            f"{column.null_count} photos have no embedding.",
+            subject=library,
+            remedy="Restore an earlier version of its table.",
+        )
+    values: npt.NDArray[np.float16] = column.flatten().to_numpy(zero_copy_only=False).reshape(-1, dimension)
+    return values
+
+
+class MemoryGallery:
+    """Every row in memory, with an exhaustive index."""
+
+    engine = "exact"
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        state = snapshot.state
+        table = snapshot.rows([*FACTS, "embedding"], IS_PHOTO).combine_chunks()
+        self._embeddings = embeddings_of(table, state.embedding, snapshot.dataset.uri)
+        self._table = table.drop_columns(["embedding"])
+        self._ids = self._table["id"].to_numpy()
+        self._rows = {photo: row for row, photo in enumerate(self._ids.tolist())}
+        self._index = ExactIndex.create(
+            state.embedding, state.distance, sample=self._embeddings[:0], count=len(self._ids)
+        )
+        self._index.add(self._ids, self._embeddings)
+        self._allowed: dict[Condition, Ids] = {}
+
+    @cached_property
+    def _paths(self) -> dict[str, int]:
+        return dict(zip(self._table["path"].to_pylist(), self._ids.tolist(), strict=True))
+
+    def _ids_within(self, condition: Condition) -> Ids:
+        if condition not in self._allowed:
+            mask = condition.mask(self._table).to_numpy(zero_copy_only=False)
+            self._allowed[condition] = np.sort(self._ids[mask])
+        return self._allowed[condition]
+
+    def count(self, condition: Condition | None = None) -> int:
+        """See ``Gallery``."""
+        return len(self._ids if condition is None else self._ids_within(condition))
+
+    def nearest(self, query: npt.NDArray[np.float32], k: int, condition: Condition | None) -> tuple[Ids, Scores]:
+        """See ``Gallery``."""
+        ids, scores = self._index.search(query[None], k, None if condition is None else self._ids_within(condition))
+        return ids[0], scores[0]
+
+    def ordered(self, order: Order, condition: Condition | None) -> Ids:
+        """See ``Gallery``."""
+        ids = _ordered(self._table, order)
+        return ids if condition is None else ids[np.isin(ids, self._ids_within(condition))]
+
+    def facts(self, ids: Collection[int]) -> dict[int, Facts]:
+        """See ``Gallery``."""
+        known = [photo for photo in ids if photo in self._rows]
+        rows = self._table.take(np.array([self._rows[photo] for photo in known], np.int64)).to_pylist()
+        return dict(zip(known, rows, strict=True))
+
+    def embedding(self, photo: int) -> npt.NDArray[np.float32] | None:
+        """See ``Gallery``."""
+        row = self._rows.get(photo)
+        return None if row is None else self._embeddings[row].astype(np.float32)
+
+    def id_of(self, path: str) -> int | None:
+        """See ``Gallery``."""
+        return self._paths.get(path)
+
+    def folders(self) -> dict[str, int]:
+        """See ``Gallery``."""
+        return Counter(self._table["folder"].to_pylist())
+
+
+class LanceGallery:
+    """Rows in storage, searched with Lance's indexes."""
+
+    engine = "lance"
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        self._dataset = snapshot.dataset
+        self._distance = snapshot.state.distance
+        self._counts: dict[Condition | None, int] = {}
+
+    @cached_property
+    def _folders(self) -> dict[str, int]:
+        return Counter(self._rows(["folder"], IS_PHOTO)["folder"].to_pylist())
+
+    def _rows(self, columns: list[str], filter: str) -> Any:
+        with storage_errors(self._dataset.uri):
+            return self._snapshot.rows(columns, filter)
+
+    def _sql(self, condition: Condition | None) -> str:
+        return IS_PHOTO if condition is None else f"{IS_PHOTO} AND {condition.sql(self._folder_names(condition))}"
+
+    def _folder_names(self, condition: Condition) -> Iterable[str]:
+        return () if condition.contains is None else self._folders
+
+    def count(self, condition: Condition | None = None) -> int:
+        """See ``Gallery``."""
+        if condition not in self._counts:
+            with storage_errors(self._dataset.uri):
+                self._counts[condition] = int(self._dataset.count_rows(filter=self._sql(condition)))
+        return self._counts[condition]
+
+    def nearest(self, query: npt.NDArray[np.float32], k: int, condition: Condition | None) -> tuple[Ids, Scores]:
+        """See ``Gallery``."""
+        search: dict[str, Any] = {"column": "embedding", "q": query, "k": k, "metric": METRICS[self._distance]}
+        if self.count(condition) < FLAT_BELOW:
+            search["use_index"] = False
+        else:
+            search |= {"minimum_nprobes": PROBES, "refine_factor": max(1, min(REFINE, 1 + 4000 // k))}
+        with storage_errors(self._dataset.uri):
+            found = self._dataset.to_table(
+                columns=["id", "_distance"], nearest=search, filter=self._sql(condition), prefilter=True
+            )
+        distances = found["_distance"].to_numpy()
+        scores = 1.0 - distances if self._distance == "cosine" else -np.sqrt(np.maximum(distances, 0.0))
+        return found["id"].to_numpy(), scores.astype(np.float32)
+
+    def ordered(self, order: Order, condition: Condition | None) -> Ids:
+        """See ``Gallery``."""
+        return _ordered(self._rows(["id", "path" if order == "path" else "mtime_ns"], self._sql(condition)), order)
+
+    def facts(self, ids: Collection[int]) -> dict[int, Facts]:
+        """See ``Gallery``."""
+        if not ids:
+            return {}
+        listed = ", ".join(str(int(photo)) for photo in ids)
+        return {row["id"]: row for row in self._rows(FACTS, f"{IS_PHOTO} AND id IN ({listed})").to_pylist()}
+
+    def embedding(self, photo: int) -> npt.NDArray[np.float32] | None:
+        """See ``Gallery``."""
+        found = self._rows(["embedding"], f"{IS_PHOTO} AND id = {int(photo)}")
+        if not len(found):
+            return None
+        embedding = embeddings_of(found, self._snapshot.state.embedding, self._dataset.uri)[0]
+        return np.asarray(embedding, np.float32)
+
+    def id_of(self, path: str) -> int | None:
+        """See ``Gallery``."""
+        found = self._rows(["id"], f"{IS_PHOTO} AND path = {sql_text(path)}")["id"].to_pylist()
+        return found[0] if found else None
+
+    def folders(self) -> dict[str, int]:
+        """See ``Gallery``."""
+        return self._folders
+
+
+def _ordered(table: Any, order: Order) -> Ids:
+    """Return the ids of rows by path, or by time and then by id."""
+    if order == "path":
+        by_path: Ids = table.sort_by("path")["id"].to_numpy()
+        return by_path
+    ids: Ids = table.sort_by([("mtime_ns", "ascending"), ("id", "ascending")])["id"].to_numpy()
+    return ids[::-1] if order == "newest" else ids

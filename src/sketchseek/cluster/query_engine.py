@@ -1,0 +1,176 @@
+"""The query engine of a library in Lance."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+
+from sketchseek.cluster.conditions import Condition
+from sketchseek.cluster.gallery import EXACT_BELOW, Facts, Gallery, open_gallery
+from sketchseek.cluster.storage import normalized
+from sketchseek.cluster.table import Snapshot, Table
+from sketchseek.errors import InputError, LibraryError
+from sketchseek.models.package import ModelPackage
+from sketchseek.search.browse import ORDERS, Order
+from sketchseek.search.catalog import LibraryMetadata
+from sketchseek.search.catalog.folder_text import fold
+from sketchseek.search.combined_query import Query
+from sketchseek.search.index_search import check_embedding
+from sketchseek.search.object_path import PhotoPath, photo_path
+from sketchseek.search.params import Filter, SearchParams
+from sketchseek.search.query import Embedding, QueryEngine, ReEmbeddedError
+from sketchseek.search.results import LibraryPhoto, PhotoFolder, SearchResult
+from sketchseek.stages import stage
+
+REFRESH = 2.0
+"""Seconds after which a search looks for a newer version of the table."""
+
+
+class LanceQueryEngine(QueryEngine):
+    """Searches the latest version of a table, or one that is at most ``REFRESH`` seconds old.
+
+    Args:
+        path: The library's folder.
+        table: Its table.
+        chosen: The model package that the user asked for, if any.
+        exact_below: See ``gallery.EXACT_BELOW``.
+    """
+
+    def __init__(
+        self, path: PhotoPath, table: Table, chosen: ModelPackage | None, *, exact_below: int = EXACT_BELOW
+    ) -> None:
+        super().__init__(path, threading.RLock(), chosen)
+        self._table = table
+        self._exact_below = exact_below
+        self._current = table.latest()
+        self._checked = time.monotonic()
+        self._opened: Gallery | None = None
+
+    def refresh(self) -> Snapshot:
+        """Look for a newer version now, and return the latest."""
+        with self._lock:
+            latest = self._table.refreshed(self._current)
+            if latest.version != self._current.version:
+                self._current, self._opened = latest, None
+            self._checked = time.monotonic()
+            return self._current
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """See ``QueryEngine.snapshot``."""
+        with self._lock:
+            if time.monotonic() - self._checked >= REFRESH:
+                self.refresh()
+            yield
+
+    @property
+    def gallery(self) -> Gallery:
+        """The photos of the current version. Use it inside a ``snapshot``."""
+        if self._opened is None:
+            self._opened = open_gallery(self._current, exact_below=self._exact_below)
+        return self._opened
+
+    def metadata(self) -> LibraryMetadata:
+        """See ``QueryEngine.metadata``."""
+        return self._current.metadata
+
+    def stored_embedding(self, photo: int) -> Embedding | None:
+        """See ``QueryEngine.stored_embedding``."""
+        return self.gallery.embedding(photo)
+
+    def id_of(self, path: str | os.PathLike[str]) -> int | None:
+        """See ``QueryEngine.id_of``."""
+        return self.gallery.id_of(normalized(path))
+
+    def facts(self, photo: int) -> Facts | None:
+        """Return a photo's row, or None if there is no such photo."""
+        with self.snapshot():
+            return self.gallery.facts([photo]).get(photo)
+
+    def count(self, filter: Filter) -> int:
+        """See ``Library.count``."""
+        with self.snapshot():
+            return self.gallery.count(Condition.of(filter) if filter else None)
+
+    def count_with_words(self, query: Query, filter: Filter) -> int:
+        """See ``QueryEngine.count_with_words``."""
+        raise self._no_words()
+
+    def folders(self, contains: str, limit: int) -> list[PhotoFolder]:
+        """See ``Library.folders``."""
+        wanted = fold(contains)
+        with self.snapshot():
+            found = [
+                PhotoFolder(photo_path(path), count)
+                for path, count in self.gallery.folders().items()
+                if wanted in fold(path)
+            ]
+        return sorted(found, key=lambda one: (wanted not in fold(one.path.name), str(one.path)))[:limit]
+
+    def browse(self, order: Order, params: SearchParams) -> list[LibraryPhoto]:
+        """See ``Library.browse``."""
+        if order not in ORDERS:
+            raise InputError(f"there is no order {order!r}.", remedy=f"Choose one of {', '.join(ORDERS)}.")
+        condition = Condition.of(params.filter) if params.filter else None
+        with self.snapshot():
+            ids = self.gallery.ordered(order, condition)[params.offset : params.offset + params.k].tolist()
+            facts = self.gallery.facts(ids)
+        return [photo_of(facts[photo]) for photo in ids]
+
+    def _search(
+        self,
+        embedding: Embedding | None,
+        params: SearchParams,
+        *,
+        without: Collection[int] = (),
+        space: str | None = None,
+        query: Query | None = None,
+    ) -> list[SearchResult]:
+        """See ``QueryEngine._search``."""
+        if embedding is None or (query is not None and self._asks_more(query)):
+            raise self._no_words()
+        condition = Condition.of(params.filter) if params.filter else None
+        start, end = params.offset, params.offset + params.k
+        with self.snapshot():
+            metadata = self.metadata()
+            if space is not None and metadata.fingerprint != space:
+                raise ReEmbeddedError
+            vector = check_embedding(embedding, metadata.embedding, metadata.distance)
+            with stage("index"):
+                ids, scores = self.gallery.nearest(vector, end + len(without), condition)
+            ranked = [
+                (photo, score)
+                for photo, score in zip(ids.tolist(), scores.tolist(), strict=True)
+                if photo not in without
+            ][start:end]
+            with stage("catalog"):
+                facts = self.gallery.facts([photo for photo, _ in ranked])
+        bounded = metadata.distance == "cosine"
+        return [
+            SearchResult(
+                rank, photo_path(facts[photo]["path"]), max(-1.0, min(1.0, score)) if bounded else score, photo
+            )
+            for rank, (photo, score) in enumerate(ranked, start=start + 1)
+        ]
+
+    def _asks_more(self, query: Query) -> bool:
+        """Whether a query has criteria besides its embedding."""
+        counts = query.text_mode == "require" or query.text_weight > 0
+        return bool(query.colors) or (bool(query.text.strip()) and counts and not self._embeds_text(query))
+
+    def _no_words(self) -> LibraryError:
+        return LibraryError(
+            "words and colors cannot be searched in a library in Lance.",
+            subject=self._path,
+            remedy="Search with sketches and photos, or use a library in a local folder.",
+        )
+
+
+def photo_of(row: Facts) -> LibraryPhoto:
+    """Return a photo from its row."""
+    return LibraryPhoto(
+        row["id"], photo_path(row["path"]), row["width"], row["height"], row["size"], row["mtime_ns"], row["added"]
+    )
