@@ -169,3 +169,15 @@ def test_search_by_color(library: Path) -> None:
     assert set(beside[0]["parts"]) == {"examples", "colors"}
     assert "not a color" in str(run("search", "--color", "reddish-ish", *at).exception)
     assert "not a number" in run("search", "--color", "red:much", *at).stderr
+
+
+def test_copies_are_grouped(library: Path, photos: Path) -> None:
+    photo = next(photos.rglob("*.jpg"))
+    (photos / "copy.jpg").write_bytes(photo.read_bytes())
+    run("sync", "--library", library)
+    plain = run_json("search", "-", "-k", "100", "--library", library, text=STROKES)
+    found = run_json("search", "-", "-k", "100", "--library", library, "--group-copies", text=STROKES)
+    assert len(found) == len(plain) - 1
+    (group,) = [one for one in found if "copies" in one]
+    assert {group["path"], group["copies"][0]["path"]} == {str(photo), str(photos / "copy.jpg")}
+    assert "  (1 copy)" in run("search", "-", "--group-copies", "--library", library, text=STROKES).stdout

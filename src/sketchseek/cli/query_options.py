@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from sketchseek.search.colors import PaletteColor
     from sketchseek.search.combined_query import Example, Query
     from sketchseek.search.library import Library
-    from sketchseek.search.params import Filter
     from sketchseek.search.results import SearchResult
     from sketchseek.sketches import SketchSource
 
@@ -72,11 +71,9 @@ def query_options(command: _Command) -> _Command:
 def search(
     library: Library,
     sketch: Path | None,
-    k: int,
     *,
-    offset: int,
-    filter: Filter,
     photo: bool,
+    page: Mapping[str, Any],
     explain: Path | None,
     **criteria: Any,
 ) -> list[SearchResult]:
@@ -85,18 +82,18 @@ def search(
     Args:
         library: An open library.
         sketch: The first sketch, or photo if ``photo``; ``-`` for standard input; None for a search by words.
-        k, offset, filter: See ``Library.search``.
         photo: Whether ``sketch`` is a photo.
+        page: The other arguments of ``Library.search``.
         explain: Where to write a picture that explains the first result; None for no picture.
         criteria: Values of the other ``query_options``.
     """
     source = sys.stdin.buffer.read() if str(sketch) == "-" else sketch
     query = _read_query(source, photo=photo, **criteria)
     if query is not None:
-        results = library.search_query(query, k, offset=offset, filter=filter)
+        results = library.search_query(query, **page)
     else:
         assert source is not None
-        results = (library.search_photo if photo else library.search)(source, k, offset=offset, filter=filter)
+        results = (library.search_photo if photo else library.search)(source, **page)
     if explain is not None and results:
         _write_explanation(library, query, source, results[0], explain, photo=photo)
     return results

@@ -38,6 +38,7 @@ def iso_time(value: str) -> datetime:
 @click.option(
     "--before", type=iso_time, metavar="TIME", help="Only search photos modified before this time (ISO 8601)."
 )
+@click.option("--group-copies", is_flag=True, help="Make one result of copies of one photo, in any size and quality.")
 @click.option("--photo", is_flag=True, help="Treat SKETCH as a photo, and find photos that look like it.")
 @click.option("--model", metavar="MODEL", help="Fail if the library was built with another model.")
 @result_options
@@ -49,6 +50,7 @@ def search_command(
     folder: Address | None,
     after: datetime | None,
     before: datetime | None,
+    group_copies: bool,
     photo: bool,
     model: str | None,
     as_json: bool,
@@ -57,6 +59,7 @@ def search_command(
     html: Path | None,
     copy_to: Path | None,
     open_best: bool,
+    show: bool,
     **criteria: Any,
 ) -> None:
     """Find the photos that look like a sketch, or that have words, or both.
@@ -81,10 +84,14 @@ def search_command(
     from sketchseek.search.library import Library
     from sketchseek.search.params import Filter
 
-    check_result_options(as_json=as_json, paths=paths, print0=print0)
+    check_result_options(as_json=as_json, paths=paths, print0=print0, show=show)
     with report_errors(as_json), Library.open(library, model) as opened:
         results = search(
-            opened, sketch, k, offset=offset, filter=Filter(folder, after, before), photo=photo, **criteria
+            opened,
+            sketch,
+            photo=photo,
+            page={"k": k, "offset": offset, "filter": Filter(folder, after, before), "group_copies": group_copies},
+            **criteria,
         )
     nothing = _no_results(offset, folder, after, before, words=bool(criteria["text"]))
     with report_errors(as_json):
@@ -97,6 +104,7 @@ def search_command(
             html=html,
             copy_to=copy_to,
             open_best=open_best,
+            show=show,
         )
 
 

@@ -203,7 +203,13 @@ class Library(ABC):
     # --- searching ----------
 
     def search(
-        self, sketch: SketchSource, k: int = 10, *, offset: int = 0, filter: Filter | None = None
+        self,
+        sketch: SketchSource,
+        k: int = 10,
+        *,
+        offset: int = 0,
+        filter: Filter | None = None,
+        group_copies: bool = False,
     ) -> SearchResults:
         """Find the photos that match a sketch best.
 
@@ -212,6 +218,8 @@ class Library(ABC):
             k: Maximum number of results.
             offset: Number of best results to skip, for paging.
             filter: Which photos may be returned; by default every photo.
+            group_copies: Make one result of copies of one photo: the same picture, perhaps in another size or quality.
+                ``k`` and ``offset`` count groups then.
 
         Returns:
             Results, best first; fewer than ``k`` if there are no more photos.
@@ -220,16 +228,16 @@ class Library(ABC):
             SketchError: The sketch cannot be read; EmptySketchError if it has no ink.
             InputError: ``k``, ``offset`` or ``filter`` is invalid.
         """
-        return SearchResults(self._engine.search_sketch(sketch, _params(k, offset, filter)))
+        return SearchResults(self._engine.search_sketch(sketch, _params(k, offset, filter, group_copies)))
 
     def search_query(
-        self, query: Query, k: int = 10, *, offset: int = 0, filter: Filter | None = None
+        self, query: Query, k: int = 10, *, offset: int = 0, filter: Filter | None = None, group_copies: bool = False
     ) -> SearchResults:
         """Find photos with several sketches and photos, with words, or with all of them together.
 
         Args:
             query: What to search for; see ``sketchseek.search.combined_query.Query``.
-            k, offset, filter: See ``search``.
+            k, offset, filter, group_copies: See ``search``.
 
         Returns:
             Results, best first. If several criteria count, ``SearchResult.parts`` says what each contributed.
@@ -238,36 +246,48 @@ class Library(ABC):
             SketchError, ImageError: A sketch or a photo cannot be read.
             InputError: An example has the id of no photo, or an invalid embedding.
         """
-        return SearchResults(self._engine.search_query(query, _params(k, offset, filter)))
+        return SearchResults(self._engine.search_query(query, _params(k, offset, filter, group_copies)))
 
     def search_photo(
-        self, photo: ImageSource | int, k: int = 10, *, offset: int = 0, filter: Filter | None = None
+        self,
+        photo: ImageSource | int,
+        k: int = 10,
+        *,
+        offset: int = 0,
+        filter: Filter | None = None,
+        group_copies: bool = False,
     ) -> SearchResults:
         """Find the photos that look most like a photo. A photo of the library is not among its own results.
 
         Args:
             photo: Id of a photo in the library, or a path, an image's bytes or a PIL image.
-            k, offset, filter: See ``search``.
+            k, offset, filter, group_copies: See ``search``.
 
         Raises:
             ImageError: The photo cannot be read.
             InputError: There is no photo with this id.
         """
-        return SearchResults(self._engine.search_photo(photo, _params(k, offset, filter)))
+        return SearchResults(self._engine.search_photo(photo, _params(k, offset, filter, group_copies)))
 
     def search_embedding(
-        self, embedding: npt.ArrayLike, k: int = 10, *, offset: int = 0, filter: Filter | None = None
+        self,
+        embedding: npt.ArrayLike,
+        k: int = 10,
+        *,
+        offset: int = 0,
+        filter: Filter | None = None,
+        group_copies: bool = False,
     ) -> SearchResults:
         """Find the photos whose embeddings are nearest to a query embedding.
 
         Args:
             embedding: Embedding by the library's model, (d,); need not have unit length.
-            k, offset, filter: See ``search``.
+            k, offset, filter, group_copies: See ``search``.
 
         Raises:
             InputError: It has another shape, is not finite, or is zero.
         """
-        return SearchResults(self._engine.search_embedding(embedding, _params(k, offset, filter)))
+        return SearchResults(self._engine.search_embedding(embedding, _params(k, offset, filter, group_copies)))
 
     def refine(
         self,
@@ -280,6 +300,7 @@ class Library(ABC):
         k: int = 10,
         offset: int = 0,
         filter: Filter | None = None,
+        group_copies: bool = False,
     ) -> SearchResults:
         """Search again with relevance feedback; see ``sketchseek.search.feedback``.
 
@@ -288,13 +309,13 @@ class Library(ABC):
                 ``search_photo``.
             positive: Ids of photos with positive feedback.
             negative: Ids of photos with negative feedback; they are not returned again.
-            k, offset, filter: See ``search``.
+            k, offset, filter, group_copies: See ``search``.
 
         Raises:
             InputError: There is not exactly one query, an id is unknown, or an id has both kinds of feedback.
         """
         return SearchResults(
-            self._engine.refine(sketch, embedding, photo, positive, negative, _params(k, offset, filter))
+            self._engine.refine(sketch, embedding, photo, positive, negative, _params(k, offset, filter, group_copies))
         )
 
     def explain(self, photo: int, query: SketchSource | Query) -> Explanation:
@@ -423,8 +444,8 @@ class Library(ABC):
         """
 
 
-def _params(k: int, offset: int, filter: Filter | None) -> SearchParams:
-    return SearchParams(k, offset, filter or Filter())
+def _params(k: int, offset: int, filter: Filter | None, group_copies: bool = False) -> SearchParams:
+    return SearchParams(k, offset, filter or Filter(), group_copies)
 
 
 def _kind_of(path: PathLike) -> type[Library]:

@@ -67,6 +67,7 @@ class SearchParams:
         k: Maximum number of results.
         offset: Number of best results to skip, for paging.
         filter: Which photos may be returned.
+        group_copies: Whether copies of one photo are one result; ``k`` and ``offset`` count groups then.
 
     Raises:
         InputError: ``k`` is below 1, or ``offset`` below 0.
@@ -75,6 +76,7 @@ class SearchParams:
     k: int = 10
     offset: int = 0
     filter: Filter = field(default_factory=Filter)
+    group_copies: bool = False
 
     def __post_init__(self) -> None:
         if self.k < 1:

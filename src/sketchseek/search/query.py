@@ -7,7 +7,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
@@ -20,6 +20,7 @@ from sketchseek.models.package import ModelPackage
 from sketchseek.search.browse import Order
 from sketchseek.search.catalog import LibraryMetadata
 from sketchseek.search.combined_query import Query
+from sketchseek.search.copies import grouped
 from sketchseek.search.feedback import mean_of_examples, rocchio
 from sketchseek.search.index_search import check_embedding
 from sketchseek.search.library_model import package_of
@@ -172,13 +173,13 @@ class QueryEngine(ABC):
             with self.snapshot():
                 embedding, space = self.embedding(known), self.metadata().fingerprint
             try:
-                return self._search(embedding, params, without={known}, space=space)
+                return self._find(embedding, params, without={known}, space=space)
             except ReEmbeddedError:
                 continue
 
     def search_embedding(self, embedding: npt.ArrayLike, params: SearchParams) -> list[SearchResult]:
         """See ``Library.search_embedding``."""
-        return self._search(_numbers(embedding), params)
+        return self._find(_numbers(embedding), params)
 
     def refine(
         self,
@@ -214,19 +215,19 @@ class QueryEngine(ABC):
             good, bad = (np.array(embeddings, np.float32).reshape(-1, dimension) for embeddings in marked)
             try:
                 moved = rocchio(query, good, bad, distance=distance)
-                return self._search(moved, params, without=without, space=metadata.fingerprint)
+                return self._find(moved, params, without=without, space=metadata.fingerprint)
             except ReEmbeddedError:
                 continue
 
     def search_query(self, query: Query, params: SearchParams) -> list[SearchResult]:
         """See ``Library.search_query``."""
         if not query.examples and not self._embeds_text(query):
-            return self._search(None, params, query=query)
+            return self._find(None, params, query=query)
         while True:
             embedded = self.embed_query(query)
             without = {photo for photo in embedded.photos if photo is not None}
             try:
-                return self._search(embedded.query, params, without=without, space=embedded.space, query=query)
+                return self._find(embedded.query, params, without=without, space=embedded.space, query=query)
             except ReEmbeddedError:
                 continue
 
@@ -277,11 +278,41 @@ class QueryEngine(ABC):
             return int(photo)
         return self.id_of(photo) if isinstance(photo, (str, os.PathLike)) else None
 
+    def _find(
+        self,
+        embedding: Embedding | None,
+        params: SearchParams,
+        *,
+        without: Collection[int] = (),
+        space: str | None = None,
+        query: Query | None = None,
+    ) -> list[SearchResult]:
+        """See ``_search``; groups copies if asked for."""
+
+        def search(params: SearchParams) -> list[SearchResult]:
+            return self._search(embedding, params, without=without, space=space, query=query)
+
+        if not params.group_copies:
+            return search(params)
+        with self._lock:
+            distance = self.metadata().distance
+        return grouped(
+            lambda k: search(replace(params, k=k, offset=0)),
+            self._stored_embedding,
+            params.k,
+            params.offset,
+            distance,
+        )
+
+    def _stored_embedding(self, photo: int) -> Embedding | None:
+        with self._lock:
+            return self.stored_embedding(photo)
+
     def _search_encoded(self, encode: Callable[[Encoder], Embedding], params: SearchParams) -> list[SearchResult]:
         while True:
             encoder = self.encoder
             try:
-                return self._search(encode(encoder), params, space=encoder.manifest.fingerprint)
+                return self._find(encode(encoder), params, space=encoder.manifest.fingerprint)
             except ReEmbeddedError:
                 continue
 

@@ -10,6 +10,14 @@ from sketchseek.search.object_path import PhotoPath
 
 
 @dataclass(frozen=True)
+class PhotoCopy:
+    """A further photo of a group of copies."""
+
+    id: int
+    path: Path
+
+
+@dataclass(frozen=True)
 class SearchResult:
     """One photo that was found.
 
@@ -21,6 +29,7 @@ class SearchResult:
         id: The photo's id in this library, which is never reused.
         parts: Of a search with several criteria: what each contributed to the score, by criterion (``examples``,
             ``text``, ``colors``); the values sum to the score. Empty otherwise.
+        copies: Of a search with ``group_copies``: further photos with nearly the same embedding.
     """
 
     rank: int
@@ -28,6 +37,7 @@ class SearchResult:
     score: float
     id: int
     parts: Mapping[str, float] = field(default_factory=dict)
+    copies: tuple[PhotoCopy, ...] = ()
 
     def _repr_html_(self) -> str:
         from sketchseek.search.results_html import result_html

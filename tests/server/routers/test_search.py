@@ -75,6 +75,7 @@ def test_a_sketch_finds_what_the_library_finds(client: TestClient, library: Libr
             "name": one.path.name,
             "score": round(one.score, 6),
             "parts": {},
+            "copies": [],
         }
         for one in expected
     ]
@@ -452,3 +453,21 @@ def test_a_match_is_explained(client: TestClient, library: Library) -> None:
     assert len(body["sketches"][0]["strokes"]) == len(LINES)
     assert client.post("/api/v1/search/explain/999999", json=query).status_code == 404
     assert client.post("/api/v1/search/explain/5", json={"examples": []}).status_code == 422
+
+
+def test_copies_are_grouped(tiny_model: ModelPackage, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    for name, seed in {"0": 0, "copy": 0, "1": 1, "2": 2, "3": 3}.items():
+        cells = np.random.default_rng(seed).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+        Image.fromarray(cells).resize((40, 32), Image.Resampling.NEAREST).save(tmp_path / "photos" / f"{name}.png")
+    with Library.open(tmp_path / "library", tiny_model.path, create=True) as library:
+        library.add([tmp_path / "photos"])
+        app = create_app(library, thumbnails=ThumbnailCache(tmp_path / "thumbnails"))
+        with TestClient(app, base_url="http://localhost") as client:
+            body = {"strokes": LINES, "k": 10, "group_copies": True}
+            found = client.post("/api/v1/search/sketch", json=body).json()["results"]
+            similar = client.get("/api/v1/search/photo/2", params={"group_copies": True}).json()["results"]
+    assert len(found) == 4
+    (group,) = [one for one in found if one["copies"]]
+    assert {group["name"], group["copies"][0]["name"]} == {"0.png", "copy.png"}
+    assert len(similar) == 3

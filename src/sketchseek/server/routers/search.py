@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Form, UploadFile
+from fastapi import APIRouter, Depends, Form, Query, UploadFile
 
 from sketchseek.errors import InputError
 from sketchseek.search.colors import PaletteColor
@@ -19,9 +19,11 @@ from sketchseek.server.paging import SearchArguments, page_arguments, page_from_
 from sketchseek.server.schemas.base import display_path
 from sketchseek.server.schemas.errors import error_responses
 from sketchseek.server.schemas.search import (
+    GROUP_COPIES,
     NEGATIVE,
     POSITIVE,
     CombinedSearchRequest,
+    CopyOfHit,
     EmbeddingSearchRequest,
     ExplainRequest,
     PageRequest,
@@ -46,6 +48,12 @@ if TYPE_CHECKING:
 router = APIRouter(prefix="/search", tags=["search"], responses=error_responses(404, 413, 422))
 
 
+class GroupedArguments(SearchArguments):
+    """Keyword arguments of every search method of ``Library``."""
+
+    group_copies: bool
+
+
 @router.post("/sketch")
 async def search_sketch(query: SketchSearchRequest, state: State) -> SearchResponse:
     """Find photos with a sketch, sent as strokes."""
@@ -61,10 +69,12 @@ async def search_image(
     kind: Annotated[
         Literal["sketch", "photo"], Form(description="What the picture shows.", examples=["sketch"])
     ] = "sketch",
+    group_copies: Annotated[bool, Form(description=GROUP_COPIES)] = False,
     positive: Annotated[list[int] | None, Form(description=POSITIVE, max_length=1000)] = None,
     negative: Annotated[list[int] | None, Form(description=NEGATIVE, max_length=1000)] = None,
 ) -> SearchResponse:
     """Find photos with an uploaded picture: a sketch, or a photo to find similar ones."""
+    page.group_copies = group_copies
     is_sketch = kind == "sketch"
     encoder = await state.in_search_thread(lambda: state.library.encoder)
     source = await state.read_upload(image.file, 0 if is_sketch else encoder.manifest.photo.size)
@@ -96,9 +106,13 @@ async def search_photo(photo_id: PhotoId, state: State, query: PageRequest | Non
 
 @router.get("/photo/{photo_id}")
 async def list_similar_photos(
-    photo_id: PhotoId, state: State, page: Annotated[PageRequest, Depends(page_from_query)]
+    photo_id: PhotoId,
+    state: State,
+    page: Annotated[PageRequest, Depends(page_from_query)],
+    group_copies: Annotated[bool, Query(description=GROUP_COPIES)] = False,
 ) -> SearchResponse:
     """Find photos similar to one in the library."""
+    page.group_copies = group_copies
     return await _search_photo(state, photo_id, page)
 
 
@@ -206,7 +220,7 @@ async def _search_photo(state: ServerState, photo_id: int, page: PageRequest) ->
 async def _search(
     state: ServerState,
     page: PageRequest,
-    work: Callable[[SearchArguments], Sequence[SearchResult]],
+    work: Callable[[GroupedArguments], Sequence[SearchResult]],
     *,
     count: Callable[[Filter], int] | None = None,
 ) -> SearchResponse:
@@ -218,7 +232,7 @@ async def _search(
         work: Runs the search.
         count: Returns the number of photos that the search can find; by default, of those that the filter allows.
     """
-    arguments = page_arguments(state, page)
+    arguments: GroupedArguments = {**page_arguments(state, page), "group_copies": page.group_copies}
 
     def timed() -> tuple[Sequence[SearchResult], float, int]:
         start = time.perf_counter()
@@ -237,6 +251,10 @@ async def _search(
                 name=display_path(one.path.name),
                 score=round(one.score, 6),
                 parts={name: round(part, 6) for name, part in one.parts.items()},
+                copies=[
+                    CopyOfHit(id=copy.id, path=display_path(copy.path), name=display_path(copy.path.name))
+                    for copy in one.copies
+                ],
             )
             for one in found
         ],

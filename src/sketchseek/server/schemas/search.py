@@ -35,6 +35,10 @@ AFTER = (
 )
 BEFORE = "Only find photos with an earlier file time."
 OFFSET = "Number of results to skip, to continue where another page of results ended."
+GROUP_COPIES = (
+    "Make one result of copies of one photo, with the others in ``copies``; k and offset count groups then, and total "
+    "is the number of photos."
+)
 POSITIVE = "Ids of photos to find more of."
 NEGATIVE = "Ids of photos to exclude; photos that resemble them rank lower."
 
@@ -52,6 +56,7 @@ class PageRequest(RequestModel):
     after: FileTime = Field(default=None, description=AFTER)
     before: FileTime = Field(default=None, description=BEFORE)
     offset: int = Field(0, ge=0, description=OFFSET)
+    group_copies: bool = Field(False, description=GROUP_COPIES)
 
 
 class SketchSearchRequest(PageRequest):
@@ -178,6 +183,14 @@ class PhotoExplanation(ResponseModel):
     sketches: list[SketchShares | None] = Field(description="For each example, its split; null if it is no sketch.")
 
 
+class CopyOfHit(ResponseModel):
+    """A further photo of a group of copies."""
+
+    id: int = Field(description="Id of the photo, for the routes below /photos.")
+    path: DisplayPath
+    name: DisplayPath = Field(description="File name.")
+
+
 class SearchHit(ResponseModel):
     """One photo that a search found."""
 
@@ -193,6 +206,7 @@ class SearchHit(ResponseModel):
         default_factory=dict,
         description="Of a query with several criteria: what each of ``examples``, ``text`` and ``colors`` contributed.",
     )
+    copies: list[CopyOfHit] = Field(default_factory=list, description="With ``group_copies``: the photo's copies.")
 
 
 class SearchResponse(ResponseModel):
@@ -200,7 +214,9 @@ class SearchResponse(ResponseModel):
 
     model_config = with_example(
         {
-            "results": [{"rank": 1, "id": 3, "path": EXAMPLE_PHOTO, "name": "cat.jpg", "score": 0.71, "parts": {}}],
+            "results": [
+                {"rank": 1, "id": 3, "path": EXAMPLE_PHOTO, "name": "cat.jpg", "score": 0.71, "parts": {}, "copies": []}
+            ],
             "seconds": 0.012,
             "offset": 0,
             "total": 1,
