@@ -84,11 +84,7 @@ def print_results(
         end = b"\0" if print0 else b"\n"
         click.echo(b"".join(os.fsencode(result.path) + end for result in results), nl=False)
     else:
-        show = show and shows_pictures()
-        for result in results:
-            click.echo(f"{result.rank:3d}  {result.score:+.4f}  {shown(result.path)}{_copies(result)}")
-            if show:
-                show_photo(result.path)
+        _print_for_people(results, show=show and shows_pictures())
     if open_best and results:
         _open(str(results[0].path))
 
@@ -110,6 +106,13 @@ def _write_files(results: Sequence[SearchResult], html: Path | None, copy_to: Pa
         write_html(html, results)
     if results and copy_to:
         copy_results(copy_to, results)
+
+
+def _print_for_people(results: Sequence[SearchResult], *, show: bool) -> None:
+    for result in results:
+        click.echo(f"{result.rank:3d}  {result.score:+.4f}  {shown(result.path)}{_copies(result)}")
+        if show and isinstance(result.path, Path):
+            show_photo(result.path)
 
 
 def _copies(result: SearchResult) -> str:

@@ -14,7 +14,7 @@ class PhotoCopy:
     """A further photo of a group of copies."""
 
     id: int
-    path: Path
+    path: PhotoPath
 
 
 @dataclass(frozen=True)
