@@ -56,7 +56,7 @@ class PageRequest(RequestModel):
     after: FileTime = Field(default=None, description=AFTER)
     before: FileTime = Field(default=None, description=BEFORE)
     offset: int = Field(0, ge=0, description=OFFSET)
-    group_copies: bool = Field(False, description=GROUP_COPIES)
+    group_copies: bool = Field(default=False, description=GROUP_COPIES)
 
 
 class SketchSearchRequest(PageRequest):
