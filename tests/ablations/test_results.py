@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sketchseek.ablations.plots import plot_courses, plot_grid, plot_spread
-from sketchseek.ablations.results import METRICS, Spread, load_results, markdown
+from sketchseek.ablations.results import LOG_RANK, METRICS, Spread, load_results, markdown
 from sketchseek.ablations.table import AblationTable
 from sketchseek.errors import DatasetError
 
@@ -94,6 +94,20 @@ def test_verdicts(tmp_path: Path, ranks: list[int], word: str) -> None:
     swapped = SETTINGS | {"hypotheses": [{"hypothesis": "c", "better": ["a"], "than": ["b"], "metric": "recall@1"}]}
     opposite = "not supported" if word == "supported" else "undecided"
     assert [verdict.word for verdict in load_results(store(tmp_path / "s", runs, swapped)).verdicts()] == [opposite]
+
+
+def test_log_rank_tells_apart_what_recall_does_not(tmp_path: Path) -> None:
+    """The gallery has 20 photos; a photo that was not found has rank 21, which counts 0."""
+    runs = [run(name, seed, ranks) for name, ranks in (("a", [9, 21] * 15), ("b", [3, 21] * 15)) for seed in (3, 4)]
+    ablation = load_results(store(tmp_path / "s", runs))
+    assert [verdict.word for verdict in ablation.verdicts()] == ["undecided"]
+    (verdict,) = ablation.verdicts(LOG_RANK)
+    assert verdict.metric == LOG_RANK
+    assert verdict.word == "supported"
+    assert verdict.difference == pytest.approx((np.log(9) - np.log(3)) / np.log(21) / 2)
+    same = ablation.difference([("a", "a")], LOG_RANK)
+    assert same is not None
+    assert same[0] == 0
 
 
 def test_a_missing_run_leaves_a_hypothesis_open_and_is_reported(tmp_path: Path) -> None:

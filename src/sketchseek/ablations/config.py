@@ -18,7 +18,7 @@ from sketchseek.training.losses import create_loss
 from sketchseek.training.settings import SETTINGS, check_settings, load_settings
 
 Settings = dict[str, Any]
-MetricName = Literal["recall@1", "recall@5", "recall@10"]
+MetricName = Literal["recall@1", "recall@5", "recall@10", "log-rank"]
 
 
 @dataclass(frozen=True, config=SETTINGS)
@@ -58,7 +58,7 @@ class HypothesisConfig:
     Attributes:
         hypothesis: The hypothesis as a sentence.
         better, than: Configurations to compare, pair by pair; the mean difference decides.
-        metric: ``recall@1``, ``recall@5`` or ``recall@10``.
+        metric: ``recall@1``, ``recall@5``, ``recall@10`` or ``log-rank`` (``sketchseek.ablations.results``).
     """
 
     hypothesis: str

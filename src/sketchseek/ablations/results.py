@@ -15,6 +15,10 @@ from sketchseek.evaluation.intervals import LEVEL, RESAMPLES, Interval
 from sketchseek.evaluation.mirroring import OWN_OVER_MIRROR
 
 METRICS = ("recall@1", "recall@5", "recall@10")
+LOG_RANK = "log-rank"
+"""1 − log(rank) / log(gallery), the mean over queries: 1 if every rank is 1, 0 if the own photo always comes last. Each
+query counts, whereas recall@1 of a weak model depends on the few that come first."""
+
 Floats = npt.NDArray[np.float64]
 
 
@@ -126,15 +130,16 @@ class AblationResults:
         found = tuple(float(value[metric]) for value in values if metric in value)
         return Spread(found) if found else None
 
-    def verdicts(self) -> list[Verdict]:
-        """The verdict on every hypothesis whose configurations are complete."""
+    def verdicts(self, metric: str = "") -> list[Verdict]:
+        """The verdict on every hypothesis whose configurations are complete, by its own metric or by another one."""
         out = []
         for hypothesis in self.settings.get("hypotheses", []):
             pairs = list(zip(hypothesis["better"], hypothesis["than"], strict=True))
-            found = self.difference(pairs, hypothesis["metric"])
+            used = metric or hypothesis["metric"]
+            found = self.difference(pairs, used)
             if found is not None:
                 runs = len(pairs) * len(self.settings["seeds"])
-                out.append(Verdict(hypothesis["hypothesis"], hypothesis["metric"], *found, runs))
+                out.append(Verdict(hypothesis["hypothesis"], used, *found, runs))
         return out
 
     def difference(self, pairs: list[tuple[str, str]], metric: str) -> tuple[float, Interval] | None:
@@ -145,12 +150,11 @@ class AblationResults:
 
         Args:
             pairs: Pairs of configurations; the second is subtracted from the first.
-            metric: ``recall@k``.
+            metric: ``recall@k`` or ``log-rank``.
 
         Returns:
             The difference and its 95 % interval; None if a run is missing or has no test results.
         """
-        k = int(metric.removeprefix("recall@"))
         seeds = self.settings["seeds"]
         by_seed: list[Floats] = []
         clusters: npt.NDArray[np.int64] | None = None
@@ -160,7 +164,7 @@ class AblationResults:
                 runs = [next((r for r in self.final.get(v, []) if r["seed"] == seed), None) for v in (better, than)]
                 if any(run is None or "test" not in run for run in runs):
                     return None
-                first, second = (_hits(run, k) for run in runs if run is not None)
+                first, second = (_values(run, metric) for run in runs if run is not None)
                 clusters = np.array(runs[0]["test"]["clusters"].split(), dtype=np.int64) if runs[0] else clusters
                 rows.append(first - second)
             by_seed.append(np.mean(rows, axis=0))
@@ -280,5 +284,11 @@ def _grid(ablation: AblationResults) -> list[str]:
     return lines
 
 
-def _hits(run: Run, k: int) -> Floats:
-    return (np.array(run["test"]["ranks"].split(), dtype=np.int64) <= k).astype(np.float64)
+def _values(run: Run, metric: str) -> Floats:
+    """A metric of each query, from its rank. The rank of a photo that was not found is one more than there are."""
+    test = run["test"]
+    ranks = np.array(test["ranks"].split(), dtype=np.float64)
+    if metric == LOG_RANK:
+        values: Floats = 1 - np.log(ranks) / float(np.log(test["gallery"] + 1))
+        return values
+    return (ranks <= int(metric.removeprefix("recall@"))).astype(np.float64)
