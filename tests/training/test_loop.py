@@ -124,6 +124,24 @@ def test_gradients_of_several_batches_are_averaged(splits: DataSplits, tmp_path:
     assert seen == [2, 3]
 
 
+def test_compiled_stages_are_called_and_stored_as_they_are(
+    splits: DataSplits, tmp_path: Path, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled: list[Any] = []
+
+    def watched(call: Any, **_: Any) -> Any:
+        compiled.append(call)
+        return call
+
+    monkeypatch.setattr(torch, "compile", watched)
+    train(parse_config(SETTINGS | {"compile": True}), splits, tmp_path, None)
+    assert len(compiled) == 12  # five stages and a head in each branch
+    ours, theirs = load_file(tmp_path / "best.safetensors"), load_file(run / "best.safetensors")
+    assert ours.keys() == theirs.keys()
+    for name, value in ours.items():
+        torch.testing.assert_close(value, theirs[name], msg=name)
+
+
 def test_fp16_trains_and_resumes(splits: DataSplits, tmp_path: Path) -> None:
     config = parse_config(SETTINGS | {"precision": "fp16", "ema": 0.0})
 

@@ -86,4 +86,16 @@ def test_lines_become_thicker_and_thinner_in_place() -> None:
 def test_every_switch_of_sketches_forbids_the_cache() -> None:
     names = [item.name for item in dataclasses.fields(AugmentConfig)]
     on = {name for name in names if AugmentConfig(**{name: 0.1}).changes_sketches}
-    assert on == set(names) - {"flip"}
+    photos = {name for name in names if AugmentConfig(**{name: 0.5}).changes_photos}
+    assert photos == {"crop", "color", "gray", "blur"}
+    assert on == set(names) - {"flip"} - photos
+
+
+@pytest.mark.parametrize("setting", ["rotate", "deform", "thickness", "erase"])
+def test_all_is_computed_where_the_pixels_are(setting: str) -> None:
+    """A device without memory: an operation with a tensor of the CPU would raise."""
+    pixels = torch.full((3, 16, 16), 255, dtype=torch.uint8, device="meta")
+    config = AugmentConfig(**{setting: 0.9})
+    out = augment_sketches(pixels, config, torch.Generator().manual_seed(0))
+    assert out.device.type == "meta"
+    assert out.shape == pixels.shape

@@ -232,6 +232,7 @@ class TrainConfig:
         ema: Decay of the exponential moving average of the weights, which is evaluated and exported; 0 for none.
         precision: ``fp32``; or ``bf16`` or ``fp16``, by autocast. With fp16 the loss is scaled against underflow, and a
             step whose gradients overflow is left out.
+        compile: Compile the stages of both branches with ``torch.compile``: slower at first, then faster on a GPU.
         accumulate: Number of batches whose gradients are averaged in one step. Each batch is compared within itself.
         seed: Seed of weights, batches and augmentation.
     """
@@ -267,6 +268,7 @@ class TrainConfig:
     ema: Annotated[Float, Field(ge=0, lt=1)] = 0.0
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     accumulate: Annotated[Int, Field(ge=1)] = 1
+    compile: Bool = False
     seed: Count = 0
 
     @property

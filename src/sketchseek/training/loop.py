@@ -122,6 +122,9 @@ class _Run:
         self.modules = {name: module for name, module in stateful.items() if module is not None}
         self.state = load_checkpoint(folder, config.fingerprint, self.modules, self.optimizer)
         self.schedule = create_schedule(self.optimizer, config, self.state.step)
+        if config.compile:
+            for stage in {*self.model.sketch.stages, *self.model.photo.stages}:  # the branches may share stages
+                stage.compile()
         self.objective: Objective | None = None
         self.validation: ValidationSet | None = None
 

@@ -132,11 +132,11 @@ class Objective:
         if config.augment.changes_strokes:
             strokes = [data.sketches[i].strokes for i in batch.sketches]
             pixels = corrupt_sketch(pixels, strokes, flips, config.augment, random)
-        pixels = augment_sketches(pixels, config.augment, random)
+        pixels = augment_sketches(self._moved(pixels), config.augment, random)
         half = torch.float16 if config.precision == "fp16" else torch.bfloat16
         with torch.autocast(self._device.type, half, enabled=config.precision != "fp32"):
             if config.augment.changes_sketches:
-                sketches = self._model.sketch(pixels.to(self._device))
+                sketches = self._model.sketch(pixels)
             else:
                 sketches = self._sketches.embed(self._model.sketch, sketch_places, flips)
             photos = self._embed_photos(photo_places, mirrored[photo_places], random)
@@ -145,9 +145,14 @@ class Objective:
     def _embed_photos(self, places: Tensor, mirrored: Tensor, random: torch.Generator) -> Tensor:
         if not self._config.augment.changes_photos:
             return self._photos.embed(self._model.photo, places, mirrored)
-        pixels = augment_photos(self._photos.pixels(places, mirrored), self._config.augment, random)
-        embeddings: Tensor = self._model.photo(pixels.to(self._device))
+        pixels = augment_photos(self._moved(self._photos.pixels(places, mirrored)), self._config.augment, random)
+        embeddings: Tensor = self._model.photo(pixels)
         return embeddings
+
+    def _moved(self, pixels: Tensor) -> Tensor:
+        """Pixels on the training's device. From pinned memory, the copy runs beside the computation."""
+        pinned = pixels.pin_memory() if self._device.type == "cuda" else pixels
+        return pinned.to(self._device, non_blocking=True)
 
     def _term(self, term: LossConfig, function: nn.Module, miner: Any, encoded: _Encoded) -> Tensor:
         """One term. A sketch is paired with its own photo, or with every photo of its category."""
