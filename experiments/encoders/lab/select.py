@@ -1,12 +1,14 @@
-"""Choose two scalars of a finished run on validation: the weight of *which*, and how far doodleNet's gate opens.
+"""Choose three scalars of a finished run on validation: the weight of *which*, how far doodleNet's gate opens, and how
+far photos are moved toward their words.
 
-``python -m lab.select RUN --work WORK --features FILE --doodlenet DOODLENET`` prints a table and writes the best pair
+``python -m lab.select RUN --work WORK --features FILE --doodlenet DOODLENET`` prints a table and writes the best
 to the run's ``selected.json``, which ``lab.export`` reads.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +19,16 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor
 
-from lab.networks import Parts, PhotoHead, SketchHead
+from lab.networks import Parts, PhotoHead, SketchHead, refined
 from lab.pack import read_pack
 from lab.sketch_network import SketchNetwork
 from lab.store import Store, places_of
 from lab.train import add_middle, load_config, part_of
 from lab.validate import Validation
+
+SCALARS = ("weight", "offset", "refine")
+TIE = 0.002
+"""Scores that differ by less are alike: then the lowest log2 rank of the drawn photos counts, which is less noisy."""
 
 
 @dataclass
@@ -62,7 +68,8 @@ class Candidate:
         scales = state["scales"][:2].exp()
         self.weight = float(scales[1] / scales.sum())
         self.photos = photo(photo.inputs(torch.from_numpy(cached[:, 0].astype(np.float32))))
-        prototypes = F.normalize(state["words"], dim=1)[places_of(names, self.store.words)]
+        self.words = F.normalize(state["words"], dim=1)
+        prototypes = self.words[places_of(names, self.store.words)]
 
         @torch.no_grad()
         def encode(pixels: Tensor) -> Encoded:
@@ -80,27 +87,29 @@ class Candidate:
         self.encode = encode
         self.sketches = {name: encode(pixels) for name, pixels in self.validation.pixels().items()}
 
-    def measure(self, weight: float, offset: float) -> dict[str, float]:
-        """Validation figures with these two scalars."""
+    def measure(self, weight: float, offset: float, refine: float) -> dict[str, float]:
+        """Validation figures with these scalars."""
+        photos = Parts(refined(self.photos.what, self.words, refine), self.photos.which)
         sketches = {name: one.parts(offset).joined(weight) for name, one in self.sketches.items()}
-        return self.validation.figures(sketches, self.photos.joined(weight))
+        return self.validation.figures(sketches, photos.joined(weight))
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Choose a run's two scalars on validation.")
+    parser = argparse.ArgumentParser(description="Choose a run's scalars on validation.")
     parser.add_argument("run", type=Path)
     for name in ("work", "features", "doodlenet"):
         parser.add_argument(f"--{name}", type=Path, required=True)
-    parser.add_argument("--weights", type=float, nargs="*", default=[0.3, 0.4, 0.5])
-    parser.add_argument("--offsets", type=float, nargs="*", default=[0.0, 0.5, 1.0, 2.0])
+    parser.add_argument("--weights", type=float, nargs="*", default=[0.25, 0.3, 0.35, 0.4, 0.45, 0.55])
+    parser.add_argument("--offsets", type=float, nargs="*", default=[-0.3, 0.0, 0.4, 0.8])
+    parser.add_argument("--refine", type=float, nargs="*", default=[0.6, 1.0, 1.4])
     a = parser.parse_args()
     torch.set_num_threads(1)
     candidate = Candidate(a.run, a.work, a.features, a.doodlenet)
     print(f"learned weight {candidate.weight:.3f}")
     rows = []
-    for weight in a.weights:
-        for offset in a.offsets:
-            rows.append({"weight": weight, "offset": offset} | candidate.measure(weight, offset))
-            print(json.dumps(rows[-1]), flush=True)
-    chosen = max(rows, key=lambda row: row["score"])
+    for scalars in itertools.product(a.weights, a.offsets, a.refine):
+        rows.append(dict(zip(SCALARS, scalars, strict=True)) | candidate.measure(*scalars))
+        print(json.dumps(rows[-1]), flush=True)
+    best = max(row["score"] for row in rows)
+    chosen = min((row for row in rows if row["score"] >= best - TIE), key=lambda row: row["logrank"])
     (a.run / "selected.json").write_text(json.dumps(chosen, indent=1) + "\n", encoding="utf-8")

