@@ -133,9 +133,9 @@ def test_errors_name_the_file_and_the_key(pipeline: Path, text: str, message: st
     assert str(pipeline) in str(caught.value)
 
 
-def test_the_shipped_pipeline_bundles_the_default_model() -> None:
+def test_the_shipped_pipeline_bundles_both_models() -> None:
     stages = load_pipeline(SHIPPED).stages
     exported = [part for stage in stages for part in stage.arguments if part.startswith("{bundled}/")]
-    assert exported == ["{bundled}/small"]
+    assert exported == ["{bundled}/small", "{bundled}/tiny"]
     lab = SHIPPED.parent / stages[0].folder
     assert all((lab / f"{stage.module.replace('.', '/')}.py").is_file() for stage in stages)

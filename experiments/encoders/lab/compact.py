@@ -18,69 +18,67 @@ from sketchseek.training.export import store_half
 
 SMALLEST = 2048
 """Number of weights from which on a tensor is stored in bytes."""
+RANK = 64
+"""Channels by which *which* sees the four quarters of a feature map."""
+WHAT_RANK, WHICH_RANK = 80, 40
+"""Channels by which the two layers see everything else."""
 
 
-class Repeated(nn.Module):
-    """A linear layer whose weights of four quarters are the same but for a scale of each of their inputs."""
-
-    def __init__(self, layer: nn.Linear, channels: int) -> None:
-        super().__init__()
-        quarters = layer.weight.data[:, : 4 * channels].unflatten(1, (4, channels))
-        scales = quarters.square().sum(dim=0).sqrt()  # (4, channels)
-        self.scales = nn.Parameter(scales / scales.mean(dim=0).clamp_min(1e-12), requires_grad=False)
-        self.shared = nn.Parameter(quarters.mean(dim=1), requires_grad=False)
-        self.rest = nn.Parameter(layer.weight.data[:, 4 * channels :].clone(), requires_grad=False)
-        self.bias = nn.Parameter(layer.bias.data.clone(), requires_grad=False)
-
-    @property
-    def weight(self) -> Tensor:
-        """(out, in), as the linear layer had it."""
-        return torch.cat([self.shared * self.scales[i] for i in range(4)] + [self.rest], dim=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return nn.functional.linear(x, self.weight, self.bias)
+def low_rank(weight: Tensor, x: Tensor, rank: int) -> tuple[nn.Parameter, nn.Parameter]:
+    """Two matrices (out, rank) and (rank, in) whose product stands for a weight (out, in) on inputs like x (n, in)."""
+    _, _, directions = torch.linalg.svd((x - x.mean(dim=0)) @ weight.T, full_matrices=False)
+    up = directions[:rank].T.contiguous()
+    return nn.Parameter(up, requires_grad=False), nn.Parameter(up.T @ weight, requires_grad=False)
 
 
-class Thin(nn.Module):
-    """A linear layer that sees four quarters by way of ``rank`` channels, the same ones for each of them.
+class Compact(nn.Module):
+    """A linear layer of four quarters of a feature map and of the rest, with fewer weights.
 
     Args:
         layer: The layer.
-        quarters: (n, 4 * channels) inputs, for which the error is least.
-        rank: Number of channels.
+        x: (n, in) inputs, for which the error is least.
+        channels: Inputs of each quarter.
+        repeated: Whether the weights of the quarters are the same but for a scale of each input, which is exact for
+            *what*. Otherwise the quarters share ``RANK`` channels.
     """
 
-    def __init__(self, layer: nn.Linear, quarters: Tensor, rank: int) -> None:
+    def __init__(self, layer: nn.Linear, x: Tensor, channels: int, repeated: bool) -> None:
         super().__init__()
-        channels = quarters.shape[1] // 4
-        blocks = layer.weight.data[:, : 4 * channels].unflatten(1, (4, channels))
-        stacked = blocks.transpose(0, 1).flatten(0, 1)  # (4 * out, channels)
-        x = quarters.unflatten(1, (4, channels)).flatten(0, 1)
-        _, _, directions = torch.linalg.svd((x - x.mean(dim=0)) @ stacked.T, full_matrices=False)
-        basis = directions[:rank].T  # (4 * out, rank)
-        self.reduce = nn.Parameter(basis.T @ stacked, requires_grad=False)
-        self.mixed = nn.Parameter(basis.unflatten(0, (4, -1)).contiguous(), requires_grad=False)
-        self.rest = nn.Parameter(layer.weight.data[:, 4 * channels :].clone(), requires_grad=False)
+        weight = layer.weight.data
+        quarters = weight[:, : 4 * channels].unflatten(1, (4, channels)).transpose(0, 1)  # (4, out, channels)
+        if repeated:
+            scales = quarters.square().sum(dim=1).sqrt()
+            self.scales = nn.Parameter(scales / scales.mean(dim=0).clamp_min(1e-12), requires_grad=False)
+            self.shared = nn.Parameter(quarters.mean(dim=0), requires_grad=False)
+        else:
+            each = x[:, : 4 * channels].unflatten(1, (4, channels)).flatten(0, 1)
+            self.up, self.shared = low_rank(quarters.flatten(0, 1), each, RANK)
+        self.repeated = repeated
+        rank = WHAT_RANK if repeated else WHICH_RANK
+        self.rest_up, self.rest = low_rank(weight[:, 4 * channels :], x[:, 4 * channels :], rank)
         self.bias = nn.Parameter(layer.bias.data.clone(), requires_grad=False)
 
     @property
     def weight(self) -> Tensor:
-        """(out, in), nearly as the linear layer had it."""
-        return torch.cat([self.mixed[i] @ self.reduce for i in range(4)] + [self.rest], dim=1)
+        """(out, in), nearly as the layer had it."""
+        if self.repeated:
+            quarters = [self.shared * self.scales[i] for i in range(4)]
+        else:
+            quarters = [up @ self.shared for up in self.up.chunk(4)]
+        return torch.cat([*quarters, self.rest_up @ self.rest], dim=1)
 
     def forward(self, x: Tensor) -> Tensor:
         return nn.functional.linear(x, self.weight, self.bias)
 
 
 @torch.no_grad()
-def compact(sides: Sides, photos: Tensor, sketches: Tensor, rank: int) -> None:
+def compact(sides: Sides, photos: Tensor, sketches: Tensor) -> None:
     """Make both branches smaller, in place; see the module.
 
     Args:
         sides: The branches.
         photos: (n, size, size, 3) uint8 for calibration.
         sketches: (n, size, size) uint8 for calibration.
-        rank: Channels by which *which* sees quarters.
     """
     photo, sketch = sides["photo"], sides["sketch"]
     assert isinstance(photo, ExportedPhoto)
@@ -90,8 +88,8 @@ def compact(sides: Sides, photos: Tensor, sketches: Tensor, rank: int) -> None:
         before, inputs = _outputs(branch, pixels)
         channels = (photo if branch is photo else sketch.network).channels
         if branch is sketch:
-            joined.what = Repeated(joined.what, channels)
-        joined.which = Thin(joined.which, inputs[:, : 4 * channels], rank)
+            joined.what = Compact(joined.what, inputs[:, : joined.what.weight.shape[1]], channels, True)
+        joined.which = Compact(joined.which, inputs, channels, False)
         for parameter in branch.parameters():
             if parameter.ndim > 1 and parameter.numel() >= SMALLEST:
                 parameter.copy_(rounded(parameter))
@@ -149,4 +147,7 @@ def store_bytes(model: Any) -> None:
         ]
     for node in reversed(nodes):
         model.graph.node.insert(0, node)
+    del model.graph.value_info[:]
+    for node in model.graph.node:
+        node.ClearField("name")
     store_half(model)

@@ -39,7 +39,6 @@ BATCH = 512
 RATE = 1.0e-3
 VARIANTS = (0, 5)
 """Of each sketch in the bank, how many embeddings of ``small`` the photos are to match."""
-RANK = 96
 
 
 def train_head(
@@ -117,7 +116,7 @@ def write_compact(run: Path, folder: Path, work: Path, features: Path, doodlenet
     some = random.choice(store.train_photos, 256, replace=False)
     photos = torch.from_numpy(store.pack.photo_pixels()[some])
     sketches = store.rasters(np.sort(random.choice(store.train_sketches, 1024, replace=False)))
-    compact(sides, photos, sketches, RANK)
+    compact(sides, photos, sketches)
     config = load_config(run)
     if config.photo_size != SIZE:
         raise ValueError(f"{run} takes photos of {config.photo_size} pixels. The pack's have {SIZE}.")
