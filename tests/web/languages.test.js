@@ -37,6 +37,7 @@ const CALLS = {
   holds: [{ path: "/p", photos: 3, bytes: 5000, model: "small", folders: [] }],
   report: [REPORT],
   progress: [50],
+  unread: [3, "heic 2, mp4 1"],
   score: [0.123456],
 };
 

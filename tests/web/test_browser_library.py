@@ -62,6 +62,8 @@ def test_a_folder_is_added_and_its_progress_is_pushed(
     for number in range(6):
         picture(number).save(folder / f"{number}.png")
     (folder / "broken.png").write_bytes(b"no picture")
+    for name in ("1.psd", "2.psd", "3.xcf"):
+        (folder / name).write_bytes(b"x")
     gate, reached = hold_adding(monkeypatch)
     with (
         Library.open(tmp_path / "library", tiny_model.path, create=True) as library,
@@ -89,6 +91,7 @@ def test_a_folder_is_added_and_its_progress_is_pushed(
         assert "1 not readable" in page.locator("#progress-text").inner_text()
         until(page, "document.getElementById('library-text').textContent === '6 photos'")
         until(page, "!document.getElementById('failures').hidden")
+        assert page.locator("#unread").inner_text() == "3 files in formats that are not read: psd 2, xcf 1"
         page.locator("#panel-close").click()
         draw(page, (0.2, 0.2), (0.8, 0.2))
         assert len(expect_results(page)) == 6

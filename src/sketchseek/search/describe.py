@@ -20,7 +20,7 @@ SIZE = 128
 
 
 def describe_missing(
-    catalog: Catalog, folders: Sequence[bytes], progress: Callable[[int, int], None] = lambda done, total: None
+    catalog: Catalog, folders: Sequence[bytes], progress: Callable[[int, int], object] = lambda done, total: None
 ) -> int:
     """Describe the photos in folders that have no description.
 
@@ -50,7 +50,10 @@ def describe_missing(
             described += _commit(catalog, ready)
             progress(visited, total)
             committed = time.monotonic()
-    return described + _commit(catalog, ready)
+    described += _commit(catalog, ready)
+    if visited:
+        progress(visited, total)
+    return described
 
 
 def describe_file(path: bytes) -> Description:

@@ -130,13 +130,15 @@ class IndexProgress:
     """Progress of an indexing run. The counts include only what was committed.
 
     Attributes:
-        stage: ``scan`` (``done`` counts the files found so far, the total is unknown), ``embed``, or ``index``.
+        stage: ``scan`` (``done`` counts the files found so far, the total is unknown), ``embed``,
+            ``describe`` (words and colors are read of photos that lack them, after ``repair``, for example), or
+            ``index``.
         done: Number of files processed.
         total: Number of files to process.
         indexed, failed, moved: As in ``IndexReport``.
     """
 
-    stage: Literal["scan", "embed", "index"]
+    stage: Literal["scan", "embed", "describe", "index"]
     done: int
     total: int
     indexed: int = 0

@@ -57,7 +57,9 @@ def update(
         report = Update(catalog, reader, encoder, folders, progress=progress, within=within).run()
     finally:
         reader.close()
-    describe_missing(catalog, folders)
+    describe_missing(
+        catalog, folders, lambda done, total: progress and progress(IndexProgress("describe", done, total))
+    )
     if progress is not None:
         progress(IndexProgress("index", 0, 1, report.indexed, report.failed, report.moved))
     IndexMirror.of(library, catalog.metadata()).save(catalog)

@@ -156,6 +156,12 @@ export class LibraryPanel {
     byId("panel-folders-text").textContent = texts.folders(library.folders.length);
     byId("panel-folders").replaceChildren(...library.folders.map((path) => item("bdi", path)));
     byId("sync").hidden = !may.write || library.folders.length === 0;
+    const unread = Object.entries(library.unread);
+    byId("unread").hidden = unread.length === 0;
+    byId("unread").textContent = texts.unread(
+      unread.reduce((total, [, files]) => total + files, 0),
+      unread.map(([suffix, files]) => `${suffix} ${files}`).join(", "),
+    );
   }
 
   /** @param {Failures} answer */

@@ -210,6 +210,7 @@ export const texts = {
   holds: (status) => [photos(status.photos), bytes(status.bytes), `النموذج ${status.model}`].join(" · "),
   folders: (total) => (total === 0 ? "لا توجد مجلدات بعد." : `المجلدات: ${number.format(total)}`),
   failures: (total) => `ملفات تعذّرت قراءتها: ${number.format(total)}`,
+  unread: (total, suffixes) => `ملفات بصيغ لا تُقرأ: ${number.format(total)} (${suffixes})`,
   moreFailures: (left) => `و${number.format(left)} أخرى. لعرضها كلها شغّل: sketchseek failures`,
   roots: "يمكنك إضافة مجلدات من:",
   readOnly: "هذا الخادم للقراءة فقط. لإضافة مجلدات شغّله بالأمر sketchseek serve --root FOLDER.",

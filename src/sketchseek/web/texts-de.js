@@ -216,6 +216,8 @@ export const texts = {
   holds: (status) => [count(status.photos, "Foto", "Fotos"), bytes(status.bytes), `Modell ${status.model}`].join(" · "),
   folders: (total) => (total === 0 ? "Noch keine Ordner." : count(total, "Ordner:", "Ordner:")),
   failures: (total) => count(total, "Datei konnte nicht gelesen werden", "Dateien konnten nicht gelesen werden"),
+  unread: (total, suffixes) =>
+    `${count(total, "Datei in einem Format, das", "Dateien in Formaten, die")} nicht gelesen ${total === 1 ? "wird" : "werden"}: ${suffixes}`,
   moreFailures: (left) => `und ${number.format(left)} weitere. Alle zeigt: sketchseek failures`,
   roots: "Sie können Ordner aus diesen hinzufügen:",
   readOnly:

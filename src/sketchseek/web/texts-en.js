@@ -234,6 +234,9 @@ export const texts = {
   folders: (total) => (total === 0 ? "No folders yet." : count(total, "folder:", "folders:")),
   /** @param {number} total */
   failures: (total) => count(total, "file could not be read", "files could not be read"),
+  /** @param {number} total @param {string} suffixes such as "heic 3, mp4 1" */
+  unread: (total, suffixes) =>
+    `${count(total, "file in a format that is", "files in formats that are")} not read: ${suffixes}`,
   /** @param {number} left */
   moreFailures: (left) => `and ${number.format(left)} more. To list them, run: sketchseek failures`,
   roots: "You can add folders in these:",

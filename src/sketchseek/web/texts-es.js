@@ -211,6 +211,8 @@ export const texts = {
   holds: (status) => [count(status.photos, "foto", "fotos"), bytes(status.bytes), `modelo ${status.model}`].join(" · "),
   folders: (total) => (total === 0 ? "Aún no hay carpetas." : count(total, "carpeta:", "carpetas:")),
   failures: (total) => count(total, "archivo no se pudo leer", "archivos no se pudieron leer"),
+  unread: (total, suffixes) =>
+    `${count(total, "archivo en un formato que no se lee", "archivos en formatos que no se leen")}: ${suffixes}`,
   moreFailures: (left) => `y ${number.format(left)} más. Para verlos todos: sketchseek failures`,
   roots: "Puede añadir carpetas de:",
   readOnly:

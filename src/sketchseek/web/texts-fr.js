@@ -215,6 +215,8 @@ export const texts = {
     [count(status.photos, "photo", "photos"), bytes(status.bytes), `modèle ${status.model}`].join(" · "),
   folders: (total) => (total === 0 ? "Pas encore de dossiers." : count(total, "dossier :", "dossiers :")),
   failures: (total) => count(total, "fichier illisible", "fichiers illisibles"),
+  unread: (total, suffixes) =>
+    `${count(total, "fichier dans un format non lu", "fichiers dans des formats non lus")} : ${suffixes}`,
   moreFailures: (left) => `et ${number.format(left)} autres. Pour tous les voir : sketchseek failures`,
   roots: "Vous pouvez ajouter des dossiers de :",
   readOnly:

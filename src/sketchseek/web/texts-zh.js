@@ -206,6 +206,7 @@ export const texts = {
     [`${number.format(status.photos)} 张照片`, bytes(status.bytes), `模型 ${status.model}`].join(" · "),
   folders: (total) => (total === 0 ? "还没有文件夹。" : `${number.format(total)} 个文件夹：`),
   failures: (total) => `${number.format(total)} 个文件无法读取`,
+  unread: (total, suffixes) => `${number.format(total)} 个文件的格式不受支持：${suffixes}`,
   moreFailures: (left) => `还有 ${number.format(left)} 个。要全部列出，请运行：sketchseek failures`,
   roots: "可以添加以下文件夹中的文件夹：",
   readOnly: "此服务器为只读。要在这里添加文件夹，请用 sketchseek serve --root 文件夹 启动它。",

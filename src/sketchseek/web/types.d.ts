@@ -38,6 +38,7 @@ export interface LibraryStatus {
   bytes: number;
   model: string;
   folders: string[];
+  unread: Record<string, number>; // files in formats that are not read, by suffix
 }
 
 export interface Session {
