@@ -22,8 +22,8 @@ PROTOCOLS = {
     ),
     "caltech": (
         "Category-level: Quick, Draw! sketches (our test split) of the categories of Caltech-101, whose photos are the "
-        "gallery. `small` was trained on none of them; 55 training photos of `tiny` and of earlier models are copies "
-        "of some",
+        "gallery. The bundled models were trained on none of them; 55 training photos of earlier models are copies of "
+        "some",
         "sketchseek evaluate words DATA/quickdraw DATA/caltech101",
         ["P@10", "recall@1", "recall@10", "mAP"],
     ),

@@ -82,7 +82,7 @@ def card(package: ModelPackage) -> str:
         f"License of the weights: {manifest.license}",
         "",
         "Settings and validation metrics are in `manifest.json`, as far as the model has them. `make models` trains",
-        "`small`; `experiments/encoders/REPORT.md` says what was tried.",
+        "both bundled models; `experiments/encoders/REPORT.md` says what was tried.",
         "",
         "## Scores",
         "",
