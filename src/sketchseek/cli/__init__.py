@@ -19,6 +19,7 @@ _COMMANDS = {
     "search": "search",
     "sync": "library",
     "watch": "watch",
+    "copy": "copy",
     "status": "library",
     "remove": "library",
     "failures": "library",

@@ -93,7 +93,7 @@ class Indexer:
             self._embed(run, todo, total, folders)
             self._known(self._table.latest(), folders)
             todo = sorted(path for path in run.again if not self._is_done(path, run))
-            run.counts["unchanged"] += len(run.again) - len(todo)
+            self._count_done(run.counts, run.again.difference(todo))
             run.again = set()
         counts = run.counts
         return IndexReport(
@@ -102,7 +102,7 @@ class Indexer:
             unchanged=len(current) - skipped + counts["unchanged"],
             removed=counts["removed"],
             moved=0,
-            skipped=skipped,
+            skipped=skipped + counts["skipped"],
             seconds=time.monotonic() - start,
             missing=[photo_path(item.path) for item in run.unreadable if item.path in folders],
         )
@@ -175,9 +175,15 @@ class Indexer:
             blocks[zlib.crc32(task.path.encode()) % count].append(task)
         for number in random.sample(sorted(blocks), len(blocks)):
             left = [task for task in blocks[number] if not self._is_done(task.path, run)]
-            run.counts["unchanged"] += len(blocks[number]) - len(left)
+            self._count_done(run.counts, {task.path for task in blocks[number]}.difference(task.path for task in left))
             if left:
                 yield left
+
+    def _count_done(self, counts: Counter[str], paths: Collection[str]) -> None:
+        """Count photos that another run has embedded, or could not read either."""
+        failed = sum(self._rows[path].failed for path in paths)
+        counts["skipped"] += failed
+        counts["unchanged"] += len(paths) - failed
 
     def _is_done(self, path: str, run: _Run) -> bool:
         """Whether the table had the photo as it is now, when it was last read."""
@@ -201,7 +207,7 @@ class Indexer:
                 banned = {path for path in block.ids if any(lies_in(path, one) for one in snapshot.state.excluded)}
                 if done or banned:  # another run was faster, or removed them: the block's other photos are done again
                     again.update(block.ids.keys() - done - banned)
-                    counts["unchanged"] += len(done)
+                    self._count_done(counts, done)
                     continue
                 fragments += block.fragments
                 drop |= {known[path].id for path in (*block.ids, *block.gone) if path in known}
@@ -215,7 +221,7 @@ class Indexer:
         waiting.clear()
         run.counts += counts
         run.again |= again
-        done = sum(run.counts[name] for name in ("indexed", "failed", "unchanged"))
+        done = sum(run.counts[name] for name in ("indexed", "failed", "unchanged", "skipped"))
         self._progress(IndexProgress("embed", done, max(total, done), run.counts["indexed"], run.counts["failed"]))
 
     def _known(self, snapshot: Snapshot, folders: Collection[str]) -> dict[str, _Known]:

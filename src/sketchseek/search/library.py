@@ -448,9 +448,14 @@ def _params(k: int, offset: int, filter: Filter | None, group_copies: bool = Fal
     return SearchParams(k, offset, filter or Filter(), group_copies)
 
 
+def is_in_lance(path: PathLike) -> bool:
+    """Return whether a path names a library in Lance: by a URI, or because the folder has its table."""
+    return is_uri(path) or os.path.isdir(os.path.join(os.path.expanduser(path), LANCE_TABLE))  # noqa: PTH111, PTH112, PTH118
+
+
 def _kind_of(path: PathLike) -> type[Library]:
     """Return the class of the library at a path."""
-    if is_uri(path) or os.path.isdir(os.path.join(os.path.expanduser(path), LANCE_TABLE)):  # noqa: PTH111, PTH112, PTH118
+    if is_in_lance(path):
         # By its name: the package lies above this one, and needs the extra "cluster".
         kind: type[Library] = import_module("sketchseek.cluster.library").LanceLibrary
         return kind
