@@ -56,7 +56,9 @@ def table(tmp_path_factory: pytest.TempPathFactory, vectors: np.ndarray) -> Tabl
             return Change(one.state, new)
 
         made.commit(change)
-    maintenance.optimize(made, exact_below=0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(maintenance, "PARTITION", 60)  # twice as many partitions as a search visits
+        maintenance.optimize(made, exact_below=0)
     return made
 
 

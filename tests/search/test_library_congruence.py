@@ -149,6 +149,8 @@ def test_a_sketch_finds_the_same(made: Made, local: Made, sketch: list[list[list
     page = made.library.search(sketch, k=3, offset=2)
     assert [(one.rank, one.id) for one in page] == [(one.rank, one.id) for one in every[2:5]]
     assert made.library.search(sketch, k=5, offset=100) == []
+    grouped = made.library.search(sketch, k=4, offset=1, group_copies=True)
+    assert_same(made, grouped, local, local.library.search(sketch, k=4, offset=1, group_copies=True))
 
 
 def test_a_photo_finds_its_like_and_not_itself(made: Made, local: Made, pictures: Path) -> None:

@@ -24,9 +24,12 @@ EXACT_BELOW = 50_000
 FLAT_BELOW = 5_000
 """If a filter allows fewer photos, Lance compares them all instead of searching its index."""
 
-PROBES = 20
+PROBES = 32
 REFINE = 10
 """Partitions that a search visits, and candidates for each result that are scored again with the stored embeddings."""
+
+RECENT = 10_000
+"""Embeddings of results that are kept in memory."""
 
 METRICS = {"cosine": "dot", "euclidean": "l2"}
 """Lance's metrics by distance. Embeddings of ``cosine`` have unit length."""
@@ -159,6 +162,7 @@ class LanceGallery:
         self._dataset = snapshot.dataset
         self._distance = snapshot.state.distance
         self._counts: dict[Condition | None, int] = {}
+        self._recent: dict[int, npt.NDArray[np.float32]] = {}
 
     @cached_property
     def _folders(self) -> dict[str, int]:
@@ -190,11 +194,19 @@ class LanceGallery:
             search |= {"minimum_nprobes": PROBES, "refine_factor": max(1, min(REFINE, 1 + 4000 // k))}
         with storage_errors(self._dataset.uri):
             found = self._dataset.to_table(
-                columns=["id", "_distance"], nearest=search, filter=self._sql(condition), prefilter=True
+                columns=["id", "_distance", "embedding"], nearest=search, filter=self._sql(condition), prefilter=True
             )
+        self._keep(found)
         distances = found["_distance"].to_numpy()
         scores = 1.0 - distances if self._distance == "cosine" else -np.sqrt(np.maximum(distances, 0.0))
         return found["id"].to_numpy(), scores.astype(np.float32)
+
+    def _keep(self, found: Any) -> None:
+        """Keep the embeddings of results: they are asked for to group copies, and for feedback."""
+        if len(self._recent) > RECENT:
+            self._recent.clear()
+        embeddings = embeddings_of(found, self._snapshot.state.embedding, self._dataset.uri).astype(np.float32)
+        self._recent.update(zip(found["id"].to_pylist(), embeddings, strict=True))
 
     def ordered(self, order: Order, condition: Condition | None) -> Ids:
         """See ``Gallery``."""
@@ -209,6 +221,8 @@ class LanceGallery:
 
     def embedding(self, photo: int) -> npt.NDArray[np.float32] | None:
         """See ``Gallery``."""
+        if photo in self._recent:
+            return self._recent[photo]
         found = self._rows(["embedding"], f"{IS_PHOTO} AND id = {int(photo)}")
         if not len(found):
             return None

@@ -14,7 +14,10 @@ FRAGMENTS = 32
 """Small fragments that may come together before they are merged."""
 
 ROWS = 250_000
-"""Rows of a merged fragment, and of a partition of the index."""
+"""Rows of a merged fragment."""
+
+PARTITION = 1000
+"""Photos in a partition of the index. IVF_SQ found more than IVF_HNSW_SQ and was built in a twentieth of the time."""
 
 KEPT = timedelta(days=7)
 """Age at which old versions, and fragments that were never committed, are deleted."""
@@ -56,10 +59,10 @@ def _index(snapshot: Snapshot, photos: int) -> None:
         _log.info("Building the index of %d embeddings", photos)
         dataset.create_index(
             "embedding",
-            "IVF_HNSW_SQ",
+            "IVF_SQ",
             name="embedding_idx",
             metric=METRICS[snapshot.state.distance],
-            num_partitions=max(1, photos // ROWS),
+            num_partitions=max(1, photos // PARTITION),
         )
     if known:
         dataset.optimize.optimize_indices()
