@@ -62,7 +62,7 @@ def test_patterns_and_links_are_kept_by_the_library(tmp_path: Path, photos: Path
     assert "1 symbolic link to a folder was not followed" in said
     assert run_json("sync", *options)["failed"] == 0  # the patterns hold
     status = run_json("status", *options)
-    assert (status["exclude"], status["follow_symlinks"]) == (["b/", "*.png"], False)
+    assert (status["exclude"], status["follow_symlinks"], status["hidden"]) == (["b/", "*.png"], False, False)
     assert run_json("index", photos, *options, "--follow-symlinks")["indexed"] == 1
     assert run_json("sync", *options)["removed"] == 0
     assert run_json("index", photos, *options, "--exclude", "")["indexed"] == 2
@@ -219,3 +219,15 @@ def test_ctrl_c_says_that_work_is_kept(tmp_path: Path, photos: Path, tiny_model:
     assert b"Traceback" not in err
     report = run_json("index", photos, "--library", library)
     assert report["indexed"] + report["unchanged"] == 3004
+
+
+def test_hidden_files_are_indexed_by_choice(tmp_path: Path, photos: Path, tiny_model: ModelPackage) -> None:
+    (photos / ".secret").mkdir()
+    (photos / ".secret" / "1.jpg").write_bytes((photos / "a" / "0.jpg").read_bytes())
+    (photos / ".2.jpg").write_bytes((photos / "a" / "0.jpg").read_bytes())
+    options = ("--library", tmp_path / "library")
+    count = run_json("index", photos, *options, "--model", tiny_model.path)["indexed"]
+    assert run_json("index", photos, *options, "--hidden")["indexed"] == 2
+    assert run_json("sync", *options)["unchanged"] == count + 2  # the library keeps the choice
+    assert "begin with a dot" in run("status", *options).stdout
+    assert run_json("index", photos, *options, "--no-hidden")["removed"] == 2

@@ -34,6 +34,11 @@ from sketchseek.cli.report_errors import report_errors
     default=None,
     help="Follow symbolic links to folders. The library keeps the choice. Default: no.",
 )
+@click.option(
+    "--hidden/--no-hidden",
+    default=None,
+    help="Index files and folders whose names begin with a dot, too. The library keeps the choice. Default: no.",
+)
 @json_option
 def index_command(
     folders: tuple[Address, ...],
@@ -42,6 +47,7 @@ def index_command(
     re_embed: bool,
     exclude: tuple[str, ...],
     follow_symlinks: bool | None,
+    hidden: bool | None,
     as_json: bool,
 ) -> None:
     """Index the photos in folders and their subfolders.
@@ -70,7 +76,9 @@ def index_command(
                 report = opened.re_embed(model, progress)
         if folders:
             with Library.open(library, model, create=True) as opened:
-                report = opened.add(folders, progress, exclude=exclude or None, follow_symlinks=follow_symlinks)
+                report = opened.add(
+                    folders, progress, exclude=exclude or None, follow_symlinks=follow_symlinks, hidden=hidden
+                )
     print_report(report, as_json=as_json)
 
 
@@ -123,6 +131,7 @@ def status_command(library: Address, as_json: bool) -> None:
         ("Folders", "\n           ".join(shown(folder) for folder in status.folders) or "none"),
         ("Excluded", "\n           ".join(shown(path) for path in status.excluded)),
         ("Patterns", "\n           ".join(status.exclude)),
+        ("Hidden", "files and folders whose names begin with a dot are indexed" if status.hidden else ""),
         ("Links", "symbolic links to folders are followed" if status.follow_symlinks else ""),
         ("Model", f"{status.model} ({status.fingerprint}), {status.embedding} dimensions, {status.distance}"),
         ("Index", f"{status.engine or 'none on disk'}, {status.pending:,} changes since"),

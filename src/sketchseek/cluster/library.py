@@ -113,6 +113,7 @@ class LanceLibrary(Library):
         *,
         exclude: Iterable[str] | None = None,
         follow_symlinks: bool | None = None,
+        hidden: bool | None = None,
         within: Iterable[PathLike] | None = None,
     ) -> IndexReport:
         """See ``Library.add``."""
@@ -135,6 +136,7 @@ class LanceLibrary(Library):
                 excluded=tuple(one for one in state.excluded if not any(lies_in(path, one) for path in paths)),
                 exclude=state.exclude if patterns is None else patterns,
                 follow_symlinks=state.follow_symlinks if follow_symlinks is None else follow_symlinks,
+                hidden=state.hidden if hidden is None else hidden,
             )
             return None if changed == state else Change(changed)
 
@@ -273,6 +275,7 @@ class LanceLibrary(Library):
             bytes=self._table.bytes(),
             exclude=list(state.exclude),
             follow_symlinks=state.follow_symlinks,
+            hidden=state.hidden,
         )
 
     def failures(self) -> list[Failure]:

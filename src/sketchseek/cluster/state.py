@@ -22,7 +22,7 @@ class State:
         model, name, fingerprint, embedding, distance: See ``LibraryMetadata``.
         folders: Paths and URIs that ``sync`` visits.
         excluded: Paths and URIs in them that it skips.
-        exclude, follow_symlinks: See ``ScanRules``.
+        exclude, follow_symlinks, hidden: See ``ScanRules``.
         next_id: The lowest id that no photo was given.
         format: Version of this format.
     """
@@ -36,6 +36,7 @@ class State:
     excluded: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     follow_symlinks: bool = False
+    hidden: bool = False
     next_id: int = 1
     format: int = FORMAT
 
@@ -47,7 +48,7 @@ class State:
     @property
     def rules(self) -> ScanRules:
         """What scans skip."""
-        return ScanRules(self.exclude, self.follow_symlinks)
+        return ScanRules(self.exclude, self.follow_symlinks, self.hidden)
 
     def metadata(self, version: int) -> LibraryMetadata:
         """Return the metadata of the library at a version of its table."""

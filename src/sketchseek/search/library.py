@@ -114,6 +114,7 @@ class Library(ABC):
         *,
         exclude: Iterable[str] | None = None,
         follow_symlinks: bool | None = None,
+        hidden: bool | None = None,
         within: Iterable[PathLike] | None = None,
     ) -> IndexReport:
         """Index folders with their subfolders, and remember the folders for ``sync``.
@@ -128,6 +129,8 @@ class Library(ABC):
                 replace those that the library has; by default, those stay. ``sync`` heeds them, too.
             follow_symlinks: Whether symbolic links to folders are followed. By default, what the library was told
                 before, at first no.
+            hidden: Whether files and folders whose names begin with a dot are indexed. By default, what the library was
+                told before, at first no.
             within: Folders that symbolic links must not lead out of, for folders that others can write to. Links that
                 do are failures. By default, links may lead anywhere.
 

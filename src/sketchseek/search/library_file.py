@@ -30,7 +30,7 @@ class LibraryFile:
         model, name, fingerprint, embedding, distance: See ``LibraryMetadata``.
         folders: Folders that ``sync`` visits.
         excluded: Paths in them that it skips.
-        exclude, follow_symlinks: See ``ScanRules``.
+        exclude, follow_symlinks, hidden: See ``ScanRules``.
     """
 
     model: str
@@ -42,11 +42,12 @@ class LibraryFile:
     excluded: list[str]
     exclude: list[str]
     follow_symlinks: bool
+    hidden: bool
 
     @property
     def rules(self) -> ScanRules:
         """What scans skip."""
-        return ScanRules(tuple(self.exclude), self.follow_symlinks)
+        return ScanRules(tuple(self.exclude), self.follow_symlinks, self.hidden)
 
     @property
     def metadata(self) -> LibraryMetadata:
@@ -82,6 +83,7 @@ def update(library: Path, catalog: Catalog) -> None:
         [os.fsdecode(path) for path in catalog.excluded()],
         list(rules.exclude),
         rules.follow_symlinks,
+        rules.hidden,
     )
     if read(library) != now:
         data = asdict(now)

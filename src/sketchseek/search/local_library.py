@@ -113,6 +113,7 @@ class LocalLibrary(Library):
         *,
         exclude: Iterable[str] | None = None,
         follow_symlinks: bool | None = None,
+        hidden: bool | None = None,
         within: Iterable[PathLike] | None = None,
     ) -> IndexReport:
         """See ``Library.add``."""
@@ -126,6 +127,7 @@ class LocalLibrary(Library):
             rules = ScanRules(
                 rules.exclude if patterns is None else patterns,
                 rules.follow_symlinks if follow_symlinks is None else follow_symlinks,
+                rules.hidden if hidden is None else hidden,
             )
             # A path that was removed comes back if it, or a folder in it, is named.
             named = set(paths).union(*map(parents, paths))

@@ -172,6 +172,7 @@ class Status:
         unread: Files in the folders in formats that are not read: their number by suffix, such as ``heic``.
         exclude: Patterns of files and folders that scans skip, beside the default ones.
         follow_symlinks: Whether scans follow symbolic links to folders.
+        hidden: Whether scans look at files and folders whose names begin with a dot.
     """
 
     path: PhotoPath
@@ -190,6 +191,7 @@ class Status:
     unread: dict[str, int] = field(default_factory=dict)
     exclude: list[str] = field(default_factory=list)
     follow_symlinks: bool = False
+    hidden: bool = False
 
 
 @dataclass(frozen=True)

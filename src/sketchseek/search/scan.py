@@ -123,9 +123,10 @@ def scan(
 ) -> Iterator[Scanned]:
     """Find the images in folders and their subfolders, visiting each folder once, in a stable order.
 
-    Hidden files and folders (with a leading dot) and those that the rules or an ignore file exclude are skipped, unless
-    they are named in ``folders``. If symbolic links to folders are followed, they are followed last, and only to
-    folders that were not visited: loops end, and a photo in the folders appears under its real path.
+    Hidden files and folders (with a leading dot) are skipped, unless the rules want them or they are named in
+    ``folders``; so are those that the rules or an ignore file exclude. If symbolic links to folders are followed, they
+    are followed last, and only to folders that were not visited: loops end, and a photo in the folders appears under
+    its real path.
 
     Args:
         folders: Absolute paths of folders, or of single files.
@@ -135,7 +136,7 @@ def scan(
             lead anywhere.
     """
     rules = rules or ScanRules()
-    walk = _Walk(excluded, within, follow_symlinks=rules.follow_symlinks)
+    walk = _Walk(excluded, within, follow_symlinks=rules.follow_symlinks, hidden=rules.hidden)
     for folder in sorted(set(folders)):
         try:
             status = os.stat(folder)  # noqa: PTH116  on bytes
@@ -159,9 +160,18 @@ class _Walk:
         excluded: Absolute paths of files and folders to skip.
         within: Real paths of folders that links must not lead out of.
         follow_symlinks: Whether symbolic links to folders are put in ``links`` to be followed.
+        hidden: Whether hidden files and folders are looked at.
     """
 
-    def __init__(self, excluded: Collection[bytes], within: Collection[bytes] | None, *, follow_symlinks: bool) -> None:
+    def __init__(
+        self,
+        excluded: Collection[bytes],
+        within: Collection[bytes] | None,
+        *,
+        follow_symlinks: bool,
+        hidden: bool = False,
+    ) -> None:
+        self._hidden = hidden
         self._within = within
         self.links: deque[tuple[bytes, IgnoreRules]] = deque()
         self._excluded = excluded
@@ -183,7 +193,7 @@ class _Walk:
                 continue
             subfolders: list[tuple[bytes, IgnoreRules]] = []
             for entry in entries:
-                if entry.name.startswith(b".") or entry.path in self._excluded:
+                if (entry.name.startswith(b".") and not self._hidden) or entry.path in self._excluded:
                     continue
                 try:
                     yield from self._entry(entry, here, rules, subfolders)

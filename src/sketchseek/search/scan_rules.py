@@ -41,6 +41,7 @@ class ScanRules:
         exclude: Patterns in the syntax of .gitignore, relative to each indexed folder. They come after
             ``DEFAULT_EXCLUDE``; of several patterns that match, the last decides.
         follow_symlinks: Whether symbolic links to folders are followed.
+        hidden: Whether files and folders whose names begin with a dot are looked at.
 
     Raises:
         InputError: A pattern is invalid.
@@ -48,6 +49,7 @@ class ScanRules:
 
     exclude: tuple[str, ...] = ()
     follow_symlinks: bool = False
+    hidden: bool = False
 
     def __post_init__(self) -> None:
         for pattern in self.exclude:

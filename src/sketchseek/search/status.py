@@ -34,6 +34,7 @@ def status_of(path: Path, catalog: Catalog, mirror: IndexMirror) -> Status:
         unread=catalog.unread(),
         exclude=list(rules.exclude),
         follow_symlinks=rules.follow_symlinks,
+        hidden=rules.hidden,
     )
 
 

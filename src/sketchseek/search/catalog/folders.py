@@ -64,11 +64,17 @@ class FolderTables(MetadataTable):
     def scan_rules(self) -> ScanRules:
         """Return what scans skip."""
         values = self._values()
-        return ScanRules(tuple(json.loads(values.get("exclude", "[]"))), values.get("follow_symlinks", "0") == "1")
+        return ScanRules(
+            tuple(json.loads(values.get("exclude", "[]"))),
+            values.get("follow_symlinks", "0") == "1",
+            values.get("hidden", "0") == "1",
+        )
 
     def set_scan_rules(self, rules: ScanRules) -> None:
         """Replace what scans skip. Call inside a ``transaction``."""
-        self._set_meta(exclude=json.dumps(rules.exclude), follow_symlinks=int(rules.follow_symlinks))
+        self._set_meta(
+            exclude=json.dumps(rules.exclude), follow_symlinks=int(rules.follow_symlinks), hidden=int(rules.hidden)
+        )
 
     def unread(self) -> dict[str, int]:
         """Return how many files in the folders are in formats that are not read, by suffix, most frequent first."""

@@ -51,6 +51,7 @@ class LibraryStatus(ResponseModel):
     unread: dict[str, int] = Field(description="Files in formats that are not read: their number by suffix.")
     exclude: list[str] = Field(description="Patterns of files and folders that scans skip, beside the default ones.")
     follow_symlinks: bool = Field(description="Whether scans follow symbolic links to folders.")
+    hidden: bool = Field(description="Whether scans look at files and folders whose names begin with a dot.")
 
 
 class LibraryFolder(ResponseModel):
@@ -98,6 +99,7 @@ class ServerStatus(ResponseModel):
                 "unread": {"heic": 3},
                 "exclude": ["screenshots/"],
                 "follow_symlinks": False,
+                "hidden": False,
             },
             "may": {"open": True, "write": False},
         }
