@@ -25,6 +25,7 @@ VEILED = """() => {
 def test_what_matched_is_shown_over_the_photo(new_page: Callable[..., Page], url: str) -> None:
     page = new_page(url)
     draw(page, (0.2, 0.2), (0.8, 0.25), (0.7, 0.8))
+    draw(page, (0.4, 0.5), (0.5, 0.5))
     expect_results(page)
     page.locator("#grid .photo").nth(1).click()
     until(page, "document.getElementById('viewer-image').naturalWidth > 0")
@@ -35,6 +36,7 @@ def test_what_matched_is_shown_over_the_photo(new_page: Callable[..., Page], url
     page.locator("#matched").wait_for()
     shades, darkest = page.evaluate(VEILED)
     assert shades > 10  # parts differ
+    assert page.locator("#matched-strokes").is_visible()  # so do the two strokes
     assert darkest > 100
     assert page.locator("#viewer-matched").get_attribute("aria-pressed") == "true"
     with page.expect_response("**/api/v1/search/explain/*") as answer:

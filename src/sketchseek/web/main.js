@@ -103,9 +103,10 @@ const matched = new MatchOverlay({
   image: byId("viewer-image", HTMLImageElement),
   toggle: button("viewer-matched"),
   legend: byId("matched-legend"),
+  strokesLegend: byId("matched-strokes"),
   explain: async (id) =>
     api.explain(id, await examplesOf(queryPanel.query, sheets.drawings, encoder, { positive: [], negative: [] })),
-  drawings: () => (queryPanel.query.paper ? sheets.strokes : []),
+  drawings: () => (queryPanel.query.paper ? sheets.strokes.filter((strokes) => strokes.length > 0) : []),
   onError: (error) => viewer.showError(error instanceof api.ServerGone ? texts.serverGone : messageOf(error)),
 });
 const filters = new Filters(

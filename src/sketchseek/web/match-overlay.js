@@ -9,6 +9,7 @@ import { boundsOf } from "./strokes.js";
 const VEIL = 0.72; // how dark the parts are that do not match
 const FILLED = 0.88; // fraction of the square that a sketch fills when it is encoded, as a photo fills it all
 const LINE = 5; // pixels
+const FAINT = 0.25; // how opaque strokes are that do not count
 
 export class MatchOverlay {
   /**
@@ -18,7 +19,8 @@ export class MatchOverlay {
    * @param {HTMLButtonElement} options.toggle
    * @param {HTMLElement} options.legend says what is bright
    * @param {(id: number) => Promise<Explanation>} options.explain
-   * @param {() => Stroke[][]} options.drawings those that were searched for
+   * @param {() => Stroke[][]} options.drawings those that were searched for, in the order of the examples
+   * @param {HTMLElement} options.strokesLegend says which strokes are bright
    * @param {(error: unknown) => void} options.onError
    */
   constructor(options) {
@@ -70,9 +72,10 @@ export class MatchOverlay {
   }
 
   #draw() {
-    const { canvas, image, legend } = this.options;
+    const { canvas, image, legend, strokesLegend } = this.options;
     const visible = this.on && this.explanation !== null && image.naturalWidth > 0;
     canvas.hidden = legend.hidden = !visible;
+    strokesLegend.hidden = true;
     if (!visible || !this.explanation) return;
     const box = canvas.getBoundingClientRect();
     canvas.width = Math.max(1, Math.round(box.width * devicePixelRatio));
@@ -85,7 +88,11 @@ export class MatchOverlay {
     context.rect(place.x, place.y, place.width, place.height);
     context.clip();
     drawVeil(context, this.explanation.photo_split.shares, place);
-    for (const strokes of this.options.drawings()) drawSketch(context, strokes, place);
+    this.options.drawings().forEach((strokes, i) => {
+      const levels = strokeLevels(strokes.length, this.explanation?.sketches[i]?.strokes);
+      drawSketch(context, strokes, place, levels);
+      if (levels.some((level) => level < 1)) strokesLegend.hidden = false;
+    });
     context.restore();
   }
 }
@@ -131,8 +138,20 @@ export function placement(strokes) {
   return (point) => [0.5 + (point[0] - (left + right) / 2) * scale, 0.5 + (point[1] - (top + bottom) / 2) * scale];
 }
 
-/** @type {(context: CanvasRenderingContext2D, strokes: Stroke[], place: Place) => void} */
-function drawSketch(context, strokes, { x, y, width, height }) {
+/**
+ * How bright each stroke is, from 0 to 1: its share among the largest, or 1 where shares are not known.
+ *
+ * @param {number} count of strokes
+ * @param {number[]} [shares]
+ */
+export function strokeLevels(count, shares) {
+  if (shares?.length !== count) return new Array(count).fill(1);
+  const most = Math.max(...shares, 1e-9);
+  return shares.map((share) => Math.max(0, share) / most);
+}
+
+/** @type {(context: CanvasRenderingContext2D, strokes: Stroke[], place: Place, levels: number[]) => void} */
+function drawSketch(context, strokes, { x, y, width, height }, levels) {
   if (strokes.length === 0) return;
   const at = placement(strokes);
   context.lineCap = context.lineJoin = "round";
@@ -142,7 +161,8 @@ function drawSketch(context, strokes, { x, y, width, height }) {
   ])) {
     context.strokeStyle = color;
     context.lineWidth = LINE * wide * devicePixelRatio * 0.6;
-    for (const { points } of strokes) {
+    strokes.forEach(({ points }, index) => {
+      context.globalAlpha = FAINT + (1 - FAINT) * levels[index];
       context.beginPath();
       points.forEach((point, i) => {
         const [u, v] = at(point);
@@ -150,6 +170,7 @@ function drawSketch(context, strokes, { x, y, width, height }) {
         context.lineTo(x + u * width, y + v * height);
       });
       context.stroke();
-    }
+    });
   }
+  context.globalAlpha = 1;
 }

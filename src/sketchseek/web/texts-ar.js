@@ -87,6 +87,7 @@ export const texts = {
   wrongTitle: "إخفاء هذه الصورة وتقليل ما يشبهها (-)",
   whatMatched: "ما الذي تطابق",
   whatMatchedLegend: "الأجزاء الساطعة من الصورة هي الأكثر تطابقًا.",
+  strokesLegend: "الخطوط الساطعة من رسمك هي الأكثر تأثيرًا.",
   usePart: "البحث بجزء",
   original: "فتح الأصل",
   download: "تنزيل",

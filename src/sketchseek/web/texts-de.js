@@ -87,6 +87,7 @@ export const texts = {
   wrongTitle: "Dieses Foto ausblenden und weniger solche finden (-)",
   whatMatched: "Was passt",
   whatMatchedLegend: "Helle Teile des Fotos passen am besten.",
+  strokesLegend: "Helle Striche Ihrer Zeichnung zählten am meisten.",
   usePart: "Mit Ausschnitt suchen",
   original: "Original öffnen",
   download: "Herunterladen",

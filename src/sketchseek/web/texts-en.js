@@ -88,6 +88,7 @@ export const texts = {
   wrongTitle: "Hide this photo and find fewer like it (-)",
   whatMatched: "What matched",
   whatMatchedLegend: "Bright parts of the photo matched most.",
+  strokesLegend: "Bright lines of your drawing counted most.",
   usePart: "Search with a part",
   original: "Open original",
   download: "Download",

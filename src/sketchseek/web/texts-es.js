@@ -86,6 +86,7 @@ export const texts = {
   wrongTitle: "Ocultar esta foto y encontrar menos como ella (-)",
   whatMatched: "Qué coincide",
   whatMatchedLegend: "Las partes claras de la foto son las que más coinciden.",
+  strokesLegend: "Los trazos claros de su dibujo son los que más contaron.",
   usePart: "Buscar con una parte",
   original: "Abrir el original",
   download: "Descargar",

@@ -86,6 +86,7 @@ export const texts = {
   wrongTitle: "Masquer cette photo et en trouver moins de semblables (-)",
   whatMatched: "Ce qui correspond",
   whatMatchedLegend: "Les parties claires de la photo correspondent le mieux.",
+  strokesLegend: "Les traits clairs de votre dessin ont compté le plus.",
   usePart: "Chercher avec une partie",
   original: "Ouvrir l’original",
   download: "Télécharger",

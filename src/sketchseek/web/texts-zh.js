@@ -83,6 +83,7 @@ export const texts = {
   wrongTitle: "隐藏这张照片，减少类似照片 (-)",
   whatMatched: "匹配之处",
   whatMatchedLegend: "照片明亮的部分最匹配。",
+  strokesLegend: "图画中明亮的线条作用最大。",
   usePart: "用一部分搜索",
   original: "打开原图",
   download: "下载",

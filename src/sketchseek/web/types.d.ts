@@ -147,6 +147,8 @@ export interface Words {
 export interface Explanation {
   photo: number;
   photo_split: { shares: number[][] };
+  /** For each example, each stroke's share; null where the server did not get its strokes. */
+  sketches: ({ strokes: number[] } | null)[];
 }
 
 /** One of several things that a query consists of. */
