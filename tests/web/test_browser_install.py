@@ -43,7 +43,7 @@ def test_the_page_opens_while_its_server_is_away(
                 break
             page.wait_for_timeout(100)
         assert {"/", "/main.js", "/texts-fr.js", "/encode-worker.js"} <= set(kept)
-        assert not any("api" in path or "thumbnail" in path for path in kept)
+        assert not any("/api/" in path or "thumbnail" in path for path in kept)
         scope = page.evaluate("navigator.serviceWorker.ready.then(({ scope }) => scope)")
         assert scope == page.url.split("#")[0]
     page.reload()

@@ -28,7 +28,8 @@ def test_the_language_is_switched_and_the_drawing_stays(new_page: Callable[..., 
     draw(page, (0.2, 0.2), (0.8, 0.25), (0.7, 0.8))
     found, inked = expect_results(page), ink(page)
     page.locator("#more").click()
-    page.locator("#language").select_option("ar")
+    with page.expect_navigation():
+        page.locator("#language").select_option("ar")
     until(page, "document.documentElement.lang === 'ar' && document.documentElement.dir === 'rtl'")
     assert alike(expect_results(page), found)
     assert ink(page) == inked
@@ -44,7 +45,8 @@ def test_the_language_is_switched_and_the_drawing_stays(new_page: Callable[..., 
     panel = page.locator("#more-panel").bounding_box()
     assert panel is not None
     assert panel["x"] >= 0
-    page.locator("#language").select_option("fr")
+    with page.expect_navigation():
+        page.locator("#language").select_option("fr")
     until(page, "document.documentElement.lang === 'fr' && document.documentElement.dir === 'ltr'")
 
 
