@@ -202,9 +202,11 @@ def unpack(tarball: Path, folder: Path) -> int:
                 names.add(name)
                 (folder / f"{name}.webp").write_bytes(content.read())
     except (tarfile.TarError, OSError, EOFError) as error:
-        raise DatasetError(f"{tarball}: cannot be unpacked ({error}).", remedy="Delete it and try again.") from error
+        raise DatasetError(
+            f"cannot be unpacked ({error}).", subject=tarball, remedy="Delete it and try again."
+        ) from error
     if not names:
-        raise DatasetError(f"{tarball}: holds no emoji.", remedy="Delete it and try again.")
+        raise DatasetError("holds no emoji.", subject=tarball, remedy="Delete it and try again.")
     return len(names)
 
 

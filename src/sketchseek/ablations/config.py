@@ -137,7 +137,7 @@ def load_ablation(file: Path) -> Ablation:
         ablation = Ablation(config, _configurations(config), base)
         _check(ablation)
     except ConfigError as error:
-        raise ConfigError(f"{file}: {error.message}", remedy=error.remedy) from error
+        raise ConfigError(error.message, subject=file, remedy=error.remedy) from error
     return ablation
 
 
@@ -161,11 +161,11 @@ def change_settings(settings: Settings, changes: Settings) -> Settings:
             elif isinstance(place, list) and part.isdecimal() and int(part) < len(place):
                 place = place[int(part)]
             else:
-                raise ConfigError(f"{path}: there is no {part} to change.")
+                raise ConfigError(f"there is no {part} to change.", subject=path)
         if isinstance(place, list) and last.isdecimal() and int(last) < len(place):
             place[int(last)] = copy.deepcopy(value)
         elif not isinstance(place, dict):
-            raise ConfigError(f"{path}: there is no {last} to change.")
+            raise ConfigError(f"there is no {last} to change.", subject=path)
         elif isinstance(value, dict) and isinstance(place.get(last), dict):
             place[last] = change_settings(place[last], value)
         else:
@@ -242,4 +242,4 @@ def _check_experiments(configuration: str, ablation: Ablation) -> None:
             for term in experiment.losses:
                 create_loss(term.name, experiment.distance, **term.options)
         except ConfigError as error:
-            raise ConfigError(f"{configuration}: {error.message}", remedy=error.remedy) from error
+            raise ConfigError(error.message, subject=configuration, remedy=error.remedy) from error

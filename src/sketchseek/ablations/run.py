@@ -249,7 +249,8 @@ def _choose(table: AblationTable, tuning: list[Job]) -> Settings:
     best = int(np.argmax(scores))
     if scores[best] < 0:
         raise TrainingError(
-            f"{tuning[0].configuration}: every tuning run failed ({results[best].get('failed')}).",
+            f"every tuning run failed ({results[best].get('failed')}).",
+            subject=tuning[0].configuration,
             remedy="Change the values under tune in the ablation file.",
         )
     return tuning[best].choice

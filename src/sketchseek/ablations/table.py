@@ -74,19 +74,23 @@ def read_table(path: Path) -> AblationTable:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
-        raise DatasetError(f"{path}: no ablation is stored here.", remedy="Run it: sketchseek compare FILE") from error
+        raise DatasetError(
+            "no ablation is stored here.", subject=path, remedy="Run it: sketchseek compare FILE"
+        ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"Cannot read {path}: {error}.", remedy="Move it away: the runs are repeated.") from error
     first, *lines = text.split("\n")
     header = _object(first)
     if header is None or header.get("schema") != SCHEMA or not isinstance(header.get("settings"), dict):
         raise DatasetError(
-            f"{path}: this is not the table of an ablation, or its first line is damaged.",
+            "this is not the table of an ablation, or its first line is damaged.",
+            subject=path,
             remedy="Choose another folder with --store, or move the file away.",
         )
     if header.get("version") != VERSION:
         raise DatasetError(
-            f"{path}: version {header.get('version')} of the table is not supported; this release reads {VERSION}.",
+            f"version {header.get('version')} of the table is not supported; this release reads {VERSION}.",
+            subject=path,
             remedy="Use the release of sketchseek that wrote it.",
         )
     table = AblationTable(path, header["settings"])

@@ -70,7 +70,8 @@ def load_input(
     sketches = tuple(d for d in whole.dataset.sketches if d.key in keys or d.photo in keys)
     if not sketches:
         raise DatasetError(
-            f"{only}: none of its {len(entries):,} entries has a sketch in the {whole.name} subset of {root}.",
+            f"none of its {len(entries):,} entries has a sketch in the {whole.name} subset of {root}.",
+            subject=only,
             remedy="Use a list that was made for this data set and subset.",
         )
     note = f"Only the {len(sketches):,} of {len(whole.dataset.sketches):,} sketches that {only.name} names."

@@ -120,7 +120,9 @@ def audit(
     dataset = part.dataset
     if not dataset.photos or not dataset.sketches:
         lacking = "photos" if dataset.sketches else "sketches"
-        raise DatasetError(f"{dataset.source}: no {lacking} in the {part.name} subset.", remedy="Unpack it again.")
+        raise DatasetError(
+            f"no {lacking} in the {part.name} subset.", subject=dataset.source, remedy="Unpack it again."
+        )
     everything = (*dataset.photos, *part.other.photos)
     encoded_photos, encoded_sketches = _encode(part, everything, encoder, cache, progress)
     ranked = _rank(part, everything, encoded_photos, encoded_sketches, limits.near, encoder.manifest.distance)
@@ -208,8 +210,8 @@ def _rank(
     sketches = [dataset.sketches[i] for i in encoded_sketches.read]
     if not photos:
         raise DatasetError(
-            f"{dataset.source}: none of its {len(dataset.photos):,} photos can be read. "
-            f"{encoded_photos.problems[0].reason}",
+            f"none of its {len(dataset.photos):,} photos can be read. {encoded_photos.problems[0].reason}",
+            subject=dataset.source,
             remedy="Unpack the photos again.",
         )
     embeddings = encoded_photos.embeddings[: len(photos)]

@@ -37,7 +37,7 @@ def load_chairv2(
     folder = require_folder(root / "photo", "the photos", _LAYOUT)
     photos = tuple(Photo(file, category, _key(category, file.name)) for file in pictures(folder))
     if not photos:
-        raise DatasetError(f"{folder}: no photos.", remedy=_LAYOUT)
+        raise DatasetError("no photos.", subject=folder, remedy=_LAYOUT)
     known = {photo.key for photo in photos}
     missing: set[str] = set()
     sketches: list[Sketch] = []
@@ -90,7 +90,7 @@ def _lines(root: Path) -> list[tuple[Path, int, dict[str, Any]]]:
             raise broken_line(path, number, f"it lacks {', '.join(absent)}")
         lines.append((path, number, line))
     if not lines:
-        raise DatasetError(f"{path}: no sketches.", remedy=_LAYOUT)
+        raise DatasetError("no sketches.", subject=path, remedy=_LAYOUT)
     return lines
 
 

@@ -26,10 +26,12 @@ def read_keys(path: Path) -> frozenset[str]:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except FileNotFoundError as error:
         raise DatasetError(
-            f"{path}: no such file (an exclusion list).", remedy='Run "sketchseek audit" to write such lists.'
+            "no such file (an exclusion list).", subject=path, remedy='Run "sketchseek audit" to write such lists.'
         ) from error
     except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{path}: cannot be read as text ({error}).", remedy="Write the list again.") from error
+        raise DatasetError(
+            f"cannot be read as text ({error}).", subject=path, remedy="Write the list again."
+        ) from error
     return frozenset(key_of(line) for line in lines if line.strip())
 
 
@@ -66,7 +68,8 @@ def exclude(dataset: SketchDataset, lists: Sequence[Path], *, keep: Collection[s
         found = listed(known, entries)
         if entries and not found:
             raise DatasetError(
-                f"{path}: none of its {len(entries):,} entries is in the training subset of {dataset.source}.",
+                f"none of its {len(entries):,} entries is in the training subset of {dataset.source}.",
+                subject=path,
                 remedy="Use a list that was made for this data set and subset.",
             )
         excluded |= found

@@ -23,7 +23,7 @@ def require_folder(path: Path, what: str, remedy: str) -> Path:
         DatasetError: It does not exist. ``what`` describes its expected content.
     """
     if not path.is_dir():
-        raise DatasetError(f"{path}: no such folder ({what}).", remedy=remedy)
+        raise DatasetError(f"no such folder ({what}).", subject=path, remedy=remedy)
     return path
 
 
@@ -52,12 +52,12 @@ def read_lines(path: Path, what: str, remedy: str) -> list[str]:
     try:
         lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
     except FileNotFoundError as error:
-        raise DatasetError(f"{path}: no such file ({what}).", remedy=remedy) from error
+        raise DatasetError(f"no such file ({what}).", subject=path, remedy=remedy) from error
     except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{path}: cannot be read as text ({error}).", remedy=remedy) from error
+        raise DatasetError(f"cannot be read as text ({error}).", subject=path, remedy=remedy) from error
     lines = [line for line in lines if line]
     if not lines:
-        raise DatasetError(f"{path}: empty ({what}).", remedy=remedy)
+        raise DatasetError(f"empty ({what}).", subject=path, remedy=remedy)
     return lines
 
 
@@ -78,7 +78,7 @@ def read_ndjson(path: Path, limit: int | None = None) -> Iterator[tuple[int, dic
                     raise broken_line(path, number, "not a JSON object")
                 yield number, value
     except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{path}: cannot be read ({error}).", remedy="Download the file again.") from error
+        raise DatasetError(f"cannot be read ({error}).", subject=path, remedy="Download the file again.") from error
 
 
 def read_strokes(path: Path, number: int, value: object) -> StrokeTuple:

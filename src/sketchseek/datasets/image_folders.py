@@ -50,11 +50,11 @@ def load_pairs(root: str | os.PathLike[str], *, allow_missing: bool = False) -> 
             name = file.stem
         if name not in known:
             if not allow_missing:
-                raise DatasetError(f"{file}: there is no photo {name!r} in {root / 'photo'}.", remedy=_PAIRS)
+                raise DatasetError(f"there is no photo {name!r} in {root / 'photo'}.", subject=file, remedy=_PAIRS)
             missing.add(name)
         sketches.append(Sketch("", file.stem, name, path=file))
     if not sketches:
-        raise DatasetError(f"{root / 'sketch'}: no sketches.", remedy=_PAIRS)
+        raise DatasetError("no sketches.", subject=root / "sketch", remedy=_PAIRS)
     return SketchDataset(root.resolve().name, tuple(photos), tuple(sketches), root, missing=tuple(sorted(missing)))
 
 
@@ -75,7 +75,7 @@ def load_categories(root: str | os.PathLike[str]) -> SketchDataset:
                 strokes = read_strokes(file, number, line.get("drawing", line.get("strokes")))
                 sketches.append(Sketch(name, f"{name}/{file.name}/{number}", strokes=strokes))
     if not photos or not sketches:
-        raise DatasetError(f"{root}: no {'sketches' if photos else 'photos'} in it.", remedy=_CATEGORIES)
+        raise DatasetError(f"no {'sketches' if photos else 'photos'} in it.", subject=root, remedy=_CATEGORIES)
     return SketchDataset(root.resolve().name, tuple(photos), tuple(sketches), root)
 
 
@@ -115,7 +115,8 @@ def photos_of(root: str | os.PathLike[str], categories: Collection[str]) -> tupl
     )
     if not shown:
         raise DatasetError(
-            f"{root}: no folder in it has the name of a sketch category.",
+            "no folder in it has the name of a sketch category.",
+            subject=root,
             remedy="Photos are <category>/*.jpg, such as alarm clock/1.jpg.",
         )
     return shown
@@ -137,7 +138,7 @@ def load_named_photos(root: str | os.PathLike[str]) -> SketchDataset:
         word = normalize_word(_SYNSET.sub("", file.stem)).removesuffix(" face")
         photos.append(Photo(file, word, f"{word}/{file.name}"))
     if not photos:
-        raise DatasetError(f"{root}: no photos in it.", remedy="Photos are <category>/*.jpg, or <word>.jpg.")
+        raise DatasetError("no photos in it.", subject=root, remedy="Photos are <category>/*.jpg, or <word>.jpg.")
     return SketchDataset(source.resolve().name, tuple(photos), (), source)
 
 
@@ -154,7 +155,7 @@ def photos_below(root: str | os.PathLike[str]) -> tuple[Photo, ...]:
         for file in pictures(each)
     ]
     if not photos:
-        raise DatasetError(f"{root}: no photos in it.", remedy="Name a folder of photos.")
+        raise DatasetError("no photos in it.", subject=root, remedy="Name a folder of photos.")
     return tuple(photos)
 
 
@@ -169,9 +170,11 @@ def _photos(folder: Path, category: str) -> list[Photo]:
     photos = sorted((Photo(file, "", file.stem) for file in pictures(folder)), key=lambda photo: photo.key)
     for first, second in pairwise(photos):
         if first.key == second.key:
-            raise DatasetError(f"{second.path}: {first.path.name} has the same name.", remedy="Rename one of the two.")
+            raise DatasetError(
+                f"{first.path.name} has the same name.", subject=second.path, remedy="Rename one of the two."
+            )
     if not photos:
-        raise DatasetError(f"{folder}: no photos.", remedy=_PAIRS)
+        raise DatasetError("no photos.", subject=folder, remedy=_PAIRS)
     return photos
 
 

@@ -73,11 +73,11 @@ def load_qmul(
     photos, sides = _read_photos(places, category)
     sketches = [sketch for place in places for sketch in _read_sketches(place, category, sides)]
     if not photos or not sketches:
-        raise DatasetError(f"{root}: no {'sketches' if photos else 'photos'} in it.", remedy=_LAYOUT)
+        raise DatasetError(f"no {'sketches' if photos else 'photos'} in it.", subject=root, remedy=_LAYOUT)
     orphans = [sketch for sketch in sketches if sketch.photo not in photos]
     if orphans and not allow_missing:
         raise DatasetError(
-            f"{orphans[0].path}: its photo {orphans[0].photo} is missing.", remedy="Unpack the photos again."
+            f"its photo {orphans[0].photo} is missing.", subject=orphans[0].path, remedy="Unpack the photos again."
         )
     dataset = SketchDataset(
         name,
@@ -97,7 +97,9 @@ def _read_photos(places: Sequence[_Places], category: str) -> tuple[dict[str, Ph
         for file in pictures(place.photo):
             key = f"{category}/{file.stem}"
             if key in photos:
-                raise DatasetError(f"{file}: {photos[key].path} has the same name.", remedy="Remove one of the two.")
+                raise DatasetError(
+                    f"{photos[key].path} has the same name.", subject=file, remedy="Remove one of the two."
+                )
             photos[key] = Photo(file, category, key)
             sides[key] = place.side
     return photos, sides
@@ -109,12 +111,13 @@ def _read_sketches(place: _Places, category: str, sides: dict[str, str]) -> Iter
         match = _SKETCH_NAME.fullmatch(file.stem)
         if match is None:
             raise DatasetError(
-                f"{file}: its name is not <photo>_<n>.png, so its photo is unknown.",
+                "its name is not <photo>_<n>.png, so its photo is unknown.",
+                subject=file,
                 remedy="Rename the file, or remove it from the folder.",
             )
         photo = f"{category}/{match['photo']}"
         if place.side and sides.setdefault(photo, place.side) != place.side:
-            raise DatasetError(f"{file}: its photo {photo} is in the {sides[photo]} split.", remedy=_LAYOUT)
+            raise DatasetError(f"its photo {photo} is in the {sides[photo]} split.", subject=file, remedy=_LAYOUT)
         yield Sketch(category, f"{category}/{file.stem}", photo, path=file)
 
 
@@ -123,7 +126,7 @@ def _split(dataset: SketchDataset, sides: dict[str, str]) -> Split:
     keys_of = {side: sorted(key for key, of in sides.items() if of == side) for side in _SIDES}
     for side, keys in keys_of.items():
         if not keys:
-            raise DatasetError(f"{dataset.source}: no photo is in the {side} split.", remedy=_LAYOUT)
+            raise DatasetError(f"no photo is in the {side} split.", subject=dataset.source, remedy=_LAYOUT)
     return Split(
         f"{dataset.name}-own",
         tuple(key for key in keys_of["train"] if key in known),
@@ -152,13 +155,13 @@ def _places(root: Path) -> list[_Places]:
             return places
         if there:
             absent = next(folder for folder in folders if folder not in there)
-            raise DatasetError(f"{absent}: no such folder, but there is {there[0]}.", remedy=_LAYOUT)
+            raise DatasetError(f"no such folder, but there is {there[0]}.", subject=absent, remedy=_LAYOUT)
     flat = {
         kind: next((folder for folder in subfolders(root) if re.fullmatch(rf"(.+_)?{kind}(_png)?", folder.name)), None)
         for kind in ("photo", "sketch")
     }
     if flat["photo"] is None or flat["sketch"] is None:
-        raise DatasetError(f"{root}: no folder of photos and of sketches in it.", remedy=_LAYOUT)
+        raise DatasetError("no folder of photos and of sketches in it.", subject=root, remedy=_LAYOUT)
     return [_Places(flat["photo"], flat["sketch"], "")]
 
 

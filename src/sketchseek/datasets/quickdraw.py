@@ -36,7 +36,7 @@ def load_quickdraw(
     chosen = sorted(files) if words is None else sorted({normalize_word(word) for word in words})
     absent = [word for word in chosen if word not in files]
     if absent:
-        raise DatasetError(f"{root}: no sketches of {', '.join(absent)}.", remedy="Download the missing words.")
+        raise DatasetError(f"no sketches of {', '.join(absent)}.", subject=root, remedy="Download the missing words.")
     sketches: list[Sketch] = []
     for word in chosen:
         path = files[word]
@@ -69,7 +69,7 @@ def _word_files(root: Path) -> dict[str, Path]:
     require_folder(root, "Quick, Draw! sketches", remedy)
     files = {normalize_word(file.stem): file for file in _files(root / "simplified") or _files(root)}
     if not files:
-        raise DatasetError(f"{root}: no .ndjson files in it.", remedy=remedy)
+        raise DatasetError("no .ndjson files in it.", subject=root, remedy=remedy)
     return files
 
 

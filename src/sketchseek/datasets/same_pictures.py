@@ -135,7 +135,7 @@ def require_no_same_pictures(
             if count == 1
             else f"{count} training photos are evaluation photos"
         )
-        raise DatasetError(f"{photos}: {named}.", remedy="Remove them from the training sources.")
+        raise DatasetError(f"{named}.", subject=photos, remedy="Remove them from the training sources.")
 
 
 def correlation(first: npt.NDArray[np.uint8], second: npt.NDArray[np.uint8]) -> float:

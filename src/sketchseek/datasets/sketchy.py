@@ -62,19 +62,21 @@ def load_sketchy(root: str | os.PathLike[str], variant: str = VARIANT, *, allow_
             match = _SKETCH_NAME.fullmatch(file.stem)
             if match is None:
                 raise DatasetError(
-                    f"{file}: its name is not <photo>-<n>.png, so its photo is unknown.",
+                    "its name is not <photo>-<n>.png, so its photo is unknown.",
+                    subject=file,
                     remedy="Rename the file, or remove it from the folder.",
                 )
             key = f"{folder.name}/{file.stem}"
             sketches.append(Sketch(folder.name, key, f"{folder.name}/{match['photo']}", path=file))
     if not photos:
-        raise DatasetError(f"{images / 'photo' / variant}: no photos.", remedy=_LAYOUT)
+        raise DatasetError("no photos.", subject=images / "photo" / variant, remedy=_LAYOUT)
     known = {photo.key for photo in photos}
     orphans = [sketch for sketch in sketches if sketch.photo not in known]
     if orphans and not allow_missing:
         raise DatasetError(
-            f"{orphans[0].path}: its photo {orphans[0].photo} is missing"
+            f"its photo {orphans[0].photo} is missing"
             + (f", and the photos of {len(orphans) - 1:,} other sketches are missing." if len(orphans) > 1 else "."),
+            subject=orphans[0].path,
             remedy="Unpack the photos again, or load with allow_missing=True.",
         )
     return SketchDataset(
@@ -109,7 +111,8 @@ def sketchy_split(
     test = tuple(sorted(key for key in listed if key in known))
     if not test and require_test:
         raise DatasetError(
-            f"{path}: none of its {len(listed):,} photos is in {dataset.source}.",
+            f"none of its {len(listed):,} photos is in {dataset.source}.",
+            subject=path,
             remedy="Check that the list and the photos belong to the same release.",
         )
     return Split(
@@ -139,7 +142,7 @@ def invalid_sketches(
         if path.is_file():
             found[name] = read_keys(path)
         elif required:
-            raise DatasetError(f"{path}: no such file (the release's list of invalid sketches).", remedy=_INFO)
+            raise DatasetError("no such file (the release's list of invalid sketches).", subject=path, remedy=_INFO)
     return found
 
 
@@ -187,7 +190,7 @@ def _images(root: Path) -> Path:
         if (folder / "photo").is_dir() or (folder / "sketch").is_dir():
             return folder
     require_folder(root, "the Sketchy Database", _LAYOUT)
-    raise DatasetError(f"{root}: neither 256x256/photo nor 256x256/sketch is in it.", remedy=_LAYOUT)
+    raise DatasetError("neither 256x256/photo nor 256x256/sketch is in it.", subject=root, remedy=_LAYOUT)
 
 
 def _categories(folder: Path) -> list[Path]:

@@ -49,7 +49,7 @@ def load_tuberlin(
     files = _listed(folder) if (folder / "filelist.txt").is_file() else _found(folder, suffix)
     sketches = [Sketch(file.parent.name, f"{file.parent.name}/{file.stem}", path=file) for file in files]
     if not sketches:
-        raise DatasetError(f"{folder}: no sketches.", remedy=_LAYOUT)
+        raise DatasetError("no sketches.", subject=folder, remedy=_LAYOUT)
     shown = photos_of(photos, {sketch.category for sketch in sketches}) if photos is not None else ()
     return SketchDataset("tuberlin", shown, tuple(sorted(sketches, key=lambda sketch: sketch.key)), root)
 
@@ -61,7 +61,9 @@ def _folder(root: Path, form: str | None) -> Path:
     if (form is None or root.name == form) and (root.name in FORMS or (root / "filelist.txt").is_file()):
         return root
     raise DatasetError(
-        f"{root}: neither png nor svg is in it." if form is None else f"{root / form}: no such folder.", remedy=_LAYOUT
+        "neither png nor svg is in it.",
+        subject=root if form is None else f"{root / form}: no such folder.",
+        remedy=_LAYOUT,
     )
 
 

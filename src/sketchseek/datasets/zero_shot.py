@@ -82,7 +82,8 @@ def published_split(name: str, categories: Iterable[str]) -> CategorySplit:
     unseen = sorted(by_word[word] for word in words if word in by_word)
     if not unseen:
         raise DatasetError(
-            f"{name}: none of its {len(words)} unseen categories is in the data set.",
+            f"none of its {len(words)} unseen categories is in the data set.",
+            subject=name,
             remedy="Use a split that was made for this data set.",
         )
     seen = sorted(set(by_word.values()).difference(unseen))

@@ -223,7 +223,8 @@ def evaluate_words(
     words = matching_words(known, gallery.categories)
     if not words:
         raise DatasetError(
-            f"{sketches}: none of its {len(known)} words names a folder in {photos}.",
+            f"none of its {len(known)} words names a folder in {photos}.",
+            subject=sketches,
             remedy="Name the folders like words, for example cup or ceiling_fan.",
         )
     drawn = load_quickdraw(sketches, words=words, limit=limit)
@@ -285,7 +286,8 @@ class _Run:
         if not dataset.sketches or not dataset.photos:
             lacking = "photos for the gallery" if dataset.sketches else "sketches for queries"
             raise DatasetError(
-                f"{dataset.source}: no {lacking} (protocol {setting.protocol}).",
+                f"no {lacking} (protocol {setting.protocol}).",
+                subject=dataset.source,
                 remedy="Check that the data set is complete and that its sketches and photos belong together.",
             )
         self.dataset = dataset
@@ -296,8 +298,8 @@ class _Run:
         self.photos = tuple(dataset.photos[i] for i in self.gallery.read)
         if not self.photos:
             raise DatasetError(
-                f"{dataset.source}: none of its {len(dataset.photos):,} photos can be read. "
-                f"{self.gallery.problems[0].reason}",
+                f"none of its {len(dataset.photos):,} photos can be read. {self.gallery.problems[0].reason}",
+                subject=dataset.source,
                 remedy="Unpack the photos again.",
             )
 
@@ -320,7 +322,7 @@ class _Run:
             scores = score_queries(queries, gallery, labels[read], photo_labels, ks=ks, distance=self.distance)
         except ValueError as error:
             raise ModelPackageError(
-                f"{self.model}: its embeddings cannot be compared ({error}).", remedy="Export the model again."
+                f"its embeddings cannot be compared ({error}).", subject=self.model, remedy="Export the model again."
             ) from error
         return scores.spread(read, len(labels))
 

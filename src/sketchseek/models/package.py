@@ -245,18 +245,23 @@ def load_model_package(model: str | os.PathLike[str] = DEFAULT_MODEL) -> ModelPa
         text = read_at_most(file, MAX_MANIFEST_BYTES).decode()
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ModelPackageError(
-            f"{model}: no model package of this name or at this path.",
+            "no model package of this name or at this path.",
+            subject=model,
             remedy=f"Bundled models: {', '.join(bundled_models()) or 'none'}; installed: "
             f"{', '.join(installed_models()) or 'none'}. A path must hold a {MANIFEST}.",
         ) from error
     except UnicodeDecodeError as error:
-        raise ModelPackageError(f"{file}: not a valid manifest ({error}).", remedy="Export the model again.") from error
+        raise ModelPackageError(
+            f"not a valid manifest ({error}).", subject=file, remedy="Export the model again."
+        ) from error
     except (OSError, ValueError) as error:  # ValueError where there is a NUL in the name
-        raise ModelPackageError(f"{file}: cannot be read ({getattr(error, 'strerror', error)}).") from error
+        raise ModelPackageError(f"cannot be read ({getattr(error, 'strerror', error)}).", subject=file) from error
     try:
         manifest = _parse(text)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise ModelPackageError(f"{file}: not a valid manifest ({error}).", remedy="Export the model again.") from error
+        raise ModelPackageError(
+            f"not a valid manifest ({error}).", subject=file, remedy="Export the model again."
+        ) from error
     return ModelPackage(path, manifest)
 
 

@@ -21,13 +21,13 @@ def link_data(data: Path, folder: Path, gallery: Path | None = None) -> None:
         DatasetError: ``data`` is no folder, or something other than a link is in the way.
     """
     if not data.is_dir():
-        raise DatasetError(f"{data}: no such folder.", remedy="Give the folder of the data sets.")
+        raise DatasetError("no such folder.", subject=data, remedy="Give the folder of the data sets.")
     folder.mkdir(parents=True, exist_ok=True)
     sources = {entry.name: entry.resolve() for entry in data.iterdir() if entry.is_dir()}
     sources["emoji"] = (gallery or prepare_gallery(user_cache_dir() / "gallery", say=print)).resolve()
     for name, source in sources.items():
         link = folder / name
         if link.exists() and not link.is_symlink():
-            raise DatasetError(f"{link}: not a link.", remedy="Move it away; this folder holds only links.")
+            raise DatasetError("not a link.", subject=link, remedy="Move it away; this folder holds only links.")
         link.unlink(missing_ok=True)
         link.symlink_to(source)

@@ -86,14 +86,18 @@ def load_pipeline(file: Path) -> Pipeline:
     try:
         pipeline = Pipeline.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{file}: cannot be read ({error}).", remedy="Check the path and the YAML.") from error
+        raise ConfigError(f"cannot be read ({error}).", subject=file, remedy="Check the path and the YAML.") from error
     except ValidationError as error:
         problem = error.errors()[0]
         key = ".".join(str(part) for part in problem["loc"])
-        raise ConfigError(f"{file}: {key or 'the file'}: {problem['msg']}.", remedy="Correct this key.") from error
+        raise ConfigError(
+            f"{key or 'the file'}: {problem['msg']}.", subject=file, remedy="Correct this key."
+        ) from error
     for stage in pipeline.stages:
         if stage.experiment and not (file.parent / stage.experiment).is_file():
-            raise ConfigError(f"{file}: there is no experiment {stage.experiment}.", remedy="Correct the stage's path.")
+            raise ConfigError(
+                f"there is no experiment {stage.experiment}.", subject=file, remedy="Correct the stage's path."
+            )
     return pipeline
 
 

@@ -188,8 +188,11 @@ class _Walk:
             try:
                 entries = self._new_entries(here)
                 rules = _with_ignore_file(rules, here, entries)
-            except (OSError, InputError) as error:
+            except OSError as error:
                 yield Unreadable(here, _reason(error))
+                continue
+            except InputError as error:
+                yield Unreadable(here, error.message)
                 continue
             subfolders: list[tuple[bytes, IgnoreRules]] = []
             for entry in entries:
@@ -265,10 +268,9 @@ def _with_ignore_file(rules: IgnoreRules, folder: bytes, entries: Iterable[os.Di
     try:
         return rules.with_file(folder)
     except (OSError, InputError) as error:
-        raise InputError(f"{IGNORE_FILE}: {_reason(error)}") from error
+        reason = error.reason if isinstance(error, InputError) else _reason(error)
+        raise InputError(reason, subject=IGNORE_FILE) from error
 
 
-def _reason(error: OSError | InputError) -> str:
-    if isinstance(error, InputError):
-        return error.reason
+def _reason(error: OSError) -> str:
     return error.strerror or type(error).__name__

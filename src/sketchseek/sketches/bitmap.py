@@ -22,19 +22,19 @@ _COARSE = 64  # side at which the light on a photographed sheet is estimated
 _THICKEST_LINE = 21  # pixels of WORK; thicker ink is a filled area
 
 # Even paper: one gray level covers most of the picture and there is nearly no noise.
-_EVEN_SHARE = 0.5
+_EVEN_FRACTION = 0.5
 _EVEN_NOISE = 1.0  # gray levels
-_UNFRAMED_SHARE = 0.85  # below this fraction of paper there may be a frame around the sheet
+_UNFRAMED_FRACTION = 0.85  # below this fraction of paper there may be a frame around the sheet
 
 # Transparent pictures: ink on nothing has nearly one color.
-_SOLID_SHARE = 0.98  # more solid pixels than this: an opaque picture
+_SOLID_FRACTION = 0.98  # more solid pixels than this: an opaque picture
 _INK_SPREAD = 32.0  # gray levels, where less than half of the picture is solid
 _FILLED_SPREAD = 4.0  # gray levels, elsewhere
 
 # Colored ink.
 _LIGHT_PAPER = 96  # gray level from which on paper counts as light
 _COLORED = 64  # difference between channels from which on a pixel is colored
-_COLORED_SHARE = 0.002  # smaller shares of colored pixels are noise
+_COLORED_FRACTION = 0.002  # smaller fractions of colored pixels are noise
 _SAME_COLOR = 6  # largest difference between channels of one color of paper
 
 # Ink on even paper, as relative darkness against the paper.
@@ -42,7 +42,7 @@ _DARK_OFFSET = 8.0  # gray levels added to both, so that dark paper divides safe
 _FAINTEST_INK = 0.03  # about eight of 255 gray levels
 _CERTAIN_INK = 0.12
 
-# Ink on photographed paper, in multiples of the noise and shares of the typical ink.
+# Ink on photographed paper, in multiples of the noise and fractions of the typical ink.
 _FAINTEST_PHOTOGRAPHED_INK = 0.06
 _WEAK, _STRONG = (0.4, 4.0), (0.6, 5.0)  # fraction of the typical ink, multiples of the grain
 _SMALLEST_DOT = 0.012  # of the longer side; grain and dust are smaller than the dots of a pen
@@ -56,7 +56,7 @@ def rasterize_image(image: Image.Image, size: int) -> Raster:
     """Find the ink in a picture of a sketch and redraw it.
 
     Dark on light or light on dark, in any color, on paper or transparent, thick or thin; a photograph of paper is
-    levelled and freed of noise first. Filled areas become their outlines. See ``rasterize_sketch``.
+    leveled and freed of noise first. Filled areas become their outlines. See ``rasterize_sketch``.
     """
     if image.mode not in ("1", "L", "LA", "P", "PA", "RGB", "RGBA"):
         image = open_image(image, keep_alpha=True)
@@ -66,11 +66,11 @@ def rasterize_image(image: Image.Image, size: int) -> Raster:
 def find_ink(image: Image.Image) -> Mask:
     """Where a picture of a sketch has ink, as a mask whose longer side is at most 768 pixels."""
     gray = _gray(reduce_picture(image))
-    paper, share = _main_level(gray)
-    even = share > _EVEN_SHARE and _noise(gray) < _EVEN_NOISE
+    paper, fraction = _main_level(gray)
+    even = fraction > _EVEN_FRACTION and _noise(gray) < _EVEN_NOISE
     if not even:
         return _ink_on_photographed_paper(255 - gray if _is_light_on_dark(gray) else gray)
-    if share < _UNFRAMED_SHARE:
+    if fraction < _UNFRAMED_FRACTION:
         gray, paper = _without_frame(gray, paper)
     away = np.arange(256) - paper
     counts = np.bincount(gray.reshape(-1), minlength=256)
@@ -103,11 +103,11 @@ def _gray(image: Image.Image) -> _Gray:
         return np.full(alpha.shape, 255, dtype=np.uint8)
     colors = np.asarray(image.convert("RGB"))
     gray = np.asarray(image.convert("RGB").convert("L")).astype(np.float32)
-    share, spread = solid.mean(), gray[solid].std()
-    if share < _SOLID_SHARE and spread < (_INK_SPREAD if share < 0.5 else _FILLED_SPREAD):
+    fraction, spread = solid.mean(), gray[solid].std()
+    if fraction < _SOLID_FRACTION and spread < (_INK_SPREAD if fraction < 0.5 else _FILLED_SPREAD):
         return (255.0 - alpha).astype(np.uint8)  # one color of ink on nothing: its alpha is the sketch
     paper = np.median(colors[solid], axis=0)
-    if share < 0.5:
+    if fraction < 0.5:
         paper = np.full(3, 255.0 if gray[solid].mean() < 128 else 0.0)
     alpha = alpha[..., None] / 255.0
     return _gray_of_colors((alpha * colors + (1.0 - alpha) * paper).astype(np.uint8))
@@ -120,7 +120,7 @@ def _gray_of_colors(colors: npt.NDArray[np.uint8]) -> _Gray:
     paper = np.maximum(np.median(sample, axis=0), 1.0)
     light = paper.max() >= _LIGHT_PAPER
     balanced = sample * (255.0 / paper) if light else sample  # the color of paper and light is no ink
-    if (np.ptp(balanced, axis=1) > _COLORED).mean() < _COLORED_SHARE:
+    if (np.ptp(balanced, axis=1) > _COLORED).mean() < _COLORED_FRACTION:
         return gray
     if (np.abs(sample - paper).max(axis=1) <= _SAME_COLOR).mean() > 0.5:  # one color of paper: the distance from it
         away = np.abs(colors.astype(np.int16) - np.median(sample, axis=0).astype(np.int16)).max(axis=2)
@@ -160,11 +160,11 @@ def _without_frame(gray: _Gray, paper: int) -> tuple[_Gray, int]:
     """Cut a frame away, or tell a filled area from the smaller rest of the paper; gives the paper's level."""
     border = np.concatenate([gray[0], gray[-1], gray[:, 0], gray[:, -1]])
     level = int(np.median(border))
-    share = float((np.abs(border.astype(np.int16) - level) <= 4).mean())
-    if abs(level - paper) <= 8 or share < 0.6:
+    fraction = float((np.abs(border.astype(np.int16) - level) <= 4).mean())
+    if abs(level - paper) <= 8 or fraction < 0.6:
         return gray, paper
     inner = np.abs(gray.astype(np.int16) - level) > 4
-    if share > 0.98 and inner.mean() > 0.65:
+    if fraction > 0.98 and inner.mean() > 0.65:
         rows, columns = np.flatnonzero(inner.any(axis=1)), np.flatnonzero(inner.any(axis=0))
         cut = gray[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
         if (np.abs(cut.astype(np.int16) - paper) > 32).mean() > 0.001:

@@ -110,7 +110,7 @@ def read_state(folder: Path, fingerprint: str) -> tuple[TrainingState, str]:
         raise ConfigError(f"damaged ({error}).", subject=file, remedy="Train into another folder.") from error
     if state.fingerprint != fingerprint:
         raise ConfigError(
-            f"{folder}: holds a run with other settings.", remedy="Train into another folder, or delete this one."
+            "holds a run with other settings.", subject=folder, remedy="Train into another folder, or delete this one."
         )
     return state, name
 
@@ -124,7 +124,7 @@ def best_weights(run: Path, prefix: str = "") -> dict[str, Tensor]:
     try:
         return _with_prefix(read_tensors(run / BEST), prefix)
     except FileNotFoundError as error:
-        raise ConfigError(f"{run}: no trained run here.", remedy="Train that experiment first.") from error
+        raise ConfigError("no trained run here.", subject=run, remedy="Train that experiment first.") from error
 
 
 def _checksum(data: dict[str, Any]) -> str:

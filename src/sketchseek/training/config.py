@@ -317,7 +317,7 @@ def load_config(path: Path) -> TrainConfig:
     try:
         return parse_config(data)
     except ConfigError as error:
-        raise ConfigError(f"{path}: {error.message}", remedy=error.remedy) from error
+        raise ConfigError(error.message, subject=path, remedy=error.remedy) from error
 
 
 def parse_config(data: Any) -> TrainConfig:

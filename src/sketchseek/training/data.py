@@ -257,7 +257,9 @@ def read_pixels(
         skipped,
     )
     if not photos or not sketches:
-        raise DatasetError(f"{dataset.source}: no photos or no sketches could be read.", remedy="; ".join(skipped[:3]))
+        raise DatasetError(
+            "no photos or no sketches could be read.", subject=dataset.source, remedy="; ".join(skipped[:3])
+        )
     names = sorted({photo.category for photo in photos} | {sketch.category for sketch in sketches})
     number = {name: i for i, name in enumerate(names)}
     place = {photo.key: i for i, photo in enumerate(photos)}

@@ -124,7 +124,7 @@ def _check_shapes(tensors: list[Tensor], words: int, folder: Path) -> None:
     side = _BITMAP // 2 ** (_CONVOLUTIONS // 2)
     expected += [(side * side * channels[-1], FEATURES), (FEATURES,), (FEATURES, words), (words,)]
     if len(shapes) != 2 * _CONVOLUTIONS + 4 or shapes != expected:
-        raise ConfigError(f"{folder / 'model.json'}: these are not doodleNet's weights.", remedy=_REMEDY)
+        raise ConfigError("these are not doodleNet's weights.", subject=folder / "model.json", remedy=_REMEDY)
 
 
 def _convolution(kernel: Tensor, bias: Tensor) -> nn.Conv2d:

@@ -153,8 +153,9 @@ def check_parity(model: DualEncoder, encoder: Encoder, *, count: int = 48, toler
     agreement = float(np.mean((np.diff(ranked, axis=1) <= slack).all(axis=1)))
     if not difference <= tolerance or agreement < 1.0:
         raise ExportError(
-            f"{encoder.package.path}: the exported model differs from its source: embeddings by up to "
+            "the exported model differs from its source: embeddings by up to "
             f"{difference:.4f} of their spread (tolerance {tolerance}), rankings agree for {agreement:.0%}.",
+            subject=encoder.package.path,
             remedy="Export with fp32 weights (--fp32); if that fails too, this backbone cannot be exported faithfully.",
         )
     return Parity(difference, agreement)
@@ -189,7 +190,8 @@ def _export_branch(
     graph = onnx.load(str(file))
     if not graph.graph.input[0].type.tensor_type.shape.dim[0].dim_param:
         raise ExportError(
-            f"{encoder.config.backbone}: the exporter fixes the number of pictures in a batch.",
+            "the exporter fixes the number of pictures in a batch.",
+            subject=encoder.config.backbone,
             remedy="This network can be trained and evaluated, but not exported. Distil it into another one.",
         )
     forget_origin(graph)

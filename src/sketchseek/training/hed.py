@@ -84,7 +84,7 @@ def convert_hed_weights(keras_file: Path, file: Path) -> None:
         state |= _quantized("fuse", *_layer(arrays, "fuse"))
         Hed().load_state_dict(_dequantized(state))
     except (LookupError, StopIteration, RuntimeError) as error:
-        raise ConfigError(f"{keras_file}: these are not the weights of HED ({error}).", remedy=_REMEDY) from error
+        raise ConfigError(f"these are not the weights of HED ({error}).", subject=keras_file, remedy=_REMEDY) from error
     file.parent.mkdir(parents=True, exist_ok=True)
     save_file(state, file)
 
@@ -99,7 +99,7 @@ def load_hed(file: Path) -> Hed:
     try:
         hed.load_state_dict(_dequantized(load_file(file)))
     except Exception as error:  # safetensors' own error has no public base
-        raise ConfigError(f"{file}: cannot load HED's weights ({error}).", remedy=_REMEDY) from error
+        raise ConfigError(f"cannot load HED's weights ({error}).", subject=file, remedy=_REMEDY) from error
     return hed.requires_grad_(False).eval()
 
 
@@ -146,7 +146,7 @@ def _read_keras(file: Path) -> dict[str, npt.NDArray[np.float32]]:
         with h5py.File(file) as data:
             data.visititems(keep)
     except OSError as error:
-        raise ConfigError(f"{file}: cannot read it as HDF5 ({error}).", remedy=_REMEDY) from error
+        raise ConfigError(f"cannot read it as HDF5 ({error}).", subject=file, remedy=_REMEDY) from error
     return arrays
 
 

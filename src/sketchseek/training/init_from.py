@@ -69,7 +69,9 @@ def load_best(model: nn.Module, runs: list[Path], prefix: str = "") -> None:
         try:
             model.load_state_dict(best_weights(run, prefix))
         except RuntimeError as error:
-            raise ConfigError(f"{run}: its weights are of other encoders ({str(error).splitlines()[0]}).") from error
+            raise ConfigError(
+                f"its weights are of other encoders ({str(error).splitlines()[0]}).", subject=run
+            ) from error
         states.append({name: value.clone() for name, value in model.state_dict().items()})
     if len(states) > 1:
         model.load_state_dict({name: _mean([state[name] for state in states]) for name in states[0]})
@@ -84,7 +86,7 @@ def read_experiment(file: Path) -> TrainConfig:
     try:
         return parse_config(json.loads(file.read_text(encoding="utf-8")))
     except ValueError as error:
-        raise ConfigError(f"{file}: damaged ({error}).", remedy="Train into another folder.") from error
+        raise ConfigError(f"damaged ({error}).", subject=file, remedy="Train into another folder.") from error
 
 
 def _package(name: str) -> ModelPackage | None:
@@ -108,8 +110,9 @@ def _check_package(name: str, package: ModelPackage, config: TrainConfig) -> Non
         return
     if not isinstance(settings, dict):
         raise ConfigError(
-            f"{name}: its manifest does not say which photos it held out, so it may have been trained on photos that "
+            "its manifest does not say which photos it held out, so it may have been trained on photos that "
             f"{config.name} validates with.",
+            subject=name,
             remedy="Use a package that `sketchseek export` made, or set validation to 0.",
         )
     _check_held_out(name, parse_config(settings), config)
@@ -130,7 +133,8 @@ def _check_held_out(name: str, source: TrainConfig, config: TrainConfig) -> None
     variants = [{(s.kind, s.variant) for s in each.sources if s.kind in shared} for each in (source, config)]
     if shared and (held_out[0] != held_out[1] or not variants[0] <= variants[1]):
         raise ConfigError(
-            f"{name}: it held out other photos for validation than {config.name}, and trained on some of these.",
+            f"it held out other photos for validation than {config.name}, and trained on some of these.",
+            subject=name,
             remedy="Give both experiments the same validation, validation_seed and variants of a data set.",
         )
 

@@ -99,7 +99,8 @@ class _Run:
     ) -> None:
         if config.cross_batch_memory and group.world_size > 1:
             raise ConfigError(
-                f"{config.name}: cross_batch_memory is {config.cross_batch_memory}, which needs a single device.",
+                f"cross_batch_memory is {config.cross_batch_memory}, which needs a single device.",
+                subject=config.name,
                 remedy="Set cross_batch_memory to 0, or train on one device.",
             )
         self.config = config
@@ -175,7 +176,8 @@ class _Run:
         mean = float(group.average_gradients(self.model, loss))
         if not math.isfinite(mean):
             raise TrainingError(
-                f"{config.name}: the loss is {mean} at step {state.step + 1}.",
+                f"the loss is {mean} at step {state.step + 1}.",
+                subject=config.name,
                 remedy="Lower learning_rate or gradient_clip_norm.",
             )
         self.scaler.unscale_(self.optimizer)

@@ -75,7 +75,7 @@ def line_sketch(photo: Path) -> Image.Image:
     """
     lines = find_lines(read_photo(photo, SIDE))
     if not lines.any():
-        raise EmptySketchError(f"{photo}: no lines found.", remedy="Exclude the photo.")
+        raise EmptySketchError("no lines found.", subject=photo, remedy="Exclude the photo.")
     return Image.fromarray(np.where(lines, 0, 255).astype(np.uint8))
 
 
@@ -98,7 +98,7 @@ def hed_strokes(photo: Path, hed: Hed, threshold: float = HED_THRESHOLD) -> Stro
     device = str(hed.mean.device)
     lines = edge_lines(edge_maps(hed, read_photo(photo, HED_SIDE)[None], device=device)[0], threshold)
     if not lines:
-        raise EmptySketchError(f"{photo}: no lines found.", remedy="Exclude the photo.")
+        raise EmptySketchError("no lines found.", subject=photo, remedy="Exclude the photo.")
     simple = [simplify_polyline(line, _TOLERANCE) for line in lines]
     return tuple((tuple(line[:, 0].tolist()), tuple(line[:, 1].tolist())) for line in simple)
 

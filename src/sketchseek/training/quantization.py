@@ -89,7 +89,7 @@ def calibration_set(source: ModelPackage, data: Path, count: int, seed: int = 0)
     settings = source.manifest.training.get("settings")
     if not settings:
         raise ConfigError(
-            f"{source.path}: its manifest does not name its training data.", remedy="Export it from its run again."
+            "its manifest does not name its training data.", subject=source.path, remedy="Export it from its run again."
         )
     config = parse_config(settings)
     training = load_sources(config.sources, data, config.validation, config.validation_seed).training

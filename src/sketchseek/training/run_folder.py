@@ -37,7 +37,9 @@ def save_experiment(folder: Path, config: TrainConfig) -> None:
     """
     file = folder / EXPERIMENT
     if file.is_file() and read_experiment(file).fingerprint != config.fingerprint:
-        raise ConfigError(f"{folder}: holds a run with other settings.", remedy="Train into another folder (--out).")
+        raise ConfigError(
+            "holds a run with other settings.", subject=folder, remedy="Train into another folder (--out)."
+        )
     folder.mkdir(parents=True, exist_ok=True)
     atomic_write(file, json.dumps(dataclasses.asdict(config), indent=1))
 
@@ -50,7 +52,7 @@ def load_run(folder: Path) -> tuple[DualEncoder, TrainConfig, TrainingState]:
     """
     if not (folder / BEST).is_file() or not (folder / EXPERIMENT).is_file():
         raise ConfigError(
-            f"{folder}: no trained run here.", remedy="Train one: sketchseek train EXPERIMENT --out FOLDER"
+            "no trained run here.", subject=folder, remedy="Train one: sketchseek train EXPERIMENT --out FOLDER"
         )
     config = read_experiment(folder / EXPERIMENT)
     model = build_model(_without_download(config))

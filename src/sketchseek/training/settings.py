@@ -57,9 +57,9 @@ def load_settings(path: Path) -> Any:
     try:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise ConfigError(f"{path}: no such experiment file.") from error
+        raise ConfigError("no such experiment file.", subject=path) from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: cannot be read ({error}).") from error
+        raise ConfigError(f"cannot be read ({error}).", subject=path) from error
 
 
 def check_settings(kind: type[T], data: Any, where: str) -> T:

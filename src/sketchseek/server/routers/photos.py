@@ -264,7 +264,7 @@ def _media_type_of(path: PhotoPath, source: Path | bytes) -> str:
     try:
         return read_header(source).media_type
     except ImageError as error:
-        raise ImageError(f"{display_path(path)}: the file is no longer a picture ({error.message}).") from error
+        raise ImageError(f"the file is no longer a picture ({error.message}).", subject=display_path(path)) from error
 
 
 def _file_missing(path: PhotoPath) -> ApiError:

@@ -185,7 +185,7 @@ def check_choice(name: str, value: Any, choices: Any) -> None:
         ConfigError: It is not.
     """
     if value not in get_args(choices):
-        raise ConfigError(f"{name}: {value!r} is unknown.", remedy=f"Use one of {', '.join(get_args(choices))}.")
+        raise ConfigError(f"{value!r} is unknown.", subject=name, remedy=f"Use one of {', '.join(get_args(choices))}.")
 
 
 def _nearest(gaps: Tensor, candidate: Tensor, *, semihard: bool) -> tuple[Tensor, Tensor]:

@@ -188,7 +188,7 @@ def _network(timm: Any, name: str, weights: str, size: int | None, dynamic: bool
     """A network of timm without its classifier, for pictures of a size if it needs to know it."""
     if not timm.is_model(name):
         raise ConfigError(
-            f"{name}: no such backbone.", remedy=f"Use a network of timm, or one of {', '.join(SHUFFLENETS)}."
+            "no such backbone.", subject=name, remedy=f"Use a network of timm, or one of {', '.join(SHUFFLENETS)}."
         )
     options: dict[str, Any] = {"pretrained": weights == "download", "num_classes": 0}
     options |= {"dynamic_img_size": True} if dynamic else {}
@@ -224,7 +224,8 @@ def _created(timm: Any, name: str, options: dict[str, Any]) -> nn.Module:
         if not options["pretrained"]:
             raise
         raise ConfigError(
-            f"{name}: its pretrained weights cannot be loaded ({str(error).splitlines()[0]}).",
+            f"its pretrained weights cannot be loaded ({str(error).splitlines()[0]}).",
+            subject=name,
             remedy="Check the name's tag and the connection, or give a safetensors file as weights.",
         ) from error
     return net
@@ -233,7 +234,7 @@ def _created(timm: Any, name: str, options: dict[str, Any]) -> nn.Module:
 def _load_packaged(net: nn.Module, name: str) -> Normalization:
     """Load ImageNet weights from an installed package; returns the normalization that they need."""
     if name not in PACKAGED:
-        raise ConfigError(f"{name}: no packaged weights.", remedy=f"They exist for {', '.join(PACKAGED)}.")
+        raise ConfigError("no packaged weights.", subject=name, remedy=f"They exist for {', '.join(PACKAGED)}.")
     package, normalization = PACKAGED[name]
     _load_in_order(net, _packaged_file(package))
     return normalization
@@ -242,14 +243,14 @@ def _load_packaged(net: nn.Module, name: str) -> Normalization:
 def _load_file(net: nn.Module, file: Path) -> None:
     if not file.is_file():
         raise ConfigError(
-            f"{file}: no such weights file.", remedy="Use none, packaged, download, a file or a run's folder."
+            "no such weights file.", subject=file, remedy="Use none, packaged, download, a file or a run's folder."
         )
     state = load_file(file)
     adapt = getattr(sys.modules[type(net).__module__], "checkpoint_filter_fn", None)  # interpolates positions
     try:
         net.load_state_dict(_without_classifier(net, adapt(state, net) if adapt else state))
     except RuntimeError as error:
-        raise ConfigError(f"{file}: its weights are of another backbone ({_first_names(error)}).") from error
+        raise ConfigError(f"its weights are of another backbone ({_first_names(error)}).", subject=file) from error
 
 
 def _without_classifier(net: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -268,7 +269,7 @@ def _load_from_run(backbone: Backbone, run: Path) -> None:
     try:
         backbone.load_state_dict(best_weights(run, "photo.backbone."))
     except RuntimeError as error:
-        raise ConfigError(f"{run}: its photo encoder is another ({str(error).splitlines()[0]}).") from error
+        raise ConfigError(f"its photo encoder is another ({str(error).splitlines()[0]}).", subject=run) from error
 
 
 def _split(name: str, net: Any, size: int | None, pool: Pool) -> Split:
@@ -296,10 +297,10 @@ def _packaged_file(requirement: str) -> Path:
     try:
         files = metadata.files(requirement.split("==")[0]) or []
     except metadata.PackageNotFoundError as error:
-        raise ConfigError(f"{requirement}: not installed.", remedy=remedy) from error
+        raise ConfigError("not installed.", subject=requirement, remedy=remedy) from error
     found = [Path(str(file.locate())) for file in files if file.suffix in (".pth", ".pt")]
     if not found:
-        raise ConfigError(f"{requirement}: holds no weights.", remedy=remedy)
+        raise ConfigError("holds no weights.", subject=requirement, remedy=remedy)
     return found[0]
 
 
@@ -308,5 +309,5 @@ def _load_in_order(net: nn.Module, file: Path) -> None:
     theirs = list(torch.load(file, weights_only=True, map_location="cpu").values())
     ours = net.state_dict()
     if any(a.shape != b.shape for a, b in zip(ours.values(), theirs, strict=False)):
-        raise ConfigError(f"{file}: its weights are of another backbone.")
+        raise ConfigError("its weights are of another backbone.", subject=file)
     net.load_state_dict(dict(zip(ours, theirs, strict=False)))

@@ -29,7 +29,7 @@ def load_exported(encoder: BranchEncoder, package: ModelPackage, branch: BranchN
     _check_backbone(encoder, package, branch)
     layers = _layers(package, branch)
     if not layers:
-        raise ConfigError(f"{package.path}: is quantized to INT8.", remedy="Use its source model package.")
+        raise ConfigError("is quantized to INT8.", subject=package.path, remedy="Use its source model package.")
     bias: Tensor | None = None  # of the last layer: its own, and that of the batch normalization behind it
     with torch.no_grad():
         for name, module in encoder.named_modules():
@@ -50,14 +50,16 @@ def _check_backbone(encoder: BranchEncoder, package: ModelPackage, branch: Branc
     named = package.manifest.photo if branch == "photo" else package.manifest.sketch
     if named.backbone != encoder.config.backbone:
         raise ConfigError(
-            f"{package.path}: its {branch} encoder is {named.backbone}, not {encoder.config.backbone}.",
+            f"its {branch} encoder is {named.backbone}, not {encoder.config.backbone}.",
+            subject=package.path,
             remedy=f"Set {branch}.backbone to {named.backbone}.",
         )
     # An exporter transposes and renames the weights of other layers, such as attention.
     known = (nn.Conv2d, nn.Linear, _BatchNorm)
     if any(list(each.parameters(recurse=False)) and not isinstance(each, known) for each in encoder.modules()):
         raise ConfigError(
-            f"{package.path}: weights of {named.backbone} cannot be read from a graph.",
+            f"weights of {named.backbone} cannot be read from a graph.",
+            subject=package.path,
             remedy="Set init_from to the run that it was exported from.",
         )
 
@@ -135,6 +137,7 @@ def _only_add(module: _BatchNorm, bias: Tensor) -> None:
 
 def _other(package: ModelPackage, branch: BranchName, reason: str) -> ConfigError:
     return ConfigError(
-        f"{package.path}: its {branch} branch differs from the experiment's ({reason}).",
+        f"its {branch} branch differs from the experiment's ({reason}).",
+        subject=package.path,
         remedy=f"Use the same backbone, and embedding: {package.manifest.embedding}.",
     )
