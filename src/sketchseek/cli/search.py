@@ -38,7 +38,11 @@ def iso_time(value: str) -> datetime:
 @click.option(
     "--before", type=iso_time, metavar="TIME", help="Only search photos modified before this time (ISO 8601)."
 )
-@click.option("--group-copies", is_flag=True, help="Make one result of copies of one photo, in any size and quality.")
+@click.option(
+    "--group-copies",
+    is_flag=True,
+    help="Make one result of copies of one photo: the same file, or saved again in a similar size and quality.",
+)
 @click.option("--photo", is_flag=True, help="Treat SKETCH as a photo, and find photos that look like it.")
 @click.option("--model", metavar="MODEL", help="Fail if the library was built with another model.")
 @result_options

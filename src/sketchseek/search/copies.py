@@ -1,4 +1,4 @@
-"""Grouping results that are copies of one photo: the same file, or the same picture in another size or quality.
+"""Grouping results that are copies of one photo: the same file, or the same picture saved again.
 
 Copies are told by their embeddings, as the search itself compares photos. Results are taken in order: each joins the
 first group whose best photo it is a copy of, or begins a new one. So a group's place depends only on results before it,
@@ -19,7 +19,12 @@ from sketchseek.search.results import PhotoCopy, SearchResult
 Embedding = npt.NDArray[np.float32]
 
 SAME = 0.98
-"""Smallest cosine of the embeddings of two copies; measured in docs/benchmarks.md."""
+"""Smallest cosine of the embeddings of two copies.
+
+With the bundled model ``small``, of 600 photos of Caltech-101 (300 pixels wide) no two come above 0.972. Saved again as
+JPEG of quality 85, none of 150 falls below 0.992. Copies that are smaller than the encoder's input (260 pixels) or
+strongly compressed are not told: at half the size and quality 60 their median is 0.86.
+"""
 
 MARGIN = 50
 """Results that are looked at beyond those asked for: more are fetched if there are so many copies."""

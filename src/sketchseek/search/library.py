@@ -221,7 +221,7 @@ class Library(ABC):
             k: Maximum number of results.
             offset: Number of best results to skip, for paging.
             filter: Which photos may be returned; by default every photo.
-            group_copies: Make one result of copies of one photo: the same picture, perhaps in another size or quality.
+            group_copies: Make one result of copies of one photo: the same file, or saved again in a similar quality.
                 ``k`` and ``offset`` count groups then.
 
         Returns:
