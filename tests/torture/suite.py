@@ -153,7 +153,11 @@ def main(arguments: list[str] | None = None) -> int:
         started = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="sketchseek-torture-", ignore_cleanup_errors=True) as folder:
             figures = part(Path(folder), options, 60 * options.minutes * share)
-        figures |= {"took, s": round(time.monotonic() - started), "seed": options.seed}
+        figures |= {
+            "took, s": round(time.monotonic() - started),
+            "seed": options.seed,
+            "load average at the end, of the cores": f"{os.getloadavg()[1]:.0f} of {os.cpu_count()}",
+        }
         bad += sum(int(str(figures.get(key, 0))) for key in BAD)
         print(json.dumps({name: figures}, indent=1), flush=True)  # noqa: T201
         if options.store:

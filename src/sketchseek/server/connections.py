@@ -45,7 +45,7 @@ class ConnectionLimits:
     """
 
     connections: int = 512
-    grace: float = 0.25
+    grace: float = 0.1
     head: float = 10.0
     body_pause: float = 20.0
     body: float = 300.0

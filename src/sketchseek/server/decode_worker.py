@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import signal
 import struct
 import sys
@@ -28,6 +29,8 @@ RESPONSE = struct.Struct(">BIIQ")
 MODES = ("RGB", "RGBA")
 ERROR = 255
 ERRORS = {kind.__name__: kind for kind in (ImageError, ImageTooLargeError)}
+
+_NICE = 5
 
 _OWN_MEMORY = 256_000_000  # beyond what the picture takes: its bytes, the result, and buffers
 
@@ -55,6 +58,8 @@ def main() -> None:
     max_pixels, max_bytes = map(int, sys.argv[1:3])
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the server's terminal is for the server
     _limit_memory(max_bytes)
+    if hasattr(os, "nice"):
+        os.nice(_NICE)  # searches of others run first
     source, target = sys.stdin.buffer, sys.stdout.buffer
     while head := source.read(REQUEST.size):
         size, length = REQUEST.unpack(head)
