@@ -1,4 +1,4 @@
-"""Another client of a server under attack: searches again and again until its standard input ends, then prints its waits.
+"""Another client of a server under attack: searches until its standard input ends, then prints its waits.
 
 It is a process of its own: in the attacker's, it would also wait for the attacker's interpreter lock.
 

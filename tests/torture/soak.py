@@ -1,6 +1,6 @@
 """A soak: steady load below a server's capacity, latency from the time a request was due, and growth of its memory.
 
-The load is mixed: sketches, words, a photo of the library, uploads, thumbnails. Every answer is compared with the first.
+The load is mixed: sketches, words, a photo of the library, uploads, thumbnails. Each answer is compared with the first.
 """
 
 from __future__ import annotations
