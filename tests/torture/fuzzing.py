@@ -3,8 +3,6 @@ mutated further. Only errors of sketchseek may come out; over REST, only answers
 
 from __future__ import annotations
 
-import io
-import json
 import random
 import sys
 import time
@@ -16,7 +14,6 @@ from typing import Any
 
 import httpx
 
-from hostile_files import picture
 from sketchseek.errors import SketchseekError
 from sketchseek.images import read_photo
 from sketchseek.models.graph_check import RefusedGraphError, check_graph
@@ -24,11 +21,8 @@ from sketchseek.models.package import load_model_package
 from sketchseek.photo_metadata import read_photo_metadata
 from sketchseek.sketches import rasterize_sketch
 from tiny_model import write_tiny_package
+from torture.odd_requests import IMAGES, SVG, make_request
 
-_SVG = (
-    b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 99 99">'
-    b'<g transform="rotate(3)"><path d="M1 2L50 60C1 2 3 4 5 6Z"/></g></svg>'
-)
 _STROKES = b"[[[0, 50, 100, 0], [100, 0, 100, 100]], [[1, 2], [3, 4]]]"
 _DICTIONARY = [
     b"<",
@@ -101,9 +95,12 @@ def mutate(data: bytes, rng: random.Random, others: list[bytes]) -> bytes:
     return bytes(changed)
 
 
-def run_python(folder: Path, *, inputs: int, seconds: float, seed: int) -> dict[str, object]:
-    """Mutate inputs of the Python functions."""
-    rng = random.Random(seed)
+Target = tuple[Callable[[bytes], object], list[bytes]]
+"""A function, and inputs to start from."""
+
+
+def python_targets(folder: Path) -> dict[str, Target]:
+    """Return everything in Python that reads what others wrote."""
     package = write_tiny_package(folder / "model").path
     manifest = (package / "manifest.json").read_bytes()
     graph = (package / "photo.onnx").read_bytes()
@@ -116,14 +113,19 @@ def run_python(folder: Path, *, inputs: int, seconds: float, seed: int) -> dict[
         with suppress(RefusedGraphError):
             check_graph(data)
 
-    images = [picture(kind, 24, 18) for kind in ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF")]
-    targets: dict[str, tuple[Callable[[bytes], object], list[bytes]]] = {
-        "sketch": (lambda data: rasterize_sketch(data, 64), [_SVG, _STROKES, *images]),
-        "photo": (lambda data: read_photo(data, 32), list(images)),
-        "photo metadata": (read_photo_metadata, list(images)),
+    return {
+        "sketch": (lambda data: rasterize_sketch(data, 64), [SVG, _STROKES, *IMAGES]),
+        "photo": (lambda data: read_photo(data, 32), list(IMAGES)),
+        "photo metadata": (read_photo_metadata, list(IMAGES)),
         "manifest": (load_manifest, [manifest]),
         "graph": (check, [graph]),
     }
+
+
+def run_python(folder: Path, *, inputs: int, seconds: float, seed: int) -> dict[str, object]:
+    """Mutate inputs of the Python functions."""
+    rng = random.Random(seed)
+    targets = python_targets(folder)
     guide = Guide()
     done = refused = 0
     problems: list[str] = []
@@ -160,55 +162,28 @@ def run_python(folder: Path, *, inputs: int, seconds: float, seed: int) -> dict[
 
 
 def run_rest(url: str, *, inputs: int, seconds: float, seed: int) -> dict[str, object]:
-    """Mutate requests to a server."""
+    """Send odd requests to a server; see ``odd_requests``."""
     rng = random.Random(seed)
-    json_bodies = [
-        ("search/sketch", {"strokes": [[[0, 9], [0, 9]]], "k": 5, "offset": 1, "after": "2024-01-01"}),
-        ("search/photo/3", {"k": 3, "folder": "/x"}),
-        ("search/refine", {"strokes": [[[0, 9], [0, 9]]], "positive": [1], "negative": [2]}),
-        ("search/embedding", {"embedding": [0.5] * 16, "k": 2}),
-        ("search/query", {"text": "cat", "examples": [{"strokes": [[[0, 9], [0, 9]]]}]}),
-        ("model/embedding", {"strokes": [[[0, 9], [0, 9]]]}),
-    ]
-    images = [picture(kind, 24, 18) for kind in ("PNG", "JPEG", "GIF", "WEBP")]
-    corpus = [json.dumps(body).encode() for _, body in json_bodies]
     statuses: dict[int, int] = {}
     problems: list[str] = []
     done = 0
     started = time.monotonic()
-    with httpx.Client(base_url=url, timeout=60) as client:
+    with httpx.Client(base_url=f"{url}api/v1/", timeout=60) as client:
+        client.headers["X-Sketchseek-Token"] = client.get("session").json()["token"]
         while done < inputs and time.monotonic() - started < seconds:
-            done += 1
-            kind = rng.randrange(4)
+            request = make_request(rng, mutate)
             try:
-                if kind == 0:
-                    place = rng.randrange(len(corpus))
-                    answer = client.post(
-                        f"api/v1/{json_bodies[place % len(json_bodies)][0]}",
-                        content=mutate(corpus[place], rng, corpus),
-                        headers={"Content-Type": "application/json"},
-                    )
-                elif kind == 1:
-                    file = io.BytesIO(mutate(rng.choice([_SVG, *images]), rng, images))
-                    answer = client.post("api/v1/search/image", files={"file": ("a.png", file)})
-                elif kind == 2:
-                    path, body = rng.choice(json_bodies)
-                    answer = client.post(f"api/v1/{path}", json=_odd(body, rng))
-                else:
-                    odd = rng.choice(["0", "-1", "9" * 30, "%00", "..%2f..", "nan", "1e9", "a" * 3000])
-                    path = rng.choice(
-                        ["photos/{}", "photos/{}/thumbnail", "photos/{}/file", "model/{}", "libraries/{}", "{}"]
-                    )
-                    answer = client.get(f"api/v1/{path.format(odd)}")
-                statuses[answer.status_code] = statuses.get(answer.status_code, 0) + 1
-                if answer.status_code >= 500 or b"Traceback" in answer.content:
-                    problems.append(
-                        f"{answer.status_code}: {answer.request.method} {answer.request.url}: {answer.text[:200]}"
-                    )
+                answer = client.request(request.method, request.path, **request.options)
             except (httpx.InvalidURL, UnicodeError):
                 continue
             except httpx.TransportError as error:
-                problems.append(f"{kind}: {error!r}")
+                problems.append(f"{request.method} {request.path}: {error!r}")
+                done += 1
+                continue
+            done += 1
+            statuses[answer.status_code] = statuses.get(answer.status_code, 0) + 1
+            if (problem := wrong_answer(answer)) is not None:
+                problems.append(problem)
     return {
         "inputs": done,
         "answers by status": dict(sorted(statuses.items())),
@@ -217,12 +192,9 @@ def run_rest(url: str, *, inputs: int, seconds: float, seed: int) -> dict[str, o
     }
 
 
-def _odd(value: Any, rng: random.Random) -> Any:
-    """Return JSON with values replaced at random."""
-    if rng.random() < 0.2:
-        return rng.choice([None, True, -1, 10**30, 1.5, "", "\0", "é" * 50, [], {}, [[[]]], {"a": {"b": []}}])
-    if isinstance(value, dict):
-        return {key: _odd(item, rng) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_odd(item, rng) for item in value]
-    return value
+def wrong_answer(answer: httpx.Response) -> str | None:
+    """Return what is wrong with an answer, whatever the request was."""
+    busy = answer.status_code == 503 and b'"Busy"' in answer.content
+    if (answer.status_code < 500 or busy) and b"Traceback" not in answer.content:
+        return None
+    return f"{answer.status_code}: {answer.request.method} {answer.request.url}: {answer.text[:200]}"

@@ -48,6 +48,7 @@ def served(folder: Path) -> Iterator[tuple[str, psutil.Process]]:
     with Library.create(folder / "library", model) as library:
         library.add([folder / "photos"])
     command = [sys.executable, "-m", "sketchseek", "serve", "--library", str(folder / "library"), "--port", "0"]
+    command += ["--root", str(folder / "photos")]
     log = (folder / "server.log").open("wb")
     environment = os.environ | {"XDG_CACHE_HOME": str(folder / "cache")}
     process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
