@@ -17,7 +17,7 @@ import numpy as np
 
 from search.test_crash import draw_photos
 from sketchseek.encoder import Encoder
-from sketchseek.errors import SketchseekError
+from sketchseek.errors import LibraryError, SketchseekError
 from sketchseek.models.install import install_model
 from sketchseek.models.package import load_model_package
 from sketchseek.search.library import Library
@@ -25,6 +25,16 @@ from tiny_model import write_tiny_package
 
 Check = Callable[[Path], object]
 """Uses a file's owner and returns its answer, which damage must not change."""
+
+
+Found = tuple[list[tuple[int, str, float]], list[str], int]
+"""Results with id, path and score; failures; the number of photos."""
+
+DAMAGED = "damaged.jpg"
+
+
+def _without_ids(found: Found) -> object:
+    return sorted((path, score) for _, path, score in found[0]), found[1:]
 
 
 def damage(path: Path, rng: random.Random) -> str:
@@ -94,6 +104,16 @@ def _kinds(folder: Path) -> dict[str, tuple[Path, str, Check, object]]:
     draw_photos(folder / "photos", 60)
     with Library.create(folder / "sound", model) as library:
         library.add([folder / "photos"])
+    with Library.create(folder / "written", model) as library:
+        library.add([folder / "photos"])
+        # As a killed writer leaves it: what was committed last is only in the journal.
+        shutil.copytree(folder / "written", folder / "killed", ignore=shutil.ignore_patterns("*-shm"))
+    shutil.copytree(folder / "killed", folder / "killed-copy")
+    assert (folder / "killed" / "catalog.db-wal").stat().st_size > 10_000
+    (folder / "few").mkdir()
+    for file in sorted((folder / "photos").rglob("*.jpg"))[:8]:
+        shutil.copy(file, folder / "few" / file.name)
+    shutil.copy(folder / "few" / file.name, folder / "few" / DAMAGED)
     with zipfile.ZipFile(folder / "mine.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         for file in model.iterdir():
             archive.write(file, file.name)
@@ -102,7 +122,7 @@ def _kinds(folder: Path) -> dict[str, tuple[Path, str, Check, object]]:
     query = np.arange(16.0)
     pixels = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype(np.uint8)
 
-    def search(path: Path) -> object:
+    def search(path: Path) -> Found:
         with Library.open(path, create=True) as library:
             results = [(r.id, str(r.path), round(r.score, 4)) for r in library.search_embedding(query, k=100)]
             return results, [str(failure.path) for failure in library.failures()], library.status().photos
@@ -110,6 +130,33 @@ def _kinds(folder: Path) -> dict[str, tuple[Path, str, Check, object]]:
     def sync(path: Path) -> object:
         with Library.open(path) as library:
             return library.sync().unchanged, search(path)
+
+    def journal(path: Path) -> object:
+        """Search a library whose writer was killed. A damaged journal may undo commits, which a sync repeats."""
+        found = search(path)
+        if found == complete:
+            return complete
+        results, failures, _ = found
+        assert all(result in complete[0] for result in results), "an answer that never was right"
+        assert not failures
+        with Library.open(path) as library:
+            library.sync()
+        # Photos that are embedded again get new ids.
+        assert _without_ids(search(path)) == _without_ids(complete)
+        raise LibraryError("went back to an earlier commit, and a sync brought it up to date.", subject=path)
+
+    def photos(path: Path) -> object:
+        """Index a folder with a damaged photo: it is found, or listed as a failure. All others are found as before."""
+        shutil.rmtree(folder / "new", ignore_errors=True)
+        with Library.create(folder / "new", model) as library:
+            library.add([path])
+            found = {r.path.name: round(r.score, 4) for r in library.search_embedding(query, k=100)}
+            failed = {Path(failure.path).name: failure.reason for failure in library.failures()}
+        assert found.keys() | failed.keys() == {file.name for file in path.iterdir()}
+        assert not found.keys() & failed.keys()
+        if failed:
+            raise LibraryError(f"lists {failed}", subject=path)
+        return sorted(score for name, score in found.items() if name != DAMAGED)
 
     def photo(path: Path) -> object:
         return Encoder(load_model_package(path)).encode_photo_pixels(pixels).round(5).tolist()
@@ -127,7 +174,11 @@ def _kinds(folder: Path) -> dict[str, tuple[Path, str, Check, object]]:
         digest = hashlib.sha256(archive.read_bytes()).hexdigest()  # as if its publisher had damaged it
         return install_model(str(archive), digest, folder=path / "models").manifest.fingerprint
 
+    complete = search(folder / "killed-copy")
     kinds: dict[str, tuple[Path, str, Check]] = {
+        "catalog's journal": (folder / "killed", "catalog.db-wal", journal),
+        "lock": (folder / "sound", "writer.lock", sync),
+        "photo": (folder / "few", DAMAGED, photos),
         "catalog, searched": (folder / "sound", "catalog.db", search),
         "catalog, synchronized": (folder / "sound", "catalog.db", sync),
         "index": (folder / "sound", "index/*.faiss", search),

@@ -192,8 +192,8 @@ def run_rest(url: str, *, inputs: int, seconds: float, seed: int) -> dict[str, o
     }
 
 
-def wrong_answer(answer: httpx.Response) -> str | None:
-    """Return what is wrong with an answer, whatever the request was."""
+def wrong_answer(answer: Any) -> str | None:
+    """Return what is wrong with an answer of httpx or of the test client, whatever the request was."""
     busy = answer.status_code == 503 and b'"Busy"' in answer.content
     if (answer.status_code < 500 or busy) and b"Traceback" not in answer.content:
         return None

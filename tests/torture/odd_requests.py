@@ -139,7 +139,7 @@ def _ids(rng: random.Random) -> list[int]:
 def _body(rng: random.Random) -> tuple[str, Any]:
     page = _page(rng)
     photo = rng.randint(1, PHOTOS)
-    query = rng.choice([{"strokes": strokes(rng)}, {"embedding": [0.5] * 16}, {"photo_id": photo}])
+    query: dict[str, Any] = rng.choice([{"strokes": strokes(rng)}, {"embedding": [0.5] * 16}, {"photo_id": photo}])
     colors = [{"color": rng.choice(_COLORS[:3]), "weight": rng.choice([0.5, 1, 2])} for _ in range(rng.randrange(3))]
     combined = {
         "examples": [_example(rng) for _ in range(rng.randrange(4))],

@@ -20,7 +20,12 @@ PAUSE = 0.02
 def main() -> None:
     port = int(sys.argv[1])
     ended = threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
+
+    def wait() -> None:
+        sys.stdin.read()
+        ended.set()
+
+    threading.Thread(target=wait, daemon=True).start()
     waits: list[float] = []
     answers: list[int] = []
     while not waits or not ended.wait(PAUSE):
