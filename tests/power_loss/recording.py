@@ -14,17 +14,17 @@ SOURCE = Path(__file__).with_name("recorder.c")
 SCENARIOS = Path(__file__).with_name("scenarios.py")
 
 
-def build_recorder(folder: Path) -> Path:
-    """Compile the recorder; skip where there is no compiler or no LD_PRELOAD."""
+def build_recorder(folder: Path, source: Path = SOURCE) -> Path:
+    """Compile the recorder, or another library for LD_PRELOAD; skip where there is no compiler or no LD_PRELOAD."""
     if not sys.platform.startswith("linux"):
-        pytest.skip("recording needs Linux")
+        pytest.skip("LD_PRELOAD needs Linux")
     compiler = shutil.which("gcc") or shutil.which("cc")
     if compiler is None:
         if os.environ.get("SKETCHSEEK_REQUIRE_BROWSER"):  # CI installs what tests need
             pytest.fail("there is no C compiler")
-        pytest.skip("recording needs a C compiler")
-    library = folder / "recorder.so"
-    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-w", "-o", library, SOURCE, "-ldl"], check=True)
+        pytest.skip("LD_PRELOAD needs a C compiler")
+    library = folder / f"{source.stem}.so"
+    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-w", "-o", library, source, "-ldl"], check=True)
     return library
 
 

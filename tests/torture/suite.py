@@ -29,7 +29,7 @@ import psutil
 from search.test_crash import draw_photos
 from sketchseek.search.library import Library
 from tiny_model import write_tiny_package
-from torture import corruption, fuzzing, kills, soak
+from torture import corruption, fuzzing, guided, kills, soak
 
 ROOT = Path(__file__).parents[2]
 FIGURES = ROOT / "docs" / "measured" / "torture.json"
@@ -117,6 +117,12 @@ def _attacks(folder: Path, options: argparse.Namespace, seconds: float) -> dict[
     return _tests(folder, "tests/torture/test_server_attacks.py", seconds)
 
 
+def _guided(folder: Path, options: argparse.Namespace, seconds: float) -> dict[str, object]:
+    if not guided.available():
+        return {"not run": "atheris is not installed; it has wheels for Linux and some versions of Python"}
+    return guided.run(folder, runs=options.inputs, seconds=seconds, seed=options.seed)
+
+
 PARTS: dict[str, tuple[float, Part]] = {
     "kills": (0.2, lambda folder, o, seconds: kills.run(folder, kills=o.kills, seconds=seconds, seed=o.seed)),
     "power cuts": (0.1, _power),
@@ -125,10 +131,11 @@ PARTS: dict[str, tuple[float, Part]] = {
         lambda folder, o, seconds: corruption.run(folder, each=o.each, seconds=seconds, seed=o.seed),
     ),
     "inputs through Python": (
-        0.1,
+        0.05,
         lambda folder, o, seconds: fuzzing.run_python(folder, inputs=o.inputs, seconds=seconds, seed=o.seed),
     ),
-    "inputs through REST": (0.1, _rest),
+    "inputs guided by coverage": (0.1, _guided),
+    "inputs through REST": (0.05, _rest),
     "attacks": (0.15, _attacks),
     "soak": (0.15, _soak),
 }
