@@ -18,7 +18,7 @@ from hostile_files import picture
 
 CLIENTS = 4
 WARM_UP = 0.25
-"""Share of the time in which caches fill, which is left out of the growth."""
+"""Fraction of the time in which caches fill, which is left out of the growth."""
 
 _STROKES = [[[[0, 50 + i, 100], [i, 9, 100 - i]]] for i in range(8)]
 _UPLOADS = [picture(kind, 320, 240) for kind in ("JPEG", "PNG")]
@@ -51,14 +51,14 @@ def _requests() -> list[Ask]:
     return load
 
 
-def run(url: str, process: psutil.Process, *, seconds: float, share: float = 0.7) -> dict[str, object]:
-    """Measure capacity for a tenth of the time, then load the server with a share of it and check every answer."""
+def run(url: str, process: psutil.Process, *, seconds: float, fraction: float = 0.7) -> dict[str, object]:
+    """Measure capacity for a tenth of the time, then load the server with a fraction of it and check every answer."""
     load = _requests()
     with ExitStack() as stack:
         clients = [stack.enter_context(httpx.Client(base_url=url, timeout=60)) for _ in range(CLIENTS)]
         expected = [_answer(ask(clients[0])) for ask in load]
         capacity = _capacity(clients, load, max(3.0, seconds / 10))
-        return _steady(clients, load, expected, process, rate=share * capacity, seconds=seconds) | {
+        return _steady(clients, load, expected, process, rate=fraction * capacity, seconds=seconds) | {
             "capacity, requests a second": round(capacity, 1)
         }
 

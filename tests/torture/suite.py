@@ -183,7 +183,8 @@ def store(name: str, figures: dict[str, object]) -> None:
         "",
         "What the torture suite found when it last ran: `python tests/torture/suite.py --store` writes this page, and",
         "[durability](durability.md) says what is promised. Each part may come from another run; shorter runs than the",
-        "suite's defaults show in their counts. Some machines were busy with other work, so times say little.",
+        "suite's defaults show in their counts. The machine was busy with other work, so times say little. Latencies",
+        "of many seconds in a soak mean that it fell behind a rate that was measured in a quieter moment.",
         "",
     ]
     for part in PARTS:
