@@ -89,23 +89,3 @@ def test_photos_on_a_network_that_fails_are_indexed_later(folder: Path, faults: 
     child("index", folder, faults)
     with Library.open(folder / "library") as library:
         assert (library.status().photos, library.failures()) == (PHOTOS, [])
-
-
-@pytest.mark.parametrize("error", [errno.ESTALE, errno.EIO])
-@pytest.mark.parametrize("every", [3, 29, 97, 211])
-def test_a_library_on_a_network_that_fails_keeps_what_was_reported(
-    folder: Path, faults: Path, error: int, every: int
-) -> None:
-    outcome = child("index", folder, faults, FAULTS_ROOT=folder / "library", FAULTS_EVERY=every, FAULTS_ERROR=error)
-    if (folder / "library").exists():
-        try:
-            with Library.open(folder / "library", folder / "model", create=True) as library:
-                assert library.status().photos >= outcome["reported"]
-                assert not library.verify().problems
-        except FileNotFoundError:
-            assert not outcome["reported"]
-    assert child("index", folder, faults).get("failed") == 0
-    right = child("search", folder, faults)
-    assert len(right) == PHOTOS
-    found = child("search", folder, faults, FAULTS_ROOT=folder / "library", FAULTS_EVERY=every, FAULTS_ERROR=error)
-    assert found == right or found["refused"]
