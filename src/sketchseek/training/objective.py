@@ -177,5 +177,7 @@ class Objective:
                 teacher["teacher_emb"] = self._distiller.sketch_embeddings(pixels)
         anchors, references = (torch.from_numpy(each).to(sketches.device) for each in (labels, photo_labels))
         mined = None if miner is None else miner(sketches, anchors, photos, references)
-        value: Tensor = function(sketches, anchors, mined, ref_emb=photos, ref_labels=references, **teacher)
+        value: Tensor = function(
+            sketches, anchors, indices_tuple=mined, ref_emb=photos, ref_labels=references, **teacher
+        )
         return value
