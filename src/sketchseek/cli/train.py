@@ -43,6 +43,14 @@ if TYPE_CHECKING:
     help="Evaluate at the end, if the experiment says on what.",
 )
 @click.option(
+    "--log",
+    "loggers",
+    multiple=True,
+    type=click.Choice(["tensorboard", "wandb"]),
+    help="Also log to TensorBoard (files in the run's folder) or Weights & Biases (sends settings and metrics to its "
+    "server). Can be repeated; nothing is sent unless you ask for it.",
+)
+@click.option(
     "--dry-run",
     is_flag=True,
     help="Take two steps with small networks of the same families and random weights, to check configuration and data. "
@@ -58,6 +66,7 @@ def train_command(
     devices: int,
     evaluate: bool,
     dry_run: bool,
+    loggers: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Train the EXPERIMENT (a YAML file). The same command resumes an interrupted run."""
@@ -72,7 +81,7 @@ def train_command(
     config = load_config(experiment)
     if not dry_run:
         out = out or Path("runs") / experiment.stem
-        _train(config, data, out, cache or out.parent / "cache", devices, evaluate, as_json)
+        _train(config, data, out, cache or out.parent / "cache", devices, evaluate, as_json, loggers)
         return
     with tempfile.TemporaryDirectory(prefix="sketchseek-dry-run-") as folder:
         _train(dry_run_config(config), data, Path(folder), None, devices, evaluate, as_json)
@@ -80,7 +89,14 @@ def train_command(
 
 
 def _train(
-    config: TrainConfig, data: Path, out: Path, cache: Path | None, devices: int, evaluate: bool, as_json: bool
+    config: TrainConfig,
+    data: Path,
+    out: Path,
+    cache: Path | None,
+    devices: int,
+    evaluate: bool,
+    as_json: bool,
+    logger_names: tuple[str, ...] = (),
 ) -> None:
     """Train, evaluate and print the result."""
 
@@ -89,6 +105,7 @@ def _train(
     from sketchseek.training.final_evaluation import evaluate_run
     from sketchseek.training.loop import train
     from sketchseek.training.run_folder import save_experiment
+    from sketchseek.training.run_loggers import LOGGERS, with_loggers
 
     group = start_processes(devices)
     splits = load_sources(config.sources, data, config.validation, config.validation_seed, config.evaluation_photos)
@@ -97,12 +114,16 @@ def _train(
     if not group.is_main:
         train(config, splits, out, cache, group=group)
         return
+    loggers = [LOGGERS[name](out, config) for name in logger_names]
     with training_bars() as bars:
         try:
-            state = train(config, splits, out, cache, bars.events(config.steps), group)
+            state = train(config, splits, out, cache, with_loggers(bars.events(config.steps), loggers), group)
         except KeyboardInterrupt:
             bars.console.print(f"Interrupted; the same command continues from the last checkpoint in {out}.")
             raise SystemExit(130) from None
+        finally:
+            for logger in loggers:
+                logger.close()
         evaluation = None
         if evaluate and config.evaluation is not None:
             evaluation = evaluate_run(out, config.evaluation, data, bars.show)
