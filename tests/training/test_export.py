@@ -65,6 +65,7 @@ def test_batch_normalization_folds_into_the_linear_layer(tmp_path: Path, norm: H
         ("test_vit", {"tune": "lora", "lora_rank": 2}, False),  # a class token, and updates that the graph has merged
         ("test_vit", {"pool": "mean"}, True),
         ("test_vit3", {}, False),  # attention pooling
+        ("swin_tiny_patch4_window7_224", {}, True),  # (batch, rows, columns, channels)
     ],
 )
 def test_graphs_of_other_families_embed_as_their_models(
@@ -90,8 +91,19 @@ def test_graphs_of_other_families_embed_as_their_models(
     )
 
 
+class _FixedBatch(nn.Module):
+    """A stage whose Python code reads the size of the batch, which the exporter then takes for a constant."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + x.new_zeros((len(x), 1, 1, 1))
+
+
 def test_a_network_that_the_exporter_cannot_export_for_any_batch_is_named(tmp_path: Path) -> None:
-    """Without the check, the graph of a Swin would take two pictures at a time only."""
-    encoder = BranchEncoder(BranchConfig("swin_tiny_patch4_window7_224", 32), 8, "none").eval()
+    """Without the check, the graph would take two pictures at a time only."""
+    encoder = BranchEncoder(BranchConfig("shufflenet_v2_x0_5", 16), 8, "none").eval()
+    encoder.backbone = Backbone(
+        Split([_FixedBatch()], Layout(), "mean", False, 3), Normalization((0.5,) * 3, (0.5,) * 3)
+    )
+    encoder.head = EmbeddingHead(3, 8, "none")
     with pytest.raises(ExportError, match="fixes the number of pictures"):
         _export_branch(encoder, "photo", "euclidean", tmp_path / "photo.onnx", half_weights=False)

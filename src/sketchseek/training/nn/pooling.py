@@ -46,7 +46,8 @@ class Layout:
             side = math.isqrt(tokens.shape[1])
             return Features(tokens.transpose(1, 2).unflatten(2, (side, side)), prefix)
         places = output.permute(0, 3, 1, 2) if self.kind == "channels_last" else output
-        return Features(places, places.new_zeros((len(places), 0, places.shape[1])))
+        # Without a length in Python, which the exporter would take for the size of every batch.
+        return Features(places, places.flatten(2).transpose(1, 2)[:, :0])
 
 
 class Pooling(nn.Module):
