@@ -53,7 +53,7 @@ def test_what_was_prepared_is_told_as_json(tiny_model: ModelPackage, tmp_path: P
     assert told == {"library": str(library_in(home)), "folder": str(photos), "photos": 1}
 
 
-def test_photos_are_embedded_anew_when_the_model_changes(tiny_model: ModelPackage, tmp_path: Path, home: Path) -> None:
+def test_photos_are_embedded_again_when_the_model_changes(tiny_model: ModelPackage, tmp_path: Path, home: Path) -> None:
     photos = tmp_path / "photos"
     photos.mkdir()
     Image.new("RGB", (30, 20), "red").save(photos / "red.png")
@@ -61,7 +61,7 @@ def test_photos_are_embedded_anew_when_the_model_changes(tiny_model: ModelPackag
     other = write_tiny_package(tmp_path / "other", seed=1)
     result = demo(other, photos)
     assert result.exit_code == 0, result.output
-    assert "embedded anew" in result.stderr
+    assert "embedded again" in result.stderr
     with Library.open(library_in(home), other.path) as library:
         assert library.is_built_with(other.path)
         assert not library.is_built_with(tiny_model.path)
