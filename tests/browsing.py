@@ -26,6 +26,10 @@ CLEARED = "document.body.dataset.view === 'browse' && document.getElementById('f
 """The sheet is empty, and the page shows the library's photos."""
 
 
+READY = "!document.getElementById('paper') || Boolean(document.body.dataset.view)"
+"""The page's scripts have started. They wait for the texts, and browsers do not count that as loading."""
+
+
 def menu(page: Page, item: str) -> None:
     """Choose an item of the page's menu."""
     page.locator("#more").click()

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
+from browsing import READY, until
 from served import COUNT, SMALL, launch, may_change, picture, serving
 from sketchseek.models.package import ModelPackage
 from sketchseek.search.library import Library
@@ -114,6 +115,7 @@ def new_page(browser: Browser) -> Iterator[Callable[..., Page]]:
             )
             # With "server" the page sends the sketch, which the tests inspect; with "" the page chooses.
             page.goto(address if not encode or "?" in address else address.replace(base, f"{base}?encode={encode}", 1))
+            until(page, READY)
             return page
 
         yield open_page

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from browsing import CLEARED, PHONE, alike, draw, expect_results, ink, menu, results, until
+from browsing import CLEARED, PHONE, READY, alike, draw, expect_results, ink, menu, results, until
 from sketchseek.search.library import Library
 
 if TYPE_CHECKING:
@@ -127,6 +127,7 @@ def test_favorites_and_searches_are_kept(new_page: Callable[..., Page], url: str
     page.locator("#clear").click()
     until(page, CLEARED)
     page.goto(url)
+    until(page, READY)
     menu(page, "#open-saved")
     assert page.locator("#saved-photos .saved-photo").get_attribute("title") == found[2]
     page.locator("#saved-searches a").click()

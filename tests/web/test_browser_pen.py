@@ -67,7 +67,7 @@ def test_colored_strokes_move_photos_with_these_colors_up(
     expect_results(page)
     assert "color=0" in page.url
     page.reload()
-    expect_results(page)
+    expect_results(page)  # also waits for the scripts
     page.locator("#pen-options").click()
     assert page.locator("#color-weight").input_value() == "0"
 
