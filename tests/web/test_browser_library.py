@@ -13,6 +13,7 @@ from browsing import draw, expect_results, until
 from served import picture, serving
 from sketchseek.models.package import ModelPackage
 from sketchseek.search.library import Library
+from sketchseek.search.local_library import LocalLibrary
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -39,9 +40,9 @@ def test_what_is_indexed_and_what_failed_and_why(new_page: Callable[..., Page], 
 def hold_adding(monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, threading.Event]:
     """Have every adding wait at its first photo for the first event; the second says that it does."""
     gate, reached = threading.Event(), threading.Event()
-    plain = Library.add
+    plain = LocalLibrary.add
 
-    def held(library: Library, folders: Any, tell: Any, **options: Any) -> Any:
+    def held(library: LocalLibrary, folders: Any, tell: Any, **options: Any) -> Any:
         def slow(progress: Any) -> None:
             tell(progress)
             if progress.stage == "embed":
@@ -50,7 +51,7 @@ def hold_adding(monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, threa
 
         return plain(library, folders, slow, **options)
 
-    monkeypatch.setattr(Library, "add", held)
+    monkeypatch.setattr(LocalLibrary, "add", held)
     return gate, reached
 
 

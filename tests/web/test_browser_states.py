@@ -15,6 +15,7 @@ from browsing import CLEARED, draw, expect_results, ink, results, until
 from served import picture, serving
 from sketchseek.models.package import ModelPackage
 from sketchseek.search.library import Library
+from sketchseek.search.local_library import LocalLibrary
 from sketchseek.search.results import IndexProgress
 
 if TYPE_CHECKING:
@@ -40,9 +41,9 @@ def test_while_a_library_fills_every_line_says_so_and_the_drawing_is_searched(
         picture(number).save(root / "first" / f"{number}.png")
         picture(number + 4).save(root / "second" / f"{number + 4}.png")
     started, half, rest = threading.Event(), threading.Event(), threading.Event()
-    plain = Library.add
+    plain = LocalLibrary.add
 
-    def in_halves(library: Library, folders: Any, tell: Any, **options: Any) -> Any:
+    def in_halves(library: LocalLibrary, folders: Any, tell: Any, **options: Any) -> Any:
         """Add one folder, wait, add the other: as one run that commits twice."""
         tell(IndexProgress("embed", 0, 8))
         assert started.wait(60)
@@ -54,7 +55,7 @@ def test_while_a_library_fills_every_line_says_so_and_the_drawing_is_searched(
         assert rest.wait(60)
         return report
 
-    monkeypatch.setattr(Library, "add", in_halves)
+    monkeypatch.setattr(LocalLibrary, "add", in_halves)
     with (
         Library.open(tmp_path / "library", tiny_model.path, create=True) as library,
         serving(library, thumbnails=tmp_path / "thumbnails", roots=[root]) as address,
@@ -124,7 +125,7 @@ def test_a_file_that_is_gone_is_named_as_gone(
             page = new_page(address, failing="status of 404")
             draw(page, (0.2, 0.2), (0.8, 0.2))
             until(page, "document.querySelectorAll('#grid .missing').length === 1")
-            assert "file is missing" in page.locator("#grid .missing").inner_text()
+            assert "file is missing" in page.locator("#grid .missing").first.inner_text()
             assert page.locator("#notice").is_hidden()
 
 

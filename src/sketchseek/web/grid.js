@@ -58,6 +58,7 @@ export class Grid {
     addEventListener("scroll", soon, { passive: true });
     addEventListener("resize", soon);
     new ResizeObserver(() => this.#arrange()).observe(list);
+    if (list.parentElement) new ResizeObserver(soon).observe(list.parentElement); // what is above the grid may grow
   }
 
   // How many tiles fit into the window.

@@ -266,11 +266,11 @@ function showTools() {
 function showResults(answer, { pages }) {
   notice.clear();
   results.reset(answer, pages);
-  grid.show();
-  viewer.moved();
   if (results.total === 0) showNothing();
   else if (fresh()) showLibrary();
   else showFound(results.total, results.at(0)?.name);
+  grid.show(); // after what is above it has changed: only tiles near the window exist
+  viewer.moved();
 }
 
 function showLibrary() {
