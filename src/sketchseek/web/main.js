@@ -175,7 +175,10 @@ paper.addEventListener("progress", () => {
 
 paper.addEventListener("change", () => {
   usePaper();
-  if (sheets.empty) marks.clear({ quietly: true });
+  if (sheets.empty) {
+    marks.clear({ quietly: true });
+    if (!notice.gone) notice.clear();
+  }
   run();
   const cleared = sheets.empty && history.state?.entry?.sheets.length > 0;
   if (left || cleared) pageHistory.push();
@@ -264,7 +267,7 @@ function showTools() {
 
 /** @type {(answer: SearchAnswer, question: Question) => void} */
 function showResults(answer, { pages }) {
-  notice.clear();
+  if (!fresh() || notice.gone) notice.clear(); // what a link could not show stays said
   results.reset(answer, pages);
   if (results.total === 0) showNothing();
   else if (fresh()) showLibrary();
