@@ -73,5 +73,5 @@ def test_the_configuration_of_the_guide_is_valid() -> None:
 
 
 def test_every_guide_is_executed_by_a_test() -> None:
-    elsewhere = {"search", "serve"}  # tests/test_readme.py, tests/server
+    elsewhere = {"cluster", "search", "serve"}  # tests/cli/test_cluster.py, tests/test_readme.py, tests/server
     assert {path.stem for path in GUIDES.glob("*.md")} == {*EXECUTED, *elsewhere}

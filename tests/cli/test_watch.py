@@ -32,7 +32,7 @@ def run(tmp_path: Path, tiny_model: ModelPackage, monkeypatch: pytest.MonkeyPatc
         raise KeyboardInterrupt
 
     monkeypatch.setattr(LocalLibrary, "sync", lambda *_: report(unchanged=3))
-    monkeypatch.setattr(Library, "watch", reports)
+    monkeypatch.setattr(LocalLibrary, "watch", reports)
     return ["watch", "--library", str(tmp_path / "library")]
 
 

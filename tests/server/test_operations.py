@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 
 from sketchseek.errors import LibraryError
 from sketchseek.search.library import Library
+from sketchseek.search.local_library import LocalLibrary
 from sketchseek.search.results import IndexProgress
 from sketchseek.server.background_indexing import Indexer
 from sketchseek.server.dependencies import ServerState
@@ -48,7 +49,7 @@ def test_health(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
         raise LibraryError("damaged: /home/ada/secret.")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Library, "__len__", broken)
+        patch.setattr(LocalLibrary, "__len__", broken)
         answer = client.get("/api/v1/health/ready")
         assert (answer.status_code, answer.json()["error"]["type"]) == (503, "NotReady")
         assert "secret" not in answer.text  # it is open to everybody
@@ -144,7 +145,7 @@ def test_no_route_leaks_a_traceback(client: TestClient, log: io.StringIO, monkey
     def broken(*_: object, **__: object) -> Any:
         raise RuntimeError("private detail")
 
-    monkeypatch.setattr(Library, "status", broken)
+    monkeypatch.setattr(LocalLibrary, "status", broken)
     answer = client.get("/api/v1/status", headers={"X-Request-ID": "b-2"})
     assert (answer.status_code, answer.json()["error"]["type"]) == (500, "InternalError")
     assert "b-2" in answer.json()["error"]["remedy"]

@@ -184,6 +184,8 @@ def _odd(value: Any, rng: random.Random) -> Any:
         return rng.choice([*_TEXTS, *_TIMES, *_COLORS, value + "a", value[1:], value.upper(), value * 40])
     if isinstance(value, list):
         return rng.choice([[], value[:-1], value * 2, value[::-1], value * 30, [value], [*value, None]])
+    if value is None:
+        return rng.choice([*_NUMBERS, *_TEXTS])
     return {**value, "unknown": 1} if rng.random() < 0.3 else dict(list(value.items())[1:])
 
 

@@ -23,6 +23,7 @@ from sketchseek.search.colors import PaletteColor
 from sketchseek.search.combined_query import Example
 from sketchseek.search.combined_query import Query as CombinedQuery
 from sketchseek.search.library import Library
+from sketchseek.search.local_library import LocalLibrary
 from sketchseek.server.app import create_app
 from sketchseek.server.thumbnails import Thumbnail, ThumbnailCache
 from video_files import video
@@ -353,7 +354,7 @@ def test_a_search_that_takes_long_does_not_hold_up_the_server(
         assert finish.wait(20)
         return []
 
-    monkeypatch.setattr(Library, "search", slow)
+    monkeypatch.setattr(LocalLibrary, "search", slow)
     with ThreadPoolExecutor(1) as pool:
         searching = pool.submit(client.post, "/api/v1/search/sketch", json={"strokes": LINES})
         assert started.wait(20)
