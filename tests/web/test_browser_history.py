@@ -202,7 +202,7 @@ def test_a_reload_keeps_an_uploaded_picture(new_page: Callable[..., Page], url: 
     until(page, "document.getElementById('kind-sketch').checked")
     page.go_back()
     until(page, "document.getElementById('about').hidden")
-    assert page.locator("#hint").is_visible()
+    page.locator("#hint").wait_for()
 
 
 def test_a_reload_keeps_the_library_and_back_leaves_it(new_page: Callable[..., Page], url_of_two: str) -> None:
