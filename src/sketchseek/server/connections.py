@@ -72,8 +72,10 @@ class Connections:
         return len(self._open) + len(self._handshakes)
 
     def add(self, connection: LimitedProtocol) -> None:
-        """Add an open connection."""
+        """Add an open connection, which is no handshake any more."""
         self._open[connection] = None
+        if connection.handshake is not None:
+            self._handshakes.pop(connection.handshake, None)
 
     def remove(self, connection: LimitedProtocol) -> None:
         """Remove a connection that was closed."""
@@ -142,6 +144,7 @@ class LimitedProtocol(H11Protocol):
 
     Attributes:
         opened: When the connection was opened, in the event loop's time.
+        handshake: The task that opens it.
     """
 
     def __init__(
@@ -150,6 +153,7 @@ class LimitedProtocol(H11Protocol):
         super().__init__(config, state, app_state, asyncio.get_running_loop())
         self._open = open_connections
         self.opened = self.loop.time()
+        self.handshake = asyncio.current_task()
         self._head_since: float | None = None  # None while no head is being sent
         self._body_since: float | None = None
         self._last_read = 0.0
