@@ -60,8 +60,9 @@ def id_of(library: Library) -> dict[str, int]:
     return {one.path.name: one.id for one in library.search([[[0, 9], [0, 9]]], k=1000)}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Yield Chromium. Not for the session: while Playwright is open, this thread cannot run another event loop."""
     with launch() as opened:
         yield opened
 

@@ -6,7 +6,6 @@ import base64
 import gzip
 import hashlib
 import json
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -37,25 +36,17 @@ def sketches() -> list[Any]:
 
 
 def evaluate(url: str, script: str, argument: Any, replaced: dict[str, bytes] | None = None) -> Any:
-    """Run a script in a page in Chromium, where some addresses answer something else.
-
-    In a thread of its own: in this one another module's tests may have their Playwright.
-    """
+    """Run a script in a page in Chromium, where some addresses answer something else."""
     complaints: list[str] = []
-
-    def work() -> Any:
-        with launch() as browser:
-            page = browser.new_page()
-            page.set_default_timeout(60_000)
-            page.on("pageerror", lambda error: complaints.append(str(error)))
-            page.on("console", lambda text: complaints.append(text.text) if text.type in ("error", "warning") else None)
-            for address, body in (replaced or {}).items():
-                page.route(address, lambda route, _, body=body: route.fulfill(body=body))
-            page.goto(url)
-            return page.evaluate(script, argument)
-
-    with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(work).result()
+    with launch() as browser:
+        page = browser.new_page()
+        page.set_default_timeout(60_000)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda text: complaints.append(text.text) if text.type in ("error", "warning") else None)
+        for address, body in (replaced or {}).items():
+            page.route(address, lambda route, _, body=body: route.fulfill(body=body))
+        page.goto(url)
+        answer = page.evaluate(script, argument)
     assert complaints == []
     return answer
 

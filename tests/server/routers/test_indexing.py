@@ -7,7 +7,6 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -252,8 +251,7 @@ def test_progress_is_pushed_until_the_server_ends() -> None:
     async def soon() -> list[Any]:
         return await asyncio.wait_for(listen(), 20)
 
-    with ThreadPoolExecutor(1) as pool:  # in this thread Playwright may have a loop of its own
-        heard = pool.submit(lambda: asyncio.run(soon())).result()
+    heard = asyncio.run(soon())
     assert heard[0]["running"] is False
     assert [one["progress"]["done"] for one in heard if one["progress"]][-1] == 2
     assert [one["report"] for one in heard if one["report"]] == [vars(REPORT)] * sum(bool(x["report"]) for x in heard)
