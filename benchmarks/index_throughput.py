@@ -25,7 +25,7 @@ import numpy as np
 from sketchseek.encoder import Encoder, load_encoder
 from sketchseek.errors import ImageError
 from sketchseek.images import read_photo
-from sketchseek.models.package import DEFAULT_MODEL
+from sketchseek.models import DEFAULT_MODEL
 from sketchseek.search.index.engine import available_cores
 from sketchseek.search.library import Library
 from sketchseek.search.pipeline import BATCH

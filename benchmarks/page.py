@@ -35,7 +35,7 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).parent))
 from engines import vectors
 
-from sketchseek.models.package import DEFAULT_MODEL
+from sketchseek.models import DEFAULT_MODEL
 from sketchseek.search.catalog import Catalog, Row
 from sketchseek.search.index_mirror import IndexMirror
 from sketchseek.search.library import Library

@@ -23,7 +23,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent))
 from engines import vectors
 
-from sketchseek.models.package import DEFAULT_MODEL
+from sketchseek.models import DEFAULT_MODEL
 from sketchseek.photo_metadata import PhotoMetadata
 from sketchseek.search.catalog import Catalog, Description, Row
 from sketchseek.search.colors import PaletteColor, signature_of

@@ -26,7 +26,8 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent))
 from engines import vectors
 
-from sketchseek.models.package import DEFAULT_MODEL, load_model_package
+from sketchseek.models import DEFAULT_MODEL
+from sketchseek.models.package import load_model_package
 from sketchseek.search.catalog import Catalog, Row
 from sketchseek.search.index.engine import load_faiss, use_threads
 from sketchseek.search.index_mirror import IndexMirror

@@ -17,8 +17,9 @@ import numpy.typing as npt
 
 from sketchseek.errors import InputError, MissingExtraError, ModelPackageError
 from sketchseek.images import ImageSource, read_photo
+from sketchseek.models import DEFAULT_MODEL
 from sketchseek.models.graph_check import without_output
-from sketchseek.models.package import DEFAULT_MODEL, BranchName, ModelPackage, load_model_package
+from sketchseek.models.package import BranchName, ModelPackage, load_model_package
 from sketchseek.sketches import RASTER_VERSION, SketchSource, rasterize_sketch
 from sketchseek.stages import stage
 

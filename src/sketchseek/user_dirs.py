@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import platformdirs
-
 
 def user_data_dir() -> Path:
     """Return the folder for libraries and installed models. It may not exist yet."""
+    import platformdirs  # takes 7 ms, which --help needs not wait for
+
     return platformdirs.user_data_path("sketchseek", appauthor=False)
 
 
 def user_cache_dir() -> Path:
     """Return the folder for thumbnails and downloads, which can be recreated. It may not exist yet."""
+    import platformdirs
+
     return platformdirs.user_cache_path("sketchseek", appauthor=False)

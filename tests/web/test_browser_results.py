@@ -16,7 +16,8 @@ import pytest
 
 from browsing import PHONE, alike, body_of, draw, expect_results, results, until
 from served import COUNT, picture, serving
-from sketchseek.models.package import DEFAULT_MODEL, ModelPackage, bundled_models
+from sketchseek.models import DEFAULT_MODEL
+from sketchseek.models.package import ModelPackage, bundled_models
 from sketchseek.search.catalog import Catalog, Row
 from sketchseek.search.index_mirror import IndexMirror
 from sketchseek.search.library import Library

@@ -14,7 +14,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from served import launch, serving
-from sketchseek.models.package import DEFAULT_MODEL, bundled_models
+from sketchseek.models import DEFAULT_MODEL
+from sketchseek.models.package import bundled_models
 from sketchseek.search.library import Library
 from sketchseek.server.app import PAGE, WASM
 from sketchseek.sketches import rasterize_strokes

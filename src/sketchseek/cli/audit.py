@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sketchseek.cli.output import json_option
-from sketchseek.models.package import DEFAULT_MODEL
+from sketchseek.models import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from sketchseek.audit.run import Audit

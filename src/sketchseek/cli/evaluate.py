@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from sketchseek.cli.output import json_option
-from sketchseek.models.package import DEFAULT_MODEL
+from sketchseek.models import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from sketchseek.datasets.registry import DatasetSpec

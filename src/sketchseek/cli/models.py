@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from sketchseek.cli.output import json_option
 from sketchseek.errors import ModelPackageError
-from sketchseek.models.package import ModelPackage, bundled_models, installed_models, load_model_package
 from sketchseek.shown import shown
+
+if TYPE_CHECKING:
+    from sketchseek.models.package import ModelPackage
 
 
 @click.command("models")
@@ -32,6 +34,7 @@ def models_command(models: tuple[str, ...], archive: str | None, sha256: str | N
       sketchseek models --install https://example.org/large.zip --sha256 9f86d081884c7d65...
     """
     from sketchseek.models.install import sweep
+    from sketchseek.models.package import bundled_models, installed_models, load_model_package
 
     sweep()
     if archive:

@@ -18,7 +18,8 @@ from sketchseek.cluster.state import State
 from sketchseek.cluster.storage import normalized, read
 from sketchseek.cluster.table import IS_FAILURE, Change, Snapshot, Table
 from sketchseek.errors import ImageError, InputError, LibraryError, LibraryNotFoundError
-from sketchseek.models.package import DEFAULT_MODEL, ModelPackage, load_model_package
+from sketchseek.models import DEFAULT_MODEL
+from sketchseek.models.package import ModelPackage, load_model_package
 from sketchseek.search.library import LANCE_TABLE, Library, PathLike
 from sketchseek.search.library_model import metadata_of, mismatch
 from sketchseek.search.object_path import is_uri, photo_path

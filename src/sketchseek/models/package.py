@@ -32,6 +32,7 @@ from annotated_types import Ge, Le, MaxLen
 from sketchseek.atomic_write import atomic_write
 from sketchseek.errors import ModelPackageError
 from sketchseek.file_digest import read_at_most
+from sketchseek.models import DEFAULT_MODEL
 from sketchseek.models.graph_check import RefusedGraphError, check_graph
 from sketchseek.user_dirs import user_data_dir
 
@@ -39,7 +40,6 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 TOKENIZER = "tokenizer.json"
 BUNDLED = Path(__file__).parent / "bundled"
-DEFAULT_MODEL = "small"
 
 # Caps, far above any encoder that is useful here, so that a damaged or hostile package cannot take all memory.
 MAX_SIZE = 1024

@@ -13,7 +13,8 @@ from sketchseek.atomic_write import make_folders
 from sketchseek.encoder import Encoder
 from sketchseek.errors import InputError, LibraryError, LibraryNotFoundError
 from sketchseek.images.sources import open_regular
-from sketchseek.models.package import DEFAULT_MODEL, ModelPackage, load_model_package
+from sketchseek.models import DEFAULT_MODEL
+from sketchseek.models.package import ModelPackage, load_model_package
 from sketchseek.search import library_file
 from sketchseek.search.catalog import Catalog, OldFormatError, upgrade_catalog
 from sketchseek.search.catalog_query import CatalogQueryEngine

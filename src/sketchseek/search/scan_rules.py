@@ -6,10 +6,12 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-
-import pathspec
+from typing import TYPE_CHECKING
 
 from sketchseek.errors import InputError
+
+if TYPE_CHECKING:
+    import pathspec
 
 DEFAULT_EXCLUDE = (
     "@eaDir/",
@@ -109,6 +111,8 @@ class IgnoreRules:
 
 @lru_cache(maxsize=64)
 def _compiled(patterns: tuple[str, ...]) -> pathspec.GitIgnoreSpec:
+    import pathspec  # takes 10 ms, and a search needs no patterns
+
     return pathspec.GitIgnoreSpec.from_lines(patterns)
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import dataclasses
 
 from sketchseek.errors import ModelPackageError
-from sketchseek.models.package import DEFAULT_MODEL, load_model_package
+from sketchseek.models import DEFAULT_MODEL
+from sketchseek.models.package import load_model_package
 from sketchseek.training.config import BatchConfig, TrainConfig
 from sketchseek.training.nn.backbones import SHUFFLENETS
 from sketchseek.training.nn.model import BranchConfig

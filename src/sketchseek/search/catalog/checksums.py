@@ -8,7 +8,6 @@ model, cannot be taken for a current one. CRC-32 finds accidents; it is no prote
 from __future__ import annotations
 
 import sqlite3
-import struct
 import zlib
 
 Value = int | float | str | bytes | None
@@ -16,10 +15,8 @@ Value = int | float | str | bytes | None
 
 def row_checksum(*values: Value) -> int:
     """Return a checksum of a row's values and of their types."""
-    crc = 0
-    for value in values:
-        crc = zlib.crc32(_packed(value), crc)
-    return crc
+    # A literal differs where a value or its type does. Unlike repr, ascii does not depend on Python's Unicode version.
+    return zlib.crc32(ascii(values).encode())
 
 
 def embedding_checksum(fingerprint: str, photo: int, embedding: Value) -> int:
@@ -30,7 +27,7 @@ def embedding_checksum(fingerprint: str, photo: int, embedding: Value) -> int:
         photo: The photo's id.
         embedding: Bytes of float16; other values, which only a damaged catalog has, get a checksum too.
     """
-    data = embedding if isinstance(embedding, bytes) else _packed(embedding)
+    data = embedding if isinstance(embedding, bytes) else ascii(embedding).encode()
     return zlib.crc32(data, zlib.crc32(f"{fingerprint} {photo}".encode()))
 
 
@@ -38,14 +35,3 @@ def register(connection: sqlite3.Connection) -> None:
     """Make both functions available in a connection's SQL."""
     connection.create_function("row_checksum", -1, row_checksum, deterministic=True)
     connection.create_function("embedding_checksum", 3, embedding_checksum, deterministic=True)
-
-
-def _packed(value: Value) -> bytes:
-    if isinstance(value, bytes):
-        return b"b%d " % len(value) + value
-    if isinstance(value, str):
-        data = value.encode("utf-8", "surrogatepass")
-        return b"s%d " % len(data) + data
-    if isinstance(value, float):
-        return b"f" + struct.pack("<d", value)
-    return b"n" if value is None else b"i%d " % value
