@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from browsing import PHONE, draw, expect_results
+from browsing import PHONE, draw, expect_results, ink, results, until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -43,6 +43,52 @@ def test_sheet_and_a_result_are_in_view_together(
     assert sheet["width"] >= 200
     assert first["y"] + 0.6 * first["height"] <= height
     assert page.evaluate("document.documentElement.scrollWidth") <= page.evaluate("innerWidth")
+
+
+def test_on_a_phone_the_sheet_stays_above_scrolled_results(new_page: Callable[..., Page], url: str) -> None:
+    page = new_page(url, **PHONE, reduced_motion="reduce")
+    draw(page, (0.2, 0.2), (0.8, 0.2))
+    expect_results(page)
+    inked = ink(page)
+    page.evaluate("scrollTo(0, 500)")
+    until(page, "document.querySelectorAll('#grid img').length > 9")
+    sheet = page.locator("#sheet").bounding_box()
+    assert sheet is not None
+    assert sheet["y"] >= 0
+    seen = page.evaluate(
+        """[...document.querySelectorAll("#grid .photo")].map((tile) => tile.getBoundingClientRect())
+           .filter(({ top, bottom }) => bottom > document.querySelector(".query").getBoundingClientRect().bottom
+             && top < innerHeight).length"""
+    )
+    assert seen >= 6
+
+    draw(page, (0.5, 0.2), (0.5, 0.9))  # on the sheet where it is, and the best result comes into view below it
+    results(page)
+    assert ink(page) > 1.5 * inked
+    query, first = (page.locator(one).first.bounding_box() for one in (".query", "#grid .photo"))
+    assert query is not None
+    assert first is not None
+    assert query["y"] == 0
+    assert query["y"] + query["height"] <= first["y"] < 844
+    points = page.evaluate("history.state.entry.sheets[0][1].points.map(([x]) => x)")
+    assert max(points) - min(points) < 5  # the sheet did not move below the pen
+
+    page.evaluate("scrollTo(0, 1400)")  # on for more than a window: the sheet makes room
+    page.locator("#to-sheet").wait_for()
+    until(page, "document.querySelector('.query').getBoundingClientRect().bottom <= 0")
+    page.locator("#to-sheet").click()
+    until(page, "document.querySelector('.query').getBoundingClientRect().top === 0")
+    assert page.evaluate("scrollY") == 1400
+    assert page.locator("#to-sheet").is_hidden()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.locator("#grid .photo").nth(4).focus()
+    page.keyboard.press("ArrowUp")  # the focused photo is not below the sheet
+    top, bottom = page.evaluate(
+        """[document.activeElement.getBoundingClientRect().top,
+            document.querySelector(".query").getBoundingClientRect().bottom]"""
+    )
+    assert top >= bottom
 
 
 def test_the_sheet_grows_on_4k(new_page: Callable[..., Page], url: str) -> None:

@@ -32,11 +32,12 @@ export class Grid {
    * @param {(id: number) => boolean | undefined} options.markOf
    * @param {(id: number) => boolean | undefined} options.selected whether a photo is selected; undefined where none can be
    * @param {(error: unknown) => void} options.onError
+   * @param {() => number} options.coveredHeight how many pixels of the window's top are covered
    */
-  constructor(list, { results, onOpen, onMark, onNeed, markOf, selected, onError }) {
+  constructor(list, { results, onOpen, onMark, onNeed, markOf, selected, onError, coveredHeight }) {
     this.list = list;
     this.results = results;
-    this.handlers = { onOpen, onMark, onNeed, markOf, selected, onError };
+    this.handlers = { onOpen, onMark, onNeed, markOf, selected, onError, coveredHeight };
     this.queue = new ThumbnailQueue();
     /** @type {Map<number, Tile>} */
     this.tiles = new Map(); // by index
@@ -80,7 +81,8 @@ export class Grid {
     this.#moveStop(index);
     const [, y] = placeOf(this.layout, index);
     const top = this.list.getBoundingClientRect().top + y;
-    if (top < 0) scrollBy(0, top - this.layout.gap);
+    const start = this.handlers.coveredHeight() + this.layout.gap;
+    if (top < start - this.layout.gap) scrollBy(0, top - start);
     else if (top + this.layout.row > innerHeight) scrollBy(0, top + this.layout.row - innerHeight);
     this.#render();
     this.tiles.get(index)?.photo.focus({ preventScroll: true });

@@ -27,7 +27,7 @@ import { PenPanel } from "./pen-panel.js";
 import { placePopovers } from "./popovers.js";
 import { asker } from "./query.js";
 import { QueryPanel } from "./query-panel.js";
-import { scrollToResults, showBrowse, showBusy, showEmpty, showFound, showRefining } from "./results-panel.js";
+import { showBrowse, showBusy, showEmpty, showFound, showRefining } from "./results-panel.js";
 import { FIRST, MOST, Results } from "./results.js";
 import { Favorites, SavedPanel } from "./saved.js";
 import { Search } from "./search.js";
@@ -36,7 +36,7 @@ import { Sheets } from "./sheets.js";
 import { connectShortcuts } from "./shortcuts.js";
 import { isStrokeFile, readStrokes } from "./stroke-file.js";
 import { fillTexts, texts } from "./texts.js";
-import { connectToSheet } from "./to-sheet.js";
+import { connectToSheet, coveredHeight, showFirstResults } from "./to-sheet.js";
 import { listenForShortcuts, Toolbar } from "./toolbar.js";
 import { watchForPictures } from "./upload.js";
 import { Viewer } from "./viewer.js";
@@ -80,6 +80,7 @@ const grid = new Grid(byId("grid"), {
     else viewer.show(index);
   },
   onError: showError,
+  coveredHeight,
 });
 const viewer = new Viewer(results, {
   onNeed,
@@ -170,6 +171,7 @@ function usePaper() {
 paper.addEventListener("progress", () => {
   usePaper();
   showTools();
+  showFirstResults();
   if (!sheets.empty) search.soon(question());
 });
 
@@ -188,7 +190,7 @@ paper.addEventListener("change", () => {
 
 queryPanel.addEventListener("change", () => {
   marks.clear({ quietly: true });
-  scrollToResults();
+  showFirstResults();
   run();
   pageHistory.push();
 });
@@ -200,7 +202,7 @@ sheets.addEventListener("change", () => {
 
 words.addEventListener("typing", () => pageHistory.replaceSoon());
 words.addEventListener("change", () => {
-  scrollToResults();
+  showFirstResults();
   run();
 });
 

@@ -100,9 +100,3 @@ export function showRefining(marks, visible) {
   byId("refining").hidden = !visible;
   showMarks(byId("marks"), marks);
 }
-
-// On a phone the results are below the sheet: scrolls back to their start if they were scrolled.
-export function scrollToResults() {
-  const { top } = byId("found").getBoundingClientRect();
-  if (top < 0) scrollBy({ top: top - 60, behavior: "instant" });
-}
