@@ -21,6 +21,7 @@ test("an entry is read back from its fragment", () => {
     ],
     sheet: 0,
     words: { text: "plage & mer", required: true },
+    colors: ["#d62f2f", "#102030"],
     like: { id: 12, name: "" },
     photo: 2 ** 40,
     folder: "/fotos/år 2020+#?",
@@ -39,7 +40,10 @@ test("an entry is read back from its fragment", () => {
 });
 
 test("what is not valid in a fragment is left out", () => {
-  assert.deepEqual(entryOf("#like=-1&photo=9999999999999999999&after=tomorrow&before=2020-1-1&sketch=%00&x=y"), EMPTY);
+  assert.deepEqual(
+    entryOf("#like=-1&photo=9999999999999999999&after=tomorrow&before=2020-1-1&sketch=%00&x=y&colors=red"),
+    EMPTY,
+  );
   assert.deepEqual(entryOf("#%E0%A4%A&&&=%&like"), EMPTY);
 });
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from browsing import body_of, draw, expect_results, ink, results, until
+from browsing import CLEARED, body_of, draw, expect_results, ink, results, until, violations
 from sketchseek.search.colors import PaletteColor
 from sketchseek.search.combined_query import Example, Query
 from sketchseek.search.library import Library
@@ -60,7 +60,7 @@ def test_colored_strokes_move_photos_with_these_colors_up(
     assert expect_results(page) == found
     assert page.evaluate(RED) > 50
 
-    page.locator("#pen-options").click()
+    page.locator("#palette-button").click()
     with page.expect_request("**/api/v1/search/sketch"):  # colors no longer count: it is a plain search
         page.locator("#color-weight").fill("0")
     page.keyboard.press("Escape")
@@ -68,8 +68,62 @@ def test_colored_strokes_move_photos_with_these_colors_up(
     assert "color=0" in page.url
     page.reload()
     expect_results(page)  # also waits for the scripts
-    page.locator("#pen-options").click()
+    page.locator("#palette-button").click()
     assert page.locator("#color-weight").input_value() == "0"
+
+
+def test_colors_beside_the_sheet_search_alone_and_beside_words(
+    new_page: Callable[..., Page], url: str, library: Library
+) -> None:
+    page = new_page(url)
+    assert page.evaluate("document.body.dataset.view") == "browse"
+    page.locator("#palette-button").click()
+    assert page.locator("#color-weight-option").is_hidden()  # nothing to weigh
+    assert page.locator("#no-palette").is_disabled()
+    page.locator("#palette input[value='#d62f2f']").check(force=True)
+    found = expect_results(page)
+    expected = library.search_query(Query(colors=(PaletteColor("#d62f2f"),)), k=len(found))
+    assert found == [one.path.name for one in expected]
+    assert page.locator("#color-weight-option").is_visible()
+    assert page.locator("#palette-dots .dot").count() == 1
+    assert violations(page) == []
+    with page.expect_request("**/api/v1/search/query") as sent:
+        page.locator("#palette-own").fill("#102030")
+    assert [one["color"] for one in body_of(sent.value)["colors"]] == ["#d62f2f", "#102030"]
+    until(page, "location.hash.includes('colors=d62f2f.102030')")
+    with page.expect_request("**/api/v1/search/query") as sent:
+        page.locator("#color-weight").fill("0.8")
+    assert body_of(sent.value)["color_weight"] == 0.8
+    page.keyboard.press("Escape")
+    with page.expect_request("**/api/v1/search/query") as sent:
+        page.locator("#words").fill("disc")
+    assert {"text", "colors", "color_weight"} <= body_of(sent.value).keys()
+    both = expect_results(page)
+    until(page, "location.hash.includes('text=disc')")
+    page.reload()
+    assert expect_results(page) == both
+    page.locator("#palette-button").click()
+    assert page.locator("#palette input:checked").count() == 2
+    page.locator("#no-palette").click()
+    until(page, "!location.hash.includes('colors')")
+    page.keyboard.press("Escape")
+    page.locator("#words").fill("")
+    until(page, CLEARED)
+
+
+def test_a_photo_and_colors_beside_the_sheet(new_page: Callable[..., Page], url: str) -> None:
+    page = new_page(url)
+    draw(page, (0.2, 0.2), (0.8, 0.2))
+    expect_results(page)
+    page.locator("#grid .photo").first.click()
+    page.locator("#viewer-like").click()
+    expect_results(page)
+    page.locator("#palette-button").click()
+    with page.expect_request("**/api/v1/search/query") as sent:
+        page.locator("#palette input[value='#2a6fdb']").check(force=True)
+    body = body_of(sent.value)
+    assert "photo_id" in body["examples"][0]
+    assert body["colors"] == [{"color": "#2a6fdb", "weight": 1}]
 
 
 def _last_body(page: Page) -> Any:

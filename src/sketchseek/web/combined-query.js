@@ -27,8 +27,7 @@ const FEEDBACK = 0.75; // weight of all positive marks together, beside 1 for ea
 export function combinedAsker({ query, sheets, words, colors, encoder, bounds, marks, api = server }) {
   /** @type {Promise<Example[]> | null} */
   let made = null;
-  const palette = query.paper && colors?.weight ? colors.palette : [];
-  const colored = palette.length && colors ? { colors: palette, color_weight: colors.weight } : {};
+  const colored = colors?.palette.length ? { colors: colors.palette, color_weight: colors.weight } : {};
   const text = words.text ? { text: words.text, text_mode: words.required ? "require" : "rank" } : {};
   /** @type {(signal: AbortSignal, page: Page) => ReturnType<AskPage>} */
   const send = async (signal, page) => {

@@ -19,7 +19,7 @@ export const PEN_COLORS = {
 };
 
 export const COLOR_WEIGHT = 0.5; // beside 1 for each drawing, as the API's default
-const MOST = 8; // colors that the API takes
+export const MOST_COLORS = 8; // that the API takes
 
 /**
  * The colors of drawings, each with the length of its ink; without the pen's own color.
@@ -38,7 +38,7 @@ export function colorsOf(strokes) {
     }
     inked.set(color, (inked.get(color) ?? 0) + length * width);
   }
-  const most = [...inked].sort((one, other) => other[1] - one[1]).slice(0, MOST);
+  const most = [...inked].sort((one, other) => other[1] - one[1]).slice(0, MOST_COLORS);
   const all = most.reduce((sum, [, amount]) => sum + amount, 0);
   return most.map(([color, amount]) => ({ color, weight: Math.max(0.01, Math.round((100 * amount) / all) / 100) }));
 }

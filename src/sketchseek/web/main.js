@@ -22,6 +22,7 @@ import { MatchOverlay } from "./match-overlay.js";
 import { Notice } from "./notice.js";
 import { PageHistory } from "./page-history.js";
 import { PageState } from "./page-state.js";
+import { Palette } from "./palette.js";
 import { Paper } from "./paper.js";
 import { PenPanel } from "./pen-panel.js";
 import { placePopovers } from "./popovers.js";
@@ -49,7 +50,8 @@ import { WordsBox } from "./words.js";
 fillTexts(document);
 const paper = new Paper(canvas("paper"));
 const toolbar = new Toolbar(paper);
-const penPanel = new PenPanel(paper);
+new PenPanel(paper);
+const palette = new Palette();
 placePopovers();
 const sheets = new Sheets(paper, { tabs: byId("sheets"), again: button("draw-again") });
 const words = new WordsBox({ text: input("words"), required: input("words-required"), option: byId("words-option") });
@@ -131,7 +133,7 @@ const choice = new LibraryChoice(byId("choice", HTMLSelectElement), () => {
 const pageState = new PageState({
   sheets,
   words,
-  penPanel,
+  palette,
   queryPanel,
   filters,
   marks,
@@ -159,7 +161,8 @@ let searched = undefined; // number of photos in the library at the last search,
 
 // --- the query ----------
 
-const fresh = () => Boolean(queryPanel.query.paper) && sheets.empty && !words.value.text;
+const fresh = () => Boolean(queryPanel.query.paper) && sheets.empty && !words.value.text && !colors().length;
+const colors = () => palette.together(queryPanel.query.paper ? colorsOf(sheets.inked) : []);
 let left = false; // whether another query gave way to the stroke that is being drawn
 
 function usePaper() {
@@ -206,7 +209,8 @@ words.addEventListener("change", () => {
   run();
 });
 
-penPanel.addEventListener("change", () => {
+palette.addEventListener("change", () => {
+  showFirstResults();
   run();
   pageHistory.replaceSoon();
 });
@@ -227,12 +231,10 @@ function question() {
   const { query } = queryPanel;
   const ids = marks.ids();
   const drawings = query.paper ? sheets.drawings : [];
-  const colors = { palette: colorsOf(sheets.inked), weight: penPanel.weight };
-  const pages = asker({ query, sheets: drawings, words: words.value, colors, encoder, bounds, marks: ids });
-  return paged(
-    pages,
-    query.paper ? JSON.stringify([paper.revision, words.value, colors.weight, bounds, ids]) : undefined,
-  );
+  const wanted = { palette: colors(), weight: palette.weight };
+  const asked = { query, sheets: drawings, words: words.value, colors: wanted, encoder, bounds, marks: ids };
+  const pages = asker(asked);
+  return paged(pages, query.paper ? JSON.stringify([paper.revision, words.value, wanted, bounds, ids]) : undefined);
 }
 
 /** @type {(pages: AskPage, key: string | undefined) => Question} */
@@ -260,7 +262,7 @@ function run() {
 
 function showTools() {
   toolbar.update();
-  penPanel.update(sheets.inked.some(({ color }) => color));
+  palette.update(queryPanel.query.paper ? colorsOf(sheets.inked) : []);
   byId("invite").hidden = !fresh();
   button("copy-link").disabled = button("save-search").disabled = fresh() || Boolean(queryPanel.query.file); // a picture file has no link
 }

@@ -6,6 +6,7 @@ import { decodeSketch, encodeSketch } from "./sketch-code.js";
 
 /** @import { PageEntry } from "./types.d.ts" */
 
+const COLORS = /^[\da-f]{6}(\.[\da-f]{6}){0,7}$/;
 const DAY = /^\d{4}-\d\d-\d\d$/;
 
 /** @type {PageEntry} */
@@ -24,11 +25,12 @@ export const EMPTY = {
  *
  * @param {PageEntry} entry
  */
-export function fragmentOf({ library, sheets, words, colorWeight, like, photo, folder, after, before }) {
+export function fragmentOf({ library, sheets, words, colors, colorWeight, like, photo, folder, after, before }) {
   const fields = new URLSearchParams();
   if (library) fields.set("library", library);
   if (like) fields.set("like", String(like.id));
   if (words.text) fields.set(words.required ? "words" : "text", words.text);
+  if (colors?.length) fields.set("colors", colors.map((color) => color.slice(1)).join("."));
   if (colorWeight !== undefined) fields.set("color", String(colorWeight));
   if (folder) fields.set("folder", folder);
   if (after) fields.set("after", after);
@@ -52,6 +54,7 @@ export function entryOf(fragment) {
   /** @param {string} name */
   const day = (name) => (DAY.test(text(name)) ? text(name) : "");
   const colorWeight = /^(0(\.\d)?|1)$/.test(text("color")) ? Number(text("color")) : undefined;
+  const colors = COLORS.test(text("colors")) ? text("colors").split(".") : [];
   const [like, photo] = [idOf(text("like")), idOf(text("photo"))];
   return {
     library: text("library"),
@@ -62,6 +65,7 @@ export function entryOf(fragment) {
       .filter((strokes) => strokes.length > 0),
     sheet: 0,
     words: { text: text("words") || text("text"), required: Boolean(text("words")) },
+    ...(colors.length && { colors: colors.map((color) => `#${color}`) }),
     ...(colorWeight !== undefined && { colorWeight }),
     ...(like && { like: { id: like, name: "" } }),
     ...(photo && { photo }),

@@ -9,7 +9,7 @@ import { keptPicture } from "./picture-store.js";
  * @import { Filters } from "./filters.js"
  * @import { LibraryChoice } from "./library-choice.js"
  * @import { Marks } from "./marks.js"
- * @import { PenPanel } from "./pen-panel.js"
+ * @import { Palette } from "./palette.js"
  * @import { QueryPanel } from "./query-panel.js"
  * @import { PageEntry } from "./types.d.ts"
  * @import { Sheets } from "./sheets.js"
@@ -22,7 +22,7 @@ export class PageState {
    * @param {object} parts
    * @param {Sheets} parts.sheets
    * @param {WordsBox} parts.words
-   * @param {PenPanel} parts.penPanel
+   * @param {Palette} parts.palette
    * @param {QueryPanel} parts.queryPanel
    * @param {Filters} parts.filters
    * @param {Marks} parts.marks
@@ -37,14 +37,15 @@ export class PageState {
 
   /** @returns {PageEntry} */
   read() {
-    const { sheets, words, penPanel, queryPanel, filters, viewer, choice } = this.parts;
+    const { sheets, words, palette, queryPanel, filters, viewer, choice } = this.parts;
     const { like, file, kind = "sketch", name = "", key } = queryPanel.query;
     return {
       library: choice.name,
       sheets: sheets.empty ? [] : sheets.strokes,
       sheet: sheets.at,
       words: words.value,
-      ...(penPanel.weight !== COLOR_WEIGHT && { colorWeight: penPanel.weight }),
+      ...(palette.colors.length && { colors: palette.colors }),
+      ...(palette.weight !== COLOR_WEIGHT && { colorWeight: palette.weight }),
       ...(like && { like: { id: like.id, name: like.name } }),
       ...(file && key && { picture: { key, kind, name } }),
       ...(viewer.shown && { photo: viewer.shown }),
@@ -54,7 +55,7 @@ export class PageState {
 
   /** @param {PageEntry} entry */
   async restore(entry) {
-    const { sheets, words, penPanel, filters, marks, viewer, choice, run, onLibrary } = this.parts;
+    const { sheets, words, palette, filters, marks, viewer, choice, run, onLibrary } = this.parts;
     if (entry.library !== choice.name) {
       choice.use(entry.library);
       onLibrary();
@@ -64,7 +65,7 @@ export class PageState {
       filters.restore(entry);
       sheets.restore(entry.sheets, entry.sheet);
       words.restore(entry.words);
-      penPanel.weight = entry.colorWeight ?? COLOR_WEIGHT;
+      palette.restore(entry.colors ?? [], entry.colorWeight);
       await this.#restoreQuery(entry);
       run();
     }

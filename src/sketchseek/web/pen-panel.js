@@ -7,14 +7,9 @@ import { texts } from "./texts.js";
 /** @import { Paper } from "./paper.js" */
 /** @import { Shape } from "./types.d.ts" */
 
-export class PenPanel extends EventTarget {
-  /**
-   * Event: "change", when colors count more or less.
-   *
-   * @param {Paper} paper
-   */
+export class PenPanel {
+  /** @param {Paper} paper */
   constructor(paper) {
-    super();
     this.paper = paper;
     const width = input("width");
     width.addEventListener("input", () => (paper.width = Number(width.value)));
@@ -26,16 +21,6 @@ export class PenPanel extends EventTarget {
       this.choose(/** @type {HTMLInputElement} */ (target).value);
     });
     input("own-color").addEventListener("input", () => this.choose(input("own-color").value));
-    input("color-weight").addEventListener("change", () => this.dispatchEvent(new Event("change")));
-  }
-
-  // How much colors count beside the drawing; 0 where they do not.
-  get weight() {
-    return Number(input("color-weight").value);
-  }
-
-  set weight(weight) {
-    input("color-weight").value = String(weight);
   }
 
   /** @param {string} color "" for the pen's own */
@@ -45,11 +30,6 @@ export class PenPanel extends EventTarget {
     for (const radio of /** @type {NodeListOf<HTMLInputElement>} */ (byId("swatches").querySelectorAll("input"))) {
       radio.checked = radio.value === color;
     }
-  }
-
-  /** @param {boolean} colored whether the drawing has colors */
-  update(colored) {
-    byId("color-weight-option").hidden = !colored;
   }
 }
 

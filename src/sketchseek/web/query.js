@@ -33,7 +33,7 @@ export function asker({
 }) {
   const feedback = marks.positive.length + marks.negative.length > 0 ? marks : null;
   const { like, file, paper } = query;
-  const colored = paper && colors.palette.length > 0 && colors.weight > 0;
+  const colored = colors.palette.length > 0;
   if (encoder && (words.text || colored || (paper && sheets.length > 1))) {
     return combinedAsker({ query, sheets, words, colors, encoder, bounds, marks, api });
   }

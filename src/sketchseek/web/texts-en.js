@@ -177,6 +177,10 @@ export const texts = {
   logOut: "Log out",
   /** @param {string} user */
   loggedIn: (user) => `You are logged in as ${user}.`,
+  palette: "Colors",
+  paletteTitle: "Search by color, also without a drawing",
+  paletteHint: "Photos with these colors move up, beside a drawing or words, or alone.",
+  noPalette: "No colors",
   toSheet: "Back to the drawing",
   more: "More",
   pageLanguage: "Language",

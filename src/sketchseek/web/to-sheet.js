@@ -6,6 +6,8 @@ import { sketchPicture } from "./sketch-picture.js";
 
 /** @import { Stroke } from "./types.d.ts" */
 
+const BAR = 50; // pixels above the sheet
+
 /** @param {() => Stroke[]} strokes of the drawing */
 export function connectToSheet(strokes) {
   const back = button("to-sheet");
@@ -13,6 +15,7 @@ export function connectToSheet(strokes) {
   let shown = 0; // scroll position from which the sheet was last in use
   const follow = () => {
     shown = Math.min(shown, Math.max(0, scrollY));
+    document.body.toggleAttribute("data-scrolled", scrollY > BAR);
     document.body.toggleAttribute("data-away", scrollY - shown > innerHeight);
   };
   const use = () => {

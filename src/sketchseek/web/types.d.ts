@@ -120,7 +120,7 @@ export interface QueryColor {
   weight: number;
 }
 
-/** Colors of the drawings, and how much they count. */
+/** Colors to search for, and how much they count. */
 export interface Colors {
   palette: QueryColor[];
   weight: number;
@@ -197,7 +197,9 @@ export interface PageEntry {
   sheets: Stroke[][];
   sheet: number;
   words: Words;
-  /** How much the drawings' colors count, unless as usual. */
+  /** Colors chosen beside the sheet, as #rrggbb. */
+  colors?: string[];
+  /** How much colors count, unless as usual. */
   colorWeight?: number;
   like?: PhotoName;
   picture?: { key: string; kind: Kind; name: string };
