@@ -65,3 +65,12 @@ def form(image: bytes, kind: str = "sketch") -> tuple[bytes, str]:
     return b"".join(b"--edge\r\n" + part + b"\r\n" for part in parts) + b"--edge--\r\n", (
         "multipart/form-data; boundary=edge"
     )
+
+
+def blank_animation(side: int = 6000, frames: int = 40) -> bytes:
+    """A GIF of one color, whose many frames are decoded in search of one that is not blank."""
+    buffer = io.BytesIO()
+    Image.new("P", (side, side)).save(buffer, "GIF")
+    data = buffer.getvalue()
+    start = 13 + 3 * 2 ** ((data[10] & 7) + 1)  # behind the header and its colors
+    return data[:start] + data[start:-1] * frames + b";"

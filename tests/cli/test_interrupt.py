@@ -9,9 +9,11 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 from PIL import Image
 
+from hostile_requests import blank_animation
 from sketchseek.models.package import ModelPackage
 from sketchseek.search.library import Library
 
@@ -20,6 +22,7 @@ STUCK = """
 import hashlib, signal, sys
 from pathlib import Path
 import sketchseek.encoder as encoder
+import sketchseek.search.photo_reader as reader
 from sketchseek.cli import main
 read = encoder.read_photo
 started = Path(sys.argv.pop(1))
@@ -31,11 +34,17 @@ def stuck(source, size):
         hashlib.pbkdf2_hmac("sha256", b"", b"", 2_000_000_000)
     return pixels
 
-encoder.read_photo = stuck
+encoder.read_photo = reader.read_photo = stuck
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a shell starts in the background
 main()
 """
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+
+
+# signal.SIGINT is ignored in what a shell starts in the background.
+PLAIN = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from sketchseek.cli import main; main()"
+)
 
 
 def interrupted(started: Path, *arguments: str | Path) -> tuple[int, str, float]:
@@ -90,3 +99,43 @@ def test_search_ends(library: Path, tmp_path: Path) -> None:
     )
     assert (status, errors.strip()) == (130, "Interrupted.")
     assert seconds < 20
+
+
+def test_index_ends_while_a_process_decodes_a_slow_picture(library: Path, tmp_path: Path) -> None:
+    """A real picture that takes most of a minute: its process ends, too, and the picture is not blamed."""
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for number in range(40):
+        Image.new("RGB", (9, 9), (number, 0, 0)).save(photos / f"{number:02}.png")
+    (photos / "99.gif").write_bytes(blank_animation(12_000))
+    process = subprocess.Popen(
+        [sys.executable, "-c", PLAIN, "index", str(photos), "--library", str(library)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=ENVIRONMENT,
+    )
+    try:
+        decoders: list[psutil.Process] = []
+        while not any(sum(one.cpu_times()[:2]) > 1.0 for one in decoders):  # starting takes less
+            assert process.poll() is None
+            time.sleep(0.05)
+            decoders = psutil.Process(process.pid).children()
+        start = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+        seconds = time.monotonic() - start
+    finally:
+        process.kill()
+        process.communicate()
+    assert process.returncode == 130
+    assert "Finished work is kept" in errors
+    assert "Traceback" not in errors
+    assert seconds < 20
+    psutil.wait_procs(decoders, timeout=20)
+    assert not [one for one in decoders if one.is_running()]
+    with Library.open(library) as opened:
+        assert opened.failures() == []
+        (photos / "99.gif").unlink()
+        opened.add([photos])
+        assert len(opened) == 40

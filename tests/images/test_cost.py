@@ -13,8 +13,8 @@ from PIL import Image
 import hostile_files as make
 import hostile_requests as requests
 from sketchseek.errors import ImageTooLargeError
-from sketchseek.images import conversion, decoding_cost, open_image, read_header
-from sketchseek.images.cost import LARGE_BYTES, MAX_BYTES, MAX_SCANS, count_scans, one_large_decode
+from sketchseek.images import conversion, examine, open_image, read_header
+from sketchseek.images.cost import LARGE_BYTES, MAX_BYTES, MAX_FRAMES, MAX_SCANS, count_scans, one_large_decode
 
 
 def jpeg(**options: object) -> bytes:
@@ -71,7 +71,7 @@ def test_memory_is_capped_before_decoding(monkeypatch: pytest.MonkeyPatch) -> No
     for kind in ("WEBP", "PNG", "JPEG"):
         buffer = io.BytesIO()
         photo.save(buffer, kind)
-        costs[kind] = decoding_cost(buffer.getvalue(), at_least=224)
+        costs[kind] = examine(buffer.getvalue(), at_least=224).memory
     assert costs["WEBP"] > 15 * 12e6 > 4 * costs["PNG"] / 1.2 > 16 * costs["JPEG"]
 
 
@@ -136,3 +136,58 @@ def test_large_pictures_are_decoded_one_at_a_time() -> None:
             thread.join()
         assert most == 1 if expected == 1 else most > 1
     assert MAX_BYTES > LARGE_BYTES
+
+
+@pytest.mark.parametrize(
+    ("data", "work"),
+    [
+        (jpeg(), 120 * 90),
+        (jpeg(progressive=True), 10 * 120 * 90),
+        (make.picture("PNG", 64, 48), 64 * 48),
+        (make.picture("WEBP", 64, 48), 64 * 48),
+        (make.picture("TIFF", 64, 48), 64 * 48),
+        (make.picture("GIF", 64, 48), MAX_FRAMES * 64 * 48),
+        (make.picture("AVIF", 64, 48), float("inf")),
+    ],
+)
+def test_work_counts_what_a_decoder_passes_over(data: bytes, work: float) -> None:
+    assert examine(data, at_least=32).work == work
+
+
+def test_work_counts_the_frames_of_animations_and_does_not_trust_pages() -> None:
+    frames = [Image.new("RGB", (50, 40), color) for color in ("white", "red")]
+    work = {}
+    for kind in ("PNG", "WEBP", "TIFF"):
+        buffer = io.BytesIO()
+        frames[0].save(buffer, kind, save_all=True, append_images=frames[1:])
+        work[kind] = examine(buffer.getvalue(), at_least=32).work
+    assert work == {"PNG": MAX_FRAMES * 2000, "WEBP": MAX_FRAMES * 2000, "TIFF": float("inf")}
+    buffer = io.BytesIO()
+    frames[0].save(buffer, "TIFF", compression="jpeg")
+    assert examine(buffer.getvalue(), at_least=32).work == float("inf")
+
+
+def test_a_baseline_jpeg_is_not_searched_for_scans(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = jpeg() + b"\xff\xda" * 1000  # behind its end
+    file = io.BytesIO(data)
+    monkeypatch.setattr("sketchseek.images.cost._HEAD", 800)
+    assert count_scans(file, 20) == 1
+    assert file.tell() == 0
+
+
+def test_pages_of_a_tiff_are_checked_one_by_one() -> None:
+    """A blank first page, and a second one that is too large: the first one is shown."""
+    small, large = Image.new("L", (40, 30), 255), Image.linear_gradient("L").resize((500, 400))
+    buffer = io.BytesIO()
+    small.save(buffer, "TIFF", save_all=True, append_images=[large])
+    data = buffer.getvalue()
+    assert open_image(data, max_pixels=2000).size == small.size
+    assert open_image(data, max_bytes=10_000).size == small.size
+    assert open_image(data).size == large.size
+
+
+def test_pictures_behind_the_first_one_of_a_jpeg_are_not_decoded() -> None:
+    buffer = io.BytesIO()
+    Image.new("L", (64, 64), 255).save(buffer, "MPO", save_all=True, append_images=[Image.linear_gradient("L")])
+    image = open_image(buffer.getvalue())
+    assert (image.size, image.getextrema()) == ((64, 64), ((255, 255),) * 3)

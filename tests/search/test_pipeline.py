@@ -1,19 +1,24 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
 
+import hostile_requests as make
 from sketchseek.encoder import Encoder
 from sketchseek.images import cost
 from sketchseek.models.package import ModelPackage
 from sketchseek.search import pipeline
 from sketchseek.search.catalog import Row
+from sketchseek.search.photo_reader import PhotoReader
 from sketchseek.search.pipeline import BATCH, Failed, Gone, Known, Outcome, embed_files
 from sketchseek.search.scan import LEADS_OUT
 
@@ -60,7 +65,7 @@ def test_outcomes_come_in_order_each_with_its_own_embedding(tmp_path: Path, enco
 
 def test_known_files_are_not_decoded(tmp_path: Path, encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = draw(tmp_path, 3)
-    monkeypatch.setattr(Encoder, "read_photo", lambda *_: pytest.fail("decoded"))
+    monkeypatch.setattr(PhotoReader, "read", lambda *_: pytest.fail("decoded"))
     batches = embed_files(encoder, paths, lambda digest: len(digest) == 32, workers=1)
     assert all(isinstance(outcome, Known) for batch in batches for outcome in batch)
 
@@ -139,3 +144,35 @@ def test_a_file_that_became_a_link_out_of_the_folders_is_not_read(tmp_path: Path
     ]
     assert [type(one) for one in outcomes] == [Row, Failed, Failed]
     assert [one.reason for one in outcomes if isinstance(one, Failed)] == [LEADS_OUT, LEADS_OUT]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on CPU time")
+def test_a_picture_that_decodes_too_long_fails_and_the_others_do_not(tmp_path: Path, encoder: Encoder) -> None:
+    paths = draw(tmp_path, 5)
+    slow = tmp_path / "slow.gif"
+    slow.write_bytes(make.blank_animation(4000))
+    paths[2:2] = [os.fsencode(slow)]
+    batches = embed_files(encoder, paths, lambda _: False, workers=1, cpu_seconds=1.0)
+    outcomes = [outcome for batch in batches for outcome in batch]
+    assert [outcome.path for outcome in outcomes] == paths
+    (failed,) = [outcome for outcome in outcomes if not isinstance(outcome, Row)]
+    assert isinstance(failed, Failed)
+    assert failed.reason == "decoding it takes longer than 1 seconds."
+    assert failed.size == slow.stat().st_size  # the next run does not try it again
+
+
+def test_closing_ends_a_slow_decoder_and_does_not_blame_the_picture(tmp_path: Path, encoder: Encoder) -> None:
+    paths = draw(tmp_path, BATCH)
+    slow = tmp_path / "slow.gif"
+    slow.write_bytes(make.blank_animation(12_000))
+    batches = embed_files(encoder, [*paths, os.fsencode(slow)], lambda _: False, workers=1)
+    outcomes = next(batches)
+    for _ in range(600):
+        if children := psutil.Process().children():
+            break
+        time.sleep(0.05)
+    start = time.monotonic()
+    batches.close()
+    assert time.monotonic() - start < 20  # decoding takes 40
+    assert not [child for child in children if child.is_running() and child.status() != "zombie"]
+    assert [type(outcome) for outcome in outcomes] == [Row] * BATCH

@@ -17,8 +17,8 @@ from sketchseek.cluster.storage import Found, StorageError, read
 from sketchseek.cluster.table import Table, schema
 from sketchseek.encoder import Encoder
 from sketchseek.errors import ImageError, InputError, ModelMismatchError
-from sketchseek.images import read_header
 from sketchseek.models.package import load_model_package
+from sketchseek.search.photo_reader import PhotoReader
 from sketchseek.search.pipeline import BATCH
 
 READERS = 8
@@ -105,7 +105,10 @@ def embed_block(job: Job, tasks: Sequence[Task], stopped: Callable[[], bool] = l
     encoder = _encoder(job)
     rows: list[dict[str, Any]] = []
     gone: list[str] = []
-    with ThreadPoolExecutor(READERS, thread_name_prefix="sketchseek-read") as readers:
+    with (
+        PhotoReader(encoder.manifest.photo.size) as reader,
+        ThreadPoolExecutor(READERS, thread_name_prefix="sketchseek-read") as readers,
+    ):
         for start in range(0, len(tasks), BATCH):
             if stopped():
                 break
@@ -113,7 +116,7 @@ def embed_block(job: Job, tasks: Sequence[Task], stopped: Callable[[], bool] = l
             pixels: list[npt.NDArray[np.uint8]] = []
             decoded: list[dict[str, Any]] = []
             for task, fetched in zip(batch, readers.map(_fetch, batch), strict=True):
-                row, image = _decode(encoder, task, fetched)
+                row, image = _decode(reader, task, fetched)
                 if row is None:
                     gone.append(task.path)
                     continue
@@ -137,7 +140,7 @@ def _fetch(task: Task) -> tuple[bytes, Found] | Exception:
 
 
 def _decode(
-    encoder: Encoder, task: Task, fetched: tuple[bytes, Found] | Exception
+    reader: PhotoReader, task: Task, fetched: tuple[bytes, Found] | Exception
 ) -> tuple[dict[str, Any] | None, npt.NDArray[np.uint8] | None]:
     """Return the row of a photo without its embedding, and its pixels; no row if it is gone."""
     if isinstance(fetched, FileNotFoundError):
@@ -152,15 +155,14 @@ def _decode(
         return failure_row(task.id, listed, reason), None
     data, found = fetched
     try:
-        header = read_header(data)
-        pixels = encoder.read_photo(data)
+        photo = reader.read(data)
     except ImageError as error:
         return failure_row(task.id, found, error.reason), None
     except MemoryError:
         return failure_row(task.id, found, "not enough memory to decode it"), None
     row = _row(task.id, found)
-    row |= {"digest": hashlib.sha256(data).digest(), "width": header.width, "height": header.height}
-    return row, pixels
+    row |= {"digest": hashlib.sha256(data).digest(), "width": photo.width, "height": photo.height}
+    return row, photo.pixels
 
 
 def _row(photo: int, found: Found) -> dict[str, Any]:

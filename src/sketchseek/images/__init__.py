@@ -3,7 +3,7 @@
 from sketchseek.images.reading import (
     MAX_PIXELS,
     Header,
-    decoding_cost,
+    examine,
     open_image,
     opened_header,
     read_header,
@@ -16,7 +16,7 @@ __all__ = [
     "MAX_PIXELS",
     "Header",
     "ImageSource",
-    "decoding_cost",
+    "examine",
     "open_image",
     "open_regular",
     "opened_header",

@@ -9,6 +9,7 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any, BinaryIO
 
 from PIL import Image, JpegImagePlugin
@@ -25,13 +26,21 @@ MAX_SCANS = 100
 MAX_SCANNED_PIXELS = 2_000_000_000
 """Maximum pixels × scans of a JPEG: each scan passes over every pixel, however few bytes it has."""
 
+MAX_FRAMES = 33
+"""Frames of an animation that are decoded, until one is not blank."""
+
+QUICK_WORK = 100_000_000
+"""Pixels that any decoder has passed over after a few seconds; see ``decoding_work``."""
+
 _BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}  # of one pixel; 4 in other modes
 # libwebp's two canvases, a copy as bytes, and Pillow's picture, of 4 bytes each; AV1 and HEVC decoders are much alike.
 _VIDEO_BYTES = 16
 _VIDEO_FORMATS = frozenset({"WEBP", "AVIF", "HEIF", "JXL", "VIDEO"})
+_OPAQUE_FORMATS = frozenset({"AVIF", "HEIF", "JXL", "RAW", "VIDEO"})
 _TIFF_ROWS, _TIFF_TILE = 278, (322, 323)
 
 _READ = 128 << 20  # bytes of a JPEG in which scans are counted
+_HEAD = 1 << 18  # bytes that hold most JPEGs' metadata and the beginning of the first scan
 
 _ONE_LARGE = threading.Lock()
 
@@ -74,6 +83,30 @@ def decoding_bytes(image: Image.Image, full_size: tuple[int, int], factor: int) 
     return cost
 
 
+def decoding_work(image: Image.Image, scans: int) -> float:
+    """Return how many pixels a decoder passes over, at most: each scan and each frame passes over all of them.
+
+    Infinite for formats whose decoders do work that the header does not tell.
+
+    Args:
+        image: The picture, identified but not loaded, in its full size.
+        scans: Scans, of a JPEG.
+    """
+    if image.format in _OPAQUE_FORMATS or _has_opaque_pages(image):
+        return float("inf")
+    pixels = image.width * image.height
+    if isinstance(image, JpegImagePlugin.JpegImageFile):
+        return pixels * max(1, scans)
+    # Whether a GIF is an animation is only known from all of its first frame.
+    return pixels * (MAX_FRAMES if image.format == "GIF" or getattr(image, "is_animated", False) else 1)
+
+
+def _has_opaque_pages(image: Image.Image) -> bool:
+    """Whether a picture is a TIFF with a JPEG in it, which may have many scans, or with further pages of any kind."""
+    pages = getattr(image, "is_animated", False)
+    return image.format == "TIFF" and (pages or "jpeg" in str(getattr(image, "_compression", "")))
+
+
 def _coefficients(image: Any, pixels: int) -> int:
     """Return the size of the coefficients of a progressive JPEG, all of which the decoder keeps."""
     sampling = [across * down for _, across, down, _ in image.layer] or [1]
@@ -102,32 +135,38 @@ def count_scans(file: BinaryIO, limit: int) -> int:
     """
     position = file.tell()
     file.seek(0)
-    data = file.read(_READ)
+    data = file.read(_HEAD)
+    first = next((is_last for is_last in _scans(data)), False)
+    if not first:  # most JPEGs have one scan, which the head tells
+        data += file.read(_READ - _HEAD)
     file.seek(position)
+    if first:
+        return 1
     at_most = data.count(bytes((0xFF, _SCAN)))  # much faster than following the markers
     if at_most <= limit:
         return at_most
-    return _count_scans(data, limit)
+    return sum(1 for _ in islice(_scans(data), limit + 1))
 
 
-def _count_scans(data: bytes, limit: int) -> int:
-    scans = components = 0
+def _scans(data: bytes) -> Iterator[bool]:
+    """Yield, for each scan that a decoder reads, whether it reads no further one."""
+    components = 0
     sequential = False
     position = 2
-    while scans <= limit and (marker := _MARKER.search(data, position)):
+    while marker := _MARKER.search(data, position):
         kind, position = data[marker.end() - 1], marker.end()
         if kind == _END:
-            break
+            return
         if kind in _WITHOUT_CONTENT:
             continue
         length = int.from_bytes(data[position : position + 2], "big")
         if length < 2 or position + length > len(data):
-            break  # the decoder stops here
+            return  # the decoder stops here
         if kind in _FRAMES and length > 7:
             components, sequential = data[position + 7], kind in _SEQUENTIAL_FRAMES
         elif kind == _SCAN:
-            scans += 1
-            if sequential and length > 2 and data[position + 2] == components:
-                break  # the decoder reads no further scan
+            is_last = sequential and length > 2 and data[position + 2] == components
+            yield is_last
+            if is_last:
+                return
         position += length
-    return scans

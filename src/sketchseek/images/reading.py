@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO, cast
@@ -17,10 +17,12 @@ from sketchseek.images.blank_picture import is_blank
 from sketchseek.images.conversion import QUARTER_TURNS, finish, reduction_factor, turn_of
 from sketchseek.images.cost import (
     MAX_BYTES,
+    MAX_FRAMES,
     MAX_SCANNED_PIXELS,
     MAX_SCANS,
     count_scans,
     decoding_bytes,
+    decoding_work,
     one_large_decode,
 )
 from sketchseek.images.formats import identify, media_type
@@ -29,7 +31,7 @@ from sketchseek.images.sources import SAVE_SMALLER, ImageSource, opened, picture
 MAX_PIXELS = 200_000_000
 """Images with more pixels are refused before decoding."""
 
-_FRAMES = (1, 2, 4, 8, 16, 32)
+_FRAMES = (1, 2, 4, 8, 16, MAX_FRAMES - 1)
 """Frames of an animation that are tried if the first is blank. To reach a frame, all before it are decoded."""
 
 _MAX_CHUNKS = 10_000
@@ -117,10 +119,14 @@ def read_header(source: str | os.PathLike[str] | bytes) -> Header:
         ImageError: As from ``open_image``, except for problems that only decoding finds; there is no size limit.
     """
     with opened_header(source) as image:
-        width, height = image.size
-        if image.format != "TIFF" and turn_of(image) in QUARTER_TURNS:  # Pillow turns a TIFF's size by itself
-            width, height = height, width
-        return Header(width, height, media_type(image))
+        return _header(image)
+
+
+def _header(image: Image.Image) -> Header:
+    width, height = image.size
+    if image.format != "TIFF" and turn_of(image) in QUARTER_TURNS:  # Pillow turns a TIFF's size by itself
+        width, height = height, width
+    return Header(width, height, media_type(image))
 
 
 @contextmanager
@@ -140,24 +146,34 @@ def _decode(
     file: BinaryIO, name: str, at_least: int | None, max_pixels: int, max_bytes: int, keep_alpha: bool
 ) -> Image.Image:
     with quiet_pillow, identify(file) as image:
-        cost = _check_cost(image, name, at_least, max_pixels, max_bytes)
-        with one_large_decode(cost):
+
+        def check() -> int:
+            return _check_cost(image, name, at_least, max_pixels, max_bytes)[0]
+
+        with one_large_decode(check()):
             image.load()
-            return finish(_not_blank(image), at_least, keep_alpha)
+            return finish(_not_blank(image, check), at_least, keep_alpha)
 
 
-def _not_blank(image: Image.Image) -> Image.Image:
+def _not_blank(image: Image.Image, check: Callable[[], object]) -> Image.Image:
     """Go to the first frame of an animation that is not blank, if it is one of ``_FRAMES``; return the picture.
 
     Indexing and thumbnails show the same frame.
+
+    Args:
+        image: The picture, decoded.
+        check: Checks its cost. Each page of a TIFF has a size of its own.
     """
-    if not getattr(image, "is_animated", False) or not is_blank(image):
+    # The pictures behind the first one of a JPEG are other views of it, or smaller copies.
+    is_jpeg = isinstance(image, JpegImagePlugin.JpegImageFile)
+    if is_jpeg or not getattr(image, "is_animated", False) or not is_blank(image):
         return image
     for frame in _FRAMES:
         try:
             image.seek(frame)
+            check()
             image.load()
-        except (EOFError, OSError, SyntaxError):  # there are no more frames, or the next one is damaged
+        except (EOFError, OSError, SyntaxError, ImageError):  # no more frames, or the next one is damaged or too large
             break
         if not is_blank(image):
             return image
@@ -166,46 +182,76 @@ def _not_blank(image: Image.Image) -> Image.Image:
     return image
 
 
-def _check_cost(image: Image.Image, name: str, at_least: int | None, max_pixels: int, max_bytes: int) -> int:
-    """Set an image to a reduced size if it may be; return the bytes that decoding takes.
+def _check_cost(
+    image: Image.Image, name: str, at_least: int | None, max_pixels: int, max_bytes: int
+) -> tuple[int, float]:
+    """Set an image to a reduced size if it may be; return the bytes that decoding takes, and the work.
 
     Raises:
         ImageTooLargeError: It exceeds a cap.
     """
     _check_size(image, name, max_pixels)
     size = image.size
-    if isinstance(image, JpegImagePlugin.JpegImageFile):  # also in a RAW file
-        scans = min(MAX_SCANS, MAX_SCANNED_PIXELS // (size[0] * size[1]))
-        if count_scans(cast(BinaryIO, image.fp), scans) > scans:
-            raise ImageTooLargeError(
-                f"a JPEG of {size[0]} × {size[1]} pixels in too many scans.",
-                subject=name,
-                remedy="Open it in another program and store it anew.",
-            )
+    work = decoding_work(image, _check_scans(image, name))
     if at_least is not None:
         image.draft("RGB", (at_least, at_least))
-    cost = decoding_bytes(image, size, reduction_factor(image, at_least))
-    if cost > max_bytes:
+    memory = decoding_bytes(image, size, reduction_factor(image, at_least))
+    if memory > max_bytes:
         raise ImageTooLargeError(
-            f"decoding it takes {cost / 1e6:,.0f} MB, more than the cap of {max_bytes / 1e6:,.0f} MB.",
+            f"decoding it takes {memory / 1e6:,.0f} MB, more than the cap of {max_bytes / 1e6:,.0f} MB.",
             subject=name,
             remedy=SAVE_SMALLER,
         )
-    return cost
+    return memory, work
 
 
-def decoding_cost(
+def _check_scans(image: Image.Image, name: str) -> int:
+    """Return the scans of a JPEG, also of one in a RAW file; 0 for other formats.
+
+    Raises:
+        ImageTooLargeError: They are too many.
+    """
+    if not isinstance(image, JpegImagePlugin.JpegImageFile):
+        return 0
+    limit = min(MAX_SCANS, MAX_SCANNED_PIXELS // (image.width * image.height))
+    scans = count_scans(cast(BinaryIO, image.fp), limit)
+    if scans > limit:
+        raise ImageTooLargeError(
+            f"a JPEG of {image.width} × {image.height} pixels in too many scans.",
+            subject=name,
+            remedy="Open it in another program and store it anew.",
+        )
+    return scans
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What an image's header says about decoding it.
+
+    Attributes:
+        header: The header.
+        memory: Bytes that decoding takes at its peak.
+        work: Pixels that the decoder passes over; see ``cost.decoding_work``.
+    """
+
+    header: Header
+    memory: int
+    work: float
+
+
+def examine(
     source: str | os.PathLike[str] | bytes, *, at_least: int, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_BYTES
-) -> int:
-    """Check an image's header as ``open_image`` does, and return the bytes that decoding takes at its peak.
+) -> Examined:
+    """Check an image's header as ``open_image`` does, and estimate what decoding takes.
 
     Raises:
         ImageTooLargeError: It exceeds a cap.
         ImageError: It cannot be read.
     """
     name = shown_name(source)
-    with picture_errors(name), opened(source) as file, quiet_pillow, identify(file) as image:
-        return _check_cost(image, name, at_least, max_pixels, max_bytes)
+    with picture_errors(name), opened_header(source) as image:
+        header = _header(image)
+        return Examined(header, *_check_cost(image, name, at_least, max_pixels, max_bytes))
 
 
 def _check_size(image: Image.Image, name: str, max_pixels: int) -> None:

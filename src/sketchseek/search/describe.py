@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from sketchseek.errors import ImageError
-from sketchseek.images import read_photo
-from sketchseek.photo_metadata import PhotoMetadata, read_photo_metadata
+from sketchseek.photo_metadata import PhotoMetadata
 from sketchseek.search.catalog import Catalog, Description
 from sketchseek.search.colors import signature_of
+from sketchseek.search.photo_reader import PhotoReader
 from sketchseek.search.scan import file_time, lies_in
 
 COMMIT_EVERY = 2.0
@@ -38,31 +38,32 @@ def describe_missing(
     described = visited = 0
     ready: list[tuple[int, bytes, Description]] = []
     committed = time.monotonic()
-    for photo, path, size, mtime_ns in catalog.undescribed():
-        visited += 1
-        if not any(lies_in(path, folder) for folder in folders):
-            continue
-        with suppress(OSError):
-            status = os.stat(path)  # noqa: PTH116  on bytes
-            if (status.st_size, file_time(status)) == (size, mtime_ns):
-                ready.append((photo, path, describe_file(path)))
-        if time.monotonic() - committed >= COMMIT_EVERY:
-            described += _commit(catalog, ready)
-            progress(visited, total)
-            committed = time.monotonic()
+    with PhotoReader(SIZE) as reader:
+        for photo, path, size, mtime_ns in catalog.undescribed():
+            visited += 1
+            if not any(lies_in(path, folder) for folder in folders):
+                continue
+            with suppress(OSError):
+                status = os.stat(path)  # noqa: PTH116  on bytes
+                if (status.st_size, file_time(status)) == (size, mtime_ns):
+                    ready.append((photo, path, _describe(reader, path)))
+            if time.monotonic() - committed >= COMMIT_EVERY:
+                described += _commit(catalog, ready)
+                progress(visited, total)
+                committed = time.monotonic()
     described += _commit(catalog, ready)
     if visited:
         progress(visited, total)
     return described
 
 
-def describe_file(path: bytes) -> Description:
+def _describe(reader: PhotoReader, path: bytes) -> Description:
     """Read the description of one photo. If its file cannot be read any more, only its name can be searched."""
     try:
-        file = os.fsdecode(path)
-        return Description(read_photo_metadata(file), signature_of(read_photo(file, SIZE)))
+        photo = reader.read(os.fsdecode(path))
     except ImageError:
         return Description(PhotoMetadata())
+    return Description(photo.metadata, signature_of(photo.pixels))
 
 
 def _commit(catalog: Catalog, ready: list[tuple[int, bytes, Description]]) -> int:

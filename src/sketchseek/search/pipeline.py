@@ -14,7 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from queue import SimpleQueue
 
 import numpy as np
@@ -22,16 +22,16 @@ import numpy.typing as npt
 
 from sketchseek.encoder import Encoder
 from sketchseek.errors import ImageError
-from sketchseek.images import read_header
-from sketchseek.photo_metadata import read_photo_metadata
+from sketchseek.images.worker_pool import PoolClosedError
 from sketchseek.search.catalog import Description, PhotoFacts, Row
 from sketchseek.search.colors import signature_of
 from sketchseek.search.index.engine import available_cores
+from sketchseek.search.photo_reader import CPU_SECONDS, PhotoReader
 from sketchseek.search.scan import LEADS_OUT, file_time, lies_in_any, real_path
 
 BATCH = 16
 GRACE = 2.0
-"""Seconds that closing waits for photos that are being decoded. A decoder cannot be interrupted."""
+"""Seconds that closing waits for photos that are being decoded in its threads, which cannot be interrupted."""
 
 READ_WHOLE = 64 << 20
 """Files up to this size are read once, for digest and decoder. Larger files are streamed twice."""
@@ -82,6 +82,7 @@ def embed_files(
     *,
     workers: int | None = None,
     within: Collection[bytes] | None = None,
+    cpu_seconds: float = CPU_SECONDS,
 ) -> Generator[list[Outcome]]:
     """Read, decode and embed photos; yield batches of outcomes in the order of the paths.
 
@@ -94,16 +95,15 @@ def embed_files(
         known: Returns whether a digest needs no embedding; called from the workers.
         workers: Number of threads; by default one per core.
         within: Real paths of folders that links must not lead out of; see ``scan``.
+        cpu_seconds: CPU time in which a picture must be decoded; see ``PhotoReader``.
     """
     workers = workers or available_cores()
-    stop = threading.Event()
+    run = _Run(encoder, known, within, PhotoReader(encoder.manifest.photo.size, cpu_seconds=cpu_seconds))
     waiting: deque[Future[list[Outcome]]] = deque()
     tasks: SimpleQueue[_Task | None] = SimpleQueue()
     # An executor's threads would be joined when the process exits, however long they decode.
     threads = [
-        threading.Thread(
-            target=_work, args=(encoder, known, within, stop, tasks), name=f"sketchseek-embed-{number}", daemon=True
-        )
+        threading.Thread(target=_work, args=(run, tasks), name=f"sketchseek-embed-{number}", daemon=True)
         for number in range(workers)
     ]
     for thread in threads:
@@ -117,7 +117,8 @@ def embed_files(
         while waiting:
             yield waiting.popleft().result()
     finally:
-        stop.set()
+        run.stop.set()
+        run.reader.close()
         for _ in threads:
             tasks.put(None)
         end = time.monotonic() + GRACE
@@ -128,17 +129,22 @@ def embed_files(
 _Task = tuple[list[bytes], "Future[list[Outcome]]"]
 
 
-def _work(
-    encoder: Encoder,
-    known: Callable[[bytes], bool],
-    within: Collection[bytes] | None,
-    stop: threading.Event,
-    tasks: SimpleQueue[_Task | None],
-) -> None:
+@dataclass(frozen=True)
+class _Run:
+    """What the threads of one run share; see ``embed_files``."""
+
+    encoder: Encoder
+    known: Callable[[bytes], bool]
+    within: Collection[bytes] | None
+    reader: PhotoReader
+    stop: threading.Event = field(default_factory=threading.Event)
+
+
+def _work(run: _Run, tasks: SimpleQueue[_Task | None]) -> None:
     while (task := tasks.get()) is not None:
         paths, future = task
         try:
-            future.set_result(_embed(encoder, paths, known, within, stop))
+            future.set_result(_embed(run, paths))
         except BaseException as error:
             future.set_exception(error)
 
@@ -154,22 +160,19 @@ def _batches(paths: Iterable[bytes]) -> Iterator[list[bytes]]:
         yield batch
 
 
-def _embed(
-    encoder: Encoder,
-    paths: list[bytes],
-    known: Callable[[bytes], bool],
-    within: Collection[bytes] | None,
-    stop: threading.Event,
-) -> list[Outcome]:
+def _embed(run: _Run, paths: list[bytes]) -> list[Outcome]:
     read: list[_Decoded | Outcome] = []
     for path in paths:
-        if stop.is_set():
+        if run.stop.is_set():
             break
-        read.append(_read(encoder, path, known, within))
+        try:
+            read.append(_read(run, path))
+        except PoolClosedError:
+            break
     decoded = [photo for photo in read if isinstance(photo, _Decoded)]
-    if not decoded or stop.is_set():
+    if not decoded or run.stop.is_set():
         return [photo for photo in read if not isinstance(photo, _Decoded)]
-    embeddings = iter(encoder.encode_photo_pixels(np.stack([photo.pixels for photo in decoded])))
+    embeddings = iter(run.encoder.encode_photo_pixels(np.stack([photo.pixels for photo in decoded])))
     return [_row(photo, next(embeddings)) if isinstance(photo, _Decoded) else photo for photo in read]
 
 
@@ -180,9 +183,7 @@ def _row(photo: _Decoded, embedding: npt.NDArray[np.float32]) -> Row | Failed:
     return Row(*photo.columns(), embedding.tobytes(), photo.description)
 
 
-def _read(
-    encoder: Encoder, path: bytes, known: Callable[[bytes], bool], within: Collection[bytes] | None
-) -> _Decoded | Outcome:
+def _read(run: _Run, path: bytes) -> _Decoded | Outcome:
     size = mtime_ns = -1
     try:
         # O_NONBLOCK: do not hang on a pipe that replaced an image since the scan.
@@ -190,19 +191,18 @@ def _read(
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 return Failed(path, size, mtime_ns, "not a regular file")
-            if within is not None and not _is_within(path, status, within):
+            if run.within is not None and not _is_within(path, status, run.within):
                 return Failed(path, size, mtime_ns, LEADS_OUT)
             size, mtime_ns = status.st_size, file_time(status)
             data = file.read() if size <= READ_WHOLE else None
             digest = hashlib.sha256(data).digest() if data is not None else hashlib.file_digest(file, "sha256").digest()
-        if known(digest):
+        if run.known(digest):
             return Known(path, size, mtime_ns, digest)
         # A large file is opened again, by its real path: a link may lead elsewhere by now.
-        source = data if data is not None else os.fsdecode(path if within is None else real_path(path))
-        header = read_header(source)
-        pixels = encoder.read_photo(source)
-        description = Description(read_photo_metadata(source), signature_of(pixels))
-        return _Decoded(path, size, mtime_ns, digest, header.width, header.height, pixels, description)
+        source = data if data is not None else os.fsdecode(path if run.within is None else real_path(path))
+        photo = run.reader.read(source)
+        description = Description(photo.metadata, signature_of(photo.pixels))
+        return _Decoded(path, size, mtime_ns, digest, photo.width, photo.height, photo.pixels, description)
     except FileNotFoundError:
         return Gone(path)
     except ImageError as error:

@@ -1,0 +1,83 @@
+"""Reading photos' files for indexing, each within a deadline.
+
+Most pictures are decoded in the calling thread. A picture whose decoder may need long, by what its header says, is
+decoded in a process that is killed at a deadline; so are formats whose headers do not say.
+"""
+
+from __future__ import annotations
+
+import os
+from types import TracebackType
+from typing import Self
+
+from sketchseek.images import examine, read_photo, shown_name
+from sketchseek.images.cost import LARGE_BYTES, QUICK_WORK, one_large_decode
+from sketchseek.images.formats import is_raw_or_video
+from sketchseek.images.worker_pool import WorkerPool, WorkerStartError
+from sketchseek.photo_metadata import read_photo_metadata
+from sketchseek.search.photo_worker import BYTES, PATH, PhotoFile, read_photo_file, unpack
+
+CPU_SECONDS = 30.0
+"""CPU time in which a picture must be decoded. An ordinary photo takes a tenth of a second."""
+
+_WALL_FACTOR = 10
+"""Wall-clock time in which a picture must be decoded, as a multiple of ``CPU_SECONDS``: the machine may be busy."""
+
+_LARGE_FILE = 32 << 20
+"""Larger files are read in a process: also the code that reads headers passes over all bytes of some."""
+
+
+class PhotoReader:
+    """Reads photos' files. Thread-safe; each thread may occupy one process.
+
+    Args:
+        size: Side of the square that photos are squashed to.
+        cpu_seconds: See ``CPU_SECONDS``.
+    """
+
+    def __init__(self, size: int, *, cpu_seconds: float = CPU_SECONDS) -> None:
+        self._size = size
+        self._pool = WorkerPool(
+            "sketchseek.search.photo_worker",
+            [str(size), str(cpu_seconds)],
+            seconds=_WALL_FACTOR * cpu_seconds,
+            limit=cpu_seconds,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def read(self, source: bytes | str) -> PhotoFile:
+        """Read a photo.
+
+        Args:
+            source: The file's bytes; the path of a file that is too large for that.
+
+        Raises:
+            ImageTooLargeError: It takes too much memory or time to decode.
+            ImageError: It cannot be read.
+            PoolClosedError: The reader was closed meanwhile.
+        """
+        memory = LARGE_BYTES + 1
+        if isinstance(source, bytes) and len(source) <= _LARGE_FILE and not is_raw_or_video(source):
+            found = examine(source, at_least=self._size)
+            if found.work <= QUICK_WORK:
+                pixels, header = read_photo(source, self._size), found.header
+                return PhotoFile(header.width, header.height, pixels, read_photo_metadata(source))
+            memory = found.memory
+        request = (BYTES, source) if isinstance(source, bytes) else (PATH, os.fsencode(source))
+        with one_large_decode(memory):
+            try:
+                return unpack(self._pool.ask(*request, subject=shown_name(source)), self._size)
+            except WorkerStartError:  # a program that is not Python, with Python in it
+                pass
+        return read_photo_file(source, self._size)
+
+    def close(self) -> None:
+        """End the processes, also those that decode."""
+        self._pool.close()
