@@ -20,7 +20,7 @@ pytest_plugins = ("server_fixtures", "unclosed_databases", "object_store")
 settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any-machine")
 
-_TRAINING_HALF = ("ablations", "release", "training", "datasets/test_registry.py")
+_TRAINING_HALF = ("ablations", "release", "training", "datasets/test_registry.py", "experiments/test_paper.py")
 
 
 class _WithoutTorch(pytest.Module):

@@ -49,6 +49,12 @@ def test_of_a_blank_video_the_first_frame_is_read() -> None:
     assert np.asarray(open_image(video([BLACK, gray]))).max() < 10
 
 
+def test_a_title_may_have_any_encoding() -> None:
+    made = video([scene(96, 64)], "matroska", title="cafXYZ")
+    assert b"cafXYZ" in made
+    assert difference(open_image(made.replace(b"cafXYZ", b"caf\xe9YZ")), scene(96, 64)) < 5
+
+
 def test_the_cap_holds_before_decoding() -> None:
     with pytest.raises(ImageTooLargeError, match="96 × 64 pixels"):
         open_image(video([scene(96, 64)]), max_pixels=96 * 64 - 1)

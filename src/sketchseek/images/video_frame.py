@@ -57,7 +57,9 @@ class VideoImage(ImageFile.ImageFile):
     def _opened(self, av: Any) -> Any:
         assert self.fp is not None
         self.fp.seek(0)
-        return av.open(self.fp, mode="r", format=self._container, metadata_errors="replace")
+        # Titles may be in any encoding; from version 19 on, av reads them all and has no option for it.
+        options = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+        return av.open(self.fp, mode="r", format=self._container, **options)
 
 
 def _video_stream(container: Any) -> Any:
