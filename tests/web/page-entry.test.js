@@ -27,6 +27,7 @@ test("an entry is read back from its fragment", () => {
     folder: "/fotos/år 2020+#?",
     after: "2020-02-03",
     before: "",
+    grouped: true,
   };
   const back = entryOf(fragmentOf(entry));
   assert.deepEqual({ ...back, sheets: [] }, { ...entry, sheets: [] });

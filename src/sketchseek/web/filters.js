@@ -1,4 +1,4 @@
-// The search filter: a folder, or a part of its path, and a range of days.
+// The search filter: a folder, or a part of its path, and a range of days; and whether copies of a photo are one result.
 
 import { texts } from "./texts.js";
 
@@ -14,6 +14,7 @@ const ABSOLUTE = /^(\/|\\|[a-z]:[\\/])/i;
  * @property {HTMLDataListElement} folders
  * @property {HTMLInputElement} after
  * @property {HTMLInputElement} before
+ * @property {HTMLInputElement} grouped a checkbox
  * @property {HTMLButtonElement} clear
  * @property {HTMLElement} count
  */
@@ -33,6 +34,7 @@ export class Filters extends EventTarget {
     this.typing = undefined;
     const { folder, after, before, clear } = elements;
     for (const input of [folder, after, before]) input.addEventListener("change", () => this.#changed());
+    elements.grouped.addEventListener("change", () => this.#changed());
     clear.addEventListener("click", () => this.clear());
     folder.addEventListener("focus", () => void this.#suggest());
     folder.addEventListener("input", () => {
@@ -54,17 +56,23 @@ export class Filters extends EventTarget {
 
   // What the fields say.
   get values() {
-    const { folder, after, before } = this.elements;
-    return { folder: folder.value.trim(), after: after.value, before: before.value };
+    const { folder, after, before, grouped } = this.elements;
+    return {
+      folder: folder.value.trim(),
+      after: after.value,
+      before: before.value,
+      ...(grouped.checked && { grouped: true }),
+    };
   }
 
   /**
    * Fills in the fields without an event.
    *
-   * @param {{ folder: string, after: string, before: string }} values
+   * @param {{ folder: string, after: string, before: string, grouped?: boolean }} values
    */
   restore(values) {
-    const { folder, after, before } = this.elements;
+    const { folder, after, before, grouped } = this.elements;
+    grouped.checked = Boolean(values.grouped);
     [folder.value, after.value, before.value] = [values.folder, values.after, values.before];
     this.#showCount();
   }

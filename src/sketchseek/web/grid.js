@@ -18,6 +18,7 @@ const FADED = 200; // milliseconds after which a covered photo can be removed
  * @property {HTMLButtonElement} photo
  * @property {HTMLElement} caption
  * @property {HTMLButtonElement[]} marks
+ * @property {HTMLButtonElement} copies
  * @property {(() => void) | null} stopLoading
  */
 
@@ -28,16 +29,17 @@ export class Grid {
    * @param {{ at: (index: number) => Result | undefined, total: number }} options.results
    * @param {(index: number, event: MouseEvent) => void} options.onOpen a result was chosen
    * @param {(result: Result, right: boolean) => void} options.onMark a result was marked
+   * @param {(result: Result) => void} options.onCopies the copies of a result are asked for
    * @param {(from: number, to: number) => void} options.onNeed these results are visible
    * @param {(id: number) => boolean | undefined} options.markOf
    * @param {(id: number) => boolean | undefined} options.selected whether a photo is selected; undefined where none can be
    * @param {(error: unknown) => void} options.onError
    * @param {() => number} options.coveredHeight how many pixels of the window's top are covered
    */
-  constructor(list, { results, onOpen, onMark, onNeed, markOf, selected, onError, coveredHeight }) {
+  constructor(list, { results, onOpen, onMark, onCopies, onNeed, markOf, selected, onError, coveredHeight }) {
     this.list = list;
     this.results = results;
-    this.handlers = { onOpen, onMark, onNeed, markOf, selected, onError, coveredHeight };
+    this.handlers = { onOpen, onMark, onCopies, onNeed, markOf, selected, onError, coveredHeight };
     this.queue = new ThumbnailQueue();
     /** @type {Map<number, Tile>} */
     this.tiles = new Map(); // by index
@@ -134,7 +136,7 @@ export class Grid {
   /** @type {(tile: Tile, index: number) => void} */
   #fill(tile, index) {
     const result = this.results.at(index);
-    const { item, photo, caption } = tile;
+    const { item, photo, caption, copies } = tile;
     item.ariaPosInSet = String(index + 1);
     item.ariaSetSize = String(this.results.total);
     photo.tabIndex = index === this.stop ? 0 : -1;
@@ -142,6 +144,11 @@ export class Grid {
     photo.ariaLabel = result ? texts.result(index + 1, result.name, this.handlers.markOf(result.id)) : texts.coming;
     photo.title = result?.path ?? "";
     caption.textContent = result?.name ?? "";
+    const copied = result?.copies?.length ?? 0;
+    copies.hidden = copied === 0;
+    copies.tabIndex = photo.tabIndex;
+    copies.textContent = texts.copies(copied);
+    copies.title = copies.ariaLabel = result ? texts.copiesOf(copied, result.name) : "";
     this.#mark(tile, result);
     const selected = result && this.handlers.selected(result.id);
     photo.ariaPressed = selected === undefined ? null : String(selected);
@@ -196,7 +203,7 @@ export class Grid {
   #moveStop(index) {
     if (Number.isNaN(index) || index === this.stop) return;
     for (const [at, tile] of this.tiles) {
-      for (const button of [tile.photo, ...tile.marks]) button.tabIndex = at === index ? 0 : -1;
+      for (const button of [tile.photo, ...tile.marks, tile.copies]) button.tabIndex = at === index ? 0 : -1;
     }
     this.stop = index;
   }
@@ -207,7 +214,8 @@ export class Grid {
     const index = indexOf(event.target);
     const result = this.results.at(index);
     if (!button || !result) return;
-    if (button.classList.contains("mark")) this.handlers.onMark(result, button.dataset.right === "true");
+    if (button.classList.contains("copies")) this.handlers.onCopies(result);
+    else if (button.classList.contains("mark")) this.handlers.onMark(result, button.dataset.right === "true");
     else this.handlers.onOpen(index, event);
   }
 
@@ -273,8 +281,11 @@ function newTile() {
   caption.setAttribute("aria-hidden", "true");
   photo.append(caption);
   const marks = [markButton(true), markButton(false)];
-  item.append(photo, ...marks);
-  return { item, photo, caption, marks, stopLoading: null };
+  const copies = document.createElement("button");
+  copies.type = "button";
+  copies.className = "copies";
+  item.append(photo, ...marks, copies);
+  return { item, photo, caption, marks, copies, stopLoading: null };
 }
 
 /** @param {boolean} right */

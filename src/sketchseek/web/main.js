@@ -4,6 +4,7 @@ import { announce } from "./announcer.js";
 import * as api from "./api.js";
 import { Browse } from "./browse.js";
 import { examplesOf } from "./combined-query.js";
+import { CopiesPanel } from "./copies.js";
 import { connectCopyLink } from "./copy-link.js";
 import { button, byId, canvas, input, messageOf } from "./elements.js";
 import { Encoder, preferenceOf } from "./encoder.js";
@@ -81,6 +82,7 @@ const grid = new Grid(byId("grid"), {
     if (selection.on) selection.toggle(index, (at) => results.at(at), shiftKey);
     else viewer.show(index);
   },
+  onCopies: (result) => copies.show(result),
   onError: showError,
   coveredHeight,
 });
@@ -101,6 +103,7 @@ const viewer = new Viewer(results, {
   isFavorite: (id) => favorites.has(id),
   onFavorite: (result) => favorites.toggle(result),
 });
+const copies = new CopiesPanel((id) => void viewer.showPhoto(id));
 const matched = new MatchOverlay({
   canvas: canvas("matched"),
   image: byId("viewer-image", HTMLImageElement),
@@ -119,6 +122,7 @@ const filters = new Filters(
     folders: byId("folders", HTMLDataListElement),
     after: input("after"),
     before: input("before"),
+    grouped: input("group-copies"),
     clear: button("no-filter"),
     count: byId("filter-count"),
   },
@@ -227,6 +231,7 @@ byId("forget").addEventListener("click", () => marks.clear());
 /** @returns {Question} */
 function question() {
   const { bounds } = filters;
+  if (filters.values.grouped && !fresh()) bounds.group_copies = true;
   if (fresh()) return paged(browse.pages(bounds), JSON.stringify(["browse", browse.order.value, bounds]));
   const { query } = queryPanel;
   const ids = marks.ids();
@@ -344,7 +349,7 @@ async function changeLibrary() {
   results.clear(); // their ids belong to the other library
   grid.show();
   marks.clear({ quietly: true });
-  filters.restore({ folder: "", after: "", before: "" }); // the other library has other folders
+  filters.restore({ ...filters.values, folder: "", after: "", before: "" }); // the other library has other folders
   if (queryPanel.query.like || queryPanel.partial) queryPanel.show({ paper: true }); // that photo is not in this one
   run();
   try {

@@ -25,7 +25,19 @@ export const EMPTY = {
  *
  * @param {PageEntry} entry
  */
-export function fragmentOf({ library, sheets, words, colors, colorWeight, like, photo, folder, after, before }) {
+export function fragmentOf({
+  library,
+  sheets,
+  words,
+  colors,
+  colorWeight,
+  like,
+  photo,
+  folder,
+  after,
+  before,
+  grouped,
+}) {
   const fields = new URLSearchParams();
   if (library) fields.set("library", library);
   if (like) fields.set("like", String(like.id));
@@ -35,6 +47,7 @@ export function fragmentOf({ library, sheets, words, colors, colorWeight, like, 
   if (folder) fields.set("folder", folder);
   if (after) fields.set("after", after);
   if (before) fields.set("before", before);
+  if (grouped) fields.set("copies", "grouped");
   if (photo) fields.set("photo", String(photo));
   for (const strokes of sheets) if (strokes.length) fields.append("sketch", encodeSketch(strokes));
   const text = fields.toString();
@@ -72,6 +85,7 @@ export function entryOf(fragment) {
     folder: text("folder"),
     after: day("after"),
     before: day("before"),
+    ...(text("copies") === "grouped" && { grouped: true }),
   };
 }
 

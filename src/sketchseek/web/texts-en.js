@@ -181,6 +181,11 @@ export const texts = {
   paletteTitle: "Search by color, also without a drawing",
   paletteHint: "Photos with these colors move up, beside a drawing or words, or alone.",
   noPalette: "No colors",
+  groupCopies: "Group copies of one photo",
+  /** @param {number} total */
+  copies: (total) => `+${number.format(total)}`,
+  /** @type {(total: number, name: string) => string} */
+  copiesOf: (total, name) => `${count(total, "copy", "copies")} of ${name}`,
   toSheet: "Back to the drawing",
   more: "More",
   pageLanguage: "Language",

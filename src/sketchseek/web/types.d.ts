@@ -6,6 +6,14 @@ export interface Result {
   path: string;
   name: string;
   score: number;
+  /** Further photos that are copies of it, where results are grouped. */
+  copies?: PhotoCopy[];
+}
+
+export interface PhotoCopy {
+  id: number;
+  path: string;
+  name: string;
 }
 
 export interface SearchAnswer {
@@ -135,6 +143,8 @@ export interface Filter {
   folder_contains?: string;
   after?: string;
   before?: string;
+  /** Whether copies of one photo are one result. */
+  group_copies?: boolean;
 }
 
 /** Words to search for; where they are required, only photos with all of them are found. */
@@ -208,6 +218,7 @@ export interface PageEntry {
   folder: string;
   after: string;
   before: string;
+  grouped?: boolean;
 }
 
 export type PhotoOrder = "newest" | "oldest" | "path";
