@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -87,9 +88,13 @@ def search_command(
     """
     from sketchseek.search.library import Library
     from sketchseek.search.params import Filter
+    from sketchseek.search.path_case import on_disk
+    from sketchseek.search.scan import from_user
 
     check_result_options(as_json=as_json, paths=paths, print0=print0, show=show)
     with report_errors(as_json), Library.open(library, model) as opened:
+        if isinstance(folder, Path):
+            folder = Path(os.fsdecode(on_disk(from_user(folder))))
         results = search(
             opened,
             sketch,

@@ -24,6 +24,7 @@ from sketchseek.search.index.protocol import Ids
 from sketchseek.search.index_mirror import IndexMirror
 from sketchseek.search.index_search import check_embedding, nearest
 from sketchseek.search.params import Filter, SearchParams
+from sketchseek.search.path_case import on_disk
 from sketchseek.search.photo_folders import FolderCounts
 from sketchseek.search.query import Embedding, QueryEngine, ReEmbeddedError
 from sketchseek.search.results import LibraryPhoto, PhotoFolder, SearchResult
@@ -110,7 +111,9 @@ class CatalogQueryEngine(QueryEngine):
 
     def id_of(self, path: str | os.PathLike[str]) -> int | None:
         """See ``QueryEngine.id_of``."""
-        return self._catalog.id_of(absolute(path))
+        asked = absolute(path)
+        found = self._catalog.id_of(asked)
+        return self._catalog.id_of(on_disk(asked)) if found is None else found
 
     def count(self, filter: Filter) -> int:
         """See ``Library.count``."""

@@ -22,6 +22,7 @@ from sketchseek.search.index_mirror import IndexMirror
 from sketchseek.search.library import Library, PathLike
 from sketchseek.search.library_model import metadata_of, mismatch
 from sketchseek.search.lock import WriterLock
+from sketchseek.search.path_case import on_disk
 from sketchseek.search.results import (
     Failure,
     IndexReport,
@@ -134,7 +135,8 @@ class LocalLibrary(Library):
             named = set(paths).union(*map(parents, paths))
             excluded = [path for path in catalog.excluded() if path not in named]
             with catalog.transaction():
-                catalog.set_roots(without_nested(catalog.roots() + paths), excluded)
+                roots = [on_disk(root) for root in catalog.roots()]  # a folder's case may have changed
+                catalog.set_roots(without_nested(roots + paths), excluded)
                 catalog.set_scan_rules(rules)
             return self._update(catalog, without_nested(paths), progress, within)
 
@@ -264,4 +266,4 @@ def _folder(path: PathLike) -> Path:
 
 def _absolute(paths: Iterable[PathLike] | PathLike) -> list[bytes]:
     some = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
-    return [from_user(path) for path in some]
+    return [on_disk(from_user(path)) for path in some]

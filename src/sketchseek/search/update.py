@@ -14,6 +14,7 @@ from sketchseek.search.catalog import Catalog
 from sketchseek.search.describe import describe_missing
 from sketchseek.search.index_mirror import IndexMirror
 from sketchseek.search.object_path import PhotoPath
+from sketchseek.search.path_case import on_disk, same_but_for_case
 from sketchseek.search.pipeline import Failed, Gone, Known, Outcome, embed_files
 from sketchseek.search.results import IndexProgress, IndexReport, ProgressCallback
 from sketchseek.search.scan import Found, SkippedLink, Unread, Unreadable, scan
@@ -249,10 +250,18 @@ class Update:
                 tried = photo
                 if len(duplicates) > 1 or digest in self._tried:
                     self._tried[digest] = photo
-                if not os.path.lexists(path):
+                if _is_gone(path, file.path):
                     catalog.move(photo, file.path, file.size, file.mtime_ns)
                     counts.moved += 1
                     return True
         catalog.copy(first[0][0], file.path, file.size, file.mtime_ns)
         counts.indexed += 1
         return True
+
+
+def _is_gone(path: bytes, found: bytes) -> bool:
+    """Return whether a photo's file is not there any more under its path, given where the same bytes were found.
+
+    Where the file system ignores case, a file whose name changed only its case still answers to the old name.
+    """
+    return not os.path.lexists(path) or (same_but_for_case(path, found) and on_disk(path) != path)

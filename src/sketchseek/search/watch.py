@@ -13,6 +13,7 @@ from watchfiles import watch as watch_files
 
 from sketchseek.errors import LibraryLockedError
 from sketchseek.images.formats import INDEXED_SUFFIXES
+from sketchseek.search.path_case import on_disk
 from sketchseek.search.results import IndexReport, ProgressCallback
 from sketchseek.search.scan_rules import IGNORE_FILE
 
@@ -90,7 +91,7 @@ class _Filter:
     """
 
     def __init__(self, library: Path) -> None:
-        self._library = os.path.realpath(library)
+        self._library = os.fsdecode(on_disk(os.fsencode(os.path.realpath(library))))
 
     def __call__(self, change: Change, path: str) -> bool:
         """Return whether a change matters."""
