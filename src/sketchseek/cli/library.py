@@ -12,6 +12,7 @@ from sketchseek.cli.index_report import print_report, unread_files
 from sketchseek.cli.library_option import library_option
 from sketchseek.cli.output import json_option, print_json, shown
 from sketchseek.cli.progress import index_bar
+from sketchseek.cli.ray_option import ray_option, use_ray
 from sketchseek.cli.report_errors import report_errors
 
 
@@ -39,6 +40,7 @@ from sketchseek.cli.report_errors import report_errors
     default=None,
     help="Index files and folders whose names begin with a dot, too. The library keeps the choice. Default: no.",
 )
+@ray_option
 @json_option
 def index_command(
     folders: tuple[Address, ...],
@@ -48,6 +50,7 @@ def index_command(
     exclude: tuple[str, ...],
     follow_symlinks: bool | None,
     hidden: bool | None,
+    ray_address: str | None,
     as_json: bool,
 ) -> None:
     """Index the photos in folders and their subfolders.
@@ -76,6 +79,7 @@ def index_command(
                 report = opened.re_embed(model, progress)
         if folders:
             with Library.open(library, model, create=True) as opened:
+                use_ray(opened, ray_address)
                 report = opened.add(
                     folders, progress, exclude=exclude or None, follow_symlinks=follow_symlinks, hidden=hidden
                 )
@@ -84,8 +88,9 @@ def index_command(
 
 @click.command("sync")
 @library_option
+@ray_option
 @json_option
-def sync_command(library: Address, as_json: bool) -> None:
+def sync_command(library: Address, ray_address: str | None, as_json: bool) -> None:
     """Bring a library up to date with its folders: new, changed, moved and deleted photos.
 
     If a folder is missing (a drive that is not connected, for example), its photos stay, and the exit status is 1.
@@ -98,6 +103,7 @@ def sync_command(library: Address, as_json: bool) -> None:
     from sketchseek.search.library import Library
 
     with report_errors(as_json, keeps_work=True), index_bar(as_json) as progress, Library.open(library) as opened:
+        use_ray(opened, ray_address)
         report = opened.sync(progress)
     print_report(report, as_json=as_json)
 
