@@ -44,8 +44,9 @@ class StagingTable(PhotoTables):
 
     def _stage(self, path: bytes, *values: object) -> None:
         self._do(
-            "INSERT OR REPLACE INTO staged SELECT id, ?1, ?2, ?3, ?4, ?5, ?6, ?7,"
-            " row_checksum(id, ?1, ?2, ?3, ?4, ?5, ?6, ?7) FROM photos WHERE path = ?8",
+            "INSERT OR REPLACE INTO staged SELECT id, ?, ?, ?, ?, ?, ?, ?, row_checksum(id, ?, ?, ?, ?, ?, ?, ?)"
+            " FROM photos WHERE path = ?",
+            *values,
             *values,
             path,
         )
