@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from PIL import Image, ImageDraw
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 CHROMIUM = Path(os.environ.get("SKETCHSEEK_CHROMIUM", "/usr/bin/chromium"))
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+
+LINES = [[[10, 200, 200], [10, 10, 90]], [[40, 40], [60, 200]]]
+"""Strokes of a sketch."""
 
 COUNT = 60
 SMALL = Limits(
@@ -55,6 +58,12 @@ def as_bytes(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
 
 
 EMOJI = as_bytes(Image.new("RGBA", (8, 8), "red"), "WEBP")
+
+
+def names(answer: Any) -> list[str]:
+    """Return the names of the photos in a search's answer."""
+    assert answer.status_code == 200, answer.text
+    return [one["name"] for one in answer.json()["results"]]
 
 
 def write_tarball(path: Path, members: dict[str, bytes], links: dict[str, str] | None = None) -> str:

@@ -13,14 +13,12 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
-from served import launch, serving
+from served import LINES, launch, serving
 from sketchseek.models import DEFAULT_MODEL
 from sketchseek.models.package import bundled_models
 from sketchseek.search.library import Library
 from sketchseek.server.app import PAGE, WASM
 from sketchseek.sketches import rasterize_strokes
-
-LINES = [[[10, 200, 200], [10, 10, 90]], [[40, 40], [60, 200]]]
 
 
 def sketches() -> list[Any]:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import base64
 import json
 import math
 import os
@@ -16,19 +15,12 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from raw_files import dng
-from served import COUNT, SMALL, as_bytes, picture
+from served import COUNT, LINES, SMALL, as_bytes, names, picture
 from sketchseek.models.package import ModelPackage
-from sketchseek.search.colors import PaletteColor
-from sketchseek.search.combined_query import Example
-from sketchseek.search.combined_query import Query as CombinedQuery
 from sketchseek.search.library import Library
 from sketchseek.search.local_library import LocalLibrary
 from sketchseek.server.app import create_app
 from sketchseek.server.thumbnails import Thumbnail, ThumbnailCache
-from video_files import video
-
-LINES = [[[10, 200, 200], [10, 10, 90]], [[40, 40], [60, 200]]]
 
 
 @pytest.fixture(scope="module")
@@ -58,11 +50,6 @@ def dated(dated_library: Library, tmp_path: Path) -> Iterator[TestClient]:
 def dated_embedding(dated_library: Library) -> list[float]:
     embedding: list[float] = dated_library.encoder.encode_sketch(LINES).tolist()
     return embedding
-
-
-def names(answer: Any) -> list[str]:
-    assert answer.status_code == 200, answer.text
-    return [one["name"] for one in answer.json()["results"]]
 
 
 def test_a_sketch_finds_what_the_library_finds(client: TestClient, library: Library) -> None:
@@ -190,130 +177,6 @@ def test_more_like_this_leaves_the_photo_itself_out(client: TestClient, id_of: d
     assert len(by_post) == 48
 
 
-ERRORS: list[tuple[str, Any, int, str]] = [
-    ("sketch", {"strokes": []}, 422, "EmptySketchError"),
-    ("sketch", {"strokes": [[]]}, 422, "SketchError"),
-    ("sketch", {"strokes": [[[1, 2], [1]]]}, 422, "SketchError"),
-    ("sketch", {"strokes": [[[1, "two"], [1, 2]]]}, 422, "RequestInvalid"),
-    ("sketch", {"strokes": [[[1, None], [1, 2]]]}, 422, "RequestInvalid"),
-    ("sketch", {"strokes": "a cat"}, 422, "RequestInvalid"),
-    ("sketch", {"strokes": {"x": 1}}, 422, "RequestInvalid"),
-    ("sketch", {}, 422, "RequestInvalid"),
-    ("sketch", [], 422, "RequestInvalid"),
-    ("sketch", {"strokes": LINES, "k": 0}, 422, "RequestInvalid"),
-    ("sketch", {"strokes": LINES, "k": "many"}, 422, "RequestInvalid"),
-    ("sketch", {"strokes": LINES, "k": SMALL.results + 1}, 422, "TooManyResults"),
-    ("sketch", {"strokes": LINES, "path": "/etc/passwd"}, 422, "RequestInvalid"),
-    ("sketch", {"strokes": LINES, "folder": "x" * 5000}, 422, "RequestInvalid"),
-    ("sketch", {"strokes": [[[1] * 501, [2] * 501]]}, 422, "SketchError"),
-    ("sketch", {"strokes": [[[1e300, 2], [1, 2]]]}, 422, "SketchError"),
-    ("embedding", {"embedding": [1.0, 2.0]}, 422, "InputError"),
-    ("embedding", {"embedding": [0.0] * 16}, 422, "InputError"),
-    ("embedding", {"embedding": [1e300] * 16}, 422, "InputError"),
-    ("embedding", {"embedding": []}, 422, "InputError"),
-    ("embedding", {"embedding": "ones"}, 422, "RequestInvalid"),
-    ("sketch", {"strokes": LINES, "offset": -1}, 422, "RequestInvalid"),
-    ("sketch", {"strokes": LINES, "offset": SMALL.depth}, 422, "TooFarDown"),
-    ("sketch", {"strokes": LINES, "after": "yesterday"}, 422, "RequestInvalid"),
-    ("sketch", {"strokes": LINES, "after": 1714521600}, 422, "RequestInvalid"),
-    ("sketch", {"strokes": LINES, "after": "2024-05-02", "before": "2024-05-01"}, 422, "InputError"),
-    ("refine", {}, 422, "InputError"),
-    ("refine", {"strokes": LINES, "photo_id": 1}, 422, "InputError"),
-    ("refine", {"strokes": LINES, "positive": [1], "negative": [1]}, 422, "InputError"),
-    ("refine", {"strokes": LINES, "positive": [999999]}, 422, "InputError"),
-    ("refine", {"strokes": LINES, "positive": ["x"]}, 422, "RequestInvalid"),
-    ("refine", {"strokes": LINES, "positive": [0]}, 422, "RequestInvalid"),
-    ("refine", {"strokes": LINES, "positive": [1] * 1001}, 422, "RequestInvalid"),
-    ("refine", {"strokes": [[[1] * 501, [2] * 501]]}, 422, "SketchError"),
-    ("refine", {"embedding": [1.0]}, 422, "InputError"),
-    ("refine", {"photo_id": 999999}, 404, "PhotoNotFound"),
-    ("photo/999999", {}, 404, "PhotoNotFound"),
-    ("photo/0", {}, 422, "RequestInvalid"),
-    ("photo/-1", {}, 422, "RequestInvalid"),
-    ("photo/99999999999999999999999", {}, 422, "RequestInvalid"),
-    ("photo/1.5", {}, 422, "RequestInvalid"),
-    ("photo/..%2F..%2Fetc%2Fpasswd", {}, 404, "Http404"),
-    ("nothing", {}, 404, "Http404"),
-]
-
-
-@pytest.mark.parametrize(("where", "body", "status", "kind"), ERRORS)
-@pytest.mark.filterwarnings("ignore:overflow encountered:RuntimeWarning")
-def test_what_cannot_be_answered_says_so(client: TestClient, where: str, body: Any, status: int, kind: str) -> None:
-    answer = client.post(f"/api/v1/search/{where}", json=body)
-    assert (answer.status_code, answer.json()["error"]["type"]) == (status, kind)
-    assert answer.json()["error"]["message"]
-    assert set(answer.json()["error"]) == {"type", "message", "remedy"}
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b"{",
-        b"\xff\xfe",
-        b"[" * 100_000,
-        b'{"strokes": ' + b"[" * 90_000,
-        b'{"strokes": [[[NaN, 1], [1, 2]]]}',
-        b"1",
-    ],
-    ids=["empty", "open", "not UTF-8", "deep", "deep strokes", "NaN", "number"],
-)
-def test_hostile_json_is_refused(client: TestClient, body: bytes) -> None:
-    answer = client.post("/api/v1/search/sketch", content=body, headers={"Content-Type": "application/json"})
-    assert answer.status_code in (400, 422)
-    assert answer.json()["error"]["message"]
-    assert len(answer.content) < 2000
-
-
-@pytest.mark.parametrize(
-    ("data", "form", "status", "kind"),
-    [
-        (b"", {}, 422, "ImageError"),
-        (b"no picture", {}, 422, "ImageError"),
-        (as_bytes(Image.new("L", (50, 50), 255)), {}, 422, "EmptySketchError"),
-        (as_bytes(picture(1))[:60], {"kind": "photo"}, 422, "ImageError"),
-        (as_bytes(Image.new("1", (600, 600))), {"kind": "photo"}, 413, "ImageTooLargeError"),
-        (as_bytes(Image.new("1", (30_000, 30_000))), {}, 413, "ImageTooLargeError"),
-        (b"<svg>" + b" " * 6000 + b"</svg>", {}, 422, "SketchError"),
-        (b'<!DOCTYPE a [<!ENTITY b "c">]><svg>&b;</svg>', {}, 422, "SketchError"),
-        (b"<svg/>", {"kind": "photo"}, 422, "ImageError"),
-        (b"%PDF-1.7", {"kind": "photo"}, 422, "ImageError"),
-        (as_bytes(picture(1)), {"kind": "film"}, 422, "RequestInvalid"),
-        (as_bytes(picture(1)), {"kind": "photo", "k": "0"}, 422, "RequestInvalid"),
-        (as_bytes(picture(1)), {"kind": "photo", "k": "101"}, 422, "TooManyResults"),
-    ],
-)
-def test_uploads_that_cannot_be_used_say_so(
-    client: TestClient, data: bytes, form: dict[str, str], status: int, kind: str
-) -> None:
-    answer = client.post("/api/v1/search/image", files={"image": ("../../evil.png", data)}, data=form)
-    assert (answer.status_code, answer.json()["error"]["type"]) == (status, kind)
-
-
-@pytest.mark.parametrize("kind", ["raw", "video"])
-def test_uploaded_raw_files_and_videos_never_reach_their_libraries(client: TestClient, kind: str) -> None:
-    pytest.importorskip("rawpy")
-    data = video([picture(1)]) if kind == "video" else dng(picture(1), developed=picture(2))
-    answer = client.post("/api/v1/search/image", files={"image": data}, data={"kind": "photo"})
-    assert answer.status_code == 422
-    assert answer.json()["error"]["message"] == "The upload is a RAW photo or a video."
-
-
-def test_no_address_is_fetched(client: TestClient) -> None:
-    answer = client.post("/api/v1/search/image", data={"image": "http://127.0.0.1:8765/api/v1/photos/1/file"})
-    assert answer.status_code == 415
-
-
-def test_a_wrong_form_is_refused(client: TestClient) -> None:
-    answer = client.post(
-        "/api/v1/search/image", content=b"--x\r\nbroken", headers={"Content-Type": "multipart/form-data; boundary=x"}
-    )
-    assert answer.status_code in (400, 422)
-    assert answer.json()["error"]["message"]
-    assert client.post("/api/v1/search/image", json={"image": "x"}).status_code == 415
-
-
 def test_scores_are_numbers_that_json_has(client: TestClient) -> None:
     answer = client.post("/api/v1/search/sketch", json={"strokes": LINES})
     scores = [one["score"] for one in json.loads(answer.text, parse_constant=pytest.fail)["results"]]
@@ -364,111 +227,3 @@ def test_a_search_that_takes_long_does_not_hold_up_the_server(
         finally:
             finish.set()
         assert names(searching.result()) == []
-
-
-def test_a_combined_query_finds_what_the_library_finds(client: TestClient, library: Library) -> None:
-    drawn = base64.b64encode(as_bytes(picture(3))).decode()
-    examples = [
-        {"strokes": LINES, "weight": 2},
-        {"image": drawn},
-        {"image": drawn, "image_kind": "photo", "negative": True},
-        {"photo_id": 3},
-        {"embedding": library.encoder.encode_sketch(LINES).tolist(), "weight": 0.5},
-    ]
-    answer = client.post("/api/v1/search/query", json={"examples": examples, "text": "disc 004", "k": 7})
-    assert answer.status_code == 200, answer.text
-    expected = library.search_query(
-        CombinedQuery(
-            (
-                Example(sketch=LINES, weight=2),
-                Example(sketch=as_bytes(picture(3))),
-                Example(photo=as_bytes(picture(3)), negative=True),
-                Example(photo=3),
-                Example(embedding=library.encoder.encode_sketch(LINES), weight=0.5),
-            ),
-            text="disc 004",
-        ),
-        k=7,
-    )
-    body = answer.json()
-    assert [one["id"] for one in body["results"]] == [one.id for one in expected]
-    assert body["results"][0]["name"] == "disc 004.png"
-    assert set(body["results"][0]["parts"]) == {"examples", "text"}
-    assert (body["total"], body["more"]) == (len(library), True)
-
-
-def test_colors_beside_a_sketch(client: TestClient, library: Library) -> None:
-    query = {"examples": [{"strokes": LINES}], "colors": [{"color": "#ff0000", "weight": 2}], "color_weight": 1}
-    body = client.post("/api/v1/search/query", json=query).json()
-    expected = library.search_query(
-        CombinedQuery((Example(sketch=LINES),), colors=(PaletteColor("#ff0000", 2),), color_weight=1), k=48
-    )
-    assert [one["id"] for one in body["results"]] == [one.id for one in expected]
-    assert set(body["results"][0]["parts"]) == {"examples", "colors"}
-    wrong = client.post("/api/v1/search/query", json={"colors": [{"color": "reddish-ish"}]})
-    assert (wrong.status_code, wrong.json()["error"]["type"]) == (422, "InputError")
-
-
-def test_required_words_are_counted(client: TestClient) -> None:
-    query = {"examples": [{"strokes": LINES}], "text": "turned", "text_mode": "require"}
-    body = client.post("/api/v1/search/query", json=query).json()
-    assert ([one["name"] for one in body["results"]], body["total"]) == (["turned.jpg"], 1)
-    body = client.post("/api/v1/search/query", json={"text": "turned"}).json()
-    assert (len(body["results"]), body["total"], body["more"]) == (1, 1, False)
-
-
-@pytest.mark.parametrize(
-    ("query", "status", "kind"),
-    [
-        ({}, 422, "InputError"),
-        ({"examples": [{"weight": 2}]}, 422, "InputError"),
-        ({"examples": [{"strokes": LINES, "photo_id": 1}]}, 422, "InputError"),
-        ({"examples": [{"strokes": LINES, "image": "AAAA"}]}, 422, "InputError"),
-        ({"examples": [{"image": "AAAA"}]}, 422, "ImageError"),
-        ({"examples": [{"strokes": LINES, "negative": True}]}, 422, "InputError"),
-        ({"examples": [{"photo_id": 999_999}]}, 404, "PhotoNotFound"),
-        ({"examples": [{"strokes": LINES, "weight": 0}]}, 422, "RequestInvalid"),
-        ({"examples": [{"image": "not base64!"}]}, 422, "RequestInvalid"),
-        ({"examples": [{"strokes": []}]}, 422, "EmptySketchError"),
-        ({"text": "a", "text_mode": "other"}, 422, "RequestInvalid"),
-        ({"examples": [{"strokes": [[[1] * 600, [1] * 600]]}] * 3}, 422, "SketchError"),
-    ],
-)
-def test_invalid_combined_queries(client: TestClient, query: dict[str, Any], status: int, kind: str) -> None:
-    answer = client.post("/api/v1/search/query", json=query)
-    assert (answer.status_code, answer.json()["error"]["type"]) == (status, kind)
-
-
-def test_a_match_is_explained(client: TestClient, library: Library) -> None:
-    query = {"examples": [{"strokes": LINES}, {"photo_id": 3, "weight": 0.5}]}
-    answer = client.post("/api/v1/search/explain/5", json=query)
-    assert answer.status_code == 200, answer.text
-    body = answer.json()
-    expected = library.explain(5, CombinedQuery((Example(sketch=LINES), Example(photo=3, weight=0.5))))
-    np.testing.assert_allclose(body["photo_split"]["shares"], expected.photo_split.shares, atol=1e-6)
-    assert body["score"] == pytest.approx(expected.score, abs=1e-6)
-    assert sum(map(sum, body["photo_split"]["shares"])) + body["photo_split"]["rest"] == pytest.approx(
-        body["score"], abs=1e-4
-    )
-    assert body["sketches"][1] is None
-    assert len(body["sketches"][0]["strokes"]) == len(LINES)
-    assert client.post("/api/v1/search/explain/999999", json=query).status_code == 404
-    assert client.post("/api/v1/search/explain/5", json={"examples": []}).status_code == 422
-
-
-def test_copies_are_grouped(tiny_model: ModelPackage, tmp_path: Path) -> None:
-    (tmp_path / "photos").mkdir()
-    for name, seed in {"0": 0, "copy": 0, "1": 1, "2": 2, "3": 3}.items():
-        cells = np.random.default_rng(seed).integers(0, 256, (8, 8, 3), dtype=np.uint8)
-        Image.fromarray(cells).resize((40, 32), Image.Resampling.NEAREST).save(tmp_path / "photos" / f"{name}.png")
-    with Library.open(tmp_path / "library", tiny_model.path, create=True) as library:
-        library.add([tmp_path / "photos"])
-        app = create_app(library, thumbnails=ThumbnailCache(tmp_path / "thumbnails"))
-        with TestClient(app, base_url="http://localhost") as client:
-            body = {"strokes": LINES, "k": 10, "group_copies": True}
-            found = client.post("/api/v1/search/sketch", json=body).json()["results"]
-            similar = client.get("/api/v1/search/photo/2", params={"group_copies": True}).json()["results"]
-    assert len(found) == 4
-    (group,) = [one for one in found if one["copies"]]
-    assert {group["name"], group["copies"][0]["name"]} == {"0.png", "copy.png"}
-    assert len(similar) == 3
