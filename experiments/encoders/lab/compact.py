@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lab.export import ExportedPhoto, ExportedSketch, Sides
+from lab.export import Sides
+from lab.exported_modules import ExportedPhoto, ExportedSketch
 from sketchseek.training.export import store_half
 
 SMALLEST = 2048
