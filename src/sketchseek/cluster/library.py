@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from sketchseek.cluster.extra import require_extra
 from sketchseek.cluster.gallery import EXACT_BELOW
@@ -31,7 +31,6 @@ from sketchseek.search.results import (
     Status,
     Verification,
 )
-from sketchseek.search.scan_rules import ScanRules
 
 
 class LanceLibrary(Library):
@@ -125,8 +124,7 @@ class LanceLibrary(Library):
         for path in paths:
             if not is_uri(path) and not os.path.exists(path):  # noqa: PTH110
                 raise InputError("no such folder.", subject=path, remedy="Check the spelling of the path.")
-        patterns = None if exclude is None else tuple(pattern for pattern in exclude if pattern)
-        ScanRules(patterns or ())
+        patterns = None if exclude is None else tuple(exclude)  # more than one change may read them
 
         def change(snapshot: Snapshot) -> Change | None:
             state = snapshot.state
@@ -135,9 +133,7 @@ class LanceLibrary(Library):
                 folders=_without_nested((*state.folders, *paths)),
                 # A path that was removed comes back if it, or a folder in it, is named.
                 excluded=tuple(one for one in state.excluded if not any(lies_in(path, one) for path in paths)),
-                exclude=state.exclude if patterns is None else patterns,
-                follow_symlinks=state.follow_symlinks if follow_symlinks is None else follow_symlinks,
-                hidden=state.hidden if hidden is None else hidden,
+                **asdict(state.rules.updated(patterns, follow_symlinks, hidden)),
             )
             return None if changed == state else Change(changed)
 

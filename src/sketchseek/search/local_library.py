@@ -32,7 +32,6 @@ from sketchseek.search.results import (
     Verification,
 )
 from sketchseek.search.scan import absolute, from_user, lies_in, parents, real_path, without_nested
-from sketchseek.search.scan_rules import ScanRules
 from sketchseek.search.status import status_of
 
 _log = logging.getLogger(__name__)
@@ -123,14 +122,8 @@ class LocalLibrary(Library):
         for path in paths:
             if not os.path.exists(path):  # noqa: PTH110  on bytes
                 raise InputError("no such folder.", subject=os.fsdecode(path), remedy="Check the spelling of the path.")
-        patterns = None if exclude is None else tuple(pattern for pattern in exclude if pattern)
         with self._writing() as catalog:
-            rules = catalog.scan_rules()
-            rules = ScanRules(
-                rules.exclude if patterns is None else patterns,
-                rules.follow_symlinks if follow_symlinks is None else follow_symlinks,
-                rules.hidden if hidden is None else hidden,
-            )
+            rules = catalog.scan_rules().updated(exclude, follow_symlinks, hidden)
             # A path that was removed comes back if it, or a folder in it, is named.
             named = set(paths).union(*map(parents, paths))
             excluded = [path for path in catalog.excluded() if path not in named]

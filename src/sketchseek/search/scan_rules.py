@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -56,6 +56,20 @@ class ScanRules:
     def __post_init__(self) -> None:
         for pattern in self.exclude:
             compile_patterns([pattern])
+
+    def updated(
+        self, exclude: Iterable[str] | None = None, follow_symlinks: bool | None = None, hidden: bool | None = None
+    ) -> ScanRules:
+        """Return the rules with other values; None keeps a value. Empty patterns are left out.
+
+        Raises:
+            InputError: A pattern is invalid.
+        """
+        return ScanRules(
+            self.exclude if exclude is None else tuple(pattern for pattern in exclude if pattern),
+            self.follow_symlinks if follow_symlinks is None else follow_symlinks,
+            self.hidden if hidden is None else hidden,
+        )
 
 
 @dataclass(frozen=True)
