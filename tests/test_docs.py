@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).parents[1]
+_SOURCES = {".py", ".js", ".ts", ".css", ".html", ".sh", ".c"}
 
 
 @pytest.mark.skipif(
@@ -63,3 +64,39 @@ def test_where_to_change_names_twenty_changes_and_files_that_exist() -> None:
     named = re.findall(r"^\| .+ \| `(.+)` \|$", page, re.MULTILINE)
     assert len(named) >= 20
     assert [name for name in named if not (REPOSITORY / name).is_file()] == []
+
+
+def test_the_architecture_names_every_package_and_module_at_the_top() -> None:
+    page = (REPOSITORY / "docs/architecture.md").read_text(encoding="utf-8")
+    tree = page[page.index("```") : page.rindex("```")]
+    listed = set(re.findall(r"^  ([a-z_]+/)|([a-z_]+\.py)", tree, re.MULTILINE))
+    top = [path for path in (REPOSITORY / "src/sketchseek").iterdir() if path.name != "__pycache__"]
+    folders = {(f"{path.name}/", "") for path in top if path.is_dir()}
+    modules = {("", path.name) for path in top if path.suffix == ".py" and not path.name.startswith("__")}
+    assert folders | modules <= listed
+    assert {folder for folder, _ in listed if folder} == {folder for folder, _ in folders}
+
+
+@pytest.mark.skipif(not (REPOSITORY / "experiments/encoders").is_dir(), reason="source distributions leave these out")
+def test_files_that_documents_name_exist() -> None:
+    pages = [*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/**/*.md"), *REPOSITORY.glob("experiments/**/*.md")]
+    missing = []
+    for page in pages:
+        if page.name == "CHANGELOG.md":
+            continue
+        for name in re.findall(r"`([\w-]+(?:/[\w.-]+)*/[\w-]+\.(?:py|js|sh|c))`", page.read_text(encoding="utf-8")):
+            places = (REPOSITORY, REPOSITORY / "src/sketchseek", page.parent)
+            if not any((place / name).is_file() for place in places):
+                missing.append(f"{page.relative_to(REPOSITORY)}: {name}")
+    assert missing == []
+
+
+def test_a_source_file_has_at_most_400_lines() -> None:
+    folders = ("src/sketchseek", "tests", "tools", "benchmarks", "docs", "experiments")
+    sources = [path for folder in folders for path in (REPOSITORY / folder).rglob("*") if path.suffix in _SOURCES]
+    lengths = {
+        path.relative_to(REPOSITORY).as_posix(): len(path.read_text(encoding="utf-8").splitlines())
+        for path in sources
+        if not {"vendor", "node_modules"} & set(path.parts)
+    }
+    assert {name: length for name, length in lengths.items() if length > 400} == {}
