@@ -27,7 +27,7 @@ _EXAMPLE = "FILE[:WEIGHT]"
 
 def query_options(command: _Command) -> _Command:
     """Add the options. ``search`` takes their values."""
-    for option in (
+    options = (
         click.option(
             "--text", default="", metavar="WORDS", help="Words in names, captions, keywords, camera, date and place."
         ),
@@ -63,7 +63,8 @@ def query_options(command: _Command) -> _Command:
             metavar="PNG",
             help="Write a picture that shows what matches in the best result.",
         ),
-    ):
+    )
+    for option in reversed(options):  # the last one added comes first in the help
         command = option(command)
     return command
 

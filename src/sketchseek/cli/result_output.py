@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,12 +20,49 @@ if TYPE_CHECKING:
     from sketchseek.search.results import SearchResult
 
 _FILE = click.Path(path_type=Path)
-_Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
-def result_options(command: _Command) -> _Command:
-    """Add the options. ``print_results`` takes their values."""
-    for option in (
+@dataclass(frozen=True)
+class ResultOptions:
+    """Values of the options.
+
+    Attributes:
+        as_json, paths, print0: Forms of output; at most one.
+        html: A page to write; None for none.
+        copy_to: A folder to copy the photos to; None for none.
+        show: Whether the photos are shown in the terminal.
+        open_best: Whether the best result is opened.
+    """
+
+    as_json: bool
+    paths: bool
+    print0: bool
+    html: Path | None
+    copy_to: Path | None
+    show: bool
+    open_best: bool
+
+    def check(self) -> None:
+        """Refuse options that contradict one another, before the search.
+
+        Raises:
+            click.UsageError: More than one form of output is asked for, or ``--show`` lacks its extra.
+        """
+        if self.as_json + self.paths + self.print0 > 1:
+            raise click.UsageError("Give only one of --json, --paths and --print0.")
+        if self.show:
+            check_show()
+
+
+def result_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options; the command gets them as its argument ``output``."""
+
+    @wraps(command)
+    def with_output(*arguments: Any, **values: Any) -> None:
+        output = ResultOptions(**{option.name: values.pop(option.name) for option in fields(ResultOptions)})
+        command(*arguments, output=output, **values)
+
+    options = (
         json_option,
         click.option("--paths", is_flag=True, help="Print only paths, one on each line."),
         click.option("--print0", is_flag=True, help="Print only paths, each followed by a NUL, for xargs -0."),
@@ -31,44 +70,22 @@ def result_options(command: _Command) -> _Command:
         click.option("--copy-to", type=_FILE, metavar="DIR", help="Also copy the photos to a folder, best first."),
         click.option("--show", is_flag=True, help="Also show the photos in the terminal (extra: terminal)."),
         click.option("--open", "open_best", is_flag=True, help="Open the best result in its default program."),
-    ):
-        command = option(command)
-    return command
+    )
+    for option in reversed(options):  # the last one added comes first in the help
+        with_output = option(with_output)
+    return with_output
 
 
-def check_result_options(*, as_json: bool, paths: bool, print0: bool, show: bool) -> None:
-    """Refuse options that contradict one another, before the search.
-
-    Raises:
-        click.UsageError: More than one form of output is asked for, or ``--show`` lacks its extra.
-    """
-    if as_json + paths + print0 > 1:
-        raise click.UsageError("Give only one of --json, --paths and --print0.")
-    if show:
-        check_show()
-
-
-def print_results(
-    results: Sequence[SearchResult],
-    nothing: str,
-    *,
-    as_json: bool,
-    paths: bool,
-    print0: bool,
-    html: Path | None,
-    copy_to: Path | None,
-    open_best: bool,
-    show: bool,
-) -> None:
+def print_results(results: Sequence[SearchResult], nothing: str, output: ResultOptions) -> None:
     """Print results, and write, copy or open them if asked.
 
     Args:
         results: Best first.
         nothing: Printed on standard error if there are no results.
-        as_json, paths, print0, html, copy_to, open_best, show: Values of the options.
+        output: The options.
     """
-    _write_files(results, html, copy_to, open_best=open_best)
-    if as_json:
+    _write_files(results, output)
+    if output.as_json:
         print_json(
             [
                 {"rank": r.rank, "id": r.id, "path": str(r.path), "score": r.score}
@@ -79,17 +96,17 @@ def print_results(
         )
     elif not results:
         click.echo(nothing, err=True)
-    elif paths or print0:
+    elif output.paths or output.print0:
         # Bytes, as the file system has them: names need not be text.
-        end = b"\0" if print0 else b"\n"
+        end = b"\0" if output.print0 else b"\n"
         click.echo(b"".join(os.fsencode(result.path) + end for result in results), nl=False)
     else:
-        _print_for_people(results, show=show and shows_pictures())
-    if open_best and results:
+        _print_for_people(results, show=output.show and shows_pictures())
+    if output.open_best and results:
         _open(str(results[0].path))
 
 
-def _write_files(results: Sequence[SearchResult], html: Path | None, copy_to: Path | None, *, open_best: bool) -> None:
+def _write_files(results: Sequence[SearchResult], output: ResultOptions) -> None:
     """Write results to a page and a folder, if asked.
 
     Raises:
@@ -97,15 +114,16 @@ def _write_files(results: Sequence[SearchResult], html: Path | None, copy_to: Pa
     """
     from sketchseek.errors import InputError
 
-    if (html or copy_to or open_best) and any(not isinstance(result.path, Path) for result in results):
+    needs_files = output.html or output.copy_to or output.open_best
+    if needs_files and any(not isinstance(result.path, Path) for result in results):
         raise InputError(
             "--html, --copy-to and --open need photos in folders, and these are in object storage.",
             remedy='Use --json or --paths, or look at them with "sketchseek serve".',
         )
-    if results and html:
-        write_html(html, results)
-    if results and copy_to:
-        copy_results(copy_to, results)
+    if results and output.html:
+        write_html(output.html, results)
+    if results and output.copy_to:
+        copy_results(output.copy_to, results)
 
 
 def _print_for_people(results: Sequence[SearchResult], *, show: bool) -> None:

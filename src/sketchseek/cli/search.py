@@ -13,7 +13,7 @@ from sketchseek.cli.address import ADDRESS, Address
 from sketchseek.cli.library_option import library_option
 from sketchseek.cli.query_options import query_options, search
 from sketchseek.cli.report_errors import report_errors
-from sketchseek.cli.result_output import check_result_options, print_results, result_options
+from sketchseek.cli.result_output import ResultOptions, print_results, result_options
 
 
 def iso_time(value: str) -> datetime:
@@ -58,13 +58,7 @@ def search_command(
     group_copies: bool,
     photo: bool,
     model: str | None,
-    as_json: bool,
-    paths: bool,
-    print0: bool,
-    html: Path | None,
-    copy_to: Path | None,
-    open_best: bool,
-    show: bool,
+    output: ResultOptions,
     **criteria: Any,
 ) -> None:
     """Find the photos that look like a sketch, or that have words, or both.
@@ -91,8 +85,8 @@ def search_command(
     from sketchseek.search.path_case import on_disk
     from sketchseek.search.scan import from_user
 
-    check_result_options(as_json=as_json, paths=paths, print0=print0, show=show)
-    with report_errors(as_json), Library.open(library, model) as opened:
+    output.check()
+    with report_errors(output.as_json), Library.open(library, model) as opened:
         if isinstance(folder, Path):
             folder = Path(os.fsdecode(on_disk(from_user(folder))))
         results = search(
@@ -103,18 +97,8 @@ def search_command(
             **criteria,
         )
     nothing = _no_results(offset, folder, after, before, words=bool(criteria["text"]))
-    with report_errors(as_json):
-        print_results(
-            results,
-            nothing,
-            as_json=as_json,
-            paths=paths,
-            print0=print0,
-            html=html,
-            copy_to=copy_to,
-            open_best=open_best,
-            show=show,
-        )
+    with report_errors(output.as_json):
+        print_results(results, nothing, output)
 
 
 def _no_results(
