@@ -21,8 +21,9 @@ import numpy.typing as npt
 
 from lab.pack import read_pack
 from lab.pseudo import SOURCE
-from lab.vectorize import Lines, join_lines, raster_of_skeleton_lines
+from lab.vectorize import raster_of_skeleton_lines
 from sketchseek.sketches.strokes import draw_polylines
+from sketchseek.training.polylines import Polylines, join_polylines
 
 Random = np.random.Generator
 
@@ -58,7 +59,7 @@ def for_pseudo_sketches(config: BankConfig) -> BankConfig:
     return replace(config, wobble=0.7, wobble_size=0.02, partial=0.3, least=0.5, drop=0.4, bend=0.05, stretch=0.25)
 
 
-def as_strokes(joined: Lines, random: Random) -> Lines:
+def as_strokes(joined: Polylines, random: Random) -> Polylines:
     """A skeleton's joined polylines as a hand would draw them: simplified, large ones first."""
     tolerance = random.uniform(0.6, 2.2)
     strokes = [
@@ -71,7 +72,7 @@ def as_strokes(joined: Lines, random: Random) -> Lines:
     return [strokes[i] for i in order]
 
 
-def vary(lines: Lines, config: BankConfig, random: Random) -> Lines:
+def vary(lines: Polylines, config: BankConfig, random: Random) -> Polylines:
     """One variant of a sketch's strokes."""
     points = np.concatenate(lines)
     extent = max(float(np.ptp(points, axis=0).max()), 1.0)
@@ -85,7 +86,7 @@ def vary(lines: Lines, config: BankConfig, random: Random) -> Lines:
     bend = _bend_field(config.bend * random.random(), random)
     shaken = random.random() < config.wobble
     strength, step = config.wobble_size * random.random(), random.uniform(0.02, 0.08)
-    out: Lines = []
+    out: Polylines = []
     for line in lines:
         unit = (_dense(line, extent * step) - middle) / extent
         if shaken:
@@ -98,11 +99,11 @@ def vary(lines: Lines, config: BankConfig, random: Random) -> Lines:
     return out
 
 
-def first_part(lines: Lines, fraction: float) -> Lines:
+def first_part(lines: Polylines, fraction: float) -> Polylines:
     """The strokes drawn first, up to a fraction of the ink's length."""
     lengths = [float(np.linalg.norm(np.diff(line, axis=0), axis=1).sum()) for line in lines]
     left = fraction * sum(lengths)
-    kept: Lines = []
+    kept: Polylines = []
     for line, length in zip(lines, lengths, strict=True):
         if length >= left:
             count = max(2, int(np.ceil(len(line) * left / max(length, 1e-9))))
@@ -113,24 +114,24 @@ def first_part(lines: Lines, fraction: float) -> Lines:
     return kept or lines
 
 
-def rasters_of(lines: Lines, is_picture: bool, config: BankConfig, seed: int) -> npt.NDArray[np.uint8]:
+def rasters_of(lines: Polylines, is_picture: bool, config: BankConfig, seed: int) -> npt.NDArray[np.uint8]:
     """(variants, size, size) uint8 of one sketch."""
     cv2.setNumThreads(1)
     random = np.random.default_rng(seed)
     out = np.empty((config.variants, config.size, config.size), dtype=np.uint8)
     out[0] = raster_of_skeleton_lines(lines, config.size) if is_picture else draw_polylines(lines, config.size)
-    joined = join_lines(lines) if is_picture and config.variants > 1 else lines
+    joined = join_polylines(lines) if is_picture and config.variants > 1 else lines
     for number in range(1, config.variants):
         strokes = as_strokes(joined, random) if is_picture else lines
         out[number] = draw_polylines(vary(strokes, config, random), config.size)
     return out
 
 
-_TASK: tuple[Sequence[Lines], Sequence[bool], Sequence[bool], BankConfig, npt.NDArray[np.uint8]] | None = None
+_TASK: tuple[Sequence[Polylines], Sequence[bool], Sequence[bool], BankConfig, npt.NDArray[np.uint8]] | None = None
 
 
 def make_bank(
-    sketches: Sequence[Lines],
+    sketches: Sequence[Polylines],
     is_picture: Sequence[bool],
     config: BankConfig,
     workers: int,

@@ -20,7 +20,7 @@ from PIL import Image
 
 from lab.records import Sources, evaluation_photos, load_sources
 from lab.split import ValidationSplit, groups_of, make_split
-from lab.vectorize import Lines, pack_lines, skeleton_of, trace_lines, unpack_lines
+from lab.vectorize import pack_lines, skeleton_of, unpack_lines
 from lab.words import imagenet_synsets
 from sketchseek.datasets.records import Photo, Sketch
 from sketchseek.datasets.same_pictures import require_no_same_pictures
@@ -28,6 +28,7 @@ from sketchseek.datasets.sketchy import invalid_sketches
 from sketchseek.datasets.splits import fraction_of
 from sketchseek.errors import InputError
 from sketchseek.images import read_photo
+from sketchseek.training.polylines import Polylines, polylines_of
 
 SIZE = 224
 QUALITY = 82
@@ -61,7 +62,7 @@ class Pack:
     sketch_invalid: list[str]
     sketch_offsets: list[int]
     split_sha256: str
-    lines: list[Lines] = field(default_factory=list, repr=False)
+    lines: list[Polylines] = field(default_factory=list, repr=False)
 
     def photo_pixels(self, workers: int = 0) -> npt.NDArray[np.uint8]:
         """(photos, SIZE, SIZE, 3) uint8."""
@@ -183,7 +184,7 @@ def _encode_sketch(sketch: Sketch) -> bytes | None:
             lines: Iterable = [np.array(stroke[:2], dtype=np.float64).T for stroke in sketch.strokes if len(stroke[0])]
         else:
             with Image.open(sketch.path) as image:
-                lines = trace_lines(skeleton_of(image.convert("RGB")))
+                lines = polylines_of(skeleton_of(image.convert("RGB")))
         return pack_lines(list(lines))
     except (InputError, OSError, ValueError):
         return None

@@ -21,10 +21,10 @@ import torch
 from torch import Tensor
 
 from lab.pack import SIZE, Pack, read_pack
-from lab.vectorize import Lines, pack_lines
+from lab.vectorize import pack_lines
 from sketchseek.training.edge_lines import edge_lines
 from sketchseek.training.hed import SIDE, Hed, load_hed
-from sketchseek.training.polylines import simplify_polyline
+from sketchseek.training.polylines import Polylines, simplify_polyline
 
 SOURCE = "pseudo"
 WEAKEST, STRONG = 0.2, 0.4
@@ -55,7 +55,7 @@ def find_edges(hed: Hed, photos: npt.NDArray[np.uint8], rows: npt.NDArray[np.int
     aside.replace(file)
 
 
-def strokes_of(edges: npt.NDArray[np.uint8]) -> Lines:
+def strokes_of(edges: npt.NDArray[np.uint8]) -> Polylines:
     """Strokes of an edge map, longest first, in coordinates from 0 to 255; none if there are no clear lines."""
     large = cv2.resize(edges, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
     level = max(WEAKEST, float(np.quantile(large, 1 - MOST_EDGES)) / 255)
@@ -64,7 +64,7 @@ def strokes_of(edges: npt.NDArray[np.uint8]) -> Lines:
     return [simplify_polyline(line, TOLERANCE) * (255 / (SIDE - 1)) for line in edge_lines(chosen, STRONG)]
 
 
-def _strokes(folder: Path, row: int) -> Lines:
+def _strokes(folder: Path, row: int) -> Polylines:
     cv2.setNumThreads(1)
     return strokes_of(np.asarray(np.load(folder / "edges.npy", mmap_mode="r")[row]))
 

@@ -17,17 +17,12 @@ from sketchseek.datasets.records import Photo, Sketch, SketchDataset, normalize_
 from sketchseek.datasets.sketchy import load_sketchy, sketchy_split
 from sketchseek.datasets.tuberlin import load_tuberlin
 from sketchseek.errors import DatasetError
+from sketchseek.training.data import SAME_WORD
 
 CROPPED = "tx_000100000000"
 """The Sketchy variant with photos cropped to the object's box."""
 
-SAME_WORD = {
-    "car (sedan)": "car",
-    "hotdog": "hot dog",
-    "racket": "tennis racquet",
-    "crocodilian": "crocodile",
-    "shoes": "shoe",
-    "outwear": "jacket",
+MORE_WORDS = SAME_WORD | {
     "teddy": "teddy bear",
     "lightbulb": "light bulb",
     "motorcycle": "motorbike",
@@ -53,7 +48,7 @@ class Sources:
 def word_of(category: str) -> str:
     """A category's name in the common spelling."""
     word = normalize_word(category)
-    return SAME_WORD.get(word, word)
+    return MORE_WORDS.get(word, word)
 
 
 def refuse_official_test(photos: list[Photo], root: Path) -> None:

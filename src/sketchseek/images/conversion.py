@@ -12,7 +12,7 @@ from PIL import ExifTags, Image
 _STRIP = 4_000_000
 """Pixels that are converted at a time in a large picture."""
 
-_TURNS = {
+TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -21,6 +21,8 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+"""What brings an image upright, by its EXIF orientation."""
+
 QUARTER_TURNS = (
     Image.Transpose.TRANSPOSE,
     Image.Transpose.ROTATE_270,
@@ -79,7 +81,7 @@ def _reducible(image: Image.Image) -> Image.Image:
 def turn_of(image: Image.Image) -> Image.Transpose | None:
     """Return what brings an image upright by its EXIF orientation; None if it is upright."""
     try:
-        return _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+        return TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:  # an image with a damaged EXIF block is still usable
         return None
 

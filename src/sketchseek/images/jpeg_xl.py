@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from PIL import ExifTags, Image, ImageFile, JpegImagePlugin
 
+from sketchseek.images.conversion import TURNS
+
 if TYPE_CHECKING:
     from PIL._imaging import PixelAccess
 
@@ -21,15 +23,6 @@ _MAX_BOXES = 1000
 _MAX_METADATA = 1_000_000
 _HEADER = 64
 _RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 
 
 class JpegXlImage(ImageFile.ImageFile):
@@ -63,7 +56,7 @@ class JpegXlImage(ImageFile.ImageFile):
         if is_jpeg:  # a JPEG that was packed without loss: its pixels are not turned yet
             picture: Image.Image = JpegImagePlugin.JpegImageFile(io.BytesIO(pixels))
             picture.load()
-            return picture.transpose(_TURNS[self._orientation]) if self._orientation in _TURNS else picture
+            return picture.transpose(TURNS[self._orientation]) if self._orientation in TURNS else picture
         mode = "F" if info.mode == "F;16" else info.mode
         return Image.frombytes(mode, (info.width, info.height), pixels)
 

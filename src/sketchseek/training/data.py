@@ -31,7 +31,7 @@ Indices = npt.NDArray[np.int64]
 Pixels = npt.NDArray[np.uint8]
 T = TypeVar("T", Photo, Sketch)
 
-_SAME = {
+SAME_WORD = {
     "car (sedan)": "car",
     "hotdog": "hot dog",
     "racket": "tennis racquet",
@@ -301,7 +301,7 @@ def _pseudo_sketch(photo: Photo) -> Sketch:
 
 def _word(category: str) -> str:
     word = normalize_word(category)
-    return _SAME.get(word, word)
+    return SAME_WORD.get(word, word)
 
 
 def _read(
