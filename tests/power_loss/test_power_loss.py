@@ -84,23 +84,24 @@ def check_library(root: Path, acknowledged: list[str]) -> None:
         assert catalog.check() == []
 
 
-def test_nothing_acknowledged_is_lost_in_a_library(recorder: Path, tmp_path: Path, tiny_model: ModelPackage) -> None:
+def cut_indexing(recorder: Path, tmp_path: Path, model: ModelPackage, *faults: str) -> tuple[int, list[str]]:
+    """Record the scenario ``library``, and cut the power everywhere; see ``cut_everywhere``."""
     draw_photos(tmp_path / "photos", PHOTOS)
     root = tmp_path / "root"
     root.mkdir()
-    record(recorder, "library", root, tmp_path / "log", tmp_path / "photos", tiny_model.path)
-    cuts, failures = cut_everywhere(tmp_path / "log", root, tmp_path / "scratch", check_library)
+    record(recorder, "library", root, tmp_path / "log", tmp_path / "photos", model.path, *faults)
+    return cut_everywhere(tmp_path / "log", root, tmp_path / "scratch", check_library)
+
+
+def test_nothing_acknowledged_is_lost_in_a_library(recorder: Path, tmp_path: Path, tiny_model: ModelPackage) -> None:
+    cuts, failures = cut_indexing(recorder, tmp_path, tiny_model)
     assert failures == []
     assert cuts > 40
 
 
 def test_the_detector_finds_a_planted_loss(recorder: Path, tmp_path: Path, tiny_model: ModelPackage) -> None:
     """Without SQLite's syncs the same check must fail."""
-    draw_photos(tmp_path / "photos", PHOTOS)
-    root = tmp_path / "root"
-    root.mkdir()
-    record(recorder, "library", root, tmp_path / "log", tmp_path / "photos", tiny_model.path, "unsynced")
-    _, failures = cut_everywhere(tmp_path / "log", root, tmp_path / "scratch", check_library)
+    _, failures = cut_indexing(recorder, tmp_path, tiny_model, "unsynced")
     assert any("lost: " in failure or "gone" in failure for failure in failures)
 
 

@@ -27,7 +27,7 @@ from sketchseek.search.catalog import Description, PhotoFacts, Row
 from sketchseek.search.colors import signature_of
 from sketchseek.search.index.engine import available_cores
 from sketchseek.search.photo_reader import CPU_SECONDS, PhotoReader
-from sketchseek.search.scan import LEADS_OUT, file_time, lies_in_any, real_path
+from sketchseek.search.scan import LEADS_OUT, Found, file_time, lies_in_any, real_path
 
 BATCH = 16
 GRACE = 2.0
@@ -40,22 +40,16 @@ _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 @dataclass(frozen=True)
-class Known:
+class Known(Found):
     """A file whose bytes are already in the library, under some path."""
 
-    path: bytes
-    size: int
-    mtime_ns: int
     digest: bytes
 
 
 @dataclass(frozen=True)
-class Failed:
-    """A file that cannot be read as an image."""
+class Failed(Found):
+    """A file that cannot be read as an image. Size and time are −1 if the next run is to try it again."""
 
-    path: bytes
-    size: int
-    mtime_ns: int
     reason: str
 
 
