@@ -99,7 +99,8 @@ OLD_WORDS_BY_FOLDER = {
         r"\bvectors?\b": "embedding",
         r"\bdrawings?\b": "sketch",
     },
-    "src/sketchseek/web/": {r"\bvectors?\b": "embedding"},
+    "src/sketchseek/web/": {r"\bbounds\b": "filter", r"\bvectors?\b": "embedding"},
+    "src/sketchseek/cluster/": {r"\bbounds\b": "filter"},
     "src/sketchseek/search/": {
         r"\bWanted\b": "Filter",
         r"\bepochs?\b": "revision",

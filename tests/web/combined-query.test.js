@@ -31,11 +31,11 @@ function setUp(...embeddings) {
   return { calls, encoder, api: { searchQuery: async (body) => calls.push(body) } };
 }
 
-const ask = (options) => asker({ query: { paper: true }, sheets: [], words: no, bounds: {}, marks: NONE, ...options });
+const ask = (options) => asker({ query: { paper: true }, sheets: [], words: no, filter: {}, marks: NONE, ...options });
 
 test("several drawings are examples, each encoded once for all pages", async () => {
   const { calls, encoder, api } = setUp([1, 0], [0, 1]);
-  const pages = ask({ sheets: [ONE, TWO], encoder, api, bounds: { folder: "/a" } });
+  const pages = ask({ sheets: [ONE, TWO], encoder, api, filter: { folder: "/a" } });
   await pages(signal, PAGE);
   await pages(signal, { k: 96, offset: 48 });
   const examples = [{ embedding: [1, 0] }, { embedding: [0, 1] }];

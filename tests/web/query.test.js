@@ -36,7 +36,7 @@ test("only the embedding is sent if the browser encodes, and it is made once for
     query: { paper: true },
     sheets: [STROKES],
     encoder: here,
-    bounds: { folder: "/a" },
+    filter: { folder: "/a" },
     marks: NONE,
     api,
   });
@@ -52,7 +52,7 @@ test("only the embedding is sent if the browser encodes, and it is made once for
 
 test("the strokes are sent if the server encodes", async () => {
   const { api, calls } = recording();
-  await asker({ query: { paper: true }, sheets: [STROKES], encoder: encoder(null), bounds: {}, marks: NONE, api })(
+  await asker({ query: { paper: true }, sheets: [STROKES], encoder: encoder(null), filter: {}, marks: NONE, api })(
     signal,
     PAGE,
   );
@@ -66,7 +66,7 @@ test("the search continues in the browser if the server cannot encode", async ()
   const made = [null, [1, 0]];
   const told = [];
   const takesOver = { encode: async () => made.shift(), serverFailed: (reason) => told.push(reason) > 0 };
-  const ask = asker({ query: { paper: true }, sheets: [STROKES], encoder: takesOver, bounds: {}, marks: NONE, api });
+  const ask = asker({ query: { paper: true }, sheets: [STROKES], encoder: takesOver, filter: {}, marks: NONE, api });
   await ask(signal, PAGE);
   await ask(signal, { k: 96, offset: 48 });
   assert.deepEqual(told, ["full"]);
@@ -85,20 +85,20 @@ test("other errors reach the page: of the library, of the sketch, of a server th
   for (const status of [422, 503, undefined]) {
     const failure = Object.assign(new Error("no"), { status });
     api.searchSketch = async () => Promise.reject(failure);
-    const ask = asker({ query: { paper: true }, sheets: [STROKES], encoder: never, bounds: {}, marks: NONE, api });
+    const ask = asker({ query: { paper: true }, sheets: [STROKES], encoder: never, filter: {}, marks: NONE, api });
     await assert.rejects(ask(signal, PAGE), failure);
   }
   const failure = Object.assign(new Error("no"), { status: 500 });
   api.searchEmbedding = async () => Promise.reject(failure);
   const here = { ...never, encode: async () => [1, 0] };
-  const ask = asker({ query: { paper: true }, sheets: [STROKES], encoder: here, bounds: {}, marks: NONE, api });
+  const ask = asker({ query: { paper: true }, sheets: [STROKES], encoder: here, filter: {}, marks: NONE, api });
   await assert.rejects(ask(signal, PAGE), failure);
 });
 
 test("a sketch that was replaced while it was encoded is not sent", async () => {
   const { api, calls } = recording();
   const controller = new AbortController();
-  const ask = asker({ query: { paper: true }, sheets: [STROKES], encoder: encoder([1]), bounds: {}, marks: NONE, api });
+  const ask = asker({ query: { paper: true }, sheets: [STROKES], encoder: encoder([1]), filter: {}, marks: NONE, api });
   const asked = ask(controller.signal, PAGE);
   controller.abort();
   await assert.rejects(asked, { name: "AbortError" });
@@ -109,13 +109,13 @@ test("marks refine every kind of query", async () => {
   const marks = { positive: [1], negative: [2, 3] };
   const { api, calls } = recording();
   const file = {};
-  await asker({ query: { paper: true }, sheets: [STROKES], encoder: encoder([1]), bounds: {}, marks, api })(
+  await asker({ query: { paper: true }, sheets: [STROKES], encoder: encoder([1]), filter: {}, marks, api })(
     signal,
     PAGE,
   );
-  await asker({ query: { like: { id: 9 } }, bounds: {}, marks, api })(signal, PAGE);
-  await asker({ query: { like: { id: 9 } }, bounds: {}, marks: NONE, api })(signal, PAGE);
-  await asker({ query: { file, kind: "photo" }, bounds: {}, marks, api })(signal, PAGE);
+  await asker({ query: { like: { id: 9 } }, filter: {}, marks, api })(signal, PAGE);
+  await asker({ query: { like: { id: 9 } }, filter: {}, marks: NONE, api })(signal, PAGE);
+  await asker({ query: { file, kind: "photo" }, filter: {}, marks, api })(signal, PAGE);
   assert.deepEqual(calls, [
     ["refine", { embedding: [1], ...PAGE, ...marks }, signal],
     ["refine", { photo_id: 9, ...marks, ...PAGE }, signal],

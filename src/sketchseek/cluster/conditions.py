@@ -29,9 +29,9 @@ class Condition:
     @classmethod
     def of(cls, filter: Filter) -> Condition:
         """Return the condition of a filter, whose folder may be a URI."""
-        bounds = replace(filter, folder=None).in_catalog()
+        stored = replace(filter, folder=None).in_catalog()
         folder = None if filter.folder is None else normalized(filter.folder)
-        return cls(folder, bounds.after, bounds.before, bounds.folder_contains)
+        return cls(folder, stored.after, stored.before, stored.folder_contains)
 
     def named(self, folders: Iterable[str]) -> list[str]:
         """Return those of some folders whose paths contain the text."""
@@ -73,7 +73,7 @@ class Condition:
 
 
 def _range(folder: str) -> tuple[str, str]:
-    """Bounds of the paths below a folder: from ``folder/`` up to, and without, ``folder0``, since 0 follows /."""
+    """Limits of the paths below a folder: from ``folder/`` up to, and without, ``folder0``, since 0 follows /."""
     stem = folder.rstrip("/")
     return f"{stem}/", f"{stem}0"
 

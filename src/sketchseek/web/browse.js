@@ -28,13 +28,13 @@ export class Browse extends EventTarget {
   /**
    * Makes a function that asks for pages of photos.
    *
-   * @param {Filter} bounds
+   * @param {Filter} filter
    * @returns {AskPage}
    */
-  pages(bounds) {
+  pages(filter) {
     const order = /** @type {PhotoOrder} */ (this.order.value);
     return async (signal, { k, offset }) => {
-      const { photos, total } = await listPhotos({ ...bounds, order, k, offset }, signal);
+      const { photos, total } = await listPhotos({ ...filter, order, k, offset }, signal);
       const results = photos.map(({ id, path, name }) => ({ id, path, name, rank: 0, score: NaN }));
       return { results, offset, total };
     };

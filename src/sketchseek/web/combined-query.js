@@ -13,7 +13,7 @@ const FEEDBACK = 0.75; // weight of all positive marks together, beside 1 for ea
  * @property {Words} words
  * @property {Colors} [colors]
  * @property {{ encode: (strokes: ApiStrokes) => Promise<number[] | null>, serverFailed: (reason: string) => boolean }} encoder
- * @property {Filter} bounds
+ * @property {Filter} filter
  * @property {Feedback} marks
  * @property {Pick<typeof server, "searchQuery">} [api]
  */
@@ -24,7 +24,7 @@ const FEEDBACK = 0.75; // weight of all positive marks together, beside 1 for ea
  * @param {Combined} options
  * @returns {AskPage}
  */
-export function combinedAsker({ query, sheets, words, colors, encoder, bounds, marks, api = server }) {
+export function combinedAsker({ query, sheets, words, colors, encoder, filter, marks, api = server }) {
   /** @type {Promise<Example[]> | null} */
   let made = null;
   const colored = colors?.palette.length ? { colors: colors.palette, color_weight: colors.weight } : {};
@@ -34,7 +34,7 @@ export function combinedAsker({ query, sheets, words, colors, encoder, bounds, m
     made ??= examplesOf(query, sheets, encoder, marks); // once for all pages
     const examples = await made;
     signal.throwIfAborted(); // a newer query may have come meanwhile
-    return api.searchQuery({ examples, ...text, ...colored, ...bounds, ...page }, signal);
+    return api.searchQuery({ examples, ...text, ...colored, ...filter, ...page }, signal);
   };
   return async (signal, page) => {
     try {

@@ -45,11 +45,11 @@ export class Filters extends EventTarget {
 
   // How many of the fields are filled in.
   get active() {
-    return Object.keys(this.bounds).length;
+    return Object.keys(this.filter).length;
   }
 
   // The filter as the API takes it. The API's `before` is exclusive, so it is the day after the last one.
-  get bounds() {
+  get filter() {
     const { folder, after, before } = this.elements;
     return boundsOf(folder.value, after.value, before.value);
   }
@@ -126,12 +126,12 @@ export class Filters extends EventTarget {
  */
 export function boundsOf(folder, after, before) {
   /** @type {Filter} */
-  const bounds = {};
+  const filter = {};
   const name = folder.trim();
-  if (name) bounds[ABSOLUTE.test(name) ? "folder" : "folder_contains"] = name;
-  if (after) bounds.after = midnight(after, 0);
-  if (before) bounds.before = midnight(before, 1);
-  return bounds;
+  if (name) filter[ABSOLUTE.test(name) ? "folder" : "folder_contains"] = name;
+  if (after) filter.after = midnight(after, 0);
+  if (before) filter.before = midnight(before, 1);
+  return filter;
 }
 
 /**

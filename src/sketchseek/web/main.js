@@ -230,16 +230,16 @@ byId("forget").addEventListener("click", () => marks.clear());
 
 /** @returns {Question} */
 function question() {
-  const { bounds } = filters;
-  if (filters.values.grouped && !fresh()) bounds.group_copies = true;
-  if (fresh()) return paged(browse.pages(bounds), JSON.stringify(["browse", browse.order.value, bounds]));
+  const { filter } = filters;
+  if (filters.values.grouped && !fresh()) filter.group_copies = true;
+  if (fresh()) return paged(browse.pages(filter), JSON.stringify(["browse", browse.order.value, filter]));
   const { query } = queryPanel;
   const ids = marks.ids();
   const drawings = query.paper ? sheets.drawings : [];
   const wanted = { palette: colors(), weight: palette.weight };
-  const asked = { query, sheets: drawings, words: words.value, colors: wanted, encoder, bounds, marks: ids };
+  const asked = { query, sheets: drawings, words: words.value, colors: wanted, encoder, filter, marks: ids };
   const pages = asker(asked);
-  return paged(pages, query.paper ? JSON.stringify([paper.revision, words.value, wanted, bounds, ids]) : undefined);
+  return paged(pages, query.paper ? JSON.stringify([paper.revision, words.value, wanted, filter, ids]) : undefined);
 }
 
 /** @type {(pages: AskPage, key: string | undefined) => Question} */

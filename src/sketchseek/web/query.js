@@ -15,7 +15,7 @@ import { combinedAsker } from "./combined-query.js";
  * @param {Colors} [options.colors] of the drawings
  * @param {{ encode: (strokes: ApiStrokes) => Promise<number[] | null>, serverFailed: (reason: string) => boolean }}
  *   [options.encoder] encodes strokes, or gives null where the server encodes them; it is told when the server fails
- * @param {Filter} options.bounds
+ * @param {Filter} options.filter
  * @param {Feedback} options.marks
  * @param {Pick<typeof server, "refine" | "searchPhoto" | "searchImage" | "searchEmbedding" | "searchSketch" | "searchQuery">}
  *   [options.api]
@@ -27,7 +27,7 @@ export function asker({
   words = { text: "", required: false },
   colors = { palette: [], weight: 0 },
   encoder,
-  bounds,
+  filter,
   marks,
   api = server,
 }) {
@@ -35,16 +35,16 @@ export function asker({
   const { like, file, paper } = query;
   const colored = colors.palette.length > 0;
   if (encoder && (words.text || colored || (paper && sheets.length > 1))) {
-    return combinedAsker({ query, sheets, words, colors, encoder, bounds, marks, api });
+    return combinedAsker({ query, sheets, words, colors, encoder, filter, marks, api });
   }
   if (like) {
     return (signal, page) =>
       feedback
-        ? api.refine({ photo_id: like.id, ...feedback, ...bounds, ...page }, signal)
-        : api.searchPhoto(like.id, { ...bounds, ...page }, signal);
+        ? api.refine({ photo_id: like.id, ...feedback, ...filter, ...page }, signal)
+        : api.searchPhoto(like.id, { ...filter, ...page }, signal);
   }
   if (file) {
-    return (signal, page) => api.searchImage(file, { kind: query.kind, ...feedback, ...bounds, ...page }, signal);
+    return (signal, page) => api.searchImage(file, { kind: query.kind, ...feedback, ...filter, ...page }, signal);
   }
   const [strokes] = sheets;
   if (!strokes || !encoder) throw new TypeError("a query by sketch needs strokes and an encoder");
@@ -55,7 +55,7 @@ export function asker({
     made ??= encoder.encode(strokes); // once for all pages
     const embedding = await made;
     signal.throwIfAborted(); // a newer query may have come meanwhile
-    const body = { ...(embedding ? { embedding } : { strokes }), ...bounds, ...page };
+    const body = { ...(embedding ? { embedding } : { strokes }), ...filter, ...page };
     if (feedback) return api.refine({ ...body, ...feedback }, signal);
     return embedding ? api.searchEmbedding(body, signal) : api.searchSketch(body, signal);
   };

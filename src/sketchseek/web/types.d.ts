@@ -137,7 +137,7 @@ export interface Colors {
 /** Left, top, right and bottom. */
 export type Box = [number, number, number, number];
 
-/** Bounds of a search: a folder or a part of its path, and times as ISO 8601. */
+/** What a search is limited to: a folder or a part of its path, and times as ISO 8601. */
 export interface Filter {
   folder?: string;
   folder_contains?: string;

@@ -90,15 +90,15 @@ def test_folder_and_k_are_heeded_everywhere(client: TestClient, photos: Path, li
 
 
 def test_dates_are_heeded_everywhere(dated: TestClient, dated_embedding: list[float]) -> None:
-    bounds: dict[str, Any] = {"after": "2024-05-02T00:00:00Z", "before": "2024-05-05T00:00:00+00:00", "k": 100}
+    filter: dict[str, Any] = {"after": "2024-05-02T00:00:00Z", "before": "2024-05-05T00:00:00+00:00", "k": 100}
     image = {"image": ("a.png", as_bytes(picture(50)))}
     for answer in (
-        dated.post("/api/v1/search/sketch", json={"strokes": LINES, **bounds}),
-        dated.post("/api/v1/search/embedding", json={"embedding": dated_embedding, **bounds}),
-        dated.post("/api/v1/search/refine", json={"strokes": LINES, "positive": [1], **bounds}),
-        dated.post("/api/v1/search/photo/1", json=bounds),
-        dated.get("/api/v1/search/photo/1", params=bounds),
-        dated.post("/api/v1/search/image", files=image, data={"kind": "photo", **bounds}),
+        dated.post("/api/v1/search/sketch", json={"strokes": LINES, **filter}),
+        dated.post("/api/v1/search/embedding", json={"embedding": dated_embedding, **filter}),
+        dated.post("/api/v1/search/refine", json={"strokes": LINES, "positive": [1], **filter}),
+        dated.post("/api/v1/search/photo/1", json=filter),
+        dated.get("/api/v1/search/photo/1", params=filter),
+        dated.post("/api/v1/search/image", files=image, data={"kind": "photo", **filter}),
     ):
         assert sorted(names(answer)) == ["2.png", "3.png", "4.png"]
     assert names(dated.get("/api/v1/search/photo/1", params={"before": "1999-12-31"})) == []
