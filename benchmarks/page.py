@@ -113,7 +113,7 @@ def fill(folder: Path, model: str, count: int) -> Path:
     path = folder / "library"
     with Library.create(path, model) as library:
         manifest = library.encoder.manifest
-    made, _ = vectors(count, manifest.embedding, random)
+    made, _ = vectors(count, manifest.dimensions, random)
     catalog = Catalog(path, write=True)
     with catalog.transaction():
         for i, embedding in enumerate(made.astype(np.float16)):
@@ -123,7 +123,7 @@ def fill(folder: Path, model: str, count: int) -> Path:
             digest = i.to_bytes(32, "big")
             row = Row(os.fsencode(name), status.st_size, status.st_mtime_ns, digest, 320, 240, embedding.tobytes())
             catalog.add(row)
-    IndexMirror(path, manifest.embedding, manifest.distance).save(catalog)
+    IndexMirror(path, manifest.dimensions, manifest.distance).save(catalog)
     catalog.close()
     return path
 

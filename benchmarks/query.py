@@ -66,7 +66,7 @@ def milliseconds(calls: dict[str, Callable[[], object]]) -> dict[str, float]:
 
 def fill(path: Path, library: LocalLibrary, count: int) -> np.ndarray:
     """Put photos that are not there into a library; returns unit queries like its embeddings, (m, d)."""
-    dimension = library.encoder.manifest.embedding
+    dimension = library.encoder.manifest.dimensions
     signatures = [
         signature_of(picture) for picture in np.random.default_rng(1).integers(0, 256, (64, 8, 8, 3), np.uint8)
     ]

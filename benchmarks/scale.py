@@ -57,7 +57,7 @@ def fill_local(library: LocalLibrary, made: np.ndarray, first: int) -> None:
                     digest = number.to_bytes(32, "big")
                     row = Row(path_of(number).encode(), 1, number * DAY // 100, digest, 640, 480, embedding.tobytes())
                     catalog.add(row)
-        IndexMirror(library.path, metadata.embedding, metadata.distance).save(catalog)
+        IndexMirror(library.path, metadata.dimensions, metadata.distance).save(catalog)
 
 
 def fill_lance(address: str, made: np.ndarray, first: int, exact_below: int) -> None:
@@ -142,7 +142,7 @@ def timed(call: Callable[[], object]) -> float:
 
 def measure(kind: str, at: str, count: int, exact_below: int) -> dict[str, Any]:
     """Build a library and measure it."""
-    dimension = load_model_package(DEFAULT_MODEL).manifest.embedding
+    dimension = load_model_package(DEFAULT_MODEL).manifest.dimensions
     made, queries = vectors(count + 1000, dimension, np.random.default_rng(0))
     made, queries = made.astype(np.float16), queries[:100].astype(np.float32)
     figures: dict[str, Any] = {"kind": kind, "photos": count}

@@ -30,7 +30,7 @@ def test_embeddings_have_unit_length_and_the_manifest_s_size(tiny_model: ModelPa
     encoder = Encoder(tiny_model)
     photo = encoder.encode_photo(Image.new("RGB", (50, 70), "red"))
     sketch = encoder.encode_sketch([[[0, 10, 10], [0, 0, 5]]])
-    assert photo.shape == sketch.shape == (encoder.manifest.embedding,)
+    assert photo.shape == sketch.shape == (encoder.manifest.dimensions,)
     np.testing.assert_allclose([np.linalg.norm(photo), np.linalg.norm(sketch)], 1.0, rtol=1e-5)
 
 
@@ -62,7 +62,7 @@ def test_sources_of_every_kind_are_encoded_in_batches(tiny_model: ModelPackage, 
 
 def test_no_sources_give_no_embeddings(tiny_model: ModelPackage) -> None:
     encoder = Encoder(tiny_model)
-    assert encoder.encode_photos([]).shape == encoder.encode_sketches([]).shape == (0, encoder.manifest.embedding)
+    assert encoder.encode_photos([]).shape == encoder.encode_sketches([]).shape == (0, encoder.manifest.dimensions)
 
 
 def test_a_source_that_cannot_be_read_is_named(tiny_model: ModelPackage, tmp_path: Path) -> None:
@@ -106,12 +106,12 @@ def test_another_raster_is_refused(tmp_path: Path) -> None:
         {"photo": {"size": 0}},
         {"photo": {"size": 100_000}},
         {"photo": {"parameters": -1}},
-        {"embedding": 10**9},
+        {"dimensions": 10**9},
         {"name": "x" * 201},
         {"sketch": {"file": 5}},
         {"sketch": {"parameters": None}},
-        {"embedding": "many"},
-        {"embedding": True},
+        {"dimensions": "many"},
+        {"dimensions": True},
         {"raster": 1.5},
         {"data": "none"},
         {"scores": []},
@@ -159,7 +159,7 @@ def test_bundled_models_are_whole() -> None:
         load_model_package(name).verify()
 
 
-@pytest.mark.parametrize("change", [{"embedding": 17}, {"sketch": {"size": 33}}])
+@pytest.mark.parametrize("change", [{"dimensions": 17}, {"sketch": {"size": 33}}])
 def test_a_graph_that_does_not_fit_its_manifest_is_named(tmp_path: Path, change: dict[str, Any]) -> None:
     write_tiny_package(tmp_path)
     rewrite_manifest(tmp_path, change)

@@ -34,7 +34,7 @@ def write_tiny_package(
         )
     manifest = Manifest(
         name=name,
-        embedding=EMBEDDING,
+        dimensions=EMBEDDING,
         distance=distance,
         raster=RASTER_VERSION,
         photo=sides["photo"],

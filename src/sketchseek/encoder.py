@@ -158,7 +158,7 @@ class Encoder:
         """
         session, tokenizer = self._text, self._tokenizer
         if not texts:
-            return np.zeros((0, self.manifest.embedding), np.float32)
+            return np.zeros((0, self.manifest.dimensions), np.float32)
         encoded = tokenizer.encode_batch(list(texts))
         inputs = {"tokens": np.array([one.ids for one in encoded], np.int64)}
         if any(value.name == "mask" for value in session.get_inputs()):
@@ -232,7 +232,7 @@ class Encoder:
     ) -> Embeddings:
         if batch < 1:
             raise InputError(f"batch is {batch}; it must be at least 1.")
-        parts = [np.zeros((0, self.manifest.embedding), np.float32)]
+        parts = [np.zeros((0, self.manifest.dimensions), np.float32)]
         remaining = iter(sources)
         while some := list(islice(remaining, batch)):
             parts.append(encode(np.stack([read(source) for source in some])))
@@ -283,10 +283,10 @@ class Encoder:
         return embedding, np.asarray(cells, dtype=np.float32)
 
     def _checked(self, branch: BranchName, count: int, embedding: npt.NDArray[Any]) -> Embeddings:
-        if embedding.shape != (count, self.manifest.embedding):
+        if embedding.shape != (count, self.manifest.dimensions):
             raise ModelPackageError(
                 f"gives embeddings of shape {embedding.shape[1:]}, "
-                f"not ({self.manifest.embedding},) as its manifest says.",
+                f"not ({self.manifest.dimensions},) as its manifest says.",
                 subject=self.package.file(branch),
                 remedy="Export the model again.",
             )

@@ -15,7 +15,7 @@ def test_a_model_is_described_and_checked(tmp_path: Path) -> None:
     result = CliRunner().invoke(models_command, [str(package.path), "--json"])
     assert result.exit_code == 0
     (model,) = json.loads(result.stdout)
-    assert (model["name"], model["ok"], model["license"], model["embedding"]) == ("tiny", True, "Apache-2.0", 16)
+    assert (model["name"], model["ok"], model["license"], model["dimensions"]) == ("tiny", True, "Apache-2.0", 16)
     assert model["bytes"] == sum(file.stat().st_size for file in package.path.iterdir())
     text = CliRunner().invoke(models_command, [str(package.path)]).stdout
     assert "as in the manifest" in text

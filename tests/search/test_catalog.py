@@ -283,7 +283,7 @@ def test_a_changed_value_is_noticed_when_it_is_read(catalog: Catalog, column: st
     [
         "UPDATE meta SET value = '7' WHERE key = 'revision'",
         "UPDATE meta SET value = 'euclidean' WHERE key = 'distance'",
-        "UPDATE meta SET value = '100000000' WHERE key = 'embedding'",
+        "UPDATE meta SET value = '100000000' WHERE key = 'dimensions'",
         "DELETE FROM meta WHERE key = 'changes'",
         "UPDATE sqlite_sequence SET seq = 0",
         "UPDATE sqlite_sequence SET seq = 77 WHERE name = 'photos'",

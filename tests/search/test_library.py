@@ -65,7 +65,7 @@ def test_status_counts(library: Library, tmp_path: Path) -> None:
     library.sync()
     status = library.status()
     assert (status.photos, status.failures, status.folders) == (6, 1, [tmp_path / "photos"])
-    assert (status.model, status.embedding, status.distance, status.engine) == ("tiny", 16, "cosine", "exact")
+    assert (status.model, status.dimensions, status.distance, status.engine) == ("tiny", 16, "cosine", "exact")
     assert status.bytes > 0
 
 

@@ -243,7 +243,7 @@ def test_words_are_found_or_refused(made: Made) -> None:
 
 def test_what_it_says_about_itself(made: Made, local: Made, tiny_model: ModelPackage) -> None:
     status = made.library.status()
-    assert (status.photos, status.failures, status.embedding) == (COUNT, 2, 16)
+    assert (status.photos, status.failures, status.dimensions) == (COUNT, 2, 16)
     assert status.fingerprint == tiny_model.manifest.fingerprint
     assert [str(folder) for folder in status.folders] == [made.root]
     assert status.bytes > 1000

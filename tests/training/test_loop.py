@@ -169,7 +169,7 @@ def test_the_package_embeds_as_the_model_does(run: Path, package: Path) -> None:
 
 def test_the_manifest_says_how_it_was_made(package: Path) -> None:
     manifest = load_model_package(package).manifest
-    assert (manifest.name, manifest.embedding, manifest.distance) == ("shapes", 16, "euclidean")
+    assert (manifest.name, manifest.dimensions, manifest.distance) == ("shapes", 16, "euclidean")
     assert (manifest.license, manifest.training["of"]) == ("test", 4)
     assert manifest.training["settings"]["sketch"]["backbone"] == "shufflenet_v2_x0_5"
     best = next(row for row in manifest.training["history"] if row["step"] == manifest.training["steps"])
@@ -234,7 +234,7 @@ def test_an_untrained_backbone_exports_its_pooled_features(tmp_path: Path, shape
     train(config, load_sources(config.sources, shapes, 0.25, 0), tmp_path, None)
     save_experiment(tmp_path, config)
     exported, parity = export_model(load_run(tmp_path)[0], config, tmp_path / "model", half_weights=False)
-    assert exported.manifest.embedding == 1024
+    assert exported.manifest.dimensions == 1024
     assert parity.difference < 0.001
 
 

@@ -93,5 +93,5 @@ def test_the_command_says_what_it_cost(source: ModelPackage, shapes: Path, tmp_p
     result = json.loads(CliRunner().invoke(cli, [*call, "--json"], catch_exceptions=False).stdout)
     assert result["package"] == str(tmp_path / "q")
     assert result["bytes_before"] > 0 < result["bytes"]
-    assert load_model_package(tmp_path / "q").manifest.embedding == EMBEDDING
+    assert load_model_package(tmp_path / "q").manifest.dimensions == EMBEDDING
     assert "of the first ten photos shared" in CliRunner().invoke(cli, call, catch_exceptions=False).stdout

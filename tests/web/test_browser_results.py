@@ -233,14 +233,14 @@ def many(tiny_model: ModelPackage, tmp_path_factory: pytest.TempPathFactory) -> 
         (folder / f"{number:03}").symlink_to("photos")
     path = folder / "library"
     Library.create(path, tiny_model.path).close()
-    embeddings = np.random.default_rng(0).standard_normal((MANY, tiny_model.manifest.embedding))
+    embeddings = np.random.default_rng(0).standard_normal((MANY, tiny_model.manifest.dimensions))
     embeddings = (embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)).astype(np.float16)
     catalog = Catalog(path, write=True)
     with catalog.transaction():
         for i, embedding in enumerate(embeddings):
             name = os.fsencode(folder / f"{i // 100:03}" / f"{i % 100}.png")
             catalog.add(Row(name, 1, 0, i.to_bytes(32, "big"), 96, 64, embedding.tobytes()))
-    IndexMirror(path, tiny_model.manifest.embedding, "cosine").save(catalog)
+    IndexMirror(path, tiny_model.manifest.dimensions, "cosine").save(catalog)
     catalog.close()
     with Library.open(path, readonly=True) as library, serving(library, thumbnails=folder / "thumbnails") as address:
         yield address

@@ -136,7 +136,7 @@ def write_package(
         }
         manifest = Manifest(
             name=name,
-            embedding=config.what + config.which,
+            dimensions=config.what + config.which,
             distance="cosine",
             raster=RASTER_VERSION,
             photo=branches["photo"],

@@ -131,7 +131,7 @@ def validate(folder: Path, work: Path) -> dict[str, float]:
     encoder = Encoder(load_model_package(folder), threads=1)
     store = Store(read_pack(work / "pack"), work / "bank.npy")
     validation = Validation(store)
-    photos = torch.zeros(len(store.pack.photo_keys), encoder.manifest.embedding)
+    photos = torch.zeros(len(store.pack.photo_keys), encoder.manifest.dimensions)
     pixels: npt.NDArray[np.uint8] = store.pack.photo_pixels()
     for rows in np.array_split(validation.everything, len(validation.everything) // 16):
         photos[torch.from_numpy(rows)] = torch.from_numpy(encoder.encode_photo_pixels(pixels[rows]))

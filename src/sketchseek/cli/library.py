@@ -139,7 +139,7 @@ def status_command(library: Address, as_json: bool) -> None:
         ("Patterns", "\n           ".join(status.exclude)),
         ("Hidden", "files and folders whose names begin with a dot are indexed" if status.hidden else ""),
         ("Links", "symbolic links to folders are followed" if status.follow_symlinks else ""),
-        ("Model", f"{status.model} ({status.fingerprint}), {status.embedding} dimensions, {status.distance}"),
+        ("Model", f"{status.model} ({status.fingerprint}), {status.dimensions} dimensions, {status.distance}"),
         ("Index", f"{status.engine or 'none on disk'}, {status.pending:,} changes since"),
         ("Size", f"{status.bytes / 1e6:.1f} MB"),
     ):

@@ -74,7 +74,7 @@ def _describe(package: ModelPackage) -> dict[str, Any]:
         "path": str(package.path),
         "fingerprint": manifest.fingerprint,
         "bytes": sum(file.stat().st_size for file in package.path.iterdir() if file.is_file()),
-        "embedding": manifest.embedding,
+        "dimensions": manifest.dimensions,
         "distance": manifest.distance,
         "raster": manifest.raster,
         "photo": {"backbone": manifest.photo.backbone, "size": manifest.photo.size},
@@ -91,7 +91,7 @@ def _describe(package: ModelPackage) -> dict[str, Any]:
 def _described(model: dict[str, Any]) -> str:
     lines = [
         f"{model['name']}  ({model['bytes'] / 1e6:.1f} MB, {model['parameters'] / 1e6:.1f} M parameters, "
-        f"{model['embedding']} dimensions, {model['distance']})",
+        f"{model['dimensions']} dimensions, {model['distance']})",
         f"  photos    {model['photo']['backbone']}, {model['photo']['size']} px",
         f"  sketches  {model['sketch']['backbone']}, {model['sketch']['size']} px",
         *(f"  score     {protocol}: {_scores(score)}" for protocol, score in model["scores"].items()),

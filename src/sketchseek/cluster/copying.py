@@ -200,7 +200,7 @@ def _to_lance(rows: Iterator[dict[str, Any]], contents: _Contents, table: Table,
     while part := list(islice(rows, PART)):
         new = [row for row in part if row["id"] not in known]
         if new:
-            fragments = table.write_rows(pa.Table.from_pylist(new, schema=schema(contents.metadata.embedding)))
+            fragments = table.write_rows(pa.Table.from_pylist(new, schema=schema(contents.metadata.dimensions)))
 
             def change(one: Snapshot, fragments: Sequence[str] = fragments) -> Change:
                 return Change(replace(one.state, next_id=max(one.state.next_id, contents.last_id + 1)), fragments)
@@ -230,7 +230,7 @@ def _finish(snapshot: Snapshot, contents: _Contents, table: Table) -> Change:
         next_id=first + len(failed),
     )
     old = snapshot.rows(["id"], IS_FAILURE)["id"].to_pylist()
-    new = table.write_rows(pa.Table.from_pylist(failed, schema=schema(state.embedding))) if failed else ()
+    new = table.write_rows(pa.Table.from_pylist(failed, schema=schema(state.dimensions))) if failed else ()
     return Change(state, new, old)
 
 

@@ -127,7 +127,7 @@ def embed_block(job: Job, tasks: Sequence[Task], stopped: Callable[[], bool] = l
             if decoded:
                 for row, embedding in zip(decoded, encoder.encode_photo_pixels(np.stack(pixels)), strict=True):
                     _set_embedding(row, embedding.astype(np.float16))
-    fragments = _write(job, rows, encoder.manifest.embedding)
+    fragments = _write(job, rows, encoder.manifest.dimensions)
     failed = [row["path"] for row in rows if row["reason"] is not None]
     return Written(fragments, {row["path"]: row["id"] for row in rows}, failed, gone)
 

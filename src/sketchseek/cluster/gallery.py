@@ -98,12 +98,12 @@ class MemoryGallery:
     def __init__(self, snapshot: Snapshot) -> None:
         state = snapshot.state
         table = snapshot.rows([*FACTS, "embedding"], IS_PHOTO).combine_chunks()
-        self._embeddings = embeddings_of(table, state.embedding, snapshot.dataset.uri)
+        self._embeddings = embeddings_of(table, state.dimensions, snapshot.dataset.uri)
         self._table = table.drop_columns(["embedding"])
         self._ids = self._table["id"].to_numpy()
         self._rows = {photo: row for row, photo in enumerate(self._ids.tolist())}
         self._index = ExactIndex.create(
-            state.embedding, state.distance, sample=self._embeddings[:0], count=len(self._ids)
+            state.dimensions, state.distance, sample=self._embeddings[:0], count=len(self._ids)
         )
         self._index.add(self._ids, self._embeddings)
         self._allowed: dict[Condition, Ids] = {}
@@ -205,7 +205,7 @@ class LanceGallery:
         """Keep the embeddings of results: they are asked for to group copies, and for feedback."""
         if len(self._recent) > RECENT:
             self._recent.clear()
-        embeddings = embeddings_of(found, self._snapshot.state.embedding, self._dataset.uri).astype(np.float32)
+        embeddings = embeddings_of(found, self._snapshot.state.dimensions, self._dataset.uri).astype(np.float32)
         self._recent.update(zip(found["id"].to_pylist(), embeddings, strict=True))
 
     def ordered(self, order: Order, condition: Condition | None) -> Ids:
@@ -226,7 +226,7 @@ class LanceGallery:
         found = self._rows(["embedding"], f"{IS_PHOTO} AND id = {int(photo)}")
         if not len(found):
             return None
-        embedding = embeddings_of(found, self._snapshot.state.embedding, self._dataset.uri)[0]
+        embedding = embeddings_of(found, self._snapshot.state.dimensions, self._dataset.uri)[0]
         return np.asarray(embedding, np.float32)
 
     def id_of(self, path: str) -> int | None:

@@ -133,7 +133,7 @@ class Indexer:
                 failure_row(first + number, Found(item.path, -1, -1), item.reason)
                 for number, item in enumerate(run.unreadable)
             ]
-            new = pa.Table.from_pylist(rows, schema=schema(snapshot.state.embedding))
+            new = pa.Table.from_pylist(rows, schema=schema(snapshot.state.dimensions))
             state = replace(snapshot.state, next_id=first + len(rows))
             return Change(state, self._table.write_rows(new) if rows else (), drop)
 

@@ -264,7 +264,7 @@ class LanceLibrary(Library):
             excluded=[photo_path(path) for path in state.excluded],
             model=state.name,
             fingerprint=state.fingerprint,
-            embedding=state.embedding,
+            dimensions=state.dimensions,
             distance=state.distance,
             engine=engine,
             pending=0,

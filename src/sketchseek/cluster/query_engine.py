@@ -138,7 +138,7 @@ class LanceQueryEngine(QueryEngine):
             metadata = self.metadata()
             if space is not None and metadata.fingerprint != space:
                 raise ReEmbeddedError
-            vector = check_embedding(embedding, metadata.embedding, metadata.distance)
+            vector = check_embedding(embedding, metadata.dimensions, metadata.distance)
             with stage("index"):
                 ids, scores = self.gallery.nearest(vector, end + len(without), condition)
             ranked = [

@@ -19,7 +19,7 @@ class State:
     """State of a library.
 
     Attributes:
-        model, name, fingerprint, embedding, distance: See ``LibraryMetadata``.
+        model, name, fingerprint, dimensions, distance: See ``LibraryMetadata``.
         folders: Paths and URIs that ``sync`` visits.
         excluded: Paths and URIs in them that it skips.
         exclude, follow_symlinks, hidden: See ``ScanRules``.
@@ -30,7 +30,7 @@ class State:
     model: str
     name: str
     fingerprint: str
-    embedding: int
+    dimensions: int
     distance: Distance
     folders: tuple[str, ...] = ()
     excluded: tuple[str, ...] = ()
@@ -43,7 +43,7 @@ class State:
     @classmethod
     def new(cls, metadata: LibraryMetadata) -> State:
         """Return the state of an empty library."""
-        return cls(metadata.model, metadata.name, metadata.fingerprint, metadata.embedding, metadata.distance)
+        return cls(metadata.model, metadata.name, metadata.fingerprint, metadata.dimensions, metadata.distance)
 
     @property
     def rules(self) -> ScanRules:
@@ -52,7 +52,7 @@ class State:
 
     def metadata(self, version: int) -> LibraryMetadata:
         """Return the metadata of the library at a version of its table."""
-        return LibraryMetadata(self.model, self.name, self.fingerprint, self.embedding, self.distance, version)
+        return LibraryMetadata(self.model, self.name, self.fingerprint, self.dimensions, self.distance, version)
 
     def to_json(self) -> str:
         """Return the state as text for ``parse``."""
@@ -76,7 +76,7 @@ class State:
             for name in ("folders", "excluded", "exclude"):
                 values[name] = tuple(map(str, values[name]))
             state = cls(**values)
-            if state.distance not in get_args(Distance) or int(state.embedding) < 1 or int(state.next_id) < 1:
+            if state.distance not in get_args(Distance) or int(state.dimensions) < 1 or int(state.next_id) < 1:
                 raise ValueError("a value is out of range")
             return state
         except (ValueError, TypeError, KeyError) as error:

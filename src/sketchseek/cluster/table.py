@@ -240,4 +240,4 @@ def _fragments_of(snapshot: Snapshot, ids: Collection[int]) -> dict[int, list[in
 def _state_row(state: State) -> Any:
     import pyarrow as pa
 
-    return pa.Table.from_pylist([{"id": STATE_ID, "state": state.to_json()}], schema=schema(state.embedding))
+    return pa.Table.from_pylist([{"id": STATE_ID, "state": state.to_json()}], schema=schema(state.dimensions))

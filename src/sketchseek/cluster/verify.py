@@ -78,7 +78,7 @@ def _check_embeddings(snapshot: Snapshot) -> list[str]:
         import pyarrow as pa
 
         table = pa.Table.from_batches([batch])
-        values = embeddings_of(table, snapshot.state.embedding, snapshot.dataset.uri).astype(np.float32)
+        values = embeddings_of(table, snapshot.state.dimensions, snapshot.dataset.uri).astype(np.float32)
         bad = ~np.isfinite(values).all(axis=1)
         if snapshot.state.distance == "cosine":
             bad |= np.abs(np.linalg.norm(values, axis=1) - 1.0) > 0.01
@@ -123,7 +123,7 @@ def _check_sample(snapshot: Snapshot, package: ModelPackage, size: int) -> list[
         except (OSError, ImageError, StorageError):
             continue
         left -= 1
-        stored = embeddings_of(one, snapshot.state.embedding, snapshot.dataset.uri)[0].astype(np.float32)
+        stored = embeddings_of(one, snapshot.state.dimensions, snapshot.dataset.uri)[0].astype(np.float32)
         lengths = float(np.linalg.norm(stored) * np.linalg.norm(again))
         if not float(stored @ again) >= CLOSEST * lengths:
             problems.append(f"photo {one['id'][0].as_py()} has another embedding now; index it into a new library")

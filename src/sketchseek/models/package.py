@@ -43,7 +43,7 @@ BUNDLED = Path(__file__).parent / "bundled"
 
 # Caps, far above any encoder that is useful here, so that a damaged or hostile package cannot take all memory.
 MAX_SIZE = 1024
-MAX_EMBEDDING = 8192
+MAX_DIMENSIONS = 8192
 MAX_MANIFEST_BYTES = 4_000_000
 MAX_GRAPH_BYTES = 2_000_000_000
 MAX_TOKENIZER_BYTES = 32_000_000
@@ -105,7 +105,7 @@ class Manifest:
 
     Attributes:
         name: Short name, such as ``small``.
-        embedding: Length of an embedding.
+        dimensions: Length of an embedding.
         distance: ``cosine`` or ``euclidean``.
         raster: Version of the sketch raster that the sketch encoder was trained on
             (``sketchseek.sketches.RASTER_VERSION``).
@@ -120,7 +120,7 @@ class Manifest:
     __pydantic_config__: ClassVar = _STRICT
 
     name: Annotated[str, MaxLen(200)]
-    embedding: Annotated[int, Ge(1), Le(MAX_EMBEDDING)]
+    dimensions: Annotated[int, Ge(1), Le(MAX_DIMENSIONS)]
     distance: Distance
     raster: int
     photo: Branch
@@ -138,7 +138,7 @@ class Manifest:
 
         The text encoder has no part in it: a library need not be embedded again when its model gets one.
         """
-        text = f"{self.photo.sha256} {self.sketch.sha256} {self.distance} {self.embedding} {self.raster}"
+        text = f"{self.photo.sha256} {self.sketch.sha256} {self.distance} {self.dimensions} {self.raster}"
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -232,7 +232,7 @@ class CatalogQueryEngine(QueryEngine):
         self, embedding: Embedding, metadata: LibraryMetadata, k: int, allowed: Ids | None
     ) -> tuple[Ids, npt.NDArray[np.float32]]:
         """Return ids and scores of the photos nearest to an embedding. Call inside a ``snapshot``."""
-        query = check_embedding(embedding, metadata.embedding, metadata.distance)
+        query = check_embedding(embedding, metadata.dimensions, metadata.distance)
         if (self.mirror.dimension, self.mirror.distance) != (len(query), metadata.distance):
             self.mirror = IndexMirror.of(self._folder, metadata)
         return nearest(self.mirror.current(self._catalog, metadata), self._catalog, query, k, allowed)

@@ -52,7 +52,7 @@ class IndexMirror:
     @classmethod
     def of(cls, library: Path, metadata: LibraryMetadata) -> IndexMirror:
         """Return the mirror for a library. It reads nothing yet."""
-        return cls(library, metadata.embedding, metadata.distance)
+        return cls(library, metadata.dimensions, metadata.distance)
 
     def current(self, catalog: Catalog, metadata: LibraryMetadata, *, exact: bool = True) -> VectorIndex:
         """Return the index for the catalog's current state. Call inside a ``snapshot`` or a ``transaction``.

@@ -27,7 +27,7 @@ class LibraryFile:
     """Content of a library's file.
 
     Attributes:
-        model, name, fingerprint, embedding, distance: See ``LibraryMetadata``.
+        model, name, fingerprint, dimensions, distance: See ``LibraryMetadata``.
         folders: Folders that ``sync`` visits.
         excluded: Paths in them that it skips.
         exclude, follow_symlinks, hidden: See ``ScanRules``.
@@ -36,7 +36,7 @@ class LibraryFile:
     model: str
     name: str
     fingerprint: str
-    embedding: int
+    dimensions: int
     distance: Distance
     folders: list[str]
     excluded: list[str]
@@ -52,7 +52,7 @@ class LibraryFile:
     @property
     def metadata(self) -> LibraryMetadata:
         """What a new catalog records about the model."""
-        return LibraryMetadata(self.model, self.name, self.fingerprint, self.embedding, self.distance)
+        return LibraryMetadata(self.model, self.name, self.fingerprint, self.dimensions, self.distance)
 
 
 def read(library: Path) -> LibraryFile | None:
@@ -77,7 +77,7 @@ def update(library: Path, catalog: Catalog) -> None:
         metadata.model,
         metadata.name,
         metadata.fingerprint,
-        metadata.embedding,
+        metadata.dimensions,
         metadata.distance,
         [os.fsdecode(path) for path in catalog.roots()],
         [os.fsdecode(path) for path in catalog.excluded()],

@@ -51,7 +51,7 @@ def metadata_of(package: ModelPackage) -> LibraryMetadata:
         model=_model_of(package),
         name=manifest.name,
         fingerprint=manifest.fingerprint,
-        embedding=manifest.embedding,
+        dimensions=manifest.dimensions,
         distance=manifest.distance,
     )
 

@@ -203,7 +203,7 @@ class QueryEngine(ABC):
                 metadata = self.metadata()
                 known = self.embedding(int(photo)) if isinstance(photo, (int, np.integer)) else None
                 marked = [[self.embedding(one) for one in ids] for ids in (positive, negative)]
-            dimension, distance = metadata.embedding, metadata.distance
+            dimension, distance = metadata.dimensions, metadata.distance
             if embedding is not None:
                 query = check_embedding(_numbers(embedding), dimension, distance)
             elif known is not None:
@@ -257,7 +257,7 @@ class QueryEngine(ABC):
             if photo is not None:
                 embeddings.append(stored[photo])
             elif example.embedding is not None:
-                embeddings.append(check_embedding(_numbers(example.embedding), metadata.embedding, metadata.distance))
+                embeddings.append(check_embedding(_numbers(example.embedding), metadata.dimensions, metadata.distance))
             elif example.photo is not None:
                 embeddings.append(self.encoder.encode_photo(cast(ImageSource, example.photo)))
             else:

@@ -163,7 +163,7 @@ class Status:
         excluded: Files and folders in them that ``remove`` took out.
         model: Name of the model.
         fingerprint: Identity of the embedding space.
-        embedding: Length of an embedding.
+        dimensions: Length of an embedding.
         distance: ``cosine`` or ``euclidean``.
         engine: Engine of the index snapshot on disk; empty if there is none.
         pending: Number of changes that the snapshot lacks; searches apply them in memory.
@@ -182,7 +182,7 @@ class Status:
     excluded: list[PhotoPath]
     model: str
     fingerprint: str
-    embedding: int
+    dimensions: int
     distance: str
     engine: str
     pending: int

@@ -25,7 +25,7 @@ def status_of(path: Path, catalog: Catalog, mirror: IndexMirror) -> Status:
         excluded=[Path(os.fsdecode(other)) for other in catalog.excluded()],
         model=metadata.name,
         fingerprint=metadata.fingerprint,
-        embedding=metadata.embedding,
+        dimensions=metadata.dimensions,
         distance=metadata.distance,
         engine="" if recorded is None else recorded[0].engine,
         pending=count if recorded is None else recorded[1],

@@ -89,7 +89,7 @@ def _check_sample(catalog: Catalog, package: ModelPackage, size: int) -> list[st
 def _check_embeddings(catalog: Catalog, metadata: LibraryMetadata) -> list[str]:
     problems = []
     try:
-        for ids, embeddings in catalog.embeddings(metadata.embedding):
+        for ids, embeddings in catalog.embeddings(metadata.dimensions):
             values = embeddings.astype(np.float32)
             bad = ~np.isfinite(values).all(axis=1)
             if metadata.distance == "cosine":

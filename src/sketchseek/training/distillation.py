@@ -83,7 +83,7 @@ class Distiller:
         self._teachers = [load_encoder(name, threads=torch.get_num_threads()) for name in config.teachers]
         if not self._teachers:
             raise ConfigError("distil.teachers is empty.", remedy="Name at least one model package.")
-        dimensions = [teacher.manifest.embedding for teacher in self._teachers]
+        dimensions = [teacher.manifest.dimensions for teacher in self._teachers]
         if (config.regression or config.similarity) and dimensions != [embedding]:
             raise ConfigError(
                 f"distil: regression and similarity need one teacher of {embedding} dimensions, not {dimensions}.",

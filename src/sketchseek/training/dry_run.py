@@ -34,7 +34,7 @@ def dry_run_config(config: TrainConfig) -> TrainConfig:
     distil, embedding, validation = config.distil, config.embedding, config.validation
     if distil is not None and not all(_exists(name) for name in distil.teachers):
         distil = dataclasses.replace(distil, teachers=[DEFAULT_MODEL])
-        embedding, validation = load_model_package(DEFAULT_MODEL).manifest.embedding, 0.0
+        embedding, validation = load_model_package(DEFAULT_MODEL).manifest.dimensions, 0.0
     return dataclasses.replace(
         config,
         sketch=_small(config.sketch),

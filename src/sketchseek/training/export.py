@@ -104,7 +104,7 @@ def export_model(
         }
         manifest = Manifest(
             name=config.name,
-            embedding=model.embedding,
+            dimensions=model.embedding,
             distance=config.distance,
             raster=RASTER_VERSION,
             photo=branches["photo"],

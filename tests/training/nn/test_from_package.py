@@ -121,6 +121,6 @@ def test_bundled_models_of_another_structure_are_refused(name: str) -> None:
     """Their embeddings have two parts."""
     package = load_model_package(name)
     side = package.manifest.photo
-    encoder = BranchEncoder(BranchConfig(side.backbone, side.size), package.manifest.embedding, "batch")
+    encoder = BranchEncoder(BranchConfig(side.backbone, side.size), package.manifest.dimensions, "batch")
     with pytest.raises(ConfigError, match=rf"{name}: .*(has no place in it|INT8)"):
         load_exported(encoder, package, "photo")

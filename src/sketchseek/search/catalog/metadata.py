@@ -18,7 +18,7 @@ class LibraryMetadata:
         model: Name of a bundled model, or the absolute path of a model package.
         name: The model's name in its manifest.
         fingerprint: Identity of the embedding space.
-        embedding: Length of an embedding.
+        dimensions: Length of an embedding.
         distance: ``cosine`` or ``euclidean``.
         changes: Counter that grows with every transaction.
         snapshot: Record of the index snapshot on disk; empty if there is none.
@@ -28,7 +28,7 @@ class LibraryMetadata:
     model: str
     name: str
     fingerprint: str
-    embedding: int
+    dimensions: int
     distance: Distance
     changes: int = 0
     snapshot: str = ""
@@ -70,7 +70,7 @@ class MetadataTable(Database):
                 model=values["model"],
                 name=values["name"],
                 fingerprint=values["fingerprint"],
-                embedding=int(values["embedding"]),
+                dimensions=int(values["dimensions"]),
                 distance=cast(Distance, distance),
                 changes=int(values["changes"]),
                 snapshot=values.get("snapshot", ""),
@@ -85,7 +85,7 @@ class MetadataTable(Database):
             model=metadata.model,
             name=metadata.name,
             fingerprint=metadata.fingerprint,
-            embedding=metadata.embedding,
+            dimensions=metadata.dimensions,
             distance=metadata.distance,
         )
 

@@ -11,7 +11,7 @@ FILE = "catalog.db"
 LIBRARY_FILE = "library.json"
 """See ``sketchseek.search.library_file``."""
 
-VERSION = 5
+VERSION = 6
 """The format. A change of the tables needs a step in ``upgrade``."""
 
 APPLICATION = 0x534B5345  # "SKSE"

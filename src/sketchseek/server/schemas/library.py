@@ -43,7 +43,7 @@ class LibraryStatus(ResponseModel):
     excluded: list[DisplayPath] = Field(description="Files and folders in them that were removed from the library.")
     model: str = Field(description="Name of the model package.")
     fingerprint: str = Field(description="Identity of the model's embedding space.")
-    embedding: int = Field(description="Length of an embedding.")
+    dimensions: int = Field(description="Length of an embedding.")
     distance: str = Field(description="``cosine`` or ``euclidean``.")
     engine: str = Field(description="Engine of the index on disk; empty if there is no index.")
     pending: int = Field(description="Changes that the index on disk does not contain yet; searches include them.")
@@ -91,7 +91,7 @@ class ServerStatus(ResponseModel):
                 "excluded": [],
                 "model": "small",
                 "fingerprint": "6e1f0c6b9d0a4c55",
-                "embedding": 256,
+                "dimensions": 256,
                 "distance": "cosine",
                 "engine": "flat",
                 "pending": 0,

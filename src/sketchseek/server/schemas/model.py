@@ -62,7 +62,7 @@ class ModelManifest(ResponseModel):
     model_config = with_example(
         {
             "name": "small",
-            "embedding": 256,
+            "dimensions": 256,
             "distance": "cosine",
             "raster": 1,
             "photo": _PHOTO_ENCODER,
@@ -79,7 +79,7 @@ class ModelManifest(ResponseModel):
     )
 
     name: str
-    embedding: int = Field(description="Length of an embedding.")
+    dimensions: int = Field(description="Length of an embedding.")
     distance: str = Field(description="``cosine`` or ``euclidean``.")
     raster: int = Field(description="Version of the sketch raster that the sketch encoder was trained on.")
     photo: EncoderInfo

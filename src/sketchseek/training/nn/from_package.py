@@ -139,5 +139,5 @@ def _other(package: ModelPackage, branch: BranchName, reason: str) -> ConfigErro
     return ConfigError(
         f"its {branch} branch differs from the experiment's ({reason}).",
         subject=package.path,
-        remedy=f"Use the same backbone, and embedding: {package.manifest.embedding}.",
+        remedy=f"Use the same backbone, and embedding: {package.manifest.dimensions}.",
     )
