@@ -58,17 +58,15 @@ def test_searching_from_the_command_line(tmp_path: Path) -> None:
 
 
 def test_the_sample_configuration_is_the_one_shown() -> None:
-    assert blocks("yaml") == [EXAMPLE]
+    guide = (REPOSITORY / "docs/guides/train.md").read_text(encoding="utf-8")
+    assert re.findall(r"^```yaml\n(.*?)^```", guide, re.MULTILINE | re.DOTALL) == [EXAMPLE]
 
 
 def test_the_search_guide(folder: Path) -> None:
     guide = (REPOSITORY / "docs/guides/search.md").read_text(encoding="utf-8")
     commands = re.findall(r"^    (sketchseek .+)$", guide, re.MULTILINE)
     assert len(commands) > 5
-    plain = [command for command in commands if "--explain" not in command]
-    run("\n".join(plain), folder)
-    for command in set(commands) - set(plain):  # the bundled models may be of before explanations, and say so
-        run(f"{command} 2>error.log || grep -q 'exported by this version' error.log", folder)
+    run("\n".join(commands), folder)
     for number, code in enumerate(re.findall(r"^```python\n(.*?)^```", guide, re.MULTILINE | re.DOTALL)):
         (folder / f"{number}.py").write_text(code)
         assert len(run(f"python {number}.py", folder).splitlines()) == 5
@@ -119,4 +117,4 @@ def test_every_linked_file_is_there() -> None:
 
 def test_every_block_is_executed() -> None:
     assert len(blocks("sh")) == 3
-    assert len(blocks("python")) == len(blocks("yaml")) == 1
+    assert (len(blocks("python")), blocks("yaml")) == (1, [])

@@ -16,7 +16,7 @@ from sketchseek.models.package import ModelPackage
 
 need_cluster()
 
-from sketchseek.cluster import storage  # noqa: E402
+from sketchseek.cluster import storage
 
 SKETCH = "[[[0,50,100,0],[100,0,100,100]]]"
 

@@ -17,9 +17,9 @@ from tiny_model import write_tiny_package
 
 need_cluster()
 
-from sketchseek.cluster import copying  # noqa: E402
-from sketchseek.cluster.copying import copy_library  # noqa: E402
-from sketchseek.cluster.library import LanceLibrary  # noqa: E402
+from sketchseek.cluster import copying
+from sketchseek.cluster.copying import copy_library
+from sketchseek.cluster.library import LanceLibrary
 
 COUNT = 12
 LINES = [[[10, 200, 200], [10, 10, 90]]]

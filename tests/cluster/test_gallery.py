@@ -13,13 +13,13 @@ from sketchseek.errors import LibraryCorruptError
 
 need_cluster()
 
-from sketchseek.cluster import gallery, maintenance  # noqa: E402
-from sketchseek.cluster.conditions import Condition  # noqa: E402
-from sketchseek.cluster.embedding import folder_of  # noqa: E402
-from sketchseek.cluster.gallery import Gallery, LanceGallery, MemoryGallery  # noqa: E402
-from sketchseek.cluster.state import State  # noqa: E402
-from sketchseek.cluster.table import Change, Snapshot, Table, schema  # noqa: E402
-from sketchseek.search.params import Filter  # noqa: E402
+from sketchseek.cluster import gallery, maintenance
+from sketchseek.cluster.conditions import Condition
+from sketchseek.cluster.embedding import folder_of
+from sketchseek.cluster.gallery import Gallery, LanceGallery, MemoryGallery
+from sketchseek.cluster.state import State
+from sketchseek.cluster.table import Change, Snapshot, Table, schema
+from sketchseek.search.params import Filter
 
 DIMENSION, COUNT, QUERIES, K = 32, 4000, 60, 10
 FOLDERS = ("s3://b/p", "s3://b/p/it's", "s3://b/p/Ärger", "s3://b/p2", "/q")

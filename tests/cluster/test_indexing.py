@@ -16,14 +16,14 @@ from sketchseek.search.results import IndexProgress
 
 need_cluster()
 
-from sketchseek.cluster import embedding, indexing, maintenance, storage  # noqa: E402
-from sketchseek.cluster.embedding import Job, Written, embed_block  # noqa: E402
-from sketchseek.cluster.extra import require_extra  # noqa: E402
-from sketchseek.cluster.indexing import Indexer  # noqa: E402
-from sketchseek.cluster.library import LanceLibrary  # noqa: E402
-from sketchseek.cluster.runners import Block, Runner, run_here  # noqa: E402
-from sketchseek.cluster.storage import Found, StorageError  # noqa: E402
-from sketchseek.cluster.table import IS_PHOTO  # noqa: E402
+from sketchseek.cluster import embedding, indexing, maintenance, storage
+from sketchseek.cluster.embedding import Job, Written, embed_block
+from sketchseek.cluster.extra import require_extra
+from sketchseek.cluster.indexing import Indexer
+from sketchseek.cluster.library import LanceLibrary
+from sketchseek.cluster.runners import Block, Runner, run_here
+from sketchseek.cluster.storage import Found, StorageError
+from sketchseek.cluster.table import IS_PHOTO
 
 COUNT = 36
 

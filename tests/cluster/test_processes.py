@@ -20,8 +20,8 @@ from sketchseek.models.package import ModelPackage
 
 need_cluster()
 
-from sketchseek.cluster.library import LanceLibrary  # noqa: E402
-from sketchseek.cluster.table import IS_PHOTO  # noqa: E402
+from sketchseek.cluster.library import LanceLibrary
+from sketchseek.cluster.table import IS_PHOTO
 
 COUNT = 40
 TIMEOUT = 400

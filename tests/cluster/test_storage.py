@@ -10,10 +10,10 @@ from sketchseek.errors import InputError
 
 need_cluster()
 
-from sketchseek.cluster import storage  # noqa: E402
-from sketchseek.cluster.sources import Unreadable, find_photos  # noqa: E402
-from sketchseek.cluster.storage import Found, StorageError, list_objects, normalized, read  # noqa: E402
-from sketchseek.search.scan_rules import ScanRules  # noqa: E402
+from sketchseek.cluster import storage
+from sketchseek.cluster.sources import Unreadable, find_photos
+from sketchseek.cluster.storage import Found, StorageError, list_objects, normalized, read
+from sketchseek.search.scan_rules import ScanRules
 
 
 def test_addresses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,8 +13,8 @@ from sketchseek.errors import LibraryCorruptError, LibraryNotFoundError
 
 need_cluster()
 
-from sketchseek.cluster.state import State  # noqa: E402
-from sketchseek.cluster.table import FACTS, IS_PHOTO, Change, Snapshot, Table, schema  # noqa: E402
+from sketchseek.cluster.state import State
+from sketchseek.cluster.table import FACTS, IS_PHOTO, Change, Snapshot, Table, schema
 
 STATE = State("small", "small", "fingerprint", 16, "cosine", folders=("s3://b/photos",))
 

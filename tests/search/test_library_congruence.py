@@ -24,8 +24,8 @@ from sketchseek.search.results import SearchResults
 
 need_cluster()
 
-from sketchseek.cluster.library import LanceLibrary  # noqa: E402
-from sketchseek.cluster.runners import run_here  # noqa: E402
+from sketchseek.cluster.library import LanceLibrary
+from sketchseek.cluster.runners import run_here
 
 LINES = [[[10, 200, 200], [10, 10, 90]]]
 ARC = [[[0, 60, 120], [90, 20, 90]], [[30, 90], [60, 60]]]

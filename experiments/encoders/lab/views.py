@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -35,7 +37,7 @@ def sketch_change(ink: Tensor, generator: torch.Generator, strength: float = 1.0
     if strength == 0:
         return ink
     n, device = len(ink), ink.device
-    rand = lambda *shape: torch.rand(*shape, generator=generator, device=device)  # noqa: E731
+    rand = partial(torch.rand, generator=generator, device=device)
     angle = (rand(n) - 0.5) * 0.2 * strength
     scale = 1 + (rand(n, 2) - 0.4) * 0.12 * strength
     shift = (rand(n, 2) - 0.5) * 0.08 * strength
@@ -66,7 +68,7 @@ def _erased(ink: Tensor, rand) -> Tensor:  # type: ignore[no-untyped-def]
 
 def _crop(pixels: Tensor, generator: torch.Generator, least_area: float) -> Tensor:
     n, device = len(pixels), pixels.device
-    rand = lambda *shape: torch.rand(*shape, generator=generator, device=device)  # noqa: E731
+    rand = partial(torch.rand, generator=generator, device=device)
     area = least_area + (1 - least_area) * rand(n)
     aspect = torch.exp((rand(n) - 0.5) * 0.4)
     wide, high = (area * aspect).sqrt().clamp(max=1), (area / aspect).sqrt().clamp(max=1)

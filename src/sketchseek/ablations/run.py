@@ -113,7 +113,7 @@ def run_ablation(
         folders: Folders to read and write.
         max_runs: Maximum number of runs; None for no limit.
         prune: Delete superseded runs from the table when all runs have ended.
-        callbacks: Told about progress.
+        callbacks: Called as the runs progress.
 
     Returns:
         The table.

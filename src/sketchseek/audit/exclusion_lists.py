@@ -25,7 +25,7 @@ from sketchseek.datasets.splits import fraction_of
 def write_lists(folder: Path, audit: Audit) -> dict[str, Path]:
     """Write all lists, including empty ones. Returns the files by name, such as ``error``."""
     folder.mkdir(parents=True, exist_ok=True)
-    before = "test-split-" if audit.part.name == "test" else ""
+    before = "test-split-" if audit.subset.name == "test" else ""
     keys = listed_keys(audit)
     files = {name: folder / f"{before}{f'invalid-{name}' if name in INVALID_LISTS else name}.txt" for name in keys}
     for name, file in files.items():
@@ -34,8 +34,8 @@ def write_lists(folder: Path, audit: Audit) -> dict[str, Path]:
     pairs = [f for kind in PAIRS for f in audit.findings.get(kind, ())]
     _write(duplicates, sorted(f"{finding.key}\t{finding.others[0]}" for finding in pairs))
     files |= {"near-duplicates": duplicates}
-    if audit.part.name != "test":
-        drawn = sorted({sketch.photo for sketch in audit.part.dataset.sketches if sketch.photo is not None})
+    if audit.subset.name != "test":
+        drawn = sorted({sketch.photo for sketch in audit.subset.dataset.sketches if sketch.photo is not None})
         for name, first in (("half-1", True), ("half-2", False)):
             files[name] = folder / f"{name}.txt"
             _write(files[name], [key for key in drawn if (fraction_of(key, "halves") < 0.5) is first])

@@ -37,15 +37,15 @@ def write_page(path: Path, audit: Audit, lists: Mapping[str, Path]) -> None:
         audit: The findings.
         lists: The files that ``write_lists`` wrote.
     """
-    part = audit.part
+    subset = audit.subset
     warning, *remarks = reversed(audit.remarks)
     affected = [entry for entry in audit.negatives if entry.duplicate_pairs]
     write_report(
         path,
         "audit.html",
-        title=f"Audit of {part.kind}, {'all data' if part.name == 'all' else f'{part.name} split'}",
+        title=f"Audit of {subset.kind}, {'all data' if subset.name == 'all' else f'{subset.name} split'}",
         audit=audit,
-        part=part,
+        subset=subset,
         own_first=None if np.isnan(audit.own_first) else audit.own_first,
         warning=warning,
         remarks=remarks,
@@ -57,7 +57,7 @@ def write_page(path: Path, audit: Audit, lists: Mapping[str, Path]) -> None:
 
 def _section(audit: Audit, kind: str, lists: Mapping[str, Path]) -> dict[str, Any]:
     found, info = audit.findings[kind], KINDS[kind]
-    dataset = audit.part.dataset
+    dataset = audit.subset.dataset
     audited = len(dataset.sketches if info.about == "sketch" else dataset.photos)
     photos, sketches = shown(audit)
     return {

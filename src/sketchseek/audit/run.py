@@ -41,7 +41,7 @@ class Audit:
     """Result of an audit.
 
     Attributes:
-        part: The subset that was audited.
+        subset: The subset that was audited.
         model, fingerprint: Name and fingerprint of the model.
         limits: Thresholds.
         findings: By kind, in the order of ``KINDS``, the highest score first.
@@ -52,7 +52,7 @@ class Audit:
         problems: Photos and sketches that could not be read.
     """
 
-    part: AuditInput
+    subset: AuditInput
     model: str
     fingerprint: str
     limits: Thresholds
@@ -71,20 +71,20 @@ class Audit:
     @property
     def remarks(self) -> tuple[str, ...]:
         """Sentences that readers of the findings need."""
-        return (*self.part.notes, *((TEST_ONLY,) if self.part.name == "test" else (OPTIMISM,)))
+        return (*self.subset.notes, *((TEST_ONLY,) if self.subset.name == "test" else (OPTIMISM,)))
 
     def to_dict(self) -> dict[str, Any]:
         """Ready for JSON, with fixed names."""
-        part = self.part
+        subset = self.subset
         return {
-            "kind": part.kind,
-            "subset": part.name,
-            "split": part.split,
-            "split_sha256": part.split_sha256,
+            "kind": subset.kind,
+            "subset": subset.name,
+            "split": subset.split,
+            "split_sha256": subset.split_sha256,
             "model": self.model,
             "fingerprint": self.fingerprint,
-            "photos": len(part.dataset.photos),
-            "sketches": len(part.dataset.sketches),
+            "photos": len(subset.dataset.photos),
+            "sketches": len(subset.dataset.sketches),
             "own_first": None if np.isnan(self.own_first) else round(self.own_first, 4),
             "remarks": list(self.remarks),
             "thresholds": self.limits.to_dict(),
@@ -97,7 +97,7 @@ class Audit:
 
 
 def audit(
-    part: AuditInput,
+    subset: AuditInput,
     encoder: Encoder,
     *,
     limits: Thresholds | None = None,
@@ -107,7 +107,7 @@ def audit(
     """Audit one subset of a data set with a model.
 
     Args:
-        part: What ``load_input`` returned.
+        subset: What ``load_input`` returned.
         encoder: The model.
         limits: Thresholds; None for the defaults.
         cache: Folder for embeddings, so that an interrupted audit continues; None for no cache.
@@ -117,15 +117,15 @@ def audit(
         DatasetError: There are no photos or sketches, or none of the photos can be read.
     """
     limits = limits or Thresholds()
-    dataset = part.dataset
+    dataset = subset.dataset
     if not dataset.photos or not dataset.sketches:
         lacking = "photos" if dataset.sketches else "sketches"
         raise DatasetError(
-            f"no {lacking} in the {part.name} subset.", subject=dataset.source, remedy="Unpack it again."
+            f"no {lacking} in the {subset.name} subset.", subject=dataset.source, remedy="Unpack it again."
         )
-    everything = (*dataset.photos, *part.other.photos)
-    encoded_photos, encoded_sketches = _encode(part, everything, encoder, cache, progress)
-    ranked = _rank(part, everything, encoded_photos, encoded_sketches, limits.near, encoder.manifest.distance)
+    everything = (*dataset.photos, *subset.other.photos)
+    encoded_photos, encoded_sketches = _encode(subset, everything, encoder, cache, progress)
+    ranked = _rank(subset, everything, encoded_photos, encoded_sketches, limits.near, encoder.manifest.distance)
     occluded = check_photos(ranked.sketches, ranked.photos, ranked.ranking, limits)
     keys = frozenset(finding.key for finding in occluded)
     duplicates = find_near_duplicates(
@@ -134,7 +134,7 @@ def audit(
         near=limits.duplicate_cosine,
         progress=progress,
     )
-    test = frozenset(photo.key for photo in dataset.photos) if part.name == "test" else None
+    test = frozenset(photo.key for photo in dataset.photos) if subset.name == "test" else None
     found = [
         *check_ink(dataset.sketches, measure_all(dataset.sketches, progress), limits),
         *check_sketches(ranked.sketches, ranked.photos, ranked.ranking, dataset.categories, keys, limits),
@@ -143,11 +143,11 @@ def audit(
     ]
     within = [pair for pair in duplicates if pair.second < len(dataset.photos)]
     return Audit(
-        part,
+        subset,
         encoder.manifest.name,
         encoder.manifest.fingerprint,
         limits,
-        _by_kind(found, part),
+        _by_kind(found, subset),
         dataset.categories,
         ranked.confusion_matrix(len(dataset.categories)),
         tuple(false_negatives(dataset.photos, within)),
@@ -180,14 +180,14 @@ class _Ranked:
 
 
 def _encode(
-    part: AuditInput, photos: Sequence[Photo], encoder: Encoder, cache: Path | None, progress: Progress | None
+    subset: AuditInput, photos: Sequence[Photo], encoder: Encoder, cache: Path | None, progress: Progress | None
 ) -> tuple[EncodedItems, EncodedItems]:
     """Embeddings of photos and sketches, from the cache if it has them."""
 
     def file(name: str) -> Path | None:
-        return None if cache is None else cache / f"{part.name}-{name}.npz"
+        return None if cache is None else cache / f"{subset.name}-{name}.npz"
 
-    fingerprint, sketches = encoder.manifest.fingerprint, part.dataset.sketches
+    fingerprint, sketches = encoder.manifest.fingerprint, subset.dataset.sketches
     return (
         stored(file("photos"), fingerprint, photos, lambda: encode_photo_set(encoder, photos, progress=progress)),
         stored(
@@ -197,7 +197,7 @@ def _encode(
 
 
 def _rank(
-    part: AuditInput,
+    subset: AuditInput,
     everything: Sequence[Photo],
     encoded_photos: EncodedItems,
     encoded_sketches: EncodedItems,
@@ -205,7 +205,7 @@ def _rank(
     distance: Distance,
 ) -> _Ranked:
     """Rank the subset's photos for each of its sketches."""
-    dataset = part.dataset
+    dataset = subset.dataset
     photos = [everything[i] for i in encoded_photos.read if i < len(dataset.photos)]
     sketches = [dataset.sketches[i] for i in encoded_sketches.read]
     if not photos:
@@ -231,8 +231,8 @@ def _rank(
     return _Ranked(photos, sketches, photo_category, sketch_category, ranking)
 
 
-def _by_kind(found: list[Finding], part: AuditInput) -> dict[str, tuple[Finding, ...]]:
-    kinds = [kind for kind in KINDS if kind != "cross_split_duplicate" or part.name == "test"]
+def _by_kind(found: list[Finding], subset: AuditInput) -> dict[str, tuple[Finding, ...]]:
+    kinds = [kind for kind in KINDS if kind != "cross_split_duplicate" or subset.name == "test"]
     return {
         kind: tuple(sorted((f for f in found if f.kind == kind), key=lambda f: (-f.score, f.key))) for kind in kinds
     }
@@ -247,5 +247,5 @@ def _all_rows(embedded: EncodedItems, count: int) -> npt.NDArray[np.float32]:
 
 def shown(audit: Audit) -> tuple[dict[str, Photo], dict[str, Sketch]]:
     """All photos and sketches of an audit, by key."""
-    photos = (*audit.part.other.photos, *audit.part.dataset.photos)
-    return {photo.key: photo for photo in photos}, {sketch.key: sketch for sketch in audit.part.dataset.sketches}
+    photos = (*audit.subset.other.photos, *audit.subset.dataset.photos)
+    return {photo.key: photo for photo in photos}, {sketch.key: sketch for sketch in audit.subset.dataset.sketches}

@@ -113,8 +113,9 @@ def _show(found: Audit, out: Path) -> None:
 
     from sketchseek.audit.findings import KINDS
 
-    part = found.part
-    title = f"{part.kind}, {part.name}: {len(part.dataset.sketches):,} sketches, {len(part.dataset.photos):,} photos"
+    subset = found.subset
+    items = f"{len(subset.dataset.sketches):,} sketches, {len(subset.dataset.photos):,} photos"
+    title = f"{subset.kind}, {subset.name}: {items}"
     table = Table(title=Text(title))
     table.add_column("finding")
     table.add_column("count", justify="right")

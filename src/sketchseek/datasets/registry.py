@@ -75,7 +75,7 @@ class DatasetSpec:
         title: Name for people.
         layout: Describes the folder that ``load`` expects, in one sentence.
         load: Reads the data set.
-        terms: License or terms of use; empty where the user knows better.
+        terms: License or terms of use; empty for your own data.
         trains: Whether an experiment can name it as a source.
         relevance: What a query must find when the data set is evaluated on its own: its own ``photo``, or any photo of
             its ``category``. None where it has no photos.

@@ -38,7 +38,7 @@ class QueryScores:
         average_precision_at: By k, the sum of the precisions at the relevant photos among the first k, divided by the
             number of relevant photos or k, whichever is smaller.
         average_precision_found: By k, the same sum divided by the number of relevant photos among the first k. The
-            zero-shot SBIR literature computes mAP@200 so (torchmetrics' ``retrieval_average_precision``).
+            zero-shot SBIR literature computes mAP@200 in this way (torchmetrics' ``retrieval_average_precision``).
     """
 
     rank: Floats

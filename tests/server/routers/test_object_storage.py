@@ -20,8 +20,8 @@ from sketchseek.server.thumbnails import ThumbnailCache
 
 need_cluster()
 
-from sketchseek.cluster.library import LanceLibrary  # noqa: E402
-from sketchseek.cluster.runners import run_here  # noqa: E402
+from sketchseek.cluster.library import LanceLibrary
+from sketchseek.cluster.runners import run_here
 
 API = "/api/v1"
 
