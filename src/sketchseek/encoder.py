@@ -270,7 +270,7 @@ class Encoder:
             raise ModelPackageError(
                 f"its {branch} encoder does not tell what each part of a picture contributes.",
                 subject=self.package.path,
-                remedy='Use a bundled model, or export it again with "sketchseek export". INT8 models have no such output.',
+                remedy='Use a bundled model, or export it again with "sketchseek export". INT8 models have no cells.',
             )
         embedding, cells = self._outputs(branch, session, {"pixels": pixels}, ["embedding", CELLS])
         embedding = self._checked(branch, len(pixels), embedding)
