@@ -59,7 +59,7 @@ def test_one_spec_is_enough_to_train_evaluate_and_audit(toy: Path, tiny_model: M
     assert (report.protocol, report.split, report.queries, report.gallery) == ("toy", "toy-own", 4, 4)
     assert 0 <= report.metrics["recall@1"] <= 1
     found = audit(load_input("toy", toy, "test"), encoder)
-    assert (found.part.split, len(found.part.dataset.sketches), found.problems) == ("toy-own", 4, ())
+    assert (found.subset.split, len(found.subset.dataset.sketches), found.problems) == ("toy-own", 4, ())
 
 
 def test_the_command_line_offers_it(toy: Path, tiny_model: ModelPackage, tmp_path: Path) -> None:
