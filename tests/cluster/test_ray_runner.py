@@ -27,11 +27,11 @@ need_cluster()
 if find_spec("ray") is None:
     pytest.skip("ray is not installed: pip install 'sketchseek[cluster]'", allow_module_level=True)
 
-from sketchseek.cluster import indexing  # noqa: E402
-from sketchseek.cluster.library import LanceLibrary  # noqa: E402
-from sketchseek.cluster.ray_runner import RayRunner, start_ray  # noqa: E402
-from sketchseek.cluster.runners import run_here  # noqa: E402
-from sketchseek.cluster.table import IS_PHOTO  # noqa: E402
+from sketchseek.cluster import indexing
+from sketchseek.cluster.library import LanceLibrary
+from sketchseek.cluster.ray_runner import RayRunner, start_ray
+from sketchseek.cluster.runners import run_here
+from sketchseek.cluster.table import IS_PHOTO
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:ray")  # of its own settings
 
