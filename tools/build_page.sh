@@ -23,10 +23,13 @@ done
 # Browsers get it compressed; without name and time, so that the same bytes come out each time.
 gzip -9nc "$dist/ort-wasm-simd-threaded.wasm" >"$out/ort-wasm-simd-threaded.wasm.gz"
 cp LICENSE-onnxruntime.txt "$out/"
+freehand=node_modules/perfect-freehand
+sed '/^\/\/# sourceMappingURL=/d' "$freehand/dist/esm/index.mjs" >"$out/perfect-freehand.mjs"
+cp "$freehand/LICENSE" "$out/LICENSE-perfect-freehand.txt"
 (
     cd "$out"
     # The wasm file's checksum is of its content: gzip's own bytes may change with its version.
-    sha256sum ort.wasm.min.mjs ort-wasm-simd-threaded.mjs
+    sha256sum ort.wasm.min.mjs ort-wasm-simd-threaded.mjs perfect-freehand.mjs
     printf '%s  ort-wasm-simd-threaded.wasm\n' "$(gzip -dc ort-wasm-simd-threaded.wasm.gz | sha256sum | cut -d' ' -f1)"
 ) >"$out/SHA256SUMS"
 

@@ -40,12 +40,12 @@ def test_the_page_opens_while_its_server_is_away(
         until(page, "navigator.serviceWorker.controller !== null")
         for _ in range(200):
             kept = page.evaluate(KEPT)
-            if {"/", "/main.js", "/texts-fr.js", "/encode-worker.js"} <= set(kept):
+            if {"/", "/main.js", "/texts-fr.js", "/encode-worker.js", "/vendor/perfect-freehand.mjs"} <= set(kept):
                 break
             page.wait_for_timeout(100)
-        assert {"/", "/main.js", "/texts-fr.js", "/encode-worker.js"} <= set(kept)
+        assert {"/", "/main.js", "/texts-fr.js", "/encode-worker.js", "/vendor/perfect-freehand.mjs"} <= set(kept)
         assert all(
-            re.fullmatch(r"/([\w-]+\.(js|css|svg|webmanifest))?", path) for path in kept
+            re.fullmatch(r"/([\w-]+\.(js|css|svg|webmanifest)|vendor/perfect-freehand\.mjs)?", path) for path in kept
         )  # no photos, no answers
         scope = page.evaluate("navigator.serviceWorker.ready.then(({ scope }) => scope)")
         assert scope == page.url.split("#")[0]

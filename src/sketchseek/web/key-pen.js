@@ -1,5 +1,6 @@
 // Sketching with the keyboard: arrow keys move a pen over the sheet, Space puts it down and lifts it.
 
+import { byId } from "./elements.js";
 import { UNITS } from "./strokes.js";
 
 /** @import { Paper } from "./paper.js" */
@@ -23,7 +24,15 @@ export class KeyPen {
     this.x = UNITS / 2;
     this.y = UNITS / 2;
     this.down = false;
+    this.space = false; // whether Space is held, and not to move the sheet
     paper.canvas.addEventListener("keydown", (event) => this.#key(event));
+    paper.canvas.addEventListener("keyup", ({ key }) => {
+      if (key !== " " || !this.space) return;
+      this.space = false;
+      this.#press();
+    });
+    byId("sheet").addEventListener("pointerdown", () => (this.space = false), true);
+    paper.addEventListener("view", () => this.#show());
     paper.canvas.addEventListener("blur", () => this.#lift());
     paper.canvas.addEventListener("pointerdown", () => this.#lift());
     this.#show();
@@ -34,17 +43,19 @@ export class KeyPen {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const way = ARROWS[event.key];
     if (way) {
-      const step = event.shiftKey ? SMALL : STEP;
+      const { view } = this.paper;
+      const step = (event.shiftKey ? SMALL : STEP) / view.zoom;
       this.x = Math.min(UNITS, Math.max(0, this.x + way[0] * step));
       this.y = Math.min(UNITS, Math.max(0, this.y + way[1] * step));
-      if (this.down) this.paper.extend([this.x, this.y, 0.5]);
-    } else if (event.key === " " || event.key === "Enter") {
-      if (this.down) this.#lift();
-      else if (!this.paper.busy) {
-        this.down = true;
-        this.paper.begin([this.x, this.y, 0.5]);
-        this.onLift(true);
+      if (!view.whole) {
+        view.reveal(this.x, this.y);
+        this.paper.viewChanged();
       }
+      if (this.down) this.paper.extend([this.x, this.y, 0.5]);
+    } else if (event.key === " ") {
+      if (!event.repeat) this.space = true; // the pen follows when it comes up: until then it may move the sheet
+    } else if (event.key === "Enter") {
+      this.#press();
     } else if (event.key === "Escape" && this.down) {
       this.#lift();
     } else {
@@ -52,6 +63,16 @@ export class KeyPen {
     }
     event.preventDefault();
     this.#show();
+  }
+
+  #press() {
+    if (this.down) this.#lift();
+    else if (!this.paper.busy) {
+      this.down = true;
+      this.paper.begin([this.x, this.y, 0.5]);
+      this.onLift(true);
+      this.#show();
+    }
   }
 
   #lift() {
@@ -63,8 +84,9 @@ export class KeyPen {
   }
 
   #show() {
-    this.cursor.style.left = `${(100 * this.x) / UNITS}%`;
-    this.cursor.style.top = `${(100 * this.y) / UNITS}%`;
+    const { x, y, span } = this.paper.view;
+    this.cursor.style.left = `${(100 * (this.x - x)) / span}%`;
+    this.cursor.style.top = `${(100 * (this.y - y)) / span}%`;
     this.cursor.classList.toggle("down", this.down);
   }
 }

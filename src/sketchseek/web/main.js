@@ -34,6 +34,7 @@ import { FIRST, MOST, Results } from "./results.js";
 import { Favorites, SavedPanel } from "./saved.js";
 import { Search } from "./search.js";
 import { Selection } from "./selection.js";
+import { SheetGestures } from "./sheet-gestures.js";
 import { Sheets } from "./sheets.js";
 import { connectShortcuts } from "./shortcuts.js";
 import { isStrokeFile, readStrokes } from "./stroke-file.js";
@@ -156,7 +157,8 @@ new SavedPanel(favorites, {
   onPhoto: (id) => void viewer.showPhoto(id),
 });
 connectToSheet(() => sheets.inked);
-new KeyPen(paper, byId("cursor"), (down) => announce(down ? texts.penDown : texts.penUp));
+const keyPen = new KeyPen(paper, byId("cursor"), (down) => announce(down ? texts.penDown : texts.penUp));
+new SheetGestures(paper, () => [keyPen.x, keyPen.y]);
 
 /** @type {Status | null} */
 let library = null; // its status, once known

@@ -1,20 +1,23 @@
 // The sheet of paper: turns mouse, pen and touch into strokes and draws them.
 
 import { context2d } from "./elements.js";
+import { drawStroke, isPressed } from "./ink.js";
 import { shapePoints } from "./shapes.js";
+import { SheetView } from "./sheet-view.js";
 import { Sketch, toApi, UNITS } from "./strokes.js";
 
 /** @import { Point, Shape, Stroke } from "./types.d.ts" */
 
-const NEAR = 1.5; // points closer than this to the last one are left out, in units
-const ERASER = 12; // radius, in units
+const NEAR = 1.5; // points closer than this to the last one are left out, in units at which the whole sheet is shown
+const ERASER = 12; // radius, in units at which the whole sheet is shown
 const PEN_ERASER = 32; // in event.buttons: the eraser end of a pen
 
 /** @typedef {"pen" | "eraser"} Tool */
 
 export class Paper extends EventTarget {
   /**
-   * Events: "progress" while a stroke grows or the eraser moves, "change" when the sketch has changed.
+   * Events: "progress" while a stroke grows or the eraser moves, "change" when the sketch has changed, "view" when another
+   * part of the sheet is shown.
    *
    * @param {HTMLCanvasElement} canvas
    */
@@ -23,6 +26,7 @@ export class Paper extends EventTarget {
     this.canvas = canvas;
     this.context = context2d(canvas, { desynchronized: true });
     this.sketch = new Sketch();
+    this.view = new SheetView();
     this.revision = 0; // grows with every change, also of an unfinished stroke
     /** @type {Tool} */
     this.tool = "pen";
@@ -87,8 +91,30 @@ export class Paper extends EventTarget {
   load(strokes) {
     if (this.busy) this.end();
     this.sketch.replace(strokes);
+    this.view.reset();
+    this.viewChanged();
+    this.#tell("change");
+  }
+
+  // Drops an unfinished stroke, and what the eraser removed since it came down.
+  abandon() {
+    if (!this.busy) return;
+    this.pointer = this.current = this.last = null;
+    this.sketch.undoErasing();
     this.redraw();
     this.#tell("change");
+  }
+
+  // Draws the sheet after another part of it is to be shown.
+  viewChanged() {
+    this.redraw();
+    this.dispatchEvent(new Event("view"));
+  }
+
+  // While a pen is in use, touch is a resting hand.
+  /** @param {PointerEvent} event */
+  penAtWork({ pointerType, timeStamp }) {
+    return pointerType === "touch" && this.penSeen > 0 && timeStamp - this.penSeen < 1000;
   }
 
   /**
@@ -100,7 +126,8 @@ export class Paper extends EventTarget {
     this.current = this.last = this.pointer = null;
     this.sketch = sketch;
     this.revision++;
-    this.redraw();
+    this.view.reset();
+    this.viewChanged();
   }
 
   fit() {
@@ -134,7 +161,7 @@ export class Paper extends EventTarget {
     if (this.last) {
       let some = false;
       for (const place of places) {
-        some = this.sketch.erase(this.last, place, ERASER) || some;
+        some = this.sketch.erase(this.last, place, ERASER / this.view.zoom) || some;
         this.last = place;
       }
       if (some) {
@@ -151,10 +178,11 @@ export class Paper extends EventTarget {
       const from = points.length;
       for (const place of places) {
         const before = points[points.length - 1];
-        if (Math.hypot(place[0] - before[0], place[1] - before[1]) >= NEAR) points.push(place);
+        if (Math.hypot(place[0] - before[0], place[1] - before[1]) >= NEAR / this.view.zoom) points.push(place);
       }
       if (points.length === from) return;
-      this.#ink(this.current, from);
+      if (isPressed(points)) this.redraw();
+      else this.#ink(this.current, from);
       this.#tell("progress");
     }
   }
@@ -183,7 +211,8 @@ export class Paper extends EventTarget {
   /** @param {"undo" | "redo" | "clear" | "fit"} what */
   #edit(what) {
     if (this.busy || !this.sketch[what]()) return;
-    this.redraw();
+    if (what === "clear" || what === "fit") this.view.reset();
+    this.viewChanged();
     this.#tell("change");
   }
 
@@ -197,8 +226,7 @@ export class Paper extends EventTarget {
   #down(event) {
     const turned = event.pointerType === "pen" && (event.buttons & PEN_ERASER) !== 0;
     if (this.busy || !(event.button === 0 || turned) || !event.isPrimary) return;
-    // While a pen is in use, touch is a resting hand.
-    if (event.pointerType === "touch" && event.timeStamp - this.penSeen < 1000 && this.penSeen > 0) return;
+    if (this.penAtWork(event)) return;
     event.preventDefault();
     try {
       this.canvas.setPointerCapture(event.pointerId); // a line may leave the sheet and come back
@@ -224,38 +252,22 @@ export class Paper extends EventTarget {
    */
   #place(event) {
     const box = this.canvas.getBoundingClientRect();
-    const x = ((event.clientX - box.left) / box.width) * UNITS;
-    const y = ((event.clientY - box.top) / box.height) * UNITS;
+    const [x, y] = this.view.placeAt((event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
     return [x, y, event.pointerType === "pen" ? event.pressure : 0.5];
   }
 
   /**
-   * Draws a stroke from its point `from` on, as a smooth curve through the midpoints between its points.
+   * Draws a stroke from its point `from` on.
    *
    * @param {Stroke} stroke
    * @param {number} from
    */
-  #ink({ points, width, color }, from) {
-    const { context, canvas } = this;
-    const scale = canvas.width / UNITS;
-    context.setTransform(scale, 0, 0, scale, 0, 0);
-    context.strokeStyle = context.fillStyle = color || getComputedStyle(canvas).color;
-    context.lineCap = context.lineJoin = "round";
-    if (points.length === 1) {
-      context.beginPath();
-      context.arc(points[0][0], points[0][1], width / 2, 0, 2 * Math.PI);
-      context.fill();
-      return;
-    }
-    for (let i = Math.max(1, from); i < points.length; i++) {
-      const [before, a, b] = [points[Math.max(0, i - 2)], points[i - 1], points[i]];
-      context.lineWidth = width * (0.5 + b[2]);
-      context.beginPath();
-      context.moveTo((before[0] + a[0]) / 2, (before[1] + a[1]) / 2);
-      context.quadraticCurveTo(a[0], a[1], (a[0] + b[0]) / 2, (a[1] + b[1]) / 2);
-      if (i === points.length - 1) context.lineTo(b[0], b[1]);
-      context.stroke();
-    }
+  #ink(stroke, from) {
+    const { context, canvas, view } = this;
+    const scale = (canvas.width / UNITS) * view.zoom;
+    context.setTransform(scale, 0, 0, scale, -view.x * scale, -view.y * scale);
+    context.strokeStyle = context.fillStyle = stroke.color || getComputedStyle(canvas).color;
+    drawStroke(context, stroke, from);
   }
 
   #resize() {

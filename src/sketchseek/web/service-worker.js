@@ -2,7 +2,8 @@
 // photo, no answer of the API, no login. A newer file from the server always comes first.
 
 const KEPT = "sketchseek page";
-const FILE = /(?:href|src)="([\w-]+\.(?:js|css|svg|webmanifest))"/g;
+const FILE = /(?:href|src)="((?:vendor\/)?[\w-]+\.(?:m?js|css|svg|webmanifest))"/g;
+const KEPT_PATH = /^$|^[\w-]+\.(js|css|svg|webmanifest)$|^vendor\/perfect-freehand\.mjs$/;
 const OTHERS = ["encode-worker.js", "raster.js"];
 
 const worker = /** @type {ServiceWorkerGlobalScope} */ (/** @type {unknown} */ (self));
@@ -17,8 +18,7 @@ worker.addEventListener("activate", (event) => event.waitUntil(worker.clients.cl
 worker.addEventListener("fetch", (event) => {
   const { request } = event;
   const path = pathOf(request.url);
-  const kept =
-    request.method === "GET" && path !== null && (path === "" || /^[\w-]+\.(js|css|svg|webmanifest)$/.test(path));
+  const kept = request.method === "GET" && path !== null && KEPT_PATH.test(path);
   if (kept) event.respondWith(newest(request));
 });
 

@@ -16,6 +16,8 @@ const KEYS = [
   ["words", ["/"]],
   ["movePen", ["← ↑ → ↓"]],
   ["penDown", ["Space"]],
+  ["zoom", ["+", "−", "0"]],
+  ["moveSheet", ["Space"]],
   ["nextPhoto", ["← →"]],
   ["mark", ["+", "−"]],
   ["close", ["Esc"]],

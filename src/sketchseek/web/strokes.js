@@ -76,6 +76,12 @@ export class Sketch {
     return this.#become(now);
   }
 
+  // Brings back what the eraser removed since it came down.
+  undoErasing() {
+    this.strokes = this.erasing ?? this.strokes;
+    this.erasing = null;
+  }
+
   // Centers the sketch and scales it to the sheet. Returns whether that changed anything.
   fit() {
     const placed = placing(this.strokes, DOT);
