@@ -5,10 +5,12 @@
    FAULTS_ROOT=FOLDER: below this folder, files behave as on a bad network file system:
      FAULTS_NO_LOCKS=1    flock and fcntl's locks fail with ENOLCK
      FAULTS_NO_MMAP=1     shared memory of files fails with ENODEV
-     FAULTS_EVERY=N       each N-th open, read, write, sync or stat fails with FAULTS_ERROR, a number such as ESTALE's
+     FAULTS_EVERY=N       each N-th open, listing, read, write, sync, stat, rename, truncation or deletion fails with
+                          FAULTS_ERROR, a number such as ESTALE's
 
    cc -shared -fPIC -o faults.so faults.c -ldl */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -148,6 +150,44 @@ int stat64(const char *path, struct stat64 *to) {
     REAL(int, stat64, const char *, struct stat64 *);
     FAIL_PATH(path);
     return real(path, to);
+}
+
+int lstat64(const char *path, struct stat64 *to) {
+    REAL(int, lstat64, const char *, struct stat64 *);
+    FAIL_PATH(path);
+    return real(path, to);
+}
+
+int fstatat64(int folder, const char *path, struct stat64 *to, int flags) {
+    REAL(int, fstatat64, int, const char *, struct stat64 *, int);
+    FAIL_PATH(path);
+    return real(folder, path, to, flags);
+}
+
+int access(const char *path, int mode) {
+    FAIL_PATH(path);
+    return syscall(SYS_faccessat, AT_FDCWD, path, mode);
+}
+
+DIR *opendir(const char *path) {
+    REAL(DIR *, opendir, const char *);
+    if (below(path) && fails()) return NULL;
+    return real(path);
+}
+
+int rename(const char *from, const char *to) {
+    FAIL_PATH(to);
+    return syscall(SYS_renameat, AT_FDCWD, from, AT_FDCWD, to);
+}
+
+int unlink(const char *path) {
+    FAIL_PATH(path);
+    return syscall(SYS_unlinkat, AT_FDCWD, path, 0);
+}
+
+int ftruncate64(int file, off64_t size) {
+    FAIL_FILE(file);
+    return syscall(SYS_ftruncate, file, size);
 }
 
 int flock(int file, int operation) {

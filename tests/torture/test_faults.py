@@ -20,6 +20,8 @@ from sketchseek.search.library import Library
 
 CHILD = Path(__file__).with_name("fault_child.py")
 PHOTOS = 24
+STATE = {"kept", "problems", "found", "failures"}
+REPAIRED = ("sound", "damaged")
 
 
 @pytest.fixture(scope="module")
@@ -89,3 +91,32 @@ def test_photos_on_a_network_that_fails_are_indexed_later(folder: Path, faults: 
     child("index", folder, faults)
     with Library.open(folder / "library") as library:
         assert (library.status().photos, library.failures()) == (PHOTOS, [])
+
+
+@pytest.mark.parametrize("error", [errno.ESTALE, errno.EIO])
+def test_a_library_whose_own_files_fail_says_so_and_loses_nothing(folder: Path, faults: Path, error: int) -> None:
+    """Eight rates of failure below indexing, syncs, searches, checks, the REST API, and repairs."""
+    outcomes = child("rounds", folder, faults, FAULTS_ROOT=folder / "library", FAULTS_ERROR=error)
+    refused = answered = 0
+    for first, second in outcomes.values():
+        right = {photo: [score, name] for photo, score, name in first["found"]}
+        assert len(right) == len({name for _, name in right.values()}) == PHOTOS
+        for state in (first, *({key: second[f"{name}, {key}"] for key in first.keys() & STATE} for name in REPAIRED)):
+            assert (state["problems"], state["failures"]) == ([], 0)
+            assert len(state["found"]) == PHOTOS == len({name for _, _, name in state["found"]})
+        assert first["kept"] >= first["index"].get("reported", 0)
+        assert second["sound, kept"] == 8
+        for outcome in (*first.values(), *second.values()):
+            if isinstance(outcome, dict) and "refused" in outcome:
+                assert outcome["subject"].startswith(str(folder / "library"))
+                assert outcome["reason"]
+                assert outcome["remedy"]
+                assert outcome["type"] in ("LibraryError", "LibraryCorruptError")  # never that there is no library
+                refused += 1
+        if isinstance(first["search"], list):
+            assert all(right[photo][0] == score for photo, score in first["search"])
+            answered += 1
+        if isinstance(first["serve"], list):
+            assert all(status == 200 or (status == 500 and told["remedy"]) for status, told in first["serve"])
+    assert refused > 10  # or nothing failed, and this tests nothing
+    assert answered > 1

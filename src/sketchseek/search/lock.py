@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from pathlib import Path
 from types import TracebackType
 
 from sketchseek.errors import LibraryError, LibraryLockedError
 from sketchseek.file_lock import TAKEN, lock_file
+from sketchseek.search.presence import remedy_for
 
 FILE = "writer.lock"
+
+_DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
+_GET_ACCESS = "Get write access to this folder, or keep the library in another one. Searching still works."
 
 
 class WriterLock:
@@ -36,12 +41,12 @@ class WriterLock:
             raise LibraryError(
                 f"cannot be written to ({error.strerror}).",
                 subject=self._folder,
-                remedy="Get write access to this folder, or keep the library in another one. Searching still works.",
+                remedy=_GET_ACCESS if error.errno in _DENIED else remedy_for(error),
             ) from error
         try:
             lock_file(file)
         except OSError as error:
-            pid = os.read(file, 32).decode("ascii", "replace").strip() or "unknown"
+            pid = _pid_in(file)
             os.close(file)
             if error.errno not in TAKEN:
                 raise LibraryError(
@@ -68,3 +73,10 @@ class WriterLock:
             os.ftruncate(self._file, 0)
         os.close(self._file)
         self._file = -1
+
+
+def _pid_in(file: int) -> str:
+    """Return what the lock's owner wrote about itself."""
+    with contextlib.suppress(OSError):
+        return os.read(file, 32).decode("ascii", "replace").strip() or "unknown"
+    return "unknown"

@@ -25,6 +25,7 @@ from sketchseek.search.catalog import (
 )
 from sketchseek.search.index_mirror import IndexMirror
 from sketchseek.search.lock import WriterLock
+from sketchseek.search.presence import is_there, remedy_for
 from sketchseek.search.scan import lies_in
 from sketchseek.search.scan_rules import ScanRules
 
@@ -66,7 +67,11 @@ def repair(library: Path) -> RepairReport:
         LibraryLockedError: Another process is writing.
         LibraryError: The disk is full, or the folder cannot be written to.
     """
-    if not library.is_dir() or not is_library(library):
+    try:
+        found = is_there(library) and is_library(library)
+    except OSError as error:
+        raise _cannot_use(library, error) from error
+    if not found:
         raise LibraryNotFoundError("there is no library here.", subject=library, remedy="Check the spelling.")
     with WriterLock(library):
         problems, metadata = _examine(library)
@@ -84,11 +89,13 @@ def repair(library: Path) -> RepairReport:
         try:
             return _rebuild(library, metadata, described, problems)
         except OSError as error:
-            raise LibraryError(
-                f"cannot be written to ({error.strerror or error}).",
-                subject=library,
-                remedy="Free some space on the disk, and run the command again.",
-            ) from error
+            raise _cannot_use(library, error) from error
+
+
+def _cannot_use(library: Path, error: OSError) -> LibraryError:
+    return LibraryError(
+        f"its files cannot be read or written ({error.strerror or error}).", subject=library, remedy=remedy_for(error)
+    )
 
 
 def _examine(library: Path) -> tuple[list[str], LibraryMetadata | None]:
@@ -116,10 +123,10 @@ def _rebuild(
     scratch.mkdir()
     try:
         for name in (FILE, f"{FILE}-wal"):
-            if (copy / name).exists():
+            if is_there(copy / name):
                 shutil.copyfile(copy / name, scratch / name)
         folders, rules = _folders(library, described)
-        saved = salvage(scratch / FILE, metadata.fingerprint) if (scratch / FILE).exists() else Salvage(damaged=True)
+        saved = salvage(scratch / FILE, metadata.fingerprint) if is_there(scratch / FILE) else Salvage(damaged=True)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     photos = [photo for photo in saved.photos.values() if folders is None or _belongs(photo, *folders)]
@@ -163,13 +170,13 @@ def _belongs(photo: SavedPhoto, roots: Sequence[bytes], excluded: Sequence[bytes
 def _copy(library: Path) -> Path:
     """Copy the catalog's files to a folder of their own."""
     number = 1
-    while (folder := library / f"damaged-{number}").exists():
+    while is_there(folder := library / f"damaged-{number}"):
         number += 1
     aside = folder.with_name(f"{folder.name}{SUFFIX}")
     shutil.rmtree(aside, ignore_errors=True)
     make_folders(aside)
     for name in (FILE, f"{FILE}-wal", library_file.FILE):
-        if (library / name).is_file():
+        if is_there(library / name):
             shutil.copyfile(library / name, aside / name)
     sync_tree(aside)
     aside.replace(folder)

@@ -17,6 +17,7 @@ from sketchseek.search.catalog.scan_tables import ScanTables
 from sketchseek.search.catalog.schema import APPLICATION, FILE, LIBRARY_FILE, ROW, SCHEMA, VERSION, statements
 from sketchseek.search.catalog.staging import StagingTable
 from sketchseek.search.catalog.upgrade import BACKUPS, check_format
+from sketchseek.search.presence import is_there, remedy_for
 from sketchseek.search.scan_rules import ScanRules
 
 
@@ -38,10 +39,14 @@ class Catalog(ScanTables, StagingTable, FolderTables):
     def __init__(self, folder: Path, *, create: LibraryMetadata | None = None, write: bool = False) -> None:
         path = folder / FILE
         try:
-            missing = not path.is_file()
+            missing = not is_there(path)
             lost = missing and is_library(folder)
         except OSError as error:
-            raise LibraryError(f"cannot be opened ({error.strerror}).", subject=folder) from error
+            raise LibraryError(
+                f"cannot be opened ({error.strerror}).", subject=folder, remedy=remedy_for(error)
+            ) from error
+        except ValueError:  # a NUL in the path
+            missing, lost = True, False
         if lost:
             raise LibraryCorruptError(
                 "the library's catalog is missing.",
@@ -105,7 +110,7 @@ def create_catalog(path: Path, metadata: LibraryMetadata) -> None:
         raise LibraryError(
             f"cannot be written ({error.strerror or error}).",
             subject=path,
-            remedy="Free some space on the disk, or check the permissions of the library's folder.",
+            remedy=remedy_for(error),
         ) from error
 
 
@@ -173,7 +178,7 @@ class _NewCatalog(PhotoTables, FolderTables):
 def is_library(folder: Path) -> bool:
     """Return whether a folder has files that only a library has. A creation that was killed leaves none of them."""
     try:
-        return any((folder / name).exists() for name in (FILE, f"{FILE}-wal", LIBRARY_FILE, BACKUPS)) or any(
+        return any(is_there(folder / name) for name in (FILE, f"{FILE}-wal", LIBRARY_FILE, BACKUPS)) or any(
             folder.glob("index/*")
         )
     except ValueError:  # a NUL in the path, which Python 3.13's glob does not take

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from sketchseek.errors import LibraryCorruptError, LibraryError
 from sketchseek.search.catalog.checksums import register
+from sketchseek.search.presence import CHECK_DISK, is_there
 
 _NO_PLACE_TO_SHARE = ("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_IOERR_SHM")
 
@@ -74,7 +75,7 @@ class Database:
 
     def _refuse_unfinished(self) -> None:
         journal = self.path.with_name(f"{self.path.name}-wal")
-        if journal.is_file() and journal.stat().st_size:
+        if is_there(journal) and journal.stat().st_size:
             raise LibraryError(
                 "a writer was interrupted, and recovery needs write access.",
                 subject=self.path,
@@ -126,27 +127,34 @@ class Database:
         except UnicodeDecodeError as error:  # SQLite quotes damaged text in its message
             raise self.corrupt("damaged (its text is not valid).") from error
 
-    def corrupt(self, reason: str) -> LibraryCorruptError:
-        """Return the error for a catalog that is damaged."""
+    def corrupt(self, reason: str, *, first: str = "") -> LibraryCorruptError:
+        """Return the error for a catalog that is damaged. ``first`` is a line to read before it is repaired."""
         return LibraryCorruptError(
             reason,
             subject=self.path,
-            remedy=f"Repair it: sketchseek repair --library {self.path.parent}\nThe photos themselves are not touched.",
+            remedy=f"{first}Repair it: sketchseek repair --library {self.path.parent}\n"
+            "The photos themselves are not touched.",
         )
 
     def _error(self, error: sqlite3.Error) -> LibraryError:
         name = getattr(error, "sqlite_errorname", None) or ""
-        if name.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
+        if name == "SQLITE_FULL":
             return LibraryError(
                 f"cannot be written ({error}).",
                 subject=self.path,
                 remedy="Free some space on the disk and run the command again: what was committed is kept.",
             )
+        if name.startswith("SQLITE_IOERR"):  # some file systems say that they are full only so
+            return LibraryError(
+                f"cannot be read or written ({error}).",
+                subject=self.path,
+                remedy=f"Free some space if the disk is full. {CHECK_DISK}",
+            )
         if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
             return LibraryError(
-                f"access denied ({error}).",
+                f"cannot be opened ({error}).",
                 subject=self.path,
-                remedy="Check the permissions of the library's folder.",
+                remedy="Check the permissions of the library's folder, and that its disk is connected.",
             )
         if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL")):
             return LibraryError(
@@ -157,7 +165,11 @@ class Database:
         if name.startswith(("SQLITE_NOMEM", "SQLITE_INTERRUPT", "SQLITE_MISUSE")):
             return LibraryError(f"{error}.", subject=self.path)
         # What is left are damaged pages, and SQL that fails only if values, indexes or the schema are not as written.
-        return self.corrupt(f"damaged ({error}).")
+        # SQLite also says so of a page that the disk, or a network, could not read.
+        return self.corrupt(
+            f"damaged ({error}).",
+            first="If the disk or the network has failed just now, run the command again first.\n",
+        )
 
     def _rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         with self._guard():

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sketchseek.search.catalog.checksums import Value
+from sketchseek.search.presence import is_there
 
 _PAGE_SIZE = 4096  # SQLite's default, which the catalog uses
 _LEAF = 0x0D
@@ -29,7 +30,7 @@ def table_rows(path: Path, columns: int) -> Iterator[tuple[int, list[Value]]]:
             yield from _leaf(page, 100 if number == 0 else 0, columns, path)
             number += 1
     journal = path.with_name(f"{path.name}-wal")
-    if journal.is_file():
+    if is_there(journal):
         with journal.open("rb") as file:
             file.seek(_WAL_HEADER)
             while header := file.read(_FRAME_HEADER):

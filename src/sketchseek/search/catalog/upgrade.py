@@ -10,6 +10,7 @@ from sketchseek.atomic_write import atomic_path, make_folders
 from sketchseek.errors import LibraryError
 from sketchseek.search.catalog.metadata import MetadataTable
 from sketchseek.search.catalog.schema import FILE, VERSION
+from sketchseek.search.presence import is_there, remedy_for
 
 STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {}
 """For each earlier format, what changes its tables to the next one. All steps run in one transaction. Before a release
@@ -68,7 +69,7 @@ def upgrade_catalog(folder: Path) -> None:
         raise LibraryError(
             f"cannot be backed up before its upgrade ({error.strerror or error}).",
             subject=folder,
-            remedy="Free some space on the disk, and run the command again.",
+            remedy=remedy_for(error),
         ) from error
     finally:
         old.close()
@@ -93,7 +94,7 @@ class _OldCatalog(MetadataTable):
 def _back_up(connection: sqlite3.Connection, library: Path, version: int) -> None:
     make_folders(library / BACKUPS)
     number = 1
-    while (path := library / BACKUPS / f"catalog-format{version}-{number}.db").exists():
+    while is_there(path := library / BACKUPS / f"catalog-format{version}-{number}.db"):
         number += 1
     with atomic_path(path) as aside:
         copy = sqlite3.connect(aside)
