@@ -30,9 +30,7 @@ DIST = REPOSITORY / "dist"
 
 IN_WHEEL = ("sketchseek/models/bundled/small/photo.onnx", "sketchseek/web/index.html", "sketchseek/py.typed")
 IN_SDIST = ("README.md", "LICENSE", "pyproject.toml", "tests/conftest.py", "docs/generate.py", "tools/release_check.py")
-NOT_IN_SDIST = re.compile(
-    r"^(runs|dist|\.venv|\.git|web-build/node_modules|docs/measured/ablations|experiments/encoders)/"
-)
+NOT_IN_SDIST = re.compile(r"^(runs|dist|\.venv|\.git|web-build/node_modules|docs/measured/ablations)/")
 
 
 def build() -> tuple[Path, Path]:
