@@ -77,7 +77,6 @@ def test_the_architecture_names_every_package_and_module_at_the_top() -> None:
     assert {folder for folder, _ in listed if folder} == {folder for folder, _ in folders}
 
 
-@pytest.mark.skipif(not (REPOSITORY / "experiments/encoders").is_dir(), reason="source distributions leave these out")
 def test_files_that_documents_name_exist() -> None:
     pages = [*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/**/*.md"), *REPOSITORY.glob("experiments/**/*.md")]
     missing = []
