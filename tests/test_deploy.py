@@ -1,14 +1,28 @@
-"""The systemd unit and the container are hardened, as far as this machine can check."""
+"""The systemd unit and the container are hardened, and the server needs no rights that they do not give.
+
+Whether systemd and a container run it was tried by hand: see docs/security.md.
+"""
 
 from __future__ import annotations
 
+import http.client
+import json
+import os
 import re
 import shutil
 import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
+
+import hostile_requests
+from served import as_bytes, picture
+from sketchseek.models.package import ModelPackage
+from sketchseek.search.library import Library
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
 
@@ -59,3 +73,70 @@ def test_the_commands_use_options_that_exist() -> None:
         used -= {"--now", "--uid", "--no-create-home", "--shell", "--from", "--no-cache-dir"}
         used -= {"--interval", "--timeout", "--start-period"}
         assert used <= known, name
+
+
+# As the container and the unit have it: another user, no capabilities, nothing writable but the library and the cache.
+SANDBOX = ("bwrap", "--die-with-parent", "--unshare-user", "--uid", "10001", "--gid", "10001", "--unshare-pid")
+SANDBOX += ("--unshare-ipc", "--cap-drop", "ALL", "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev")
+
+
+@pytest.fixture
+def sandboxed(tiny_model: ModelPackage, tmp_path: Path) -> Iterator[tuple[int, psutil.Process, Path]]:
+    """A server without rights: its port, its process, and the folder with its library."""
+    if shutil.which("bwrap") is None or subprocess.run([*SANDBOX, "true"], capture_output=True).returncode:
+        pytest.skip("needs bubblewrap, and a system that lets it make namespaces")
+    photos, cache = tmp_path / "photos", tmp_path / "cache"
+    photos.mkdir()
+    cache.mkdir()
+    for number in range(5):
+        picture(number).save(photos / f"{number}.png")
+    with Library.open(tmp_path / "library", tiny_model.path, create=True) as library:
+        library.add([photos])
+    writable = ("--bind", str(tmp_path / "library"), str(tmp_path / "library"), "--tmpfs", str(cache))
+    command = (sys.executable, "-m", "sketchseek", "serve", "--library", str(tmp_path / "library"))
+    process = subprocess.Popen(
+        [*SANDBOX, *writable, *command, "--root", str(photos), "--port", "0", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ
+        | {"PYTHONPATH": os.pathsep.join(sys.path), "XDG_CACHE_HOME": str(cache), "PYTHONDONTWRITEBYTECODE": "1"},
+    )
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line, process.communicate()[1]
+        inside = [one for one in psutil.Process(process.pid).children(recursive=True) if "serve" in one.cmdline()]
+        server = next(one for one in inside if "bwrap" not in one.name())
+        yield int(json.loads(line)["url"].rsplit(":", 1)[1].strip("/")), server, tmp_path
+    finally:
+        process.terminate()
+        process.communicate(timeout=60)
+
+
+def test_the_server_needs_no_rights(sandboxed: tuple[int, psutil.Process, Path]) -> None:
+    port, server, folder = sandboxed
+    status = Path(f"/proc/{server.pid}/status").read_text()
+    assert re.search(r"CapEff:\t0+$", status, re.MULTILINE)
+    assert "NoNewPrivs:\t1" in status
+
+    def ask(method: str, path: str, body: bytes | None = None, **headers: str) -> tuple[int, bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+        try:
+            connection.request(method, f"/api/v1/{path}", body, headers)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        finally:
+            connection.close()
+
+    assert ask("GET", "health/ready")[0] == 200
+    found = ask("POST", "search/sketch", b'{"strokes":[[[1,5],[1,9]]]}', **{"Content-Type": "application/json"})
+    assert len(json.loads(found[1])["results"]) == 5
+    upload, kind = hostile_requests.form(as_bytes(picture(1)), "photo")  # decoded in a process of its own
+    assert ask("POST", "search/image", upload, **{"Content-Type": kind})[0] == 200
+    assert ask("GET", "photos/1/thumbnail?size=160")[0] == 200  # cached where it may write
+    token = json.loads(ask("GET", "session")[1])["token"]
+    changing = {"Content-Type": "application/json", "X-Sketchseek-Token": token}
+    assert ask("POST", "sync", b"{}", **changing)[0] == 202  # writes to the library
+    refused = subprocess.run([*SANDBOX, "touch", str(folder / "photos" / "new")], capture_output=True, text=True)
+    assert "Read-only" in refused.stderr
