@@ -76,8 +76,10 @@ def test_the_commands_use_options_that_exist() -> None:
 
 
 # As the container and the unit have it: another user, no capabilities, nothing writable but the library and the cache.
-SANDBOX = ("bwrap", "--die-with-parent", "--unshare-user", "--uid", "10001", "--gid", "10001", "--unshare-pid")
-SANDBOX += ("--unshare-ipc", "--cap-drop", "ALL", "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev")
+SANDBOX = (
+    *("bwrap", "--die-with-parent", "--unshare-user", "--uid", "10001", "--gid", "10001", "--unshare-pid"),
+    *("--unshare-ipc", "--cap-drop", "ALL", "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev"),
+)
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from PIL import Image
 import hostile_requests as make
 from hostile_files import picture
 from sketchseek.errors import ImageError, ImageTooLargeError
+from sketchseek.images import quick
 from sketchseek.images.worker_pool import WorkerPool, WorkerStartError
-from sketchseek.search import photo_reader
 from sketchseek.search.photo_reader import PhotoReader
 from sketchseek.search.photo_worker import PhotoFile
 
@@ -41,9 +41,9 @@ def test_bytes_and_paths_here_and_in_a_process_give_the_same(tmp_path: Path, mon
     with PhotoReader(32) as reader:
         here = reader.read(data)
         by_path = reader.read(str(tmp_path / "photo.jpg"))
-        monkeypatch.setattr(photo_reader, "QUICK_WORK", 0)
+        monkeypatch.setattr(quick, "QUICK_WORK", 0)
         in_process = reader.read(data)
-        monkeypatch.setattr(photo_reader, "_LARGE_FILE", 10)
+        monkeypatch.setattr(quick, "LARGE_FILE", 10)
         large = reader.read(data)
     assert (here.width, here.height, here.metadata.caption, here.pixels.shape) == (60, 90, "A caption", (32, 32, 3))
     assert same(here, by_path)
@@ -89,6 +89,6 @@ def test_where_no_process_can_be_started_photos_are_read_here(monkeypatch: pytes
     data = described_photo()
     with PhotoReader(32) as reader:
         expected = reader.read(data)
-        monkeypatch.setattr(photo_reader, "QUICK_WORK", 0)
+        monkeypatch.setattr(quick, "QUICK_WORK", 0)
         monkeypatch.setattr(WorkerPool, "ask", ask)
         assert same(reader.read(data), expected)

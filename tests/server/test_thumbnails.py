@@ -2,12 +2,16 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from sketchseek.errors import ImageError
+from hostile_requests import blank_animation
+from sketchseek.errors import ImageError, ImageTooLargeError
+from sketchseek.images import quick
+from sketchseek.images.worker_pool import WorkerPool, WorkerStartError
 from sketchseek.server.thumbnails import ThumbnailCache, make_thumbnail
 
 
@@ -77,3 +81,39 @@ def test_pruning_takes_the_oldest(original: Path, tmp_path: Path) -> None:
     left = {file.stem for file in cache.folder.rglob("*.webp")}
     assert left == {sizes[320].tag, sizes[640].tag}
     assert cache.prune() == 0
+
+
+def test_costly_photos_are_decoded_in_a_process_with_a_deadline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = ThumbnailCache(tmp_path / "cache")
+    image = Image.linear_gradient("L").convert("RGB")
+    image.save(tmp_path / "photo.png")
+    (tmp_path / "slow.gif").write_bytes(blank_animation(3000))
+    try:
+        here = cache.get(tmp_path / "photo.png", 160).data
+        shutil.rmtree(tmp_path / "cache")
+        monkeypatch.setattr(quick, "QUICK_WORK", 0)
+        assert cache.get(tmp_path / "photo.png", 160).data == here
+        shutil.rmtree(tmp_path / "cache")
+        monkeypatch.setattr("sketchseek.server.thumbnails.LARGE_FILE", 10)
+        assert cache.get(tmp_path / "photo.png", 160).data == here  # by its path
+        cache._pool._seconds = 0.1
+        with pytest.raises(ImageTooLargeError, match=r"slow\.gif: decoding it takes longer"):
+            cache.get(tmp_path / "slow.gif", 160)
+    finally:
+        cache.close()
+    with pytest.raises(ImageError, match=r"slow\.gif: not decoded: the server is ending"):
+        cache.get(tmp_path / "slow.gif", 160)
+
+
+def test_where_no_process_can_be_started_thumbnails_are_made_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ask(self: WorkerPool, *request: bytes, subject: str) -> bytes:
+        raise WorkerStartError("no")
+
+    Image.linear_gradient("L").save(tmp_path / "photo.png")
+    monkeypatch.setattr(WorkerPool, "ask", ask)
+    monkeypatch.setattr(quick, "QUICK_WORK", 0)
+    assert ThumbnailCache(tmp_path / "cache").get(tmp_path / "photo.png", 160).data

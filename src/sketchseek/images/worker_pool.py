@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Iterator, Sequence
 from typing import IO
 
@@ -50,6 +51,7 @@ class WorkerPool:
         self._idle: list[_Worker] = []
         self._busy: set[_Worker] = set()
         self._closed = False
+        weakref.finalize(self, _close_all, self._idle)
 
     def ask(self, *request: bytes, subject: str) -> bytes:
         """Send a request, in parts, to a process, and return its answer.
@@ -88,11 +90,9 @@ class WorkerPool:
         """End the processes, also busy ones: their callers get a ``PoolClosedError``."""
         with self._lock:
             self._closed = True
-            idle, self._idle = self._idle, []
             for worker in self._busy:
                 worker.kill()
-        for worker in idle:
-            worker.close()
+        _close_all(self._idle)
 
     @contextlib.contextmanager
     def _worker(self) -> Iterator[_Worker]:
@@ -130,6 +130,12 @@ class WorkerPool:
                 self._idle.append(worker)
                 return
         worker.close()
+
+
+def _close_all(workers: list[_Worker]) -> None:
+    """Close workers, and forget them."""
+    while workers:
+        workers.pop().close()
 
 
 class _Worker:

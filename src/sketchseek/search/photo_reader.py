@@ -10,21 +10,12 @@ import os
 from types import TracebackType
 from typing import Self
 
-from sketchseek.images import examine, read_photo, shown_name
-from sketchseek.images.cost import LARGE_BYTES, QUICK_WORK, one_large_decode
-from sketchseek.images.formats import is_raw_or_video
+from sketchseek.images import read_photo, shown_name
+from sketchseek.images.cost import LARGE_BYTES, one_large_decode
+from sketchseek.images.quick import CPU_SECONDS, WALL_SECONDS, promises_quick
 from sketchseek.images.worker_pool import WorkerPool, WorkerStartError
 from sketchseek.photo_metadata import read_photo_metadata
 from sketchseek.search.photo_worker import BYTES, PATH, PhotoFile, read_photo_file, unpack
-
-CPU_SECONDS = 30.0
-"""CPU time in which a picture must be decoded. An ordinary photo takes a tenth of a second."""
-
-_WALL_FACTOR = 10
-"""Wall-clock time in which a picture must be decoded, as a multiple of ``CPU_SECONDS``: the machine may be busy."""
-
-_LARGE_FILE = 32 << 20
-"""Larger files are read in a process: also the code that reads headers passes over all bytes of some."""
 
 
 class PhotoReader:
@@ -32,7 +23,7 @@ class PhotoReader:
 
     Args:
         size: Side of the square that photos are squashed to.
-        cpu_seconds: See ``CPU_SECONDS``.
+        cpu_seconds: See ``quick.CPU_SECONDS``.
     """
 
     def __init__(self, size: int, *, cpu_seconds: float = CPU_SECONDS) -> None:
@@ -40,7 +31,7 @@ class PhotoReader:
         self._pool = WorkerPool(
             "sketchseek.search.photo_worker",
             [str(size), str(cpu_seconds)],
-            seconds=_WALL_FACTOR * cpu_seconds,
+            seconds=WALL_SECONDS,
             limit=cpu_seconds,
         )
 
@@ -64,12 +55,12 @@ class PhotoReader:
             PoolClosedError: The reader was closed meanwhile.
         """
         memory = LARGE_BYTES + 1
-        if isinstance(source, bytes) and len(source) <= _LARGE_FILE and not is_raw_or_video(source):
-            found = examine(source, at_least=self._size)
-            if found.work <= QUICK_WORK:
+        if isinstance(source, bytes):
+            found, is_quick = promises_quick(source, self._size)
+            if found is not None and is_quick:
                 pixels, header = read_photo(source, self._size), found.header
                 return PhotoFile(header.width, header.height, pixels, read_photo_metadata(source))
-            memory = found.memory
+            memory = memory if found is None else found.memory
         request = (BYTES, source) if isinstance(source, bytes) else (PATH, os.fsencode(source))
         with one_large_decode(memory):
             try:

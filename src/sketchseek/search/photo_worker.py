@@ -22,7 +22,8 @@ BYTES, PATH = b"B", b"P"
 RESPONSE = struct.Struct(">III")
 """Width, height, and bytes of the metadata as JSON, which follow; then the pixels."""
 
-_OWN_MEMORY = 512_000_000  # beyond what the picture takes: its file, and the libraries that a RAW file or a video needs
+OWN_MEMORY = 512_000_000
+"""Bytes beyond what a picture takes: for its file, and for the libraries that a RAW file or a video needs."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +74,7 @@ def main() -> None:
         metadata = json.dumps(asdict(photo.metadata)).encode()
         return RESPONSE.pack(photo.width, photo.height, len(metadata)) + metadata + photo.pixels.tobytes()
 
-    answer_requests(answer, max_bytes=MAX_BYTES + _OWN_MEMORY, cpu_seconds=cpu_seconds)
+    answer_requests(answer, max_bytes=MAX_BYTES + OWN_MEMORY, cpu_seconds=cpu_seconds)
 
 
 if __name__ == "__main__":

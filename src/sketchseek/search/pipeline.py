@@ -22,11 +22,12 @@ import numpy.typing as npt
 
 from sketchseek.encoder import Encoder
 from sketchseek.errors import ImageError
+from sketchseek.images.quick import CPU_SECONDS
 from sketchseek.images.worker_pool import PoolClosedError
 from sketchseek.search.catalog import Description, PhotoFacts, Row
 from sketchseek.search.colors import signature_of
 from sketchseek.search.index.engine import available_cores
-from sketchseek.search.photo_reader import CPU_SECONDS, PhotoReader
+from sketchseek.search.photo_reader import PhotoReader
 from sketchseek.search.scan import LEADS_OUT, Found, file_time, lies_in_any, real_path
 
 BATCH = 16

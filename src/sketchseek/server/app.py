@@ -162,6 +162,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     state: ServerState = app.state.server
     await to_thread.run_sync(state.indexer.close)
     await to_thread.run_sync(state.decoders.close)
+    await to_thread.run_sync(state.thumbnails.close)
 
 
 class _Page(StaticFiles):

@@ -5,17 +5,23 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import os
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from PIL import Image
 
 from sketchseek.atomic_write import atomic_write
 from sketchseek.errors import ImageError
-from sketchseek.images import open_image
-from sketchseek.images.sources import shown_name
+from sketchseek.images import open_image, open_regular, shown_name
+from sketchseek.images.cost import LARGE_BYTES, one_large_decode
+from sketchseek.images.quick import CPU_SECONDS, LARGE_FILE, WALL_SECONDS, promises_quick
+from sketchseek.images.worker_pool import PoolClosedError, WorkerPool, WorkerStartError
 from sketchseek.search.object_path import PhotoPath
+from sketchseek.search.photo_worker import BYTES, PATH
 from sketchseek.search.results import LibraryPhoto
 
 SIZES = (160, 320, 640, 1280)
@@ -25,6 +31,10 @@ MEDIA_TYPE = "image/webp"
 _QUALITY = 80
 # From 0 (fast) to 6 (small). On small pictures, 1 takes a quarter of the default's time for a fifth more bytes.
 _METHOD = 1
+
+
+REQUEST = struct.Struct(">I")
+"""Longest side in pixels. ``BYTES`` and a photo's bytes follow, or ``PATH`` and its path."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +61,11 @@ class ThumbnailCache:
     def __init__(self, folder: Path, *, max_bytes: int = 2_000_000_000) -> None:
         self.folder = folder
         self.max_bytes = max_bytes
+        self._pool = WorkerPool("sketchseek.server.thumbnail_worker", [], seconds=WALL_SECONDS, limit=CPU_SECONDS)
+
+    def close(self) -> None:
+        """End the processes that decode."""
+        self._pool.close()
 
     def tag(self, path: Path, size: int) -> str:
         """Return the identity of a thumbnail: a hash of the photo's path, file time and file size, and of ``size``.
@@ -76,7 +91,7 @@ class ThumbnailCache:
             FileNotFoundError: The photo is gone.
             ImageError: The photo can no longer be read.
         """
-        return self._get(self.tag(path, size), lambda: make_thumbnail(path, size))
+        return self._get(self.tag(path, size), lambda: self._make(path, size))
 
     def get_object(self, photo: LibraryPhoto, size: int, read: Callable[[], bytes]) -> Thumbnail:
         """Return a thumbnail of a photo in object storage from the cache, or make one.
@@ -89,7 +104,7 @@ class ThumbnailCache:
         Raises:
             ImageError: The photo can no longer be read.
         """
-        return self._get(self.tag_of(photo, size), lambda: make_thumbnail(read(), size))
+        return self._get(self.tag_of(photo, size), lambda: self._make(read(), size))
 
     def _get(self, tag: str, make: Callable[[], bytes]) -> Thumbnail:
         file = self.folder / tag[:2] / f"{tag}.webp"
@@ -102,6 +117,27 @@ class ThumbnailCache:
             file.parent.mkdir(parents=True, exist_ok=True)
             atomic_write(file, data, durable=False)
         return Thumbnail(data, tag)
+
+    def _make(self, source: Path | bytes, size: int) -> bytes:
+        """Make a thumbnail here, or in a process with a deadline if the photo's header does not promise to be quick."""
+        data, memory = _read_small(source), LARGE_BYTES + 1
+        name = shown_name(source)
+        try:
+            if data is not None:
+                found, is_quick = promises_quick(data, size)
+                if is_quick:
+                    return make_thumbnail(data, size)
+                memory = memory if found is None else found.memory
+            request = (PATH, os.fsencode(cast(Path, source))) if data is None else (BYTES, data)
+            with one_large_decode(memory):
+                return self._pool.ask(REQUEST.pack(size), *request, subject=name)
+        except PoolClosedError as error:
+            raise ImageError("not decoded: the server is ending.", subject=name) from error
+        except WorkerStartError:
+            return make_thumbnail(source, size)
+        except ImageError as error:
+            error.subject = name
+            raise
 
     def prune(self) -> int:
         """Delete the oldest thumbnails until the cache has at most ``max_bytes``; return how many were deleted."""
@@ -120,6 +156,14 @@ class ThumbnailCache:
                 excess -= size
                 deleted += 1
         return deleted
+
+
+def _read_small(source: Path | bytes) -> bytes | None:
+    """Return a photo's bytes; None if they are too many to read them here."""
+    if isinstance(source, bytes):
+        return source
+    with open_regular(source) as file:
+        return file.read() if os.fstat(file.fileno()).st_size <= LARGE_FILE else None
 
 
 def _tag(path: PhotoPath, mtime_ns: int, file_size: int, size: int) -> str:
