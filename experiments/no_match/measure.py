@@ -125,7 +125,7 @@ def measure(encoder: Encoder, drawn: Drawn, photos: Path) -> dict[str, Any]:
     gallery = load_photo_folders(photos)
     shelved = encode_photo_set(encoder, gallery.photos)
     say(f"{photos.name}: {len(shelved.read):,} photos are encoded")
-    embeddings = _unit(shelved.vectors)
+    embeddings = _unit(shelved.embeddings)
     category = np.array([gallery.photos[i].category for i in shelved.read])
     named = matching_words(drawn.words, gallery.categories)
     everything = np.ones(len(category), dtype=bool)

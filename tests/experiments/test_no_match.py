@@ -10,6 +10,10 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from served import picture
+from sketchseek.encoder import Encoder
+from sketchseek.models.package import ModelPackage
+
 SCRIPT = Path(__file__).parents[2] / "experiments" / "no_match" / "measure.py"
 
 
@@ -53,3 +57,19 @@ def test_the_combination_is_reported_on_words_that_it_was_not_fitted_on(study: M
     assert study.roc_area(study.combined(told, absent, words), absent) > 0.8
     area, low, high = study.areas(told, absent, words)["all"]
     assert low < area < high
+
+
+def test_a_gallery_is_measured(study: ModuleType, tiny_model: ModelPackage, tmp_path: Path) -> None:
+    for number, word in enumerate(["cat", "dog", "fish"]):
+        (tmp_path / word).mkdir()
+        for other in range(12):
+            picture(12 * number + other).save(tmp_path / word / f"{other}.png")
+    encoder = Encoder(tiny_model)
+    random = np.random.default_rng(2)
+    copies = unit(random.standard_normal((8, 1 + study.COPIES, tiny_model.manifest.dimensions)).reshape(40, -1))
+    drawn = [(number % 4, some) for number, some in enumerate(copies.reshape(8, 1 + study.COPIES, -1))]
+    report = study.measure(encoder, study.Drawn(["cat", "dog", "fish", "moon"], drawn), tmp_path)
+    assert (report["photos"], report["words"], report["drawings"]) == (36, 3, 6)
+    for comparison in ("word removed", "other words"):
+        assert set(report[comparison]) == {*study.SIGNALS, "all"}
+        assert all(0 <= area <= 1 for area, _, _ in report[comparison].values())
