@@ -280,7 +280,7 @@ def test_an_explanation(made: Made, local: Made) -> None:
 def test_it_is_sound(made: Made) -> None:
     verified = made.library.verify(sample=COUNT)
     assert verified.problems == []
-    assert len(verified.checks) == 5
+    assert {"embeddings", "index", "package", "sample"} < {*verified.checks}
 
 
 def test_it_can_be_opened_again(made: Made) -> None:

@@ -207,7 +207,7 @@ def failures_command(library: Address, as_json: bool) -> None:
 )
 @json_option
 def verify_command(library: Address, sample: int, as_json: bool) -> None:
-    """Check a library's catalog, embeddings, index and model. Exits with status 1 if there is a problem.
+    """Check a library's catalog, words, embeddings, index and model. Exits with status 1 if there is a problem.
 
     \b
     Examples:

@@ -16,6 +16,7 @@ from sketchseek.search import library_file
 from sketchseek.search.catalog import (
     FILE,
     Catalog,
+    Description,
     LibraryMetadata,
     Salvage,
     SavedPhoto,
@@ -107,7 +108,7 @@ def _examine(library: Path) -> tuple[list[str], LibraryMetadata | None]:
         return [error.reason], None
     try:
         metadata = catalog.metadata()
-        return catalog.check(), metadata
+        return catalog.check() or [f"words: {problem}" for problem in catalog.check_words()], metadata
     except LibraryCorruptError as error:
         return [error.reason], metadata
     finally:
@@ -126,6 +127,7 @@ def _rebuild(
             if is_there(copy / name):
                 shutil.copyfile(copy / name, scratch / name)
         folders, rules = _folders(library, described)
+        descriptions = _descriptions(library)
         saved = salvage(scratch / FILE, metadata.fingerprint) if is_there(scratch / FILE) else Salvage(damaged=True)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -136,6 +138,7 @@ def _rebuild(
             metadata,
             sorted(photos, key=lambda photo: photo.id),
             folders or ([], []),
+            descriptions=descriptions,
             rules=rules,
             last_id=saved.last_id + (0 if saved.revision >= 0 else _UNKNOWN_JUMP),
             last_removal=saved.last_removal + (0 if saved.revision >= 0 else _UNKNOWN_JUMP),
@@ -160,6 +163,14 @@ def _folders(
         return None, ScanRules()
     folders = ([os.fsencode(path) for path in some] for some in (described.folders, described.excluded))
     return (next(folders), next(folders)), described.rules
+
+
+def _descriptions(library: Path) -> dict[int, Description]:
+    """Return the words and colors by id, as far as they can be read; ``sync`` reads the rest from the photos."""
+    found: dict[int, Description] = {}
+    with suppress(LibraryError), closing(Catalog(library)) as catalog:
+        found.update(catalog.sound_descriptions())
+    return found
 
 
 def _belongs(photo: SavedPhoto, roots: Sequence[bytes], excluded: Sequence[bytes]) -> bool:

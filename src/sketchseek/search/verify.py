@@ -18,7 +18,7 @@ from sketchseek.search.index.snapshots import StaleSnapshotError
 from sketchseek.search.index_mirror import IndexMirror
 from sketchseek.search.results import Verification
 
-CHECKS = ["catalog", "embeddings", "index", "package"]
+CHECKS = ["catalog", "words", "embeddings", "index", "package"]
 RE_EMBEDDED = "sample"
 _SAMPLE = 64
 CLOSEST = 0.99
@@ -44,8 +44,10 @@ def verify(
         if problems:
             return Verification(CHECKS[:1], problems)  # nothing that is read from it can be trusted
         metadata = catalog.metadata()
-        problems += [f"embeddings: {problem}" for problem in _check_embeddings(catalog, metadata)]
-        if not problems:
+        problems += [f"words: {problem}" for problem in catalog.check_words()]
+        damaged = [f"embeddings: {problem}" for problem in _check_embeddings(catalog, metadata)]
+        problems += damaged
+        if not damaged:
             problems += [f"index: {problem}" for problem in _check_index(path, catalog, metadata)]
         try:
             found = package(metadata)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -16,12 +16,14 @@ from sketchseek.search.catalog.salvage import SavedPhoto
 from sketchseek.search.catalog.scan_tables import ScanTables
 from sketchseek.search.catalog.schema import APPLICATION, FILE, LIBRARY_FILE, ROW, SCHEMA, VERSION, statements
 from sketchseek.search.catalog.staging import StagingTable
+from sketchseek.search.catalog.text_check import TextChecks
+from sketchseek.search.catalog.text_tables import Description
 from sketchseek.search.catalog.upgrade import BACKUPS, check_format
 from sketchseek.search.presence import is_there, remedy_for
 from sketchseek.search.scan_rules import ScanRules
 
 
-class Catalog(ScanTables, StagingTable, FolderTables):
+class Catalog(ScanTables, StagingTable, FolderTables, TextChecks):
     """A connection to a library's catalog. One thread at a time may use it.
 
     Args:
@@ -120,6 +122,7 @@ def write_catalog(
     photos: Sequence[SavedPhoto],
     folders: tuple[Sequence[bytes], Sequence[bytes]],
     *,
+    descriptions: Mapping[int, Description],
     rules: ScanRules,
     last_id: int,
     last_removal: int,
@@ -132,13 +135,14 @@ def write_catalog(
         metadata: The library's model.
         photos: In the order of their ids.
         folders: The folders that ``sync`` visits, and the paths in them that it skips.
+        descriptions: Words and colors by id, as far as they were saved.
         rules: What scans skip.
         last_id, last_removal: The next ones are above these.
         revision: Greater than that of the damaged catalog, so that readers build their index again.
     """
     new = _NewCatalog(path, write=True)
     try:
-        new.create(metadata, photos, folders, rules, (last_id, last_removal), revision)
+        new.create(metadata, photos, folders, rules, (last_id, last_removal), revision, descriptions)
     finally:
         new.close()
 
@@ -154,6 +158,7 @@ class _NewCatalog(PhotoTables, FolderTables):
         rules: ScanRules | None = None,
         last: tuple[int, int] = (0, 0),
         revision: int = 0,
+        descriptions: Mapping[int, Description] | None = None,
     ) -> None:
         with self._guard():
             with self.transaction():
@@ -169,6 +174,9 @@ class _NewCatalog(PhotoTables, FolderTables):
                     ((photo.id, *photo.columns(), photo.added, photo.embedding) for photo in photos),
                 )
                 self._seal_rows()
+                for photo in photos:
+                    if description := (descriptions or {}).get(photo.id):
+                        self.describe(photo.id, photo.path, description)
                 self._connection.execute("DELETE FROM sqlite_sequence")
                 self._connection.execute("INSERT INTO sqlite_sequence VALUES ('photos', ?), ('removals', ?)", last)
             self._connection.execute(f"PRAGMA application_id = {APPLICATION}")

@@ -11,7 +11,7 @@ FILE = "catalog.db"
 LIBRARY_FILE = "library.json"
 """See ``sketchseek.search.library_file``."""
 
-VERSION = 6
+VERSION = 7
 """The format. A change of the tables needs a step in ``upgrade``."""
 
 APPLICATION = 0x534B5345  # "SKSE"
@@ -63,7 +63,9 @@ CREATE TABLE descriptions (
     camera TEXT NOT NULL,
     taken TEXT NOT NULL,
     place TEXT NOT NULL,
-    colors BLOB NOT NULL
+    colors BLOB NOT NULL,
+    checksum INTEGER NOT NULL,
+    words_checksum INTEGER NOT NULL
 );
 CREATE VIRTUAL TABLE words USING fts5(
     name, folder, caption, keywords, camera, taken, place, tokenize = 'ascii', prefix = '2 3'
@@ -77,6 +79,12 @@ END;
 """
 ROW = "id, path, size, mtime_ns, digest, width, height, added"
 """The columns of ``photos`` that its ``checksum`` covers."""
+
+DESCRIPTION = "id, caption, keywords, camera, taken, place, colors"
+"""The columns of ``descriptions`` that its ``checksum`` covers."""
+
+WORDS = "words.rowid, words.name, words.folder, words.caption, words.keywords, words.camera, words.taken, words.place"
+"""The columns of ``words`` that the ``words_checksum`` in ``descriptions`` covers."""
 
 STAGED_ROW = "id, size, mtime_ns, digest, width, height, embedding, reason"
 """The columns of ``staged`` that its ``checksum`` covers."""

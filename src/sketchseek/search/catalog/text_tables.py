@@ -16,7 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from sketchseek.photo_metadata import PhotoMetadata, date_words
+from sketchseek.search.catalog.checksums import row_checksum
 from sketchseek.search.catalog.metadata import MetadataTable
+from sketchseek.search.catalog.schema import DESCRIPTION, WORDS
 from sketchseek.search.index.protocol import Ids
 from sketchseek.search.scan import SEPARATOR, lies_in
 from sketchseek.search.words import allowed_typos, grams, phrases_of, typos, words_of
@@ -61,30 +63,44 @@ class TextTables(MetadataTable):
     def describe(self, photo: int, path: bytes, description: Description) -> None:
         """Record the description of a photo. Call inside a ``transaction``."""
         meta = description.metadata
+        values = (photo, meta.caption, meta.keywords, meta.camera, meta.taken, meta.place, description.colors)
+        columns = [*self._path_texts(path), *self._metadata_texts(meta)]
+        words: list[str | int] = [photo, *map(" ".join, columns)]
         self._do(
-            "INSERT OR REPLACE INTO descriptions VALUES (?, ?, ?, ?, ?, ?, ?)",
-            photo,
-            meta.caption,
-            meta.keywords,
-            meta.camera,
-            meta.taken,
-            meta.place,
-            description.colors,
+            "INSERT OR REPLACE INTO descriptions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            *values,
+            row_checksum(*values),
+            row_checksum(*words),
         )
-        taken = date_words(meta.taken)
-        self._index_words(photo, path, [meta.caption, meta.keywords, meta.camera, taken, meta.place])
+        self._do("DELETE FROM words WHERE rowid = ?", photo)
+        self._do(
+            "INSERT INTO words (rowid, name, folder, caption, keywords, camera, taken, place)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            *words,
+        )
+        self._add_terms({word for column in columns for word in column})
 
     def copy_description(self, photo: int, copy: int, path: bytes) -> None:
-        """Give a copy of a photo the same description, with its own path. Call inside a ``transaction``."""
+        """Give a copy of a photo the same description, with its own path. Call inside a ``transaction``.
+
+        A damaged description is not copied: an update reads the copy's file.
+        """
         for row in self._rows(
-            "SELECT caption, keywords, camera, taken, place, colors FROM descriptions WHERE id = ?", photo
+            "SELECT caption, keywords, camera, taken, place, colors FROM descriptions"
+            f" WHERE id = ? AND checksum IS row_checksum({DESCRIPTION})",
+            photo,
         ):
             self.describe(copy, path, Description(PhotoMetadata(*row[:5]), row[5]))
 
     def rename_words(self, photo: int, path: bytes) -> None:
         """Record the words of a photo's new path. Call inside a ``transaction``."""
+        # Damaged words do not get a valid checksum: an update reads them again.
+        sealed = f"(SELECT row_checksum({WORDS}) FROM words WHERE words.rowid = ?1)"
+        if self._do(f"DELETE FROM descriptions WHERE id = ?1 AND words_checksum IS NOT {sealed}", photo):
+            self._do("DELETE FROM words WHERE rowid = ?", photo)
         name, folder = self._path_texts(path)
         self._do("UPDATE words SET name = ?, folder = ? WHERE rowid = ?", " ".join(name), " ".join(folder), photo)
+        self._do(f"UPDATE descriptions SET words_checksum = {sealed} WHERE id = ?1", photo)
         self._add_terms({*name, *folder})
 
     def forget_descriptions(self, condition: str) -> None:
@@ -122,13 +138,11 @@ class TextTables(MetadataTable):
         ids = np.fromiter((row[0] for row in rows), np.int64, len(rows))
         return ids, np.frombuffer(b"".join(row[1] for row in rows), np.uint8).reshape(-1, length)
 
-    def _index_words(self, photo: int, path: bytes, texts: Sequence[str]) -> None:
-        name, folder = self._path_texts(path)
-        columns = [name, folder, *(words_of(text) for text in texts)]
-        self._do("DELETE FROM words WHERE rowid = ?", photo)
-        self._do("INSERT INTO words (rowid, name, folder, caption, keywords, camera, taken, place)"
-                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?)", photo, *map(" ".join, columns))  # fmt: skip
-        self._add_terms({word for column in columns for word in column})
+    def _metadata_texts(self, meta: PhotoMetadata) -> list[list[str]]:
+        """Return the words of captions and so on, by column of ``words``."""
+        return [
+            words_of(text) for text in (meta.caption, meta.keywords, meta.camera, date_words(meta.taken), meta.place)
+        ]
 
     def _path_texts(self, path: bytes) -> tuple[list[str], list[str]]:
         """Return the words of a photo's name and of its folders, from the library's folder down."""
