@@ -221,13 +221,12 @@ palette.addEventListener("change", () => {
   pageHistory.replaceSoon();
 });
 
-marks.addEventListener("change", run);
+for (const part of [marks, browse]) part.addEventListener("change", run);
 filters.addEventListener("change", () => {
   run();
   pageHistory.push();
 });
 selection.addEventListener("change", () => grid.show());
-browse.addEventListener("change", run);
 byId("forget").addEventListener("click", () => marks.clear());
 
 /** @returns {Question} */

@@ -95,12 +95,12 @@ class TextTables(MetadataTable):
     def rename_words(self, photo: int, path: bytes) -> None:
         """Record the words of a photo's new path. Call inside a ``transaction``."""
         # Damaged words do not get a valid checksum: an update reads them again.
-        sealed = f"(SELECT row_checksum({WORDS}) FROM words WHERE words.rowid = ?1)"
-        if self._do(f"DELETE FROM descriptions WHERE id = ?1 AND words_checksum IS NOT {sealed}", photo):
+        sealed = f"(SELECT row_checksum({WORDS}) FROM words WHERE words.rowid = descriptions.id)"
+        if self._do(f"DELETE FROM descriptions WHERE id = ? AND words_checksum IS NOT {sealed}", photo):
             self._do("DELETE FROM words WHERE rowid = ?", photo)
         name, folder = self._path_texts(path)
         self._do("UPDATE words SET name = ?, folder = ? WHERE rowid = ?", " ".join(name), " ".join(folder), photo)
-        self._do(f"UPDATE descriptions SET words_checksum = {sealed} WHERE id = ?1", photo)
+        self._do(f"UPDATE descriptions SET words_checksum = {sealed} WHERE id = ?", photo)
         self._add_terms({*name, *folder})
 
     def forget_descriptions(self, condition: str) -> None:
