@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
 from sketchseek.errors import ImageError
-from sketchseek.photo_metadata import MAX_TEXT, PhotoMetadata, date_words, metadata_of, read_photo_metadata
+from sketchseek.photo_metadata import (
+    MAX_TEXT,
+    PhotoMetadata,
+    date_words,
+    metadata_of,
+    metadata_of_xmp,
+    read_photo_metadata,
+)
 
 XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
@@ -155,3 +162,33 @@ def test_any_block_can_be_survived(data: bytes) -> None:
         read_photo_metadata(picture[:2] + b"\xff\xed" + (len(block) + 2).to_bytes(2, "big") + block + picture[2:]),
         PhotoMetadata,
     )
+
+
+@given(st.integers(0, len(XMP.encode()) - 1), st.binary(max_size=20))
+@settings(max_examples=200, deadline=None)
+def test_any_change_to_a_sidecar_can_be_survived(at: int, data: bytes) -> None:
+    block = XMP.encode()
+    for damaged in (data, block[:at] + data + block[at + len(data) :], block[:at] + data, data + block[at:]):
+        found = metadata_of_xmp(damaged)
+        assert all(len(text) <= MAX_TEXT and text.isprintable() for text in vars(found).values())
+
+
+def test_a_region_is_a_keyword_and_the_name_of_a_look_is_not() -> None:
+    block = b'<x xmlns:crs="http://ns.adobe.com/camera-raw-settings/1.0/"><crs:Look crs:Name="Vivid"/></x>'
+    assert metadata_of_xmp(block) == PhotoMetadata()
+    assert "Aiko" in metadata_of_xmp(XMP.encode()).keywords
+
+
+TEXT = st.lists(st.sampled_from(["Kyoto", "kyoto", "harbor", "x y", ""]), max_size=3)
+
+
+@given(TEXT, TEXT)
+def test_texts_of_two_sources_are_joined_without_repeats(first: list[str], second: list[str]) -> None:
+    one, other = (PhotoMetadata("\n".join(some), ", ".join(some)) for some in (first, second))
+    both = one.followed_by(other)
+    expected = list(dict.fromkeys(text for text in [*first, *second] if text))
+    assert [line for line in both.caption.splitlines() if line] == expected
+    assert both.keywords == ", ".join(expected)
+    assert PhotoMetadata(taken="2019").followed_by(PhotoMetadata(taken="2020")).taken == "2019"
+    assert PhotoMetadata().followed_by(PhotoMetadata(taken="2020", camera="Leica M3")).camera == "Leica M3"
+    assert PhotoMetadata(camera="Leica").followed_by(PhotoMetadata(camera="Leica M3")).camera == "Leica M3"

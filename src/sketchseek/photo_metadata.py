@@ -1,6 +1,7 @@
 """What a photo's file says about it in words: caption, keywords, camera, date and place, from EXIF, IPTC and XMP.
 
-Only the file's metadata is read, not its pixels. A damaged block is skipped: the photo itself can still be found.
+Only the file's metadata is read, not its pixels. A damaged block is skipped: the photo itself can still be found. The
+same is read from XMP sidecars, which programs write beside a photo (``sketchseek.search.sidecars``).
 """
 
 from __future__ import annotations
@@ -61,6 +62,16 @@ class PhotoMetadata:
     taken: str = ""
     place: str = ""
 
+    def followed_by(self, other: PhotoMetadata) -> PhotoMetadata:
+        """Return the texts of both, without repeated ones; the date is this one's, if it has one."""
+        return PhotoMetadata(
+            caption=_joined(dict.fromkeys([*self.caption.splitlines(), *other.caption.splitlines()]), "\n"),
+            keywords=_joined(dict.fromkeys([*_listed(self.keywords), *_listed(other.keywords)]), ", "),
+            camera=_joined(_camera(list(dict.fromkeys(filter(None, (self.camera, other.camera))))), " "),
+            taken=self.taken or other.taken,
+            place=_joined(dict.fromkeys([*_listed(self.place), *_listed(other.place)]), ", "),
+        )
+
 
 @dataclass
 class _Found:
@@ -77,6 +88,15 @@ class _Found:
         texts: list[str] = getattr(self, name)
         if text and text.casefold() not in (known.casefold() for known in texts) and len(texts) < 500:
             texts.append(text)
+
+    def metadata(self) -> PhotoMetadata:
+        return PhotoMetadata(
+            caption=_joined(self.caption, "\n"),
+            keywords=_joined(self.keywords, ", "),
+            camera=_joined(_camera(self.camera), " "),
+            taken=next((date for text in self.taken if (date := _date(text))), ""),
+            place=_joined(self.place, ", "),
+        )
 
 
 def read_photo_metadata(source: ImageSource) -> PhotoMetadata:
@@ -101,13 +121,14 @@ def metadata_of(image: Image.Image) -> PhotoMetadata:
         # Parsers raise nearly anything on hostile input; what other blocks say still counts.
         with suppress(Exception):
             read(image, found)
-    return PhotoMetadata(
-        caption=_joined(found.caption, "\n"),
-        keywords=_joined(found.keywords, ", "),
-        camera=_joined(_camera(found.camera), " "),
-        taken=next((date for text in found.taken if (date := _date(text))), ""),
-        place=_joined(found.place, ", "),
-    )
+    return found.metadata()
+
+
+def metadata_of_xmp(block: bytes) -> PhotoMetadata:
+    """Return what an XMP sidecar says; nothing if it is damaged, too long, or has a document type."""
+    found = _Found()
+    _add_xmp(block, found)
+    return found.metadata()
 
 
 def date_words(taken: str) -> str:
@@ -222,7 +243,8 @@ _XMP_TEXTS = {
     "subject": "keywords",
     "hierarchicalSubject": "keywords",
     "PersonInImage": "keywords",
-    "Name": "keywords",  # of a region, such as a face
+    "{http://www.metadataworkinggroup.com/schemas/regions/}Name": "keywords",  # of a region, such as a face
+    "PersonDisplayName": "keywords",
     "Make": "camera",
     "Model": "camera",
     "Lens": "camera",
@@ -238,7 +260,8 @@ _XMP_TEXTS = {
     "Country": "place",
     "CountryName": "place",
 }
-"""Local names of XMP properties. Their namespaces are not compared: programs write several for one thing."""
+"""Local names of XMP properties. Programs write several namespaces for one thing, so these are compared only where
+another property has the same name: Camera Raw's ``Name`` is that of a look, not of a person."""
 
 
 def _read_xmp(image: Image.Image, found: _Found) -> None:
@@ -249,7 +272,12 @@ def _read_xmp(image: Image.Image, found: _Found) -> None:
         block = image.getexif().get(ExifTags.Base.XMLPacket)
     if isinstance(block, str):
         block = block.encode("utf-8", "replace")
-    if not isinstance(block, bytes) or len(block) > MAX_XMP:
+    if isinstance(block, bytes):
+        _add_xmp(block, found)
+
+
+def _add_xmp(block: bytes, found: _Found) -> None:
+    if len(block) > MAX_XMP:
         return
     for name, text in _xmp_texts(block.strip(b"\0 \r\n\t")):
         found.add(name, text.rsplit("|", 1)[-1] if name == "keywords" else text)
@@ -291,9 +319,9 @@ class _XmpReader:
             raise _TooLargeError
         self._text = []
         inherited = self._open[-1] if self._open else ""
-        self._open.append(_XMP_TEXTS.get(_local(tag), inherited))
+        self._open.append(_field_of(tag) or inherited)
         for key, value in attributes.items():
-            if (name := _XMP_TEXTS.get(_local(key))) is not None:
+            if name := _field_of(key):
                 self.found.append((name, value))
 
     def data(self, text: str) -> None:
@@ -310,8 +338,9 @@ class _XmpReader:
         pass
 
 
-def _local(name: str) -> str:
-    return name.rsplit("}", 1)[-1]
+def _field_of(name: str) -> str:
+    """Return the field that a property belongs to; empty if it is not known."""
+    return _XMP_TEXTS.get(name) or _XMP_TEXTS.get(name.rsplit("}", 1)[-1], "")
 
 
 # --- texts ----------
@@ -329,6 +358,10 @@ def _text(value: Any) -> str:
 
 def _joined(texts: Iterable[str], separator: str) -> str:
     return separator.join(texts)[:MAX_TEXT]
+
+
+def _listed(text: str) -> list[str]:
+    return [part for part in text.split(", ") if part]
 
 
 def _camera(texts: list[str]) -> Iterator[str]:

@@ -150,6 +150,7 @@ def test_a_library_for_reading_only_is_refused(library: Library) -> None:
         (Change.modified, "A.JPG", True),
         (Change.deleted, "folder.2019", True),
         (Change.added, "notes.txt", False),
+        (Change.modified, "a.jpg.xmp", True),
         (Change.modified, "my.library/catalog.db-wal", False),
         (Change.added, "my.library/picture.jpg", False),
         (Change.deleted, "my.library", False),

@@ -28,7 +28,7 @@ from sketchseek.search.catalog import Description, PhotoFacts, Row
 from sketchseek.search.colors import signature_of
 from sketchseek.search.index.engine import available_cores
 from sketchseek.search.photo_reader import PhotoReader
-from sketchseek.search.scan import LEADS_OUT, Found, file_time, lies_in_any, real_path
+from sketchseek.search.scan import LEADS_OUT, Found, file_time, is_within, real_path
 
 BATCH = 16
 GRACE = 2.0
@@ -186,7 +186,7 @@ def _read(run: _Run, path: bytes) -> _Decoded | Outcome:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 return Failed(path, size, mtime_ns, "not a regular file")
-            if run.within is not None and not _is_within(path, status, run.within):
+            if run.within is not None and not is_within(path, status, run.within):
                 return Failed(path, size, mtime_ns, LEADS_OUT)
             size, mtime_ns = status.st_size, file_time(status)
             data = file.read() if size <= READ_WHOLE else None
@@ -207,9 +207,3 @@ def _read(run: _Run, path: bytes) -> _Decoded | Outcome:
         return Failed(path, -1, -1, error.strerror or type(error).__name__)
     except MemoryError:
         return Failed(path, size, mtime_ns, "not enough memory to decode it")
-
-
-def _is_within(path: bytes, opened: os.stat_result, within: Collection[bytes]) -> bool:
-    """Return whether an open file lies in the folders. The scan has asked, but a link may have changed since."""
-    real = real_path(path)
-    return lies_in_any(real, within) and os.path.samestat(opened, os.lstat(real))

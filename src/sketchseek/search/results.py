@@ -131,8 +131,8 @@ class IndexProgress:
 
     Attributes:
         stage: ``scan`` (``done`` counts the files found so far, the total is unknown), ``embed``,
-            ``describe`` (words and colors are read of photos that lack them, after ``repair``, for example), or
-            ``index``.
+            ``describe`` (words and colors are read of photos that lack them, after ``repair``, for example, and of
+            sidecars that changed), or ``index``.
         done: Number of files processed.
         total: Number of files to process.
         indexed, failed, moved: As in ``IndexReport``.

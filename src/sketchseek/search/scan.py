@@ -1,4 +1,4 @@
-"""Scanning folders for images.
+"""Scanning folders for images, and for the sidecars beside them.
 
 Paths are bytes here and in the catalog, since file names need not be valid text.
 """
@@ -9,6 +9,7 @@ import os
 import stat
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from sketchseek.errors import InputError
@@ -19,6 +20,7 @@ from sketchseek.search.scan_rules import IGNORE_FILE, IgnoreRules, ScanRules
 _SUFFIXES = frozenset(os.fsencode(suffix) for suffix in INDEXED_SUFFIXES)
 _UNREAD = {os.fsencode(suffix): suffix.removeprefix(".") for suffix in UNREAD_SUFFIXES}
 _IGNORE_FILE = os.fsencode(IGNORE_FILE)
+SIDECAR = b".xmp"
 SEPARATOR = os.fsencode(os.sep)
 _INT64 = 2**63
 LEADS_OUT = "a link that leads out of the folders that may be indexed"
@@ -31,6 +33,25 @@ class Found:
     path: bytes
     size: int
     mtime_ns: int
+
+
+@dataclass(frozen=True)
+class FoundSidecar:
+    """An XMP sidecar, which says something about photos beside it.
+
+    Attributes:
+        path, size, mtime_ns: Of its file.
+        belongs_to: The photo's path with or without the photo's suffix: ``a.jpg`` for ``a.jpg.xmp``, which is about
+            one photo, ``a`` for ``a.xmp``, which may be about several.
+    """
+
+    path: bytes
+    size: int
+    mtime_ns: int
+
+    @property
+    def belongs_to(self) -> bytes:
+        return self.path[: -len(SIDECAR)]
 
 
 @dataclass(frozen=True)
@@ -61,7 +82,7 @@ class SkippedLink:
     path: bytes
 
 
-Scanned = Found | Unreadable | Unread | SkippedLink
+Scanned = Found | FoundSidecar | Unreadable | Unread | SkippedLink
 
 
 def absolute(path: str | bytes | os.PathLike[str]) -> bytes:
@@ -121,7 +142,7 @@ def scan(
     rules: ScanRules | None = None,
     within: Collection[bytes] | None = None,
 ) -> Iterator[Scanned]:
-    """Find the images in folders and their subfolders, visiting each folder once, in a stable order.
+    """Find the images and sidecars in folders and their subfolders, visiting each folder once, in a stable order.
 
     Hidden files and folders (with a leading dot) are skipped, unless the rules want them or they are named in
     ``folders``; so are those that the rules or an ignore file exclude. If symbolic links to folders are followed, they
@@ -147,6 +168,7 @@ def scan(
             yield from walk.below(folder, IgnoreRules.of(folder, rules))
         elif stat.S_ISREG(status.st_mode):
             yield Found(folder, status.st_size, file_time(status))
+            yield from _sidecars_of(folder)
         else:
             yield Unreadable(folder, "neither a file nor a folder")
     while walk.links:
@@ -241,7 +263,7 @@ class _Walk:
 
     def _file(self, entry: os.DirEntry[bytes], folder: bytes, rules: IgnoreRules) -> Iterator[Scanned]:
         suffix = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122  on bytes
-        if suffix not in _SUFFIXES and suffix not in _UNREAD:
+        if suffix not in _SUFFIXES and suffix not in _UNREAD and suffix != SIDECAR:
             return
         if not entry.is_file() or rules.ignores(entry.path, is_folder=False):
             return
@@ -251,10 +273,27 @@ class _Walk:
             yield Unreadable(entry.path, LEADS_OUT)
         else:
             status = entry.stat()
-            yield Found(entry.path, status.st_size, file_time(status))
+            kind = FoundSidecar if suffix == SIDECAR else Found
+            yield kind(entry.path, status.st_size, file_time(status))
 
     def _leads_out(self, link: os.DirEntry[bytes]) -> bool:
         return self._within is not None and not lies_in_any(real_path(link.path), self._within)
+
+
+def _sidecars_of(photo: bytes) -> Iterator[FoundSidecar]:
+    """Yield the sidecars of a single file."""
+    stem = os.path.splitext(photo)[0]  # noqa: PTH122  on bytes
+    for path in (photo + SIDECAR, stem + SIDECAR):
+        with suppress(OSError):
+            status = os.stat(path)  # noqa: PTH116  on bytes
+            if stat.S_ISREG(status.st_mode):
+                yield FoundSidecar(path, status.st_size, file_time(status))
+
+
+def is_within(path: bytes, opened: os.stat_result, within: Collection[bytes]) -> bool:
+    """Return whether an open file lies in the folders. The scan has asked, but a link may have changed since."""
+    real = real_path(path)
+    return lies_in_any(real, within) and os.path.samestat(opened, os.lstat(real))
 
 
 def _with_ignore_file(rules: IgnoreRules, folder: bytes, entries: Iterable[os.DirEntry[bytes]]) -> IgnoreRules:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 
 from sketchseek.search.catalog import Catalog
-from sketchseek.search.scan import Found, lies_in
+from sketchseek.search.scan import Found, FoundSidecar, lies_in
 
 
 class ScanDiff:
@@ -29,7 +29,7 @@ class ScanDiff:
     ) -> None:
         self._catalog.end_scan()
 
-    def add(self, files: Sequence[Found]) -> None:
+    def add(self, files: Sequence[Found | FoundSidecar]) -> None:
         """Record files that the scan found."""
         self._catalog.add_seen(files)
 

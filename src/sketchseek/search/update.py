@@ -17,8 +17,9 @@ from sketchseek.search.object_path import PhotoPath
 from sketchseek.search.path_case import on_disk, same_but_for_case
 from sketchseek.search.pipeline import Failed, Gone, Known, Outcome, embed_files
 from sketchseek.search.results import IndexProgress, IndexReport, ProgressCallback
-from sketchseek.search.scan import Found, SkippedLink, Unread, Unreadable, scan
+from sketchseek.search.scan import Found, FoundSidecar, SkippedLink, Unread, Unreadable, scan
 from sketchseek.search.scan_diff import ScanDiff, locked
+from sketchseek.search.sidecars import read_sidecars
 
 COMMIT_EVERY = 2.0
 """Seconds between commits: a crash loses at most this much work."""
@@ -121,6 +122,7 @@ class Update:
             while self._again:
                 again, self._again = self._again, []
                 self._embed(iter(again), total, lookup=False)
+            read_sidecars(self._catalog, progress=self._progress, within=self._within)
             with self._catalog.transaction():
                 removed = diff.remove_vanished(self._folders, unreadable)
         counts = self._counts
@@ -146,7 +148,7 @@ class Update:
     def _scan(self, diff: ScanDiff) -> list[bytes]:
         found = 0
         unreadable: list[Unreadable] = []
-        chunk: list[Found] = []
+        chunk: list[Found | FoundSidecar] = []
         rules = self._catalog.scan_rules()
         for item in scan(self._folders, set(self._catalog.excluded()), rules=rules, within=self._within):
             match item:
@@ -156,9 +158,9 @@ class Update:
                     self._unread[item] += 1
                 case SkippedLink():
                     self._links += 1
-                case Found():
+                case Found() | FoundSidecar():
                     chunk.append(item)
-                    found += 1
+                    found += isinstance(item, Found)
             if len(chunk) == 1000:
                 diff.add(chunk)
                 chunk = []

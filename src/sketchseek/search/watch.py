@@ -15,6 +15,7 @@ from sketchseek.errors import LibraryLockedError
 from sketchseek.images.formats import INDEXED_SUFFIXES
 from sketchseek.search.path_case import on_disk
 from sketchseek.search.results import IndexReport, ProgressCallback
+from sketchseek.search.scan import SIDECAR
 from sketchseek.search.scan_rules import IGNORE_FILE
 
 if TYPE_CHECKING:
@@ -83,6 +84,9 @@ def _changes(
         early = False
 
 
+_SUFFIXES = INDEXED_SUFFIXES | {os.fsdecode(SIDECAR)}
+
+
 class _Filter:
     """Lets changes through that may matter to a scan. It need not be exact: the scan decides.
 
@@ -98,7 +102,7 @@ class _Filter:
         if path == self._library or os.path.realpath(path).startswith(self._library + os.sep):
             return False
         name = os.path.basename(path)  # noqa: PTH119  called for every change
-        if name == IGNORE_FILE or os.path.splitext(name)[1].lower() in INDEXED_SUFFIXES:  # noqa: PTH122
+        if name == IGNORE_FILE or os.path.splitext(name)[1].lower() in _SUFFIXES:  # noqa: PTH122
             return True
         if change == Change.deleted:  # perhaps a folder
             return not name.startswith(".")

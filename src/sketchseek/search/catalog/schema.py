@@ -11,7 +11,7 @@ FILE = "catalog.db"
 LIBRARY_FILE = "library.json"
 """See ``sketchseek.search.library_file``."""
 
-VERSION = 7
+VERSION = 8
 """The format. A change of the tables needs a step in ``upgrade``."""
 
 APPLICATION = 0x534B5345  # "SKSE"
@@ -67,6 +67,16 @@ CREATE TABLE descriptions (
     checksum INTEGER NOT NULL,
     words_checksum INTEGER NOT NULL
 );
+CREATE TABLE sidecars (
+    id INTEGER PRIMARY KEY,
+    stamp TEXT NOT NULL,
+    caption TEXT NOT NULL,
+    keywords TEXT NOT NULL,
+    camera TEXT NOT NULL,
+    taken TEXT NOT NULL,
+    place TEXT NOT NULL,
+    checksum INTEGER NOT NULL
+);
 CREATE VIRTUAL TABLE words USING fts5(
     name, folder, caption, keywords, camera, taken, place, tokenize = 'ascii', prefix = '2 3'
 );
@@ -74,6 +84,7 @@ CREATE TABLE terms (id INTEGER PRIMARY KEY, term TEXT NOT NULL UNIQUE);
 CREATE VIRTUAL TABLE term_grams USING fts5(padded, content = '', tokenize = 'trigram case_sensitive 1');
 CREATE TRIGGER description_removed AFTER DELETE ON photos BEGIN
     DELETE FROM descriptions WHERE id = old.id;
+    DELETE FROM sidecars WHERE id = old.id;
     DELETE FROM words WHERE rowid = old.id;
 END;
 """
@@ -82,6 +93,9 @@ ROW = "id, path, size, mtime_ns, digest, width, height, added"
 
 DESCRIPTION = "id, caption, keywords, camera, taken, place, colors"
 """The columns of ``descriptions`` that its ``checksum`` covers."""
+
+SIDECAR = "id, stamp, caption, keywords, camera, taken, place"
+"""The columns of ``sidecars`` that its ``checksum`` covers."""
 
 WORDS = "words.rowid, words.name, words.folder, words.caption, words.keywords, words.camera, words.taken, words.place"
 """The columns of ``words`` that the ``words_checksum`` in ``descriptions`` covers."""

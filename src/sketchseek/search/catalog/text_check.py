@@ -55,11 +55,12 @@ class TextChecks(TextTables):
         ):
             last = rows[-1][0]
             for photo, *texts, colors in rows:
-                yield photo, Description(PhotoMetadata(*texts), colors)
+                yield photo, Description(PhotoMetadata(*texts), colors, self.sidecar_of(photo))
 
     def _check_descriptions(self) -> Iterator[str]:
         rows = self._rows(f"SELECT id FROM descriptions WHERE checksum IS NOT row_checksum({DESCRIPTION})")
         yield from _named([row[0] for row in rows], "the words or colors of photo {} do not match their checksum")
+        yield from _named(self.damaged_sidecars(), "the words of the sidecar of photo {} do not match their checksum")
         rows = self._rows(
             "SELECT d.id FROM descriptions d LEFT JOIN words ON words.rowid = d.id"
             f" WHERE d.words_checksum IS NOT row_checksum({WORDS})"

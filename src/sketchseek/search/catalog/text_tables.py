@@ -17,8 +17,8 @@ import numpy.typing as npt
 
 from sketchseek.photo_metadata import PhotoMetadata, date_words
 from sketchseek.search.catalog.checksums import row_checksum
-from sketchseek.search.catalog.metadata import MetadataTable
 from sketchseek.search.catalog.schema import DESCRIPTION, WORDS
+from sketchseek.search.catalog.sidecar_table import Sidecar, SidecarTable
 from sketchseek.search.index.protocol import Ids
 from sketchseek.search.scan import SEPARATOR, lies_in
 from sketchseek.search.words import allowed_typos, grams, phrases_of, typos, words_of
@@ -36,10 +36,12 @@ class Description:
     Attributes:
         metadata: Captions, keywords and so on.
         colors: Color signature (``sketchseek.search.colors``); empty if there is none.
+        sidecar: What its XMP sidecars say, if that is known.
     """
 
     metadata: PhotoMetadata
     colors: bytes = b""
+    sidecar: Sidecar | None = None
 
 
 @dataclass(frozen=True)
@@ -55,16 +57,23 @@ class TextMatch:
     scores: np.ndarray[tuple[int], np.dtype[np.float64]]
 
 
-class TextTables(MetadataTable):
+class TextTables(SidecarTable):
     """The tables ``descriptions``, ``words``, ``terms`` and ``term_grams``."""
 
     # --- writing ----------
 
     def describe(self, photo: int, path: bytes, description: Description) -> None:
-        """Record the description of a photo. Call inside a ``transaction``."""
+        """Record the description of a photo. Call inside a ``transaction``.
+
+        What is known of its sidecars stays, unless the description has something newer.
+        """
         meta = description.metadata
         values = (photo, meta.caption, meta.keywords, meta.camera, meta.taken, meta.place, description.colors)
-        columns = [*self._path_texts(path), *self._metadata_texts(meta)]
+        if description.sidecar is not None:
+            self._set_sidecar(photo, description.sidecar)
+        sidecar = self.sidecar_of(photo)
+        every = sidecar.metadata.followed_by(meta) if sidecar else meta
+        columns = [*self._path_texts(path), *self._metadata_texts(every)]
         words: list[str | int] = [photo, *map(" ".join, columns)]
         self._do(
             "INSERT OR REPLACE INTO descriptions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -80,17 +89,25 @@ class TextTables(MetadataTable):
         )
         self._add_terms({word for column in columns for word in column})
 
+    def set_sidecar(self, photo: int, path: bytes, sidecar: Sidecar | None) -> None:
+        """Record what a photo's sidecars say, or that it has none any more. Call inside a ``transaction``."""
+        self._set_sidecar(photo, sidecar)
+        self._describe_again(photo, photo, path)
+
     def copy_description(self, photo: int, copy: int, path: bytes) -> None:
         """Give a copy of a photo the same description, with its own path. Call inside a ``transaction``.
 
-        A damaged description is not copied: an update reads the copy's file.
+        A damaged description is not copied: an update reads the copy's file. So it does with the copy's sidecars.
         """
+        self._describe_again(photo, copy, path)
+
+    def _describe_again(self, photo: int, target: int, path: bytes) -> None:
         for row in self._rows(
             "SELECT caption, keywords, camera, taken, place, colors FROM descriptions"
             f" WHERE id = ? AND checksum IS row_checksum({DESCRIPTION})",
             photo,
         ):
-            self.describe(copy, path, Description(PhotoMetadata(*row[:5]), row[5]))
+            self.describe(target, path, Description(PhotoMetadata(*row[:5]), row[5]))
 
     def rename_words(self, photo: int, path: bytes) -> None:
         """Record the words of a photo's new path. Call inside a ``transaction``."""
@@ -130,7 +147,10 @@ class TextTables(MetadataTable):
     def metadata_of(self, photo: int) -> PhotoMetadata | None:
         """Return a photo's captions, keywords and so on, or None if its file was not read for them."""
         rows = self._rows("SELECT caption, keywords, camera, taken, place FROM descriptions WHERE id = ?", photo)
-        return PhotoMetadata(*rows[0]) if rows else None
+        if not rows:
+            return None
+        sidecar, own = self.sidecar_of(photo), PhotoMetadata(*rows[0])
+        return sidecar.metadata.followed_by(own) if sidecar else own
 
     def color_signatures(self, length: int) -> tuple[Ids, npt.NDArray[np.uint8]]:
         """Return the ids, (n,), and color signatures, (n, length), of the photos that have one."""
