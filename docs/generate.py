@@ -1,6 +1,7 @@
 """Generate the documents that depend on the code or on stored evaluations. Run: make docs, or with --check
 
 - ``docs/command-line.md``: the help of every command;
+- ``docs/reference/settings.md``: the settings of experiments and ablations;
 - ``docs/results.md``: the evaluations and ablations stored in ``docs/measured/``, with their commands;
 - ``docs/models.md`` and ``CARD.md`` of each bundled model: their evaluations and costs.
 """
@@ -15,6 +16,7 @@ import click
 from measured import DOCS, MEASURED, PROTOCOLS, evaluation_table, stored
 from no_match import no_match
 from queries import combined_queries
+from settings import settings
 
 from ablations import ablations
 from models import card, models
@@ -25,6 +27,7 @@ from sketchseek.models.package import BUNDLED, bundled_models, load_model_packag
 def documents() -> Iterator[tuple[Path, str]]:
     """Path and text of every generated document."""
     yield DOCS / "command-line.md", command_line()
+    yield DOCS / "reference/settings.md", settings()
     yield DOCS / "results.md", results()
     yield DOCS / "models.md", models([load_model_package(name) for name in bundled_models()])
     for name in bundled_models():

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ _SOURCES = {".py", ".js", ".ts", ".css", ".html", ".sh", ".c"}
 @pytest.mark.skipif(
     not (REPOSITORY / "docs/measured/ablations").is_dir(), reason="source distributions leave out the records of runs"
 )
+@pytest.mark.skipif(find_spec("torch") is None, reason="settings of experiments need the extra train")
 def test_generated_documents_are_current() -> None:
     """In a process of its own: click keeps a command's help as the first context that asked for it formats it."""
     environment = {name: value for name, value in os.environ.items() if name != "SKETCHSEEK_LIBRARY"}

@@ -57,7 +57,8 @@ class HypothesisConfig:
 
     Attributes:
         hypothesis: The hypothesis as a sentence.
-        better, than: Configurations to compare, pair by pair; the mean difference decides.
+        better: Configurations that the hypothesis says are better.
+        than: Configurations to compare them with, pair by pair; the mean difference decides.
         metric: ``recall@1``, ``recall@5``, ``recall@10`` or ``log-rank`` (``sketchseek.ablations.results``).
     """
 
@@ -77,9 +78,10 @@ class AblationConfig:
         vary: Changes by configuration: settings, nested or with dots (``losses.0.options.margin``).
         cross: Instead of ``vary``, a list of such mappings. Every combination is a configuration, named ``a × b``.
         seeds: Seeds of the final runs of each configuration.
-        title, text: Heading and introduction of the report.
-        tune: Settings to tune first; None for no tuning.
-        test: Test protocol of final runs; None for validation metrics only.
+        title: Heading of the report.
+        text: Introduction of the report.
+        tune: Settings to tune first; null for no tuning.
+        test: Test protocol of final runs; null for validation metrics only.
         hypotheses: Hypotheses that the ablation tests.
     """
 

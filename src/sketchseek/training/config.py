@@ -162,7 +162,8 @@ class DistilConfig:
     Attributes:
         teachers: Model packages, by name or folder. Each objective is averaged over them.
         regression: Weight of 1 − cosine between the embeddings of student and teacher.
-        distance, angle: Weights of relational distillation.
+        distance: Weight of relational distillation of distances.
+        angle: Weight of relational distillation of angles.
         similarity: Weight of the divergence between distributions over the teacher's photos.
         temperature: Temperature of these distributions.
     """
@@ -200,7 +201,8 @@ class TrainConfig:
 
     Attributes:
         name: Name of the run and of its model package.
-        sketch, photo: The two branches.
+        sketch: Branch that encodes sketches.
+        photo: Branch that encodes photos.
         sources: Data sets to train on.
         evaluation_photos: Folders of photos, absolute or relative to the data folder, that the model will be evaluated
             on. Training refuses copies of these photos, and of the sources' own test photos, under whatever name
@@ -213,9 +215,12 @@ class TrainConfig:
         model_soup: Folders of runs of the same encoders. The mean of their best weights initializes the model (model
             soup, Wortsman et al. 2022, arXiv 2203.05482). Excludes ``init_from``.
         embedding: Dimensions of the embedding; null for the backbones' pooled features.
-        norm, dropout: See ``EmbeddingHead``.
+        norm: Normalization of the embedding: ``none``, ``l2``, ``batch``, or ``both`` (batch, then L2).
+        dropout: Probability of dropping a pooled feature in training.
         shared_weights: Use one set of weights for both branches.
         distance: ``euclidean`` or ``cosine``, for the losses and the exported model package.
+        batch: Contents of a batch.
+        augment: Augmentation of sketches and photos.
         validation: Fraction of photos, by category, held out to choose the best weights.
         validation_seed: Seed of this split. It is separate from ``seed``, so that runs with other seeds compare.
         steps: Optimization steps; 0 exports the initial weights.

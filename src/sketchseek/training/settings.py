@@ -119,17 +119,22 @@ def _hint(kind: Any, loc: tuple[int | str, ...]) -> Any:
     return kind
 
 
-def _range(hint: Any) -> str:
-    """The allowed range of a number in words; empty where there is none."""
+def bounds_of(hint: Any) -> dict[str, str]:
+    """The bounds of a number by ``gt``, ``ge``, ``lt`` and ``le``, as its annotation gives them."""
     parts = [
         part for each in getattr(hint, "__metadata__", ()) if isinstance(each, FieldInfo) for part in each.metadata
     ]
-    bounds = {
+    return {
         name: f"{getattr(part, name):g}"
         for part in parts
         for name in ("gt", "ge", "lt", "le")
         if getattr(part, name, None) is not None
     }
+
+
+def _range(hint: Any) -> str:
+    """The allowed range of a number in words; empty where there is none."""
+    bounds = bounds_of(hint)
     if bounds.keys() == {"ge", "le"}:
         return f"be between {bounds['ge']} and {bounds['le']}"
     if bounds.keys() == {"ge", "lt"}:

