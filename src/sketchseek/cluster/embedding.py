@@ -26,20 +26,14 @@ READERS = 8
 
 
 @dataclass(frozen=True)
-class Task:
-    """A photo to embed.
+class Task(Found):
+    """A photo to embed, as it was listed.
 
     Attributes:
         id: The id of its row.
-        path: Path or URI.
-        size, mtime_ns, version: As it was listed.
     """
 
-    id: int
-    path: str
-    size: int
-    mtime_ns: int
-    version: str
+    id: int = field(kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -150,9 +144,8 @@ def _decode(
         reason = fetched.reason if isinstance(fetched, StorageError) else fetched.strerror or type(fetched).__name__
         return failure_row(task.id, Found(task.path, -1, -1), reason), None
     if isinstance(fetched, Exception):
-        listed = Found(task.path, task.size, task.mtime_ns, task.version)
         reason = fetched.reason if isinstance(fetched, InputError) else "not enough memory to read it"
-        return failure_row(task.id, listed, reason), None
+        return failure_row(task.id, task, reason), None
     data, found = fetched
     try:
         photo = reader.read(data)

@@ -241,4 +241,4 @@ class Indexer:
 
 
 def _task(photo: int, found: Found) -> Task:
-    return Task(photo, found.path, found.size, found.mtime_ns, found.version)
+    return Task(**vars(found), id=photo)

@@ -27,8 +27,14 @@ LEADS_OUT = "a link that leads out of the folders that may be indexed"
 
 
 @dataclass(frozen=True)
-class Found:
-    """A file with an image's suffix."""
+class FileState:
+    """A file, and what tells whether it has changed.
+
+    Attributes:
+        path: Absolute path.
+        size: In bytes.
+        mtime_ns: Modification time in nanoseconds since 1970.
+    """
 
     path: bytes
     size: int
@@ -36,18 +42,18 @@ class Found:
 
 
 @dataclass(frozen=True)
-class FoundSidecar:
+class Found(FileState):
+    """A file with an image's suffix."""
+
+
+@dataclass(frozen=True)
+class FoundSidecar(FileState):
     """An XMP sidecar, which says something about photos beside it.
 
     Attributes:
-        path, size, mtime_ns: Of its file.
         belongs_to: The photo's path with or without the photo's suffix: ``a.jpg`` for ``a.jpg.xmp``, which is about
             one photo, ``a`` for ``a.xmp``, which may be about several.
     """
-
-    path: bytes
-    size: int
-    mtime_ns: int
 
     @property
     def belongs_to(self) -> bytes:

@@ -20,24 +20,20 @@ from sketchseek.search.catalog.text_tables import Description, TextTables
 from sketchseek.search.index.protocol import Ids
 from sketchseek.search.index.protocol import Vectors as Embeddings
 from sketchseek.search.results import LibraryPhoto
+from sketchseek.search.scan import FileState
 
 _BLOCK = 8192
 
 
 @dataclass(frozen=True)
-class PhotoFacts:
+class PhotoFacts(FileState):
     """What the catalog stores of a photo's file.
 
     Attributes:
-        path: Absolute path.
-        size, mtime_ns: The file's size in bytes and its modification time.
         digest: SHA-256 of the file's bytes.
         width, height: In pixels.
     """
 
-    path: bytes
-    size: int
-    mtime_ns: int
     digest: bytes
     width: int
     height: int
