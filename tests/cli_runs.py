@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from typing import Any
 
 from click.testing import CliRunner, Result
@@ -39,3 +41,37 @@ def run_process(*arguments: object, **environment: str) -> subprocess.CompletedP
         env=os.environ | environment,
         check=False,
     )
+
+
+class RunningCommand:
+    """A command that runs in a process of its own, with ``--json``.
+
+    Args:
+        arguments: The command and its arguments.
+        script: A program that calls ``sketchseek.cli.main``; by default the program itself.
+        timeout: Seconds to wait for its end.
+    """
+
+    def __init__(self, *arguments: str, script: str | None = None, timeout: float = 400) -> None:
+        self._timeout = timeout
+        program = ["-m", "sketchseek"] if script is None else ["-c", script]
+        self.process = subprocess.Popen(
+            [sys.executable, *program, *arguments, "--json"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            env=os.environ | {"RAY_USAGE_STATS_ENABLED": "0", "OMP_NUM_THREADS": "1"},
+        )
+
+    def report(self) -> dict[str, int]:
+        """Wait for its end and return what it printed."""
+        out, err = self.process.communicate(timeout=self._timeout)
+        assert self.process.returncode == 0, err.decode()[-3000:]
+        found: dict[str, int] = json.loads(out)
+        return found
+
+    def kill(self) -> None:
+        """Kill it at once, and every process that it left behind."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.communicate()

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
-import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from cli_runs import RunningCommand
 from object_store import ObjectStore, need_cluster
 from served import picture
 from sketchseek.errors import LibraryNotFoundError
@@ -41,31 +36,6 @@ main()
 """
 
 
-class Command:
-    """A run of ``sketchseek`` that ends with the test."""
-
-    def __init__(self, *arguments: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", SLOWLY, *arguments, "--json"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
-        )
-
-    def report(self) -> dict[str, int]:
-        """Wait for its end and return what it printed."""
-        out, err = self.process.communicate(timeout=TIMEOUT)
-        assert self.process.returncode == 0, err.decode()[-3000:]
-        found: dict[str, int] = json.loads(out)
-        return found
-
-    def kill(self) -> None:
-        """Kill it at once."""
-        with suppress(ProcessLookupError):
-            self.process.send_signal(signal.SIGKILL)
-        self.process.communicate()
-
-
 @pytest.fixture
 def bucket(object_store: ObjectStore, tmp_path: Path) -> str:
     """A bucket with photos, and a file that is none."""
@@ -90,7 +60,7 @@ def indexed(address: str) -> int:
 def test_a_killed_command_is_resumed_by_two_at_once(bucket: str, tiny_model: ModelPackage) -> None:
     address = f"{bucket}/library"
     arguments = ["index", f"{bucket}/photos", "--library", address, "--model", str(tiny_model.path)]
-    commands = [Command(*arguments)]
+    commands = [RunningCommand(*arguments, script=SLOWLY)]
     try:
         end = time.monotonic() + TIMEOUT
         while not (before := indexed(address)) and time.monotonic() < end:
@@ -99,7 +69,7 @@ def test_a_killed_command_is_resumed_by_two_at_once(bucket: str, tiny_model: Mod
         commands[0].kill()
         before = indexed(address)
         assert 0 < before < COUNT
-        commands += [Command(*arguments), Command(*arguments)]
+        commands += [RunningCommand(*arguments, script=SLOWLY) for _ in range(2)]
         reports = [command.report() for command in commands[1:]]
     finally:
         for command in commands:

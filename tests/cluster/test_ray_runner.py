@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -17,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from cli_runs import run
+from cli_runs import RunningCommand, run
 from object_store import ObjectStore, need_cluster
 from served import picture
 from sketchseek.errors import ConfigError
@@ -39,33 +35,6 @@ COUNT = 40
 NODES = 3
 TIMEOUT = 400
 MEGABYTE = 1 << 20
-
-
-class RunningCommand:
-    """A run of ``sketchseek`` whose processes, with those of its Ray, end with the test."""
-
-    def __init__(self, *arguments: str) -> None:
-        environment = os.environ | {"RAY_USAGE_STATS_ENABLED": "0", "OMP_NUM_THREADS": "1"}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "sketchseek", *arguments, "--json"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-            env=environment,
-        )
-
-    def report(self) -> dict[str, int]:
-        """Wait for its end and return what it printed."""
-        out, err = self.process.communicate(timeout=TIMEOUT)
-        assert self.process.returncode == 0, err.decode()[-3000:]
-        found: dict[str, int] = json.loads(out)
-        return found
-
-    def kill(self) -> None:
-        """Kill it at once, and whatever its Ray left behind."""
-        with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.communicate()
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sketchseek.ablations.config import file_name
+from sketchseek.atomic_write import atomic_write
 from sketchseek.errors import DatasetError
 
 SCHEMA = "sketchseek.ablation"
@@ -51,18 +52,13 @@ class AblationTable:
         self.runs.append(run)
 
     def write(self) -> None:
-        """Write the whole table aside, sync it and rename it into place; nothing if it already reads so."""
+        """Write the whole table atomically; nothing if it already reads so."""
         header = {"schema": SCHEMA, "version": VERSION, "settings": self.settings}
         data = b"".join(_line(value) for value in [header, *self.runs])
         if self.path.is_file() and self.path.read_bytes() == data:
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        aside = self.path.with_name(self.path.name + ".tmp")
-        with aside.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(self.path)
+        atomic_write(self.path, data)
 
 
 def read_table(path: Path) -> AblationTable:

@@ -139,6 +139,17 @@ def create_app(
     uploads = upload_paths(route for module in modules for route in module.router.routes)
     app.add_middleware(BodyCheck, limits=limits, uploads=uploads, images=JSON_WITH_IMAGES)
     app.add_middleware(ChangeCheck, token=token, audit=sharing.audit)
+    _add_access_checks(app, sharing, sessions)
+    app.add_middleware(HostCheck, hosts=hosts, origins=sharing.origins, any_address=any_address)
+    app.add_middleware(SecurityHeaders)
+    app.add_middleware(RequestLog, metrics=metrics)
+    if sharing.proxies:
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(sharing.proxies))
+    return app
+
+
+def _add_access_checks(app: FastAPI, sharing: Sharing, sessions: Sessions) -> None:
+    """Check users, and answer the pages of other origins that may ask."""
     app.add_middleware(AccessCheck, users=sharing.users, sessions=sessions)
     if sharing.origins:
         app.add_middleware(
@@ -148,12 +159,6 @@ def create_app(
             allow_headers=["Authorization", "Content-Type", TOKEN_HEADER],
             max_age=600,
         )
-    app.add_middleware(HostCheck, hosts=hosts, origins=sharing.origins, any_address=any_address)
-    app.add_middleware(SecurityHeaders)
-    app.add_middleware(RequestLog, metrics=metrics)
-    if sharing.proxies:
-        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(sharing.proxies))
-    return app
 
 
 @asynccontextmanager
