@@ -80,6 +80,7 @@ def fill_lance(address: str, made: np.ndarray, first: int, exact_below: int) -> 
             "size": pa.array([1] * len(part), pa.int64()),
             "mtime_ns": pa.array([number * DAY // 100 for number in numbers], pa.int64()),
             "version": [""] * len(part),
+            "source": pa.nulls(len(part), pa.string()),
             "digest": [number.to_bytes(32, "big") for number in numbers],
             "width": pa.array([640] * len(part), pa.int32()),
             "height": pa.array([480] * len(part), pa.int32()),

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 from sketchseek.models.package import ModelPackage
 from tiny_model import write_tiny_package
 
-pytest_plugins = ("server_fixtures", "unclosed_databases", "object_store")
+pytest_plugins = ("azure_store", "object_store", "server_fixtures", "unclosed_databases")
 
 
 # A busy machine is slow; tests do not depend on time.

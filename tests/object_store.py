@@ -124,7 +124,7 @@ def _running(program: Path, folder: Path) -> Iterator[ObjectStore]:
     command = [*guard, str(program), "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={folder}", "-filer", "-s3"]
     command += [f"-{name}={port}" for name, port in zip(names, ports, strict=True)]
     command += [f"-s3.config={config}", "-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.iam=false"]
-    command += ["-master.volumeSizeLimitMB=64", "-volume.max=100", "-master.telemetry=false"]
+    command += ["-master.volumeSizeLimitMB=64", "-volume.max=1000", "-master.telemetry=false"]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
         try:

@@ -100,7 +100,7 @@ def test_the_same_photos_are_found_everywhere(where: str, tmp_path: Path, reques
 def test_what_cannot_be_listed(object_store: ObjectStore, tmp_path: Path) -> None:
     folders = [str(tmp_path / "none"), "s3://no-such-bucket-anywhere/x"]
     found = list(find_photos(folders))
-    assert all(isinstance(one, Unreadable) and one.is_root for one in found)
+    assert all(isinstance(one, Unreadable) and one.unlisted for one in found)
     assert sorted(one.path for one in found) == sorted(folders)
 
 
@@ -108,4 +108,4 @@ def test_a_name_that_is_not_text(tmp_path: Path) -> None:
     (tmp_path / os.fsdecode(b"\xff.png")).write_bytes(b"x")
     (found,) = find_photos([str(tmp_path)])
     assert isinstance(found, Unreadable)
-    assert (found.reason, found.is_root) == ("its name is not valid text", False)
+    assert (found.reason, found.unlisted) == ("its name is not valid text", False)

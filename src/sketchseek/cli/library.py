@@ -68,6 +68,7 @@ def index_command(
       sketchseek index photos scans --library photos.library --json
       sketchseek index --library photos.library --model small --re-embed
       sketchseek index s3://bucket/photos --library s3://bucket/library
+      sketchseek index 's3://bucket/shards/*.tar' s3://bucket/keys.txt --library s3://bucket/library
     """
     from sketchseek.search.library import Library
 

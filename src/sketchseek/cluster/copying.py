@@ -256,9 +256,11 @@ def _to_folder(rows: Iterator[dict[str, Any]], contents: _Contents, folder: Path
 
 def _add(catalog: Catalog, row: dict[str, Any], folder: Path) -> bool:
     """Add a photo unless it is there; return whether it was added."""
-    if is_uri(row["path"]):
+    if is_uri(row["path"]) or row.get("source"):
         raise LibraryError(
-            f"a library in a folder cannot have photos in object storage, such as {row['path']}.", subject=folder
+            "a library in a folder cannot have photos in object storage, tar or Parquet files, or from a list, such as "
+            f"{row['path']}.",
+            subject=folder,
         )
     path = os.fsencode(row["path"])
     if catalog.id_of(path, row["digest"]) is not None:

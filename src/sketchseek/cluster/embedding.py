@@ -6,13 +6,15 @@ import hashlib
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from sketchseek.cluster.members import Member
+from sketchseek.cluster.reading import read_member
 from sketchseek.cluster.storage import Found, StorageError, read
 from sketchseek.cluster.table import Table, schema
 from sketchseek.encoder import Encoder
@@ -128,7 +130,12 @@ def embed_block(job: Job, tasks: Sequence[Task], stopped: Callable[[], bool] = l
 
 def _fetch(task: Task) -> tuple[bytes, Found] | Exception:
     try:
-        return read(task.path)
+        member = Member.parse(task.version)
+        if member is None:
+            data, found = read(task.path)
+            return data, replace(found, source=task.source)
+        data = read_member(task.path, member)
+        return data, replace(task, size=len(data))
     except (OSError, InputError, StorageError, MemoryError) as error:
         return error
 
@@ -142,7 +149,7 @@ def _decode(
     if isinstance(fetched, (StorageError, OSError)):
         # The disk or the network failed, not the photo. Without size and version, the next run tries it again.
         reason = fetched.reason if isinstance(fetched, StorageError) else fetched.strerror or type(fetched).__name__
-        return failure_row(task.id, Found(task.path, -1, -1), reason), None
+        return failure_row(task.id, Found(task.path, -1, -1, source=task.source), reason.rstrip(".")), None
     if isinstance(fetched, Exception):
         reason = fetched.reason if isinstance(fetched, InputError) else "not enough memory to read it"
         return failure_row(task.id, task, reason), None
@@ -166,6 +173,7 @@ def _row(photo: int, found: Found) -> dict[str, Any]:
         "size": found.size,
         "mtime_ns": found.mtime_ns,
         "version": found.version,
+        "source": found.source or None,
         "added": time.time(),
         "embedding": None,
         "reason": None,

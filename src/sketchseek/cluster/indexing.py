@@ -16,8 +16,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sketchseek.cluster.embedding import Job, Task, Written, failure_row
+from sketchseek.cluster.members import Member, version_of
 from sketchseek.cluster.runners import Block, Runner
-from sketchseek.cluster.sources import Unreadable, find_photos, lies_in
+from sketchseek.cluster.sources import Complete, Unreadable, find_photos, kind_of, lies_in
 from sketchseek.cluster.storage import Found
 from sketchseek.cluster.table import Change, Snapshot, Table, schema
 from sketchseek.search.object_path import photo_path
@@ -36,12 +37,13 @@ class _Known:
     size: int
     mtime_ns: int
     version: str
+    source: str
     failed: bool
 
     def is_current(self, found: Found) -> bool:
         """Whether a row is of what was found."""
-        if found.version:
-            return self.version == found.version
+        if found.version:  # a list may have it without the quotes
+            return self.version.strip('"') == found.version.strip('"')
         return (self.size, self.mtime_ns) == (found.size, found.mtime_ns)
 
 
@@ -50,7 +52,7 @@ class _Run:
     """What a run has found and done so far."""
 
     wanted: dict[str, Found] = field(default_factory=dict)
-    unreadable: list[Unreadable] = field(default_factory=list)
+    unreadable: dict[str, Unreadable] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
     again: set[str] = field(default_factory=set)
 
@@ -76,15 +78,23 @@ class Indexer:
         start = time.monotonic()
         run = _Run()
         self._scan(run, folders)
-        snapshot = self._table.latest()
-        known = self._known(snapshot, folders)
+        known = self._known(self._table.latest(), folders)
         current = {path for path, row in known.items() if path in run.wanted and row.is_current(run.wanted[path])}
         skipped = sum(known[path].failed for path in current)
-        unlisted = [item.path for item in run.unreadable if item.is_root]
+        unlisted = [item.path for item in run.unreadable.values() if item.unlisted]
+        plain = [folder for folder in folders if kind_of(folder) == "folder"]
+
+        def belongs(path: str, row: _Known) -> bool:
+            """Whether these folders, shards, Parquet files and lists say if the photo is to be in the library."""
+            return row.source in folders or (not row.source and any(lies_in(path, folder) for folder in plain))
+
         gone = {
             path: row
             for path, row in known.items()
-            if path not in run.wanted and not any(lies_in(path, folder) for folder in unlisted)
+            if path not in run.wanted
+            and belongs(path, row)
+            and row.source not in unlisted
+            and not any(lies_in(path, folder) for folder in unlisted)
         }
         self._record(run, gone, known)
         todo = [path for path in run.wanted if path not in current]
@@ -104,34 +114,54 @@ class Indexer:
             moved=0,
             skipped=skipped + counts["skipped"],
             seconds=time.monotonic() - start,
-            missing=[photo_path(item.path) for item in run.unreadable if item.path in folders],
+            missing=[photo_path(path) for path in run.unreadable if path in folders],
         )
 
     def _scan(self, run: _Run, folders: Sequence[str]) -> None:
-        state = self._table.latest().state
-        for item in find_photos(folders, excluded=state.excluded, rules=state.rules):
+        snapshot = self._table.latest()
+        state = snapshot.state
+        complete = self._complete(snapshot, folders)
+        for item in find_photos(folders, excluded=state.excluded, rules=state.rules, complete=complete):
             if isinstance(item, Unreadable):
-                run.unreadable.append(item)
+                run.unreadable[item.path] = item
                 continue
             run.wanted[item.path] = item
             if len(run.wanted) % 1000 == 0:
                 self._progress(IndexProgress("scan", len(run.wanted), 0))
         self._progress(IndexProgress("scan", len(run.wanted), len(run.wanted)))
 
+    def _complete(self, snapshot: Snapshot, folders: Sequence[str]) -> Complete:
+        """Return a function that knows which containers the table has completely; see ``sources.Complete``."""
+        members: dict[tuple[str, str], list[Found]] = defaultdict(list)
+        totals: dict[tuple[str, str], int] = {}
+        rows = {} if all(kind_of(one) == "folder" for one in folders) else self._known(snapshot, folders)
+        for path, row in rows.items():
+            if (member := Member.parse(row.version)) is not None:
+                container = (path[: member.prefix], member.version)
+                members[container].append(Found(path, row.size, row.mtime_ns, row.version))
+                totals[container] = member.total
+
+        def complete(container: Found) -> list[Found] | None:
+            key = (container.path, version_of(container))
+            # A container that is damaged, which a row says, has more photos than those that could be listed.
+            return members[key] if container.path not in rows and len(members[key]) == totals.get(key) else None
+
+        return complete
+
     def _record(self, run: _Run, gone: dict[str, _Known], known: dict[str, _Known]) -> None:
         """Remove deleted photos, and replace the failures of folders and names that could not be read."""
         import pyarrow as pa
 
         drop = {row.id for row in gone.values()}
-        drop |= {known[item.path].id for item in run.unreadable if item.path in known}
+        drop |= {known[path].id for path in run.unreadable if path in known}
         if not drop and not run.unreadable:
             return
 
         def change(snapshot: Snapshot) -> Change:
             first = snapshot.state.next_id
             rows = [
-                failure_row(first + number, Found(item.path, -1, -1), item.reason)
-                for number, item in enumerate(run.unreadable)
+                failure_row(first + number, Found(item.path, -1, -1, source=item.source), item.reason)
+                for number, item in enumerate(run.unreadable.values())
             ]
             new = pa.Table.from_pylist(rows, schema=schema(snapshot.state.dimensions))
             state = replace(snapshot.state, next_id=first + len(rows))
@@ -170,12 +200,12 @@ class Indexer:
         """
         size = max(SMALLEST, min(LARGEST, len(run.wanted) // 64))
         count = 1 << (-(-len(run.wanted) // size) - 1).bit_length()
-        blocks: dict[int, Block] = defaultdict(list)
+        blocks: dict[str, Block] = defaultdict(list)
         for task in tasks:
-            blocks[zlib.crc32(task.path.encode()) % count].append(task)
-        for number in random.sample(sorted(blocks), len(blocks)):
-            left = [task for task in blocks[number] if not self._is_done(task.path, run)]
-            self._count_done(run.counts, {task.path for task in blocks[number]}.difference(task.path for task in left))
+            blocks[task.block or str(zlib.crc32(task.path.encode()) % count)].append(task)
+        for name in random.sample(sorted(blocks), len(blocks)):
+            left = [task for task in blocks[name] if not self._is_done(task.path, run)]
+            self._count_done(run.counts, {task.path for task in blocks[name]}.difference(task.path for task in left))
             if left:
                 yield left
 
@@ -227,14 +257,15 @@ class Indexer:
     def _known(self, snapshot: Snapshot, folders: Collection[str]) -> dict[str, _Known]:
         """Return the rows in folders by path, without those that this run has committed since it read them."""
         if snapshot.version != self._version:
-            columns = ["id", "path", "size", "mtime_ns", "version", "reason"]
+            columns = ["id", "path", "size", "mtime_ns", "version", "source", "reason"]
             rows: Any = snapshot.rows(columns, "id > 0")
+            everywhere = any(kind_of(folder) != "folder" for folder in folders)  # a list names photos of any folder
             self._rows = {
-                path: _Known(photo, size, mtime_ns, version or "", reason is not None)
-                for photo, path, size, mtime_ns, version, reason in zip(
+                path: _Known(photo, size, mtime_ns, version or "", source or "", reason is not None)
+                for photo, path, size, mtime_ns, version, source, reason in zip(
                     *(rows[name].to_pylist() for name in columns), strict=True
                 )
-                if any(lies_in(path, folder) for folder in folders)
+                if everywhere or any(lies_in(path, folder) for folder in folders)
             }
             self._version = snapshot.version
         return self._rows

@@ -12,10 +12,11 @@ from sketchseek.cluster.gallery import EXACT_BELOW
 from sketchseek.cluster.indexing import Indexer
 from sketchseek.cluster.maintenance import optimize
 from sketchseek.cluster.query_engine import LanceQueryEngine, photo_of
+from sketchseek.cluster.reading import read_photo
 from sketchseek.cluster.runners import Runner, run_here
-from sketchseek.cluster.sources import lies_in
+from sketchseek.cluster.sources import check_there, kind_of, lies_in
 from sketchseek.cluster.state import State
-from sketchseek.cluster.storage import normalized, read
+from sketchseek.cluster.storage import normalized
 from sketchseek.cluster.table import IS_FAILURE, Change, Snapshot, Table
 from sketchseek.errors import ImageError, InputError, LibraryError, LibraryNotFoundError
 from sketchseek.models import DEFAULT_MODEL
@@ -122,8 +123,7 @@ class LanceLibrary(Library):
             raise LibraryError("a library in Lance cannot limit where links lead.", subject=self.path)
         paths = _addresses(folders)
         for path in paths:
-            if not is_uri(path) and not os.path.exists(path):  # noqa: PTH110
-                raise InputError("no such folder.", subject=path, remedy="Check the spelling of the path.")
+            check_there(path)
         patterns = None if exclude is None else tuple(exclude)  # more than one change may read them
 
         def change(snapshot: Snapshot) -> Change | None:
@@ -186,15 +186,21 @@ class LanceLibrary(Library):
         def change(snapshot: Snapshot) -> Change:
             nonlocal removed
             state = snapshot.state
-            rows = snapshot.rows(["id", "path", "reason"], "id > 0").to_pylist()
-            below = {path: [row for row in rows if lies_in(row["path"], path)] for path in gone}
+            rows = snapshot.rows(["id", "path", "source", "reason"], "id > 0").to_pylist()
+            below = {
+                path: [row for row in rows if lies_in(row["path"], path) or row["source"] == path] for path in gone
+            }
             for path, found in below.items():
                 inside = any(lies_in(root, path) for root in state.folders)
                 if not (found or inside or path in state.excluded or self._is_there(path, state.folders)):
                     raise InputError("not in the library.", subject=path, remedy="Check the path's spelling.")
             folders = tuple(root for root in state.folders if not any(lies_in(root, path) for path in gone))
             excluded = [one for one in state.excluded if not any(lies_in(one, path) for path in gone)]
-            excluded += [path for path in gone if any(lies_in(path, root) for root in folders)]
+            excluded += [
+                path
+                for path, found in below.items()
+                if any(lies_in(path, root) for root in folders) or any(row["source"] in folders for row in found)
+            ]
             drop = {row["id"]: row["reason"] is None for found in below.values() for row in found}
             removed = sum(drop.values())
             return Change(replace(state, folders=folders, excluded=tuple(dict.fromkeys(excluded))), (), drop.keys())
@@ -240,7 +246,7 @@ class LanceLibrary(Library):
         if row is None:
             raise InputError(f"there is no photo with id {photo}.", subject=self.path)
         try:
-            return read(row["path"])[0]
+            return read_photo(row["path"], row["version"])
         except OSError as error:
             raise ImageError(
                 f"cannot be read ({error.strerror or 'it is gone'}).",
@@ -294,4 +300,8 @@ def _addresses(paths: Iterable[PathLike] | PathLike) -> tuple[str, ...]:
 
 def _without_nested(folders: Iterable[str]) -> tuple[str, ...]:
     every = sorted(set(folders))
-    return tuple(one for one in every if not any(lies_in(one, other) for other in every if other != one))
+    return tuple(
+        one
+        for one in every
+        if kind_of(one) != "folder" or not any(lies_in(one, other) for other in every if other != one)
+    )

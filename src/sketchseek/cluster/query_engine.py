@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 from sketchseek.cluster.conditions import Condition
 from sketchseek.cluster.gallery import EXACT_BELOW, Facts, Gallery, open_gallery
+from sketchseek.cluster.members import Member
 from sketchseek.cluster.storage import normalized
 from sketchseek.cluster.table import Snapshot, Table
 from sketchseek.errors import InputError, LibraryError
@@ -19,7 +20,7 @@ from sketchseek.search.catalog import LibraryMetadata
 from sketchseek.search.catalog.folder_text import fold
 from sketchseek.search.combined_query import Query
 from sketchseek.search.index_search import check_embedding
-from sketchseek.search.object_path import PhotoPath, photo_path
+from sketchseek.search.object_path import ObjectPath, PhotoPath, photo_path
 from sketchseek.search.params import Filter, SearchParams
 from sketchseek.search.query import Embedding, QueryEngine, ReEmbeddedError
 from sketchseek.search.results import LibraryPhoto, PhotoFolder, SearchResult
@@ -150,9 +151,7 @@ class LanceQueryEngine(QueryEngine):
                 facts = self.gallery.facts([photo for photo, _ in ranked])
         bounded = metadata.distance == "cosine"
         return [
-            SearchResult(
-                rank, photo_path(facts[photo]["path"]), max(-1.0, min(1.0, score)) if bounded else score, photo
-            )
+            SearchResult(rank, path_of(facts[photo]), max(-1.0, min(1.0, score)) if bounded else score, photo)
             for rank, (photo, score) in enumerate(ranked, start=start + 1)
         ]
 
@@ -169,8 +168,13 @@ class LanceQueryEngine(QueryEngine):
         )
 
 
+def path_of(row: Facts) -> PhotoPath:
+    """Return the path of a photo from its row. In a container, it is no file, so that it is an ``ObjectPath``."""
+    return photo_path(row["path"]) if Member.parse(row["version"]) is None else ObjectPath(row["path"])
+
+
 def photo_of(row: Facts) -> LibraryPhoto:
     """Return a photo from its row."""
     return LibraryPhoto(
-        row["id"], photo_path(row["path"]), row["width"], row["height"], row["size"], row["mtime_ns"], row["added"]
+        row["id"], path_of(row), row["width"], row["height"], row["size"], row["mtime_ns"], row["added"]
     )

@@ -23,7 +23,7 @@ from sketchseek.search.scan import file_time
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
-SCHEMES = ("s3", "gs", "file")
+SCHEMES = ("s3", "gs", "az", "file")
 MAX_BYTES = 1 << 30
 """Larger files and objects are not read as photos."""
 
@@ -31,7 +31,13 @@ _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 class StorageError(SketchseekError):
-    """Object storage did not answer, or refused a request."""
+    """Object storage did not answer, or refused a request.
+
+    Attributes:
+        refused: Whether it answered, and refused access to this one.
+    """
+
+    refused = False
 
 
 @dataclass(frozen=True)
@@ -42,13 +48,17 @@ class Found:
         path: Absolute path, or URI.
         size: In bytes.
         mtime_ns: Modification time in nanoseconds since 1970.
-        version: The object's ETag; empty for a file, whose size and time tell a change.
+        version: The object's ETag; empty for a file, whose size and time tell a change; see ``members.Member``.
+        source: The shards, Parquet files or list that the library has it from; empty for a photo of a folder.
+        block: Photos that are read together have the same; empty if it does not matter.
     """
 
     path: str
     size: int
     mtime_ns: int
     version: str = ""
+    source: str = ""
+    block: str = ""
 
 
 def normalized(path: str | os.PathLike[str]) -> str:
@@ -101,21 +111,43 @@ def storage_errors(subject: str) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, SketchseekError):
             raise
-        raise StorageError(
+        raised = StorageError(
             f"{_reason(error)}.",
             subject=subject,
             remedy="Check the name, the network and the credentials of the environment.",
-        ) from None  # the client's message may quote a signed request
+        )
+        raised.refused = type(error).__name__ in _REFUSED
+        raise raised from None  # the client's message may quote a signed request
+
+
+_REFUSED = ("PermissionError", "PermissionDeniedError")
+
+
+_NO_ACCOUNT = "AZURE_STORAGE_ACCOUNT_NAME is not set"
+_NO_CREDENTIALS = "the environment has no credentials for it"
+_SIGNS = {
+    "Account must be specified": _NO_ACCOUNT,
+    "no storage account configured": _NO_ACCOUNT,
+    "Failed to resolve region": "AWS_REGION is not set, and the bucket's region cannot be found",
+    # What is asked, after all else, for the credentials of a machine's role.
+    "metadata.google.internal": _NO_CREDENTIALS,
+    "latest/api/token": _NO_CREDENTIALS,
+    "169.254.169.254": _NO_CREDENTIALS,
+    "token request": _NO_CREDENTIALS,
+    "get AWS credentials": _NO_CREDENTIALS,
+}
+"""What happened by a part of the client's message."""
 
 
 def _reason(error: Exception) -> str:
     """Return what happened, in words that cannot have a credential in them."""
     known = {
         "FileNotFoundError": "there is no such object or bucket",
-        "PermissionError": "the storage refuses access",
-        "PermissionDeniedError": "the storage refuses access",
         "UnauthenticatedError": "the storage does not accept the credentials",
-    }
+    } | dict.fromkeys(_REFUSED, "the storage refuses access")
+    for sign, reason in _SIGNS.items():
+        if sign in str(error):
+            return reason
     return known.get(type(error).__name__, f"the storage cannot be used ({type(error).__name__})")
 
 
@@ -139,6 +171,43 @@ def list_objects(uri: str) -> Iterator[Found]:
             except FileNotFoundError:
                 return
             yield found
+
+
+def list_folder(uri: str) -> list[Found]:
+    """Return the objects right below a URI, without those in folders.
+
+    Raises:
+        StorageError: The bucket cannot be listed.
+    """
+    import obstore
+
+    bucket, key = split(uri)
+    with storage_errors(uri):
+        listed = obstore.list_with_delimiter(bucket_store(bucket), prefix=key or None)
+        return [_found(f"{bucket}/{one['path']}", dict(one)) for one in listed["objects"]]
+
+
+def head(path: str) -> Found:
+    """Return what a file or an object is now.
+
+    Raises:
+        FileNotFoundError: It is not there.
+        OSError: A file cannot be read.
+        StorageError: The storage does not answer, or refuses access.
+    """
+    if not is_uri(path):
+        status = Path(path).stat()
+        return Found(path, status.st_size, file_time(status))
+    import obstore
+
+    bucket, key = split(path)
+    with storage_errors(path):
+        try:
+            return _found(path, dict(obstore.head(bucket_store(bucket), key)))
+        except FileNotFoundError:
+            gone = True  # raised below, as it is: it is no error of the storage
+    assert gone
+    raise FileNotFoundError(path)
 
 
 def _found(path: str, meta: dict[str, Any]) -> Found:

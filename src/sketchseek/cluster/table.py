@@ -30,7 +30,7 @@ IS_FAILURE = "id > 0 AND reason IS NOT NULL"
 TRIES = 50
 """Number of times that a commit is tried while others commit."""
 
-FACTS = ["id", "path", "folder", "size", "mtime_ns", "version", "digest", "width", "height", "added"]
+FACTS = ["id", "path", "folder", "size", "mtime_ns", "version", "source", "digest", "width", "height", "added"]
 """Columns of a photo without its embedding."""
 
 
@@ -46,6 +46,7 @@ def schema(dimension: int) -> Any:
             pa.field("size", pa.int64()),
             pa.field("mtime_ns", pa.int64()),
             pa.field("version", pa.string()),
+            pa.field("source", pa.string()),
             pa.field("digest", pa.binary()),
             pa.field("width", pa.int32()),
             pa.field("height", pa.int32()),

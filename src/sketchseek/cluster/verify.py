@@ -9,10 +9,11 @@ from collections.abc import Callable
 import numpy as np
 
 from sketchseek.cluster.gallery import Gallery, embeddings_of, open_gallery
-from sketchseek.cluster.storage import StorageError, read
+from sketchseek.cluster.reading import read_photo
+from sketchseek.cluster.storage import StorageError
 from sketchseek.cluster.table import IS_PHOTO, STATE_ID, Snapshot
 from sketchseek.encoder import Encoder
-from sketchseek.errors import ImageError, LibraryCorruptError, SketchseekError
+from sketchseek.errors import InputError, LibraryCorruptError, SketchseekError
 from sketchseek.models.package import ModelPackage
 from sketchseek.search.catalog import LibraryMetadata
 from sketchseek.search.results import Verification
@@ -108,7 +109,7 @@ def _check_index(snapshot: Snapshot, gallery: Gallery) -> list[str]:
 def _check_sample(snapshot: Snapshot, package: ModelPackage, size: int) -> list[str]:
     """Embed photos again and compare. Photos that changed or are missing are left out."""
     encoder = Encoder(package, threads=1)
-    rows = snapshot.rows(["id", "path", "digest", "embedding"], IS_PHOTO)
+    rows = snapshot.rows(["id", "path", "version", "digest", "embedding"], IS_PHOTO)
     problems = []
     left = size
     for row in np.random.default_rng().permutation(len(rows)).tolist():
@@ -116,11 +117,11 @@ def _check_sample(snapshot: Snapshot, package: ModelPackage, size: int) -> list[
             break
         one = rows.slice(row, 1)
         try:
-            data, _ = read(one["path"][0].as_py())
+            data = read_photo(one["path"][0].as_py(), one["version"][0].as_py())
             if hashlib.sha256(data).digest() != one["digest"][0].as_py():
                 continue
             again = encoder.encode_photo(data)
-        except (OSError, ImageError, StorageError):
+        except (OSError, InputError, StorageError):
             continue
         left -= 1
         stored = embeddings_of(one, snapshot.state.dimensions, snapshot.dataset.uri)[0].astype(np.float32)

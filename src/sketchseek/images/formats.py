@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
+from pathlib import PurePosixPath
 from typing import BinaryIO
 
 from PIL import (
@@ -126,6 +127,11 @@ _START = 256
 """Bytes that are enough to recognize any format, including the brands of an ISO media file."""
 
 _Open = Callable[[BinaryIO], Image.Image]
+
+
+def has_picture_suffix(name: str) -> bool:
+    """Return whether a name, path or URI has the suffix of a picture. Videos and RAW files have others."""
+    return PurePosixPath(name).suffix.lower() in SUFFIXES
 
 
 def identify(file: BinaryIO) -> Image.Image:

@@ -8,11 +8,13 @@ from pathlib import Path, PurePosixPath
 class ObjectPath(PurePosixPath):
     """The path of an object, such as ``s3://bucket/photos/a.jpg``.
 
-    It has the names and parents of a path, but no file: read the photo with ``Library.photo_bytes``.
+    It has the names and parents of a path, but no file: read the photo with ``Library.photo_bytes``. A photo inside a
+    tar or Parquet file has one, too.
     """
 
     def __str__(self) -> str:
-        return super().__str__().replace(":/", "://", 1)
+        text = super().__str__()
+        return text if text.startswith("/") else text.replace(":/", "://", 1)
 
 
 PhotoPath = Path | ObjectPath
