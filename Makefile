@@ -46,8 +46,9 @@ demo: $(VENV)/.base
 test: $(VENV)/.all lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
 
+# Less than a minute. A test that it lists as taking long should be marked slow.
 test-fast: $(VENV)/.all
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile \
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --durations=5 --durations-min=1 \
 		-m "not real_data and not browser and not slow" $(PYTEST_ARGS)
 
 # Loopback only. More: python tests/torture/suite.py --help

@@ -16,6 +16,7 @@ REPOSITORY = Path(__file__).parents[1]
 _SOURCES = {".py", ".js", ".ts", ".css", ".html", ".sh", ".c"}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not (REPOSITORY / "docs/measured/ablations").is_dir(), reason="source distributions leave out the records of runs"
 )

@@ -15,6 +15,8 @@ from sketchseek.images import read_photo
 from sketchseek.images.formats import FORMATS
 from sketchseek.sketches import rasterize_sketch
 
+pytestmark = pytest.mark.slow
+
 STROKES = [[[0, 40, 90, 20], [0, 70, 30, 55]], [[10, 20], [60, 60]]]
 SVG = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 99 99"><defs><circle id="c" r="4"/></defs>'

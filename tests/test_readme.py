@@ -15,6 +15,8 @@ import pytest
 
 from sketchseek.samples.files import EXAMPLE
 
+pytestmark = pytest.mark.slow
+
 REPOSITORY = Path(__file__).parents[1]
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 

@@ -42,6 +42,7 @@ def test_nothing_else_gets_through(text: str) -> None:
     assert all(one.isprintable() or one == "\u200d" for one in shown(text))
 
 
+@pytest.mark.slow
 def test_names_of_photos_folders_and_libraries_do_not_reach_the_terminal_raw(
     tmp_path: Path, tiny_model: ModelPackage
 ) -> None:

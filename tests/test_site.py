@@ -13,6 +13,8 @@ import pytest
 
 pytest.importorskip("material", reason="mkdocs-material is not installed: pip install '.[docs]'")
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_documentation_site_builds_strictly(tmp_path: Path) -> None:
     repository = Path(__file__).parents[1]

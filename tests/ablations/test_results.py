@@ -62,6 +62,7 @@ def test_differences_pair_seeds_and_queries(tmp_path: Path) -> None:
     assert interval.low < 0 < interval.high
 
 
+@pytest.mark.slow
 def test_an_interval_covers_the_truth_about_as_often_as_it_says(tmp_path: Path) -> None:
     """Photos have several sketches each, and a configuration's effect on them is shared: the true difference is 0.1."""
     random = np.random.default_rng(0)

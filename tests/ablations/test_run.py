@@ -27,6 +27,8 @@ from sketchseek.cli import cli
 from sketchseek.errors import DatasetError
 from sketchseek.training.loop import Events
 
+pytestmark = pytest.mark.slow
+
 SIDE = {"backbone": "shufflenet_v2_x0_5", "size": 32, "frozen": 4}
 ABLATION: dict[str, Any] = {
     "name": "shapes",

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner, Result
 
 from mini_sets import write_pairs, write_sketchy
@@ -36,6 +37,7 @@ def test_programs_get_the_findings_and_the_test_split_is_apart(tmp_path: Path, t
     assert not (tmp_path / "out/report.html").exists()
 
 
+@pytest.mark.slow
 def test_an_audit_runs_without_torch(tmp_path: Path, tiny_model: ModelPackage) -> None:
     root = write_pairs(tmp_path / "pairs", photos=3, sketches=1)
     code = (

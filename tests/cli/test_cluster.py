@@ -18,6 +18,8 @@ need_cluster()
 
 from sketchseek.cluster import storage
 
+pytestmark = pytest.mark.slow
+
 SKETCH = "[[[0,50,100,0],[100,0,100,100]]]"
 
 

@@ -26,6 +26,7 @@ def run(*arguments: object) -> Result:
     return CliRunner().invoke(cli, ["evaluate", *map(str, arguments)], catch_exceptions=False)
 
 
+@pytest.mark.slow
 def test_every_protocol_prints_its_fixed_names(tmp_path: Path, tiny_model: ModelPackage) -> None:
     write_quickdraw(tmp_path / "quickdraw", count=9)
     write_categories(tmp_path / "categories")
@@ -75,6 +76,7 @@ def test_invalid_sketches_are_left_out_on_request(tmp_path: Path, tiny_model: Mo
     assert json.loads(result.stdout)["queries"] == 11
 
 
+@pytest.mark.slow
 def test_evaluation_runs_without_torch(tmp_path: Path, tiny_model: ModelPackage) -> None:
     root = write_pairs(tmp_path, photos=2, sketches=1)
     code = (

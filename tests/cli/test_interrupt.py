@@ -17,6 +17,8 @@ from hostile_requests import blank_animation
 from sketchseek.models.package import ModelPackage
 from sketchseek.search.library import Library
 
+pytestmark = pytest.mark.slow
+
 # Minutes of native code that releases the GIL and knows no signals, as decoders are.
 STUCK = """
 import hashlib, signal, sys

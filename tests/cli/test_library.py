@@ -161,6 +161,7 @@ def test_nothing_to_index_is_a_usage_error() -> None:
     assert run("search", "-", "-k", 0).exit_code == 2
 
 
+@pytest.mark.slow
 def test_errors_of_the_program_are_messages_not_tracebacks(tmp_path: Path, library: Path) -> None:
     for arguments in (
         ("search", tmp_path / "none.png", "--library", library),
@@ -188,6 +189,7 @@ def test_the_library_of_the_environment(library: Path, tmp_path: Path, monkeypat
     assert library_option.default_library() == tmp_path / "data" / "sketchseek" / "library"
 
 
+@pytest.mark.slow
 def test_names_that_the_terminal_cannot_show(library: Path, photos: Path) -> None:
     (photos / "a" / "0.jpg").rename(photos / "a" / "\u753b.jpg")
     run("sync", "--library", library)
@@ -198,6 +200,7 @@ def test_names_that_the_terminal_cannot_show(library: Path, photos: Path) -> Non
             assert str(photos / "a" / "?.jpg") in done.stdout
 
 
+@pytest.mark.slow
 def test_ctrl_c_says_that_work_is_kept(tmp_path: Path, photos: Path, tiny_model: ModelPackage) -> None:
     source = (photos / "a" / "0.jpg").read_bytes()
     for i in range(3000):

@@ -21,6 +21,8 @@ from sketchseek.models.package import ModelPackage
 from sketchseek.search.library import Library
 from sketchseek.server.running import DEFAULT_PORT, bind, url_of
 
+pytestmark = pytest.mark.slow
+
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
 
 

@@ -15,6 +15,8 @@ from mini_sets import write_pairs
 from sketchseek.cli import _COMMANDS, cli
 from sketchseek.models.package import ModelPackage
 
+pytestmark = pytest.mark.slow
+
 TRAINING = ("torch", "torchvision", "timm", "onnx", "onnxscript", "pytorch_metric_learning", "safetensors", "yaml")
 SLOW = ("numpy", "PIL", "onnxruntime", "faiss", "fastapi", "uvicorn", "rich", *TRAINING)
 

@@ -20,6 +20,8 @@ from sketchseek.cli import terminal_pictures
 
 pytest.importorskip("textual_image")
 
+pytestmark = pytest.mark.slow
+
 QUESTION = b"\x1b[c"
 
 

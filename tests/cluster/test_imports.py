@@ -6,7 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from sketchseek.models.package import ModelPackage
+
+pytestmark = pytest.mark.slow
 
 PROGRAM = """
 import sys

@@ -87,6 +87,7 @@ def test_a_run_that_ends_early_is_continued(tmp_path: Path, photos: Path, tiny_m
     check(library)
 
 
+@pytest.mark.slow
 def test_two_runs_at_once_lose_nothing_and_add_nothing_twice(
     tmp_path: Path, photos: Path, tiny_model: ModelPackage
 ) -> None:

@@ -12,6 +12,8 @@ from sketchseek.errors import ConfigError
 from sketchseek.evaluation.zero_shot import evaluate_sketchy_zero_shot, evaluate_tuberlin
 from sketchseek.models.package import ModelPackage
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def encoder(tiny_model: ModelPackage) -> Encoder:

@@ -14,6 +14,8 @@ from served import picture
 from sketchseek.encoder import Encoder
 from sketchseek.models.package import ModelPackage
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = Path(__file__).parents[2] / "experiments" / "no_match" / "measure.py"
 
 

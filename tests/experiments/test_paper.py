@@ -16,6 +16,8 @@ from sketchseek.training.data import load_sources
 from sketchseek.training.dry_run import dry_run_config
 from sketchseek.training.loop import train
 
+pytestmark = pytest.mark.slow
+
 PAPER = Path(__file__).parents[2] / "experiments/paper"
 ABLATIONS = [PAPER / "3-batchnorm-vs-l2.yaml", PAPER / "4-capacity.yaml", *sorted(PAPER.glob("foundation/*.yaml"))]
 EXPERIMENTS = sorted(set(PAPER.glob("*.yaml")) - set(ABLATIONS))

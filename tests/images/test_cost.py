@@ -59,6 +59,7 @@ def test_a_jpeg_of_many_scans_is_refused_before_decoding(monkeypatch: pytest.Mon
             open_image(data, at_least=224)
 
 
+@pytest.mark.slow
 def test_memory_is_capped_before_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(Image.Image, "load", lambda *_: pytest.fail("decoded"))

@@ -155,6 +155,7 @@ def test_read_photo_squashes_to_the_square() -> None:
     assert difference(Image.fromarray(pixels), scene(48, 48)) < 8
 
 
+@pytest.mark.slow
 def test_reduced_decoding_hardly_changes_a_photo() -> None:
     rng = np.random.default_rng(0)
     photo = Image.fromarray(rng.integers(0, 255, (15, 20, 3), dtype=np.uint8)).resize((1600, 1200), 3)

@@ -14,6 +14,8 @@ import pytest
 from sketchseek.errors import ImageError, ImageTooLargeError
 from sketchseek.images.worker_pool import PoolClosedError, WorkerPool, WorkerStartError
 
+pytestmark = pytest.mark.slow
+
 WORKER = """
 import hashlib, os, sys, time
 from sketchseek.errors import ImageTooLargeError

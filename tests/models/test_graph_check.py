@@ -135,6 +135,7 @@ def test_a_damaged_graph_that_still_loads_is_refused(tmp_path: Path) -> None:
         encoder.encode_sketch_pixels(np.zeros((1, 32, 32), np.uint8))
 
 
+@pytest.mark.slow
 def test_a_first_run_that_does_not_end_in_time_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Many large products, each allowed: onnxruntime is told to stop between two of them."""
     side = 600

@@ -144,6 +144,7 @@ def test_a_checksum_that_is_none_is_refused(archive: tuple[Path, str], content: 
         install_model(str(archive[0]), content)
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=8), st.data())
 def test_damaged_archives_are_one_kind_of_error(changes: list[tuple[float, int]], data: st.DataObject) -> None:

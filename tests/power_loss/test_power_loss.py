@@ -23,6 +23,8 @@ from sketchseek.models.package import ModelPackage, load_model_package
 from sketchseek.search.local_library import LocalLibrary
 from tiny_model import write_tiny_package
 
+pytestmark = pytest.mark.slow
+
 STRIDE = int(os.environ.get("STRIDE", "9"))
 PHOTOS = 14
 

@@ -15,6 +15,8 @@ from sketchseek.models.package import ModelPackage
 from sketchseek.release import queries
 from sketchseek.release.queries import _precisions, measure_queries, several_drawings
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -18,6 +18,8 @@ from PIL import Image
 from sketchseek.models.package import ModelPackage
 from sketchseek.search.local_library import LocalLibrary
 
+pytestmark = pytest.mark.slow
+
 CHILD = Path(__file__).with_name("indexing_child.py")
 
 
@@ -203,7 +205,6 @@ def test_a_full_disk_is_named_searching_goes_on_and_so_does_indexing(tmp_path: P
         assert library.verify().ok
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not os.environ.get("SKETCHSEEK_SLOW"), reason="takes minutes: set SKETCHSEEK_SLOW=1")
 def test_ten_thousand_photos_through_many_crashes(tmp_path: Path, tiny_model: ModelPackage) -> None:
     draw_photos(tmp_path / "photos", 10_000)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +18,7 @@ def slow_fuse(rankings: list[Ranking]) -> dict[int, float]:
     return scores
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.tuples(st.lists(st.integers(1, 30), unique=True, max_size=20), st.floats(0.1, 5)), min_size=1, max_size=3

@@ -146,6 +146,7 @@ def test_a_file_that_became_a_link_out_of_the_folders_is_not_read(tmp_path: Path
     assert [one.reason for one in outcomes if isinstance(one, Failed)] == [LEADS_OUT, LEADS_OUT]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on CPU time")
 def test_a_picture_that_decodes_too_long_fails_and_the_others_do_not(tmp_path: Path, encoder: Encoder) -> None:
     paths = draw(tmp_path, 5)
@@ -161,6 +162,7 @@ def test_a_picture_that_decodes_too_long_fails_and_the_others_do_not(tmp_path: P
     assert failed.size == slow.stat().st_size  # the next run does not try it again
 
 
+@pytest.mark.slow
 def test_closing_ends_a_slow_decoder_and_does_not_blame_the_picture(tmp_path: Path, encoder: Encoder) -> None:
     paths = draw(tmp_path, BATCH)
     slow = tmp_path / "slow.gif"

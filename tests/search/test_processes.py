@@ -8,10 +8,13 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from search.test_crash import CHILD, draw_photos
 from sketchseek.models.package import ModelPackage
 from sketchseek.search.library import Library
+
+pytestmark = pytest.mark.slow
 
 _READER = """
 import os, sys

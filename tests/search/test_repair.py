@@ -187,6 +187,7 @@ def test_there_is_nothing_to_repair(tmp_path: Path) -> None:
         repair(tmp_path / "none")
 
 
+@pytest.mark.slow
 def test_random_damage_is_noticed_or_harmless_and_repaired(library: Path, sound: Path, tmp_path: Path) -> None:
     """25 of 165 damaged catalogs were called absent, and 3 gave wrong answers."""
     with Library.open(library) as opened:

@@ -20,6 +20,8 @@ from sketchseek.search.library import Library
 from sketchseek.search.params import Filter
 from tiny_model import write_tiny_package
 
+pytestmark = pytest.mark.slow
+
 NAMES = [f"{folder}/{name}.png" for folder in ("a", "a/b", "ab") for name in ("1", "2", "3")]
 FOLDERS = ["a", "a/b", "ab"]
 BAD = -1

@@ -53,6 +53,7 @@ def slow_typos(a: str, b: str) -> int:
     return best
 
 
+@pytest.mark.slow
 @given(st.text("abc", max_size=5), st.text("abc", max_size=5), st.integers(0, 3))
 def test_typos_are_those_of_a_slow_loop(a: str, b: str, most: int) -> None:
     assert typos(a, b, most) == min(slow_typos(a, b), most + 1)

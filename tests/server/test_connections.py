@@ -24,6 +24,8 @@ from sketchseek.server.http_server import HttpServer
 from sketchseek.server.running import bind
 from sketchseek.server.thumbnails import ThumbnailCache
 
+pytestmark = pytest.mark.slow
+
 SHORT = ConnectionLimits(connections=20, grace=0.05, head=0.4, body_pause=0.4, body=1.5, write_pause=0.4, closing=0.4)
 HEAD = b"GET /api/v1/status HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 POST = (

@@ -16,6 +16,8 @@ import pytest
 
 from sketchseek.search.library import Library
 
+pytestmark = pytest.mark.slow
+
 CLIENTS = Path(__file__).parent / "clients"
 WEB_BUILD = Path(__file__).parents[2] / "web-build"
 STROKES = [[[10, 200, 200], [10, 10, 90]]]

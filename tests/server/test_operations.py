@@ -174,6 +174,7 @@ HOSTILE = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", HOSTILE, ids=[ascii(value[:9]) for value in HOSTILE])
 def test_no_value_of_a_request_makes_a_route_fail(client: TestClient, value: str, photos: Path) -> None:
     """On the old code, a folder's name of 300 characters was answered 500, and the log had a traceback."""

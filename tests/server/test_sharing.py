@@ -162,6 +162,7 @@ def test_wrong_credentials(shared: str, users: Path) -> None:
         assert client.get("api/v1/status", headers={"Authorization": f"Bearer {hashed}"}).status_code == 401
 
 
+@pytest.mark.slow
 def test_attempts_are_limited(shared: str) -> None:
     with client_of(shared) as client:
         codes = [log_in(client, "manage", "wrong").status_code for _ in range(12)]

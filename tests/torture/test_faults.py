@@ -18,6 +18,8 @@ from search.test_crash import draw_photos
 from sketchseek.models.package import ModelPackage
 from sketchseek.search.library import Library
 
+pytestmark = pytest.mark.slow
+
 CHILD = Path(__file__).with_name("fault_child.py")
 PHOTOS = 24
 STATE = {"kept", "problems", "found", "failures"}

@@ -28,7 +28,10 @@ from served import as_bytes, picture
 from sketchseek.models.package import ModelPackage
 from sketchseek.search.library import Library
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads the memory of processes as Linux has it")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="reads the memory of processes as Linux has it"),
+]
 
 MEMORY = 512e6
 PATIENCE = 120.0

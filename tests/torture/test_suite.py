@@ -8,6 +8,8 @@ import pytest
 
 from torture import corruption, fuzzing, kills, soak, suite
 
+pytestmark = pytest.mark.slow
+
 
 def test_kills_lose_nothing(tmp_path: Path) -> None:
     figures = kills.run(tmp_path, kills=6, seconds=25, seed=0)

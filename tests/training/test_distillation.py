@@ -125,6 +125,7 @@ def data(shapes: Path) -> TrainingSet:
     return read_pixels(splits.training, SIZE, SIZE, None)
 
 
+@pytest.mark.slow
 def test_the_teacher_sees_what_the_student_sees(teacher: str, data: TrainingSet, tmp_path: Path) -> None:
     config = DistilConfig([teacher], regression=1.0)
     encoder = load_encoder(teacher)
@@ -147,6 +148,7 @@ def test_the_teacher_sees_what_the_student_sees(teacher: str, data: TrainingSet,
     assert len(list(tmp_path.iterdir())) == 1
 
 
+@pytest.mark.slow
 def test_another_raster_size_is_scaled_for_the_teacher(teacher: str, shapes: Path) -> None:
     larger = read_pixels(load_sources([SourceConfig("sketchy", ".")], shapes, 0.0, 0).training, SIZE, 2 * SIZE, None)
     distiller = Distiller(DistilConfig([teacher], regression=1.0), larger, EMBEDDING, None, lambda *_: None)
@@ -160,6 +162,7 @@ def test_another_raster_size_is_scaled_for_the_teacher(teacher: str, shapes: Pat
     assert value.item() < 0.02
 
 
+@pytest.mark.slow
 def test_an_ensemble_of_other_lengths_teaches_relations_only(teacher: str, data: TrainingSet, tmp_path: Path) -> None:
     other = str(write_tiny_package(tmp_path / "other", seed=5).path)
     with pytest.raises(ConfigError, match="need one teacher of 8"):
@@ -179,6 +182,7 @@ def test_an_ensemble_of_other_lengths_teaches_relations_only(teacher: str, data:
     assert both.item() == pytest.approx(sum(each) / 2, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_a_student_comes_near_its_teacher(shapes: Path, teacher: str, tmp_path: Path) -> None:
     config = parse_config(
         {
@@ -215,6 +219,7 @@ def test_a_student_comes_near_its_teacher(shapes: Path, teacher: str, tmp_path: 
     assert (apart * params).sum() / np.linalg.norm(apart) / np.linalg.norm(params) > 0.3
 
 
+@pytest.mark.slow
 def test_a_side_starts_from_another_run_and_stays_as_it_is(shapes: Path, tmp_path: Path) -> None:
     settings = {
         "name": "first",

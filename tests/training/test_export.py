@@ -22,6 +22,8 @@ from sketchseek.training.nn.model import BranchConfig, BranchEncoder
 from sketchseek.training.nn.pooling import Layout
 from sketchseek.training.nn.stages import Split
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("norm", ["batch", "both"])
 def test_batch_normalization_folds_into_the_linear_layer(tmp_path: Path, norm: HeadNorm) -> None:

@@ -39,6 +39,7 @@ def test_validation_photos_and_their_sketches_are_not_trained_on(splits: DataSpl
     assert not held & {sketch.photo for sketch in splits.training.sketches}
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_continues_to_the_same_weights(
     tmp_path: Path, config: TrainConfig, splits: DataSplits, run: Path
 ) -> None:
@@ -83,6 +84,7 @@ def test_gradients_of_several_batches_are_averaged(splits: DataSplits, tmp_path:
     assert seen == [2, 3]
 
 
+@pytest.mark.slow
 def test_compiled_stages_are_called_and_stored_as_they_are(
     splits: DataSplits, tmp_path: Path, run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -101,6 +103,7 @@ def test_compiled_stages_are_called_and_stored_as_they_are(
         torch.testing.assert_close(value, theirs[name], msg=name)
 
 
+@pytest.mark.slow
 def test_fp16_trains_and_resumes(splits: DataSplits, tmp_path: Path) -> None:
     config = parse_config(SETTINGS | {"precision": "fp16", "ema": 0.0})
 
@@ -137,6 +140,7 @@ def test_another_experiment_is_not_continued(tmp_path: Path, splits: DataSplits,
         save_experiment(run, other)
 
 
+@pytest.mark.slow
 def test_training_learns_to_find_shapes(tmp_path: Path) -> None:
     root = write_shapes(tmp_path / "shapes", photos=64)  # with 16, what it finds is the rounding of the processor
     change = {
@@ -157,6 +161,7 @@ def test_training_learns_to_find_shapes(tmp_path: Path) -> None:
     assert progress.history[-1]["category@1"] >= 0.5
 
 
+@pytest.mark.slow
 def test_the_package_embeds_as_the_model_does(run: Path, package: Path) -> None:
     load_model_package(package).verify()
     pixels = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3)).astype(np.uint8)
@@ -167,6 +172,7 @@ def test_the_package_embeds_as_the_model_does(run: Path, package: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_manifest_says_how_it_was_made(package: Path) -> None:
     manifest = load_model_package(package).manifest
     assert (manifest.name, manifest.dimensions, manifest.distance) == ("shapes", 16, "euclidean")
@@ -176,6 +182,7 @@ def test_the_manifest_says_how_it_was_made(package: Path) -> None:
     assert manifest.scores["validation"]["recall@10"] == best["recall@10"]
 
 
+@pytest.mark.slow
 def test_parity_fails_loudly_for_other_weights(run: Path, package: Path) -> None:
     model = load_run(run)[0]
     with torch.no_grad():
@@ -217,6 +224,7 @@ def test_validate_counts_a_perfect_model_as_perfect(splits: DataSplits, lengths:
     assert scores == {f"recall@{k}": 1.0 for k in (1, 5, 10)} | {"median_rank": 1.0, "category@1": 1.0}
 
 
+@pytest.mark.slow
 def test_the_command_line_trains(shapes: Path, tmp_path: Path) -> None:
     experiment = tmp_path / "shapes.yaml"
     experiment.write_text(json.dumps(SETTINGS | {"steps": 2}))  # JSON is YAML
@@ -226,6 +234,7 @@ def test_the_command_line_trains(shapes: Path, tmp_path: Path) -> None:
     assert load_run(tmp_path / "run")[1].name == "shapes"
 
 
+@pytest.mark.slow
 def test_an_untrained_backbone_exports_its_pooled_features(tmp_path: Path, shapes: Path) -> None:
     side = {"backbone": "shufflenet_v2_x0_5", "size": 32}
     config = parse_config(
@@ -238,6 +247,7 @@ def test_an_untrained_backbone_exports_its_pooled_features(tmp_path: Path, shape
     assert parity.difference < 0.001
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["evaluation folder", "test split"])
 def test_training_refuses_a_mirrored_copy_of_an_evaluation_photo(
     kind: str, config: TrainConfig, shapes: Path, tmp_path: Path

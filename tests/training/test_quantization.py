@@ -18,6 +18,8 @@ from sketchseek.training.export import store_half
 from sketchseek.training.quantization import Calibration, agreement, calibration_set, quantize_model
 from tiny_model import EMBEDDING, SIZE, write_tiny_package
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = {
     "name": "shapes",
     "sketch": {"backbone": "shufflenet_v2_x0_5", "size": SIZE},

@@ -60,14 +60,17 @@ def test_the_page_s_scripts_pass_their_unit_tests() -> None:
     run(node(), "--test", *map(str, files))
 
 
+@pytest.mark.slow
 def test_the_page_s_scripts_pass_the_type_check() -> None:
     check("types")
 
 
+@pytest.mark.slow
 def test_the_page_s_scripts_pass_the_linter() -> None:
     check("lint")
 
 
+@pytest.mark.slow
 def test_the_page_s_files_are_formatted() -> None:
     check("format")
 

@@ -17,6 +17,8 @@ from sketchseek.training.nn.backbones import create_backbone
 from sketchseek.training.nn.model import BranchConfig, BranchEncoder, DualEncoder
 from sketchseek.training.torchvision_guard import import_timm
 
+pytestmark = pytest.mark.slow
+
 # name, size, stages with the head, channels, rows of the map, prefix tokens, whether places have shares
 FAMILIES = [
     ("shufflenet_v2_x0_5", 64, 6, 1024, 2, 0, True),

@@ -20,6 +20,8 @@ from sketchseek.training.nn.model import BRANCHES, BranchConfig, BranchEncoder, 
 from sketchseek.training.quantization import quantize_model
 from sketchseek.training.run_folder import build_model
 
+pytestmark = pytest.mark.slow
+
 SIZE = 32
 Exported = tuple[DualEncoder, ModelPackage]
 

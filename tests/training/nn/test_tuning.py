@@ -40,6 +40,7 @@ def test_only_norms_are_tuned(name: str) -> None:
 
 
 # Swin V2's attention reads the weight of a layer: an update beside the layer would be ignored.
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["test_vit", "test_convnext", "resnet18", "swinv2_tiny_window8_256"])
 def test_low_rank_updates_start_at_zero_are_all_tuned_and_merge(name: str) -> None:
     plain, encoder = _encoder(name).eval(), _encoder(name, tune="lora", lora_rank=2).eval()
