@@ -1,5 +1,7 @@
 """The time of a query in its parts, the library's own share over bare faiss, start-up time, and memory.
 
+Words and colors are compared with the query by a sketch alone, explanations with the encoding that they are part of.
+
     python benchmarks/query.py [--model NAME_OR_PATH] [--photos 100000] [--json]
 
 The library's embeddings are random and clustered (see engines.py): no photo is decoded, and the query is a real sketch.
@@ -91,7 +93,9 @@ def measure(model: str, count: int) -> dict[str, Any]:
         opening = time.perf_counter() - start
         turn = iter(np.resize(queries, (20 * REPEATS, queries.shape[1])))
         encoder = library.encoder
-        pixels = encoder.read_sketch(HOUSE)
+        pixels = encoder.read_sketch(HOUSE)[None]
+        side = encoder.manifest.photo.size
+        photo = np.random.default_rng(2).integers(0, 256, (1, side, side, 3), np.uint8)
         index = library._engine.mirror._index
         assert index is not None
         asked = K * index.oversampling
@@ -101,7 +105,10 @@ def measure(model: str, count: int) -> dict[str, Any]:
         house, red = Example(sketch=HOUSE), (PaletteColor("red"), PaletteColor("white"))
         calls: dict[str, Callable[[], object]] = {
             "sketch_ms": lambda: encoder.read_sketch(HOUSE),
-            "encoding_ms": lambda: encoder.encode_sketch_pixels(pixels[None]),
+            "encoding_ms": lambda: encoder.encode_sketch_pixels(pixels),
+            "encoding_cells_ms": lambda: encoder.explain_sketch_pixels(pixels),
+            "photo_ms": lambda: encoder.encode_photo_pixels(photo),
+            "photo_cells_ms": lambda: encoder.explain_photo_pixels(photo),
             "index_ms": lambda: index.search(next(turn)[None], asked),
             "fetching_ms": lambda: library._catalog.photos(ids),
             "search_embedding_ms": lambda: library.search_embedding(next(turn), K),
@@ -119,6 +126,10 @@ def measure(model: str, count: int) -> dict[str, Any]:
             calls["faiss_ms"] = lambda: inner.search(next(turn)[None], K)
         row: dict[str, Any] = {"photos": count, "model": encoder.manifest.name, "engine": index.name}
         row |= milliseconds(calls) | {"first_query_s": opening}
+        for name in ("words", "typo", "sketch_and_words", "sketch_and_required_words", "sketch_and_colors"):
+            row[f"{name}_over_sketch"] = row[f"{name}_ms"] / row["whole_query_ms"]
+        row["cells_over_encoding"] = row["encoding_cells_ms"] / row["encoding_ms"]
+        row["cells_over_photo"] = row["photo_cells_ms"] / row["photo_ms"]
         if index.name == "exact":
             row["library_over_faiss"] = row["search_embedding_ms"] / row["faiss_ms"]
         row |= command_times(Path(place) / "library", Path(place) / "sketch.json")
@@ -165,10 +176,20 @@ def main() -> None:
         ("a whole query by sketch", "whole_query_ms", "ms"),
         ("a query by embedding", "search_embedding_ms", "ms"),
         ("words alone, 1 in 77 photos", "words_ms", "ms"),
+        ("  over a sketch alone", "words_over_sketch", ""),
         ("a word with a typo, 1 in 7", "typo_ms", "ms"),
+        ("  over a sketch alone", "typo_over_sketch", ""),
         ("a sketch and words", "sketch_and_words_ms", "ms"),
+        ("  over a sketch alone", "sketch_and_words_over_sketch", ""),
         ("a sketch and required words", "sketch_and_required_words_ms", "ms"),
+        ("  over a sketch alone", "sketch_and_required_words_over_sketch", ""),
         ("a sketch and colors", "sketch_and_colors_ms", "ms"),
+        ("  over a sketch alone", "sketch_and_colors_over_sketch", ""),
+        ("encoding, explained", "encoding_cells_ms", "ms"),
+        ("  over encoding", "cells_over_encoding", ""),
+        ("encoding a photo", "photo_ms", "ms"),
+        ("encoding a photo, explained", "photo_cells_ms", "ms"),
+        ("  over encoding a photo", "cells_over_photo", ""),
         ("the same in 1 % of the folders", "search_in_a_hundredth_ms", "ms"),
         ("bare faiss", "faiss_ms", "ms"),
         ("query by embedding / bare faiss", "library_over_faiss", ""),

@@ -11,13 +11,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
-from search.painted import TRIANGLE, Paint
-from sketchseek.models.package import Distance
+from search.painted import TRIANGLE, Paint, blobs
+from sketchseek.models.package import Distance, ModelPackage
 from sketchseek.search import copies
 from sketchseek.search.combined_query import Example, Query
-from sketchseek.search.copies import SAME, Embedding, grouped
+from sketchseek.search.copies import BITS, SAME, Embedding, grouped
 from sketchseek.search.library import Library
+from sketchseek.search.picture_hash import HASH
 from sketchseek.search.results import SearchResult
 
 
@@ -35,12 +37,17 @@ def slow_groups(embeddings: Sequence[Embedding]) -> list[list[int]]:
 
 
 def search_in(
-    embeddings: Sequence[Embedding], k: int, offset: int, distance: Distance = "cosine"
+    embeddings: Sequence[Embedding],
+    k: int,
+    offset: int,
+    distance: Distance = "cosine",
+    hashes: Sequence[bytes] = (),
 ) -> list[SearchResult]:
     def search(count: int) -> list[SearchResult]:
         return [SearchResult(i + 1, Path(f"/{i}.jpg"), 1.0, i) for i in range(min(count, len(embeddings)))]
 
-    return grouped(search, lambda photo: embeddings[photo], k, offset, distance)
+    hashes = hashes or [b""] * len(embeddings)
+    return grouped(search, lambda photo: (embeddings[photo], hashes[photo]), k, offset, distance)
 
 
 def ids(results: Sequence[SearchResult]) -> list[list[int]]:
@@ -57,6 +64,47 @@ def test_groups_and_their_pages_are_as_defined(degrees: list[int], k: int) -> No
         pages += page
     assert ids(pages) == expected
     assert [one.rank for one in pages] == list(range(1, len(expected) + 1))
+
+
+def test_hashes_count_more_than_embeddings_where_both_have_one() -> None:
+    ahead, aside = np.array([1.0, 0.0], np.float32), np.array([0.0, 1.0], np.float32)
+    zero, near, far = bytes(HASH), b"\xff\x0f" + bytes(HASH - 2), b"\xff\xff\xff" + bytes(HASH - 3)
+    assert 12 <= BITS < 24
+    found = search_in([ahead, aside, ahead, ahead], 5, 0, hashes=[zero, near, far, b""])
+    assert ids(found) == [[0, 1, 3], [2]]
+
+
+@given(st.lists(st.integers(0, 40), max_size=30), st.integers(1, 7))
+def test_groups_by_hash_are_as_defined(counts: list[int], k: int) -> None:
+    """A hash of ``n`` ones differs from one of ``m`` in ``|n - m|`` bits."""
+    hashes = [((1 << count) - 1).to_bytes(HASH, "big") for count in counts]
+    expected: list[list[int]] = []
+    for number, count in enumerate(counts):
+        group = next((one for one in expected if abs(counts[one[0]] - count) <= BITS), None)
+        if group is None:
+            expected.append([number])
+        else:
+            group.append(number)
+    embeddings = [np.eye(31, dtype=np.float32)[number] for number in range(len(counts))]
+    pages: list[SearchResult] = []
+    while page := search_in(embeddings, k, len(pages), hashes=hashes):
+        pages += page
+    assert ids(pages) == expected
+
+
+def test_a_small_and_strongly_compressed_copy_is_found(tiny_model: ModelPackage, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for seed in range(3):
+        blobs(seed).save(folder / f"{seed}.png")
+    with Image.open(folder / "1.png") as image:
+        image.resize((60, 60)).save(folder / "small.jpg", quality=85)
+        image.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(folder / "mirrored.png")
+    with Library.create(tmp_path / "library", tiny_model.path) as library:
+        library.add([folder])
+        found = library.search_photo(folder / "0.png", 10, group_copies=True)
+    groups = {frozenset(path.name for path in (one.path, *(copy.path for copy in one.copies))) for one in found}
+    assert groups == {frozenset({"1.png", "small.jpg"}), frozenset({"mirrored.png"}), frozenset({"2.png"})}
 
 
 def test_more_is_fetched_where_there_are_thousands_of_copies(monkeypatch: pytest.MonkeyPatch) -> None:

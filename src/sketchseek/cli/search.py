@@ -42,7 +42,7 @@ def iso_time(value: str) -> datetime:
 @click.option(
     "--group-copies",
     is_flag=True,
-    help="Make one result of copies of one photo: the same file, or saved again in a similar size and quality.",
+    help="Make one result of copies of one photo: the same file, or saved again in another size or quality.",
 )
 @click.option("--photo", is_flag=True, help="Treat SKETCH as a photo, and find photos that look like it.")
 @click.option("--model", metavar="MODEL", help="Fail if the library was built with another model.")

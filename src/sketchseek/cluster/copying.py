@@ -175,6 +175,7 @@ def _catalog_rows(catalog: Catalog) -> Iterator[dict[str, Any]]:
             "width": row.width,
             "height": row.height,
             "added": added,
+            "picture_hash": catalog.picture_hash_of(photo),
             "embedding": np.frombuffer(row.embedding, np.float16),
         }
 

@@ -21,6 +21,7 @@ from sketchseek.encoder import Encoder
 from sketchseek.errors import ImageError, InputError, ModelMismatchError
 from sketchseek.models.package import load_model_package
 from sketchseek.search.photo_reader import PhotoReader
+from sketchseek.search.picture_hash import picture_hash
 from sketchseek.search.pipeline import BATCH
 
 READERS = 8
@@ -162,6 +163,7 @@ def _decode(
         return failure_row(task.id, found, "not enough memory to decode it"), None
     row = _row(task.id, found)
     row |= {"digest": hashlib.sha256(data).digest(), "width": photo.width, "height": photo.height}
+    row["picture_hash"] = picture_hash(photo.pixels)
     return row, photo.pixels
 
 

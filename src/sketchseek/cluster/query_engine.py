@@ -82,6 +82,11 @@ class LanceQueryEngine(QueryEngine):
         """See ``QueryEngine.stored_embedding``."""
         return self.gallery.embedding(photo)
 
+    def stored_hash(self, photo: int) -> bytes:
+        """See ``QueryEngine.stored_hash``."""
+        found = self.gallery.facts([photo]).get(photo)
+        return b"" if found is None else found["picture_hash"] or b""
+
     def id_of(self, path: str | os.PathLike[str]) -> int | None:
         """See ``QueryEngine.id_of``."""
         return self.gallery.id_of(normalized(path))

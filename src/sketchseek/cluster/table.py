@@ -30,7 +30,20 @@ IS_FAILURE = "id > 0 AND reason IS NOT NULL"
 TRIES = 50
 """Number of times that a commit is tried while others commit."""
 
-FACTS = ["id", "path", "folder", "size", "mtime_ns", "version", "source", "digest", "width", "height", "added"]
+FACTS = [
+    "id",
+    "path",
+    "folder",
+    "size",
+    "mtime_ns",
+    "version",
+    "source",
+    "digest",
+    "width",
+    "height",
+    "added",
+    "picture_hash",
+]
 """Columns of a photo without its embedding."""
 
 
@@ -51,6 +64,7 @@ def schema(dimension: int) -> Any:
             pa.field("width", pa.int32()),
             pa.field("height", pa.int32()),
             pa.field("added", pa.float64()),
+            pa.field("picture_hash", pa.binary()),
             pa.field("embedding", pa.list_(pa.float16(), dimension)),
             pa.field("reason", pa.string()),
             pa.field("state", pa.string()),

@@ -109,6 +109,10 @@ class CatalogQueryEngine(QueryEngine):
         embedding = self._catalog.embedding(photo)
         return None if embedding is None else np.frombuffer(embedding, np.float16).astype(np.float32)
 
+    def stored_hash(self, photo: int) -> bytes:
+        """See ``QueryEngine.stored_hash``."""
+        return self._catalog.picture_hash_of(photo)
+
     def id_of(self, path: str | os.PathLike[str]) -> int | None:
         """See ``QueryEngine.id_of``."""
         asked = absolute(path)

@@ -1,4 +1,4 @@
-"""Reading words and colors of photos that lack them, as after a repair. Their embeddings stay as they are."""
+"""Reading words, colors and hashes of photos that lack them, as after a repair. Their embeddings stay as they are."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from sketchseek.photo_metadata import PhotoMetadata
 from sketchseek.search.catalog import Catalog, Description
 from sketchseek.search.colors import signature_of
 from sketchseek.search.photo_reader import PhotoReader
+from sketchseek.search.picture_hash import picture_hash
 from sketchseek.search.scan import file_time, lies_in
 
 COMMIT_EVERY = 2.0
-SIZE = 128
-"""Side in pixels of the square that colors are read from."""
+SIZE = 256
+"""Side in pixels of the square that colors and hashes are read from."""
 
 
 def describe_missing(
@@ -63,7 +64,7 @@ def _describe(reader: PhotoReader, path: bytes) -> Description:
         photo = reader.read(os.fsdecode(path))
     except ImageError:
         return Description(PhotoMetadata())
-    return Description(photo.metadata, signature_of(photo.pixels))
+    return Description(photo.metadata, signature_of(photo.pixels), picture_hash(photo.pixels))
 
 
 def _commit(catalog: Catalog, ready: list[tuple[int, bytes, Description]]) -> int:

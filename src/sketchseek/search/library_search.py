@@ -38,8 +38,8 @@ class LibrarySearch(ABC):
             k: Maximum number of results.
             offset: Number of best results to skip, for paging.
             filter: Which photos may be returned; by default every photo.
-            group_copies: Make one result of copies of one photo: the same file, or saved again in a similar quality.
-                ``k`` and ``offset`` count groups then.
+            group_copies: Make one result of copies of one photo: the same file, or saved again in another size or
+                quality. ``k`` and ``offset`` count groups then.
 
         Returns:
             Results, best first; fewer than ``k`` if there are no more photos.

@@ -28,6 +28,7 @@ from sketchseek.search.catalog import Description, PhotoFacts, Row
 from sketchseek.search.colors import signature_of
 from sketchseek.search.index.engine import available_cores
 from sketchseek.search.photo_reader import PhotoReader
+from sketchseek.search.picture_hash import picture_hash
 from sketchseek.search.scan import LEADS_OUT, Found, file_time, is_within, real_path
 
 BATCH = 16
@@ -196,7 +197,7 @@ def _read(run: _Run, path: bytes) -> _Decoded | Outcome:
         # A large file is opened again, by its real path: a link may lead elsewhere by now.
         source = data if data is not None else os.fsdecode(path if run.within is None else real_path(path))
         photo = run.reader.read(source)
-        description = Description(photo.metadata, signature_of(photo.pixels))
+        description = Description(photo.metadata, signature_of(photo.pixels), picture_hash(photo.pixels))
         return _Decoded(path, size, mtime_ns, digest, photo.width, photo.height, photo.pixels, description)
     except FileNotFoundError:
         return Gone(path)

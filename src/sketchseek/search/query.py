@@ -80,6 +80,10 @@ class QueryEngine(ABC):
     def stored_embedding(self, photo: int) -> Embedding | None:
         """Return a photo's embedding, (d,), or None if there is no such photo."""
 
+    def stored_hash(self, photo: int) -> bytes:
+        """Return a photo's perceptual hash, empty if the library has none."""
+        return b""
+
     @abstractmethod
     def id_of(self, path: str | os.PathLike[str]) -> int | None:
         """Return the id of the photo at a path, or None if there is none."""
@@ -298,15 +302,16 @@ class QueryEngine(ABC):
             distance = self.metadata().distance
         return grouped(
             lambda k: search(replace(params, k=k, offset=0)),
-            self._stored_embedding,
+            self._stored_look,
             params.k,
             params.offset,
             distance,
         )
 
-    def _stored_embedding(self, photo: int) -> Embedding | None:
+    def _stored_look(self, photo: int) -> tuple[Embedding, bytes] | None:
         with self._lock:
-            return self.stored_embedding(photo)
+            embedding = self.stored_embedding(photo)
+            return None if embedding is None else (embedding, self.stored_hash(photo))
 
     def _search_encoded(self, encode: Callable[[Encoder], Embedding], params: SearchParams) -> list[SearchResult]:
         while True:

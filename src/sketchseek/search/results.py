@@ -29,7 +29,7 @@ class SearchResult:
         id: The photo's id in this library, which is never reused.
         parts: Of a search with several criteria: what each contributed to the score, by criterion (``examples``,
             ``text``, ``colors``); the values sum to the score. Empty otherwise.
-        copies: Of a search with ``group_copies``: further photos with nearly the same embedding.
+        copies: Of a search with ``group_copies``: the photo's copies.
     """
 
     rank: int

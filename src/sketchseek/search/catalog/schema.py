@@ -11,7 +11,7 @@ FILE = "catalog.db"
 LIBRARY_FILE = "library.json"
 """See ``sketchseek.search.library_file``."""
 
-VERSION = 8
+VERSION = 9
 """The format. A change of the tables needs a step in ``upgrade``."""
 
 APPLICATION = 0x534B5345  # "SKSE"
@@ -64,6 +64,7 @@ CREATE TABLE descriptions (
     taken TEXT NOT NULL,
     place TEXT NOT NULL,
     colors BLOB NOT NULL,
+    picture_hash BLOB NOT NULL,
     checksum INTEGER NOT NULL,
     words_checksum INTEGER NOT NULL
 );
@@ -91,7 +92,7 @@ END;
 ROW = "id, path, size, mtime_ns, digest, width, height, added"
 """The columns of ``photos`` that its ``checksum`` covers."""
 
-DESCRIPTION = "id, caption, keywords, camera, taken, place, colors"
+DESCRIPTION = "id, caption, keywords, camera, taken, place, colors, picture_hash"
 """The columns of ``descriptions`` that its ``checksum`` covers."""
 
 SIDECAR = "id, stamp, caption, keywords, camera, taken, place"

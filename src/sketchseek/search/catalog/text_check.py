@@ -48,14 +48,14 @@ class TextChecks(TextTables):
         """Yield id and description of the photos whose description matches its checksum, as far as they can be read."""
         last = 0
         while rows := self._rows(
-            "SELECT id, caption, keywords, camera, taken, place, colors FROM descriptions"
+            "SELECT id, caption, keywords, camera, taken, place, colors, picture_hash FROM descriptions"
             f" WHERE id > ? AND checksum IS row_checksum({DESCRIPTION}) ORDER BY id LIMIT ?",
             last,
             _PAGE,
         ):
             last = rows[-1][0]
-            for photo, *texts, colors in rows:
-                yield photo, Description(PhotoMetadata(*texts), colors, self.sidecar_of(photo))
+            for photo, *texts, colors, picture_hash in rows:
+                yield photo, Description(PhotoMetadata(*texts), colors, picture_hash, self.sidecar_of(photo))
 
     def _check_descriptions(self) -> Iterator[str]:
         rows = self._rows(f"SELECT id FROM descriptions WHERE checksum IS NOT row_checksum({DESCRIPTION})")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -36,11 +36,13 @@ class Description:
     Attributes:
         metadata: Captions, keywords and so on.
         colors: Color signature (``sketchseek.search.colors``); empty if there is none.
+        picture_hash: Perceptual hash (``sketchseek.search.picture_hash``); empty if there is none.
         sidecar: What its XMP sidecars say, if that is known.
     """
 
     metadata: PhotoMetadata
     colors: bytes = b""
+    picture_hash: bytes = b""
     sidecar: Sidecar | None = None
 
 
@@ -68,7 +70,7 @@ class TextTables(SidecarTable):
         What is known of its sidecars stays, unless the description has something newer.
         """
         meta = description.metadata
-        values = (photo, meta.caption, meta.keywords, meta.camera, meta.taken, meta.place, description.colors)
+        values = (photo, *astuple(meta), description.colors, description.picture_hash)
         if description.sidecar is not None:
             self._set_sidecar(photo, description.sidecar)
         sidecar = self.sidecar_of(photo)
@@ -76,7 +78,7 @@ class TextTables(SidecarTable):
         columns = [*self._path_texts(path), *self._metadata_texts(every)]
         words: list[str | int] = [photo, *map(" ".join, columns)]
         self._do(
-            "INSERT OR REPLACE INTO descriptions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO descriptions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             *values,
             row_checksum(*values),
             row_checksum(*words),
@@ -103,11 +105,11 @@ class TextTables(SidecarTable):
 
     def _describe_again(self, photo: int, target: int, path: bytes) -> None:
         for row in self._rows(
-            "SELECT caption, keywords, camera, taken, place, colors FROM descriptions"
+            "SELECT caption, keywords, camera, taken, place, colors, picture_hash FROM descriptions"
             f" WHERE id = ? AND checksum IS row_checksum({DESCRIPTION})",
             photo,
         ):
-            self.describe(target, path, Description(PhotoMetadata(*row[:5]), row[5]))
+            self.describe(target, path, Description(PhotoMetadata(*row[:5]), *row[5:]))
 
     def rename_words(self, photo: int, path: bytes) -> None:
         """Record the words of a photo's new path. Call inside a ``transaction``."""
@@ -157,6 +159,13 @@ class TextTables(SidecarTable):
         rows = self._rows("SELECT id, colors FROM descriptions WHERE length(colors) = ? ORDER BY id", length)
         ids = np.fromiter((row[0] for row in rows), np.int64, len(rows))
         return ids, np.frombuffer(b"".join(row[1] for row in rows), np.uint8).reshape(-1, length)
+
+    def picture_hash_of(self, photo: int) -> bytes:
+        """Return a photo's perceptual hash, empty if it has none that matches its checksum."""
+        found = self._one(
+            f"SELECT picture_hash FROM descriptions WHERE id = ? AND checksum IS row_checksum({DESCRIPTION})", photo
+        )
+        return bytes(found or b"")
 
     def _metadata_texts(self, meta: PhotoMetadata) -> list[list[str]]:
         """Return the words of captions and so on, by column of ``words``."""
