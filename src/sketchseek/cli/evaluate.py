@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -53,6 +52,13 @@ _mirrored = click.option(
 )
 
 
+_on_the_fly = click.option(
+    "--on-the-fly",
+    is_flag=True,
+    help="Also measure how early each sketch finds its photo while it is drawn: m@A and m@B. Needs strokes.",
+)
+
+
 class _DatasetGroup(click.Group):
     """A group with one command for each data set of the registry that can be evaluated, beside its other commands."""
 
@@ -88,6 +94,7 @@ def _dataset_command(spec: DatasetSpec) -> click.Command:
     callback = _options(callback)
     if spec.relevance == "photo":
         callback = _mirrored(callback)
+        callback = _on_the_fly(callback) if spec.strokes else callback
     if spec.variants:
         callback = click.option(
             "--variant",
@@ -217,9 +224,8 @@ def _run(
     threads: int,
     corruption: str | None,
     mirrored: bool = False,
+    on_the_fly: bool = False,
 ) -> None:
-    from rich.console import Console
-
     from sketchseek.cli.progress import stage_bars
     from sketchseek.encoder import load_encoder
 
@@ -234,9 +240,19 @@ def _run(
             from sketchseek.evaluation.mirroring import add_mirror_metrics
 
             add_mirror_metrics(result, encoder, progress=lambda what, *done: progress(f"mirrored {what}", *done))
+        if on_the_fly:
+            from sketchseek.evaluation.on_the_fly import add_on_the_fly_metrics
+
+            result = add_on_the_fly_metrics(result, encoder, progress=progress)
     if corruption is not None:
-        details = {**result.report.details, "corruption": corruption}
-        result = dataclasses.replace(result, report=dataclasses.replace(result.report, details=details))
+        result = result.with_details(corruption=corruption)
+    _write(result, as_json=as_json, out=out, page=page)
+
+
+def _write(result: Evaluation, *, as_json: bool, out: Path | None, page: Path | None) -> None:
+    """Write the report's files, and print it."""
+    from rich.console import Console
+
     if out is not None:
         result.report.write(out)
     if page is not None:

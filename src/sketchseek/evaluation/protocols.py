@@ -97,6 +97,10 @@ class Evaluation:
     gallery: EncodedItems
     distance: Distance
 
+    def with_details(self, **details: Any) -> Evaluation:
+        """A copy whose report has further entries."""
+        return replace(self, report=replace(self.report, details={**self.report.details, **details}))
+
 
 def evaluate_dataset(
     name: str,
