@@ -30,6 +30,7 @@ from sketchseek.search.query import Embedding, QueryEngine, ReEmbeddedError
 from sketchseek.search.results import LibraryPhoto, PhotoFolder, SearchResult
 from sketchseek.search.scan import absolute
 from sketchseek.search.text_ranking import matched_ids, text_ranking
+from sketchseek.search.word_cache import WordCache
 from sketchseek.stages import stage
 
 FUSED = 1000
@@ -85,6 +86,7 @@ class CatalogQueryEngine(QueryEngine):
         self._folders = FolderCounts()
         self._order = PhotoOrder()
         self._colors = ColorCache()
+        self._words = WordCache()
         self._counted = (-1, 0)  # the catalog's change counter, and its number of photos then
         self.mirror = IndexMirror.of(path, catalog.metadata())
 
@@ -146,11 +148,12 @@ class CatalogQueryEngine(QueryEngine):
     def count_with_words(self, query: Query, filter: Filter) -> int:
         """See ``QueryEngine.count_with_words``."""
         with self._lock, self._catalog.snapshot():
+            metadata = self._catalog.metadata()
             if query.text_mode == "require":
-                found = self._catalog.ids_with_words(query.text)
+                found = self._words.ids(self._catalog, query.text, metadata.changes)
             else:
-                found = matched_ids(self._catalog.match_text(query.text))
-            allowed = self._allowed(filter, self._catalog.metadata())
+                found = matched_ids(self._words.matches(self._catalog, query.text, metadata.changes))
+            allowed = self._allowed(filter, metadata)
         return len(found if allowed is None else np.intersect1d(found, allowed, assume_unique=True))
 
     def _search(
@@ -172,7 +175,7 @@ class CatalogQueryEngine(QueryEngine):
             asked = end + len(without)
             others: dict[str, Ranking] = {}
             if query is not None:
-                allowed = self._with_required_words(query, allowed)
+                allowed = self._with_required_words(query, metadata, allowed)
                 others = self._other_rankings(query, metadata, asked, allowed, by_examples=embedding is not None)
             if others:
                 found = self._fused(embedding, others, metadata, asked, allowed)
@@ -190,11 +193,11 @@ class CatalogQueryEngine(QueryEngine):
             for rank, (photo, score, parts) in enumerate(page.rows(), start=params.offset + 1)
         ]
 
-    def _with_required_words(self, query: Query, allowed: Ids | None) -> Ids | None:
+    def _with_required_words(self, query: Query, metadata: LibraryMetadata, allowed: Ids | None) -> Ids | None:
         """Reduce the ids that a filter allows to photos with the query's words, if it requires them."""
         if query.text_mode != "require" or not query.text.strip():
             return allowed
-        found = self._catalog.ids_with_words(query.text)
+        found = self._words.ids(self._catalog, query.text, metadata.changes)
         return found if allowed is None else np.intersect1d(found, allowed, assume_unique=True)
 
     def _other_rankings(
@@ -204,7 +207,8 @@ class CatalogQueryEngine(QueryEngine):
         rankings: dict[str, Ranking] = {}
         enough = max(asked, FUSED)
         if query.text.strip() and (query.text_mode == "rank" or not by_examples):
-            matches = self._catalog.match_text(query.text, enough=enough if allowed is None else None)
+            wanted = enough if allowed is None else None
+            matches = self._words.matches(self._catalog, query.text, metadata.changes, enough=wanted)
             rankings["text"] = text_ranking(matches, query.text_weight, allowed)
         if query.colors:
             rankings["colors"] = self._colors.ranking(
