@@ -13,6 +13,7 @@ import numpy.typing as npt
 from sketchseek.ablations.table import Run, read_table
 from sketchseek.evaluation.intervals import LEVEL, RESAMPLES, Interval
 from sketchseek.evaluation.mirroring import OWN_OVER_MIRROR
+from sketchseek.evaluation.tables import Table
 
 METRICS = ("recall@1", "recall@5", "recall@10")
 LOG_RANK = "log-rank"
@@ -208,7 +209,7 @@ def markdown(ablation: AblationResults, *, level: int = 1, hypotheses: bool = Tr
     text = [f"{'#' * level} {settings['title'] or settings['name']}", ""]
     if settings["text"]:
         text += [settings["text"].strip(), ""]
-    text += [f"{sentence(ablation)}", "", *_table(ablation), ""]
+    text += [f"{sentence(ablation)}", "", results_table(ablation).markdown()]
     grid = _grid(ablation)
     if grid:
         text += [f"recall@1 on the {ablation.reported_split} split, rows by columns:", "", *grid, ""]
@@ -251,7 +252,8 @@ def shown_choice(run: Run) -> str:
     return ", ".join(f"{path.split('.')[-1]} {value}" for path, value in run["choice"].items())
 
 
-def _table(ablation: AblationResults) -> list[str]:
+def results_table(ablation: AblationResults) -> Table:
+    """The metrics of each configuration: mean ± standard deviation over seeds, in percent."""
     tuned = any(run["choice"] for runs in ablation.final.values() for run in runs)
     head = ["configuration", *(["chosen"] if tuned else []), "runs"]
     head += [" ".join(column) for column in ablation.columns]
@@ -260,8 +262,8 @@ def _table(ablation: AblationResults) -> list[str]:
         runs = ablation.final.get(configuration, [])
         row = [configuration, *([shown_choice(runs[0]) if runs else "–"] if tuned else []), str(len(runs))]
         row += [str(ablation.spread(configuration, metric, split) or "–") for split, metric in ablation.columns]
-        rows.append("| " + " | ".join(row) + " |")
-    return ["| " + " | ".join(head) + " |", "| --- " * len(head) + "|", *rows]
+        rows.append(tuple(row))
+    return Table(tuple(head), tuple(rows))
 
 
 def axes(ablation: AblationResults) -> tuple[list[str], list[str]] | None:

@@ -30,7 +30,7 @@ _PATH = click.Path(path_type=Path)
 @click.option(
     "--out",
     type=_PATH,
-    help="Folder for report.html, report.md and unfinished runs.  [default: runs/compare/<ablation>]",
+    help="Folder for report.html, report.md, report.tex and unfinished runs.  [default: runs/compare/<ablation>]",
 )
 @click.option("--store", type=_PATH, help="Folder of the table of results, <name>.jsonl.  [default: <out>]")
 @click.option("--cache", type=_PATH, help="Folder for decoded pixels and frozen features.  [default: <out>/cache]")
@@ -61,7 +61,7 @@ def compare_command(
 
     from sketchseek.ablations.config import load_ablation
     from sketchseek.ablations.html_report import write_ablation_report
-    from sketchseek.ablations.results import load_results, markdown
+    from sketchseek.ablations.results import load_results, markdown, results_table
     from sketchseek.ablations.run import Folders, count_jobs, run_ablation
 
     if threads:
@@ -78,12 +78,13 @@ def compare_command(
     stored = load_results(table.path)
     out.mkdir(parents=True, exist_ok=True)
     (out / "report.md").write_text(markdown(stored), encoding="utf-8")
+    results_table(stored).write(out / "report.tex")
     write_ablation_report(out / "report.html", stored, data)
     done, total = count_jobs(loaded, table)
     if as_json:
         click.echo(json.dumps(_summary(stored, done, total, out), ensure_ascii=False))
     else:
-        click.echo(f"{done} of {total} runs done. Reports: {out / 'report.html'}, {out / 'report.md'}")
+        click.echo(f"{done} of {total} runs done. Reports: {out / 'report.html'}, .md and .tex")
 
 
 def _callbacks(bars: TrainingBars) -> RunCallbacks:

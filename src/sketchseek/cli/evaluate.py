@@ -22,6 +22,15 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 _FOLDER = click.Path(path_type=Path)
 
 
+def _checked(context: click.Context, param: click.Parameter, path: Path | None) -> Path | None:
+    """Refuse a table's file before the evaluation, not after it."""
+    from sketchseek.evaluation.tables import check_suffix
+
+    if path is not None:
+        check_suffix(path)
+    return path
+
+
 def _options(command: Command) -> Command:
     for option in (
         click.option(
@@ -32,6 +41,18 @@ def _options(command: Command) -> Command:
         ),
         click.option("--threads", default=0, show_default="all cores", help="Number of threads for the encoders."),
         click.option("--report", "page", type=_FOLDER, help="Write an HTML page that shows results."),
+        click.option(
+            "--rankings",
+            type=_FOLDER,
+            callback=_checked,
+            help="Write the rank of every query to FILE.csv, .md or .tex.",
+        ),
+        click.option(
+            "--table",
+            type=_FOLDER,
+            callback=_checked,
+            help="Write the metrics of each category to FILE.csv, .md or .tex.",
+        ),
         click.option("--out", type=_FOLDER, help="Also write the report (JSON) to a file."),
         json_option,
         click.option(
@@ -221,6 +242,8 @@ def _run(
     as_json: bool,
     out: Path | None,
     page: Path | None,
+    table: Path | None,
+    rankings: Path | None,
     threads: int,
     corruption: str | None,
     mirrored: bool = False,
@@ -246,10 +269,20 @@ def _run(
             result = add_on_the_fly_metrics(result, encoder, progress=progress)
     if corruption is not None:
         result = result.with_details(corruption=corruption)
-    _write(result, as_json=as_json, out=out, page=page)
+    _write_tables(result, table, rankings)
+    _write_report(result, as_json=as_json, out=out, page=page)
 
 
-def _write(result: Evaluation, *, as_json: bool, out: Path | None, page: Path | None) -> None:
+def _write_tables(result: Evaluation, table: Path | None, rankings: Path | None) -> None:
+    from sketchseek.evaluation.category_table import category_table, ranking_table
+
+    if table is not None:
+        category_table(result).write(table)
+    if rankings is not None:
+        ranking_table(result).write(rankings)
+
+
+def _write_report(result: Evaluation, *, as_json: bool, out: Path | None, page: Path | None) -> None:
     """Write the report's files, and print it."""
     from rich.console import Console
 
