@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+from audit_findings import audit_findings
 from measured import DOCS, MEASURED, PROTOCOLS, evaluation_table, stored
 from no_match import no_match
 from queries import combined_queries
@@ -74,6 +75,7 @@ def results() -> str:
     parts += combined_queries()
     parts += ablations()
     parts += no_match()
+    parts += audit_findings()
     parts += [
         "## Discussion",
         "",

@@ -1,92 +1,88 @@
-"""Each rule on rankings that are made up, on both sides of its threshold."""
+"""Each rule on signals that are made up, on both sides of its threshold."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-from sketchseek.audit.checks import Thresholds, check_ink, check_near_duplicates, check_photos, check_sketches
+from sketchseek.audit.checks import (
+    FRACTIONS,
+    Limits,
+    check_ink,
+    check_near_duplicates,
+    check_sketches,
+    quantile_thresholds,
+)
 from sketchseek.audit.findings import KINDS, Finding, varied
 from sketchseek.audit.ink import Ink
 from sketchseek.audit.near_duplicates import NearDuplicates
 from sketchseek.audit.ranking import Ranking
+from sketchseek.audit.signals import Signals
 from sketchseek.datasets.records import Photo, Sketch
 
-LIMITS = Thresholds()
+LIMITS = Limits()
 PHOTOS = [Photo(Path(f"{key}.jpg"), key.split("/")[0], key) for key in ("cat/0", "cat/1", "dog/0")]
 CATEGORIES = ("cat", "dog")
 
 
-def ranking(count: int = 1, **values: object) -> Ranking:
-    """A sketch of cat/0 that finds it first and nothing else near."""
-    plain = {
-        "rank": 1,
-        "own": 3.0,
-        "first": [1, 2],
-        "scores": [2.0, 1.0],
-        "category_margin": -2.0,
-        "rival": 1,
-        "near_categories": 1,
-        "near_photos": 1,
-    }
-    return Ranking(**{name: np.array([values.get(name, value)] * count) for name, value in plain.items()})
+def signals(count: int = 100, beaten: bool = True) -> Signals:
+    """Sketches of rising suspicion, of every kind."""
+    rising = np.arange(count) / count
+    everyone = np.ones(count, dtype=bool)
+    return Signals(-rising, rising, rising + 0.01, -rising, everyone & beaten, everyone)
 
 
-@pytest.mark.parametrize(
-    ("values", "kinds"),
-    [
-        ({}, []),
-        ({"category_margin": LIMITS.mislabeled_margin}, ["mislabeled"]),
-        ({"category_margin": LIMITS.mislabeled_margin - 0.01}, []),
-        ({"category_margin": np.inf}, []),  # nobody photographed its category
-        ({"rank": 2, "own": 1.0}, ["mispaired"]),
-        ({"rank": 2, "own": 1.01}, []),
-        ({"rank": 3, "own": 0.5, "first": [2, 1]}, []),  # beaten by another category, though not by far
-        ({"rank": 3, "own": 0.5, "category_margin": 2.0}, ["mislabeled"]),
-        ({"near_categories": LIMITS.ambiguous_categories}, ["ambiguous"]),
-        ({"near_categories": LIMITS.ambiguous_categories - 1, "near_photos": 99}, []),
-    ],
-)
-def test_sketches(values: dict[str, Any], kinds: list[str]) -> None:
-    sketch = Sketch("cat", "cat/0-1", "cat/0")
-    found = check_sketches([sketch], PHOTOS, ranking(**values), CATEGORIES, frozenset(), LIMITS)
-    assert [finding.kind for finding in found] == kinds
-    for finding in found:
-        assert (finding.key, finding.others[0]) == ("cat/0-1", PHOTOS[values.get("first", [1])[0]].key)
+def check(values: Signals, fractions: dict[str, float], margin: float = 1.0) -> list[Finding]:
+    count = len(values.own)
+    sketches = [Sketch("cat", f"cat/0-{n:03}", "cat/0") for n in range(count)]
+    ranking = Ranking(
+        np.full(count, 2),
+        values.own,
+        np.tile([1, 2], (count, 1)),
+        np.tile([2.0, 1.0], (count, 1)),
+        np.full(count, margin),
+        np.ones(count, dtype=np.int64),
+        values.own,
+        values.category_mean,
+    )
+    limits = Limits(fractions={**dict.fromkeys(FRACTIONS, 0.0), **fractions})
+    thresholds = quantile_thresholds(values.suspicion(), limits)
+    return check_sketches(sketches, PHOTOS, ranking, values, thresholds, CATEGORIES)
 
 
-def test_sketches_of_an_occluded_photo_are_not_to_blame() -> None:
-    sketch, values = Sketch("cat", "cat/0-1", "cat/0"), ranking(rank=9, own=0.0, category_margin=5.0)
-    assert check_sketches([sketch], PHOTOS, values, CATEGORIES, frozenset({"cat/0"}), LIMITS) == []
+@pytest.mark.parametrize("kind", FRACTIONS)
+def test_a_fraction_of_the_sketches_is_found_the_most_suspicious_ones(kind: str) -> None:
+    found = check(signals(), {kind: 0.05})
+    assert {finding.kind for finding in found} == {kind}
+    assert [finding.key for finding in found] == [f"cat/0-{n:03}" for n in range(95, 100)]
+    assert found[0].others == ("cat/1", "dog/0")
+    assert (found[0].facts["rank"], found[0].facts["lag"], found[0].facts["taken_for"]) == (2, 0.95, "dog")
 
 
-def test_where_there_is_one_category_many_near_photos_are_ambiguous() -> None:
-    photos = [Photo(Path(f"{i}.jpg"), "", str(i)) for i in range(30)]
-    sketch = Sketch("", "0-1", "0")
-    for near, kinds in ((3, ["ambiguous"]), (2, [])):
-        found = check_sketches([sketch], photos, ranking(near_photos=near), ("",), frozenset(), LIMITS)
-        assert [finding.kind for finding in found] == kinds
+def test_a_sketch_that_finds_its_photo_first_is_no_finding() -> None:
+    assert check(signals(beaten=False), dict(FRACTIONS)) == []
 
 
-@pytest.mark.parametrize(
-    ("drawn", "own", "rank", "hidden"), [(3, 2.4, 9, True), (2, 2.4, 9, False), (3, 2.5, 9, False), (3, 2.4, 1, False)]
-)
-def test_photos(drawn: int, own: float, rank: int, hidden: bool) -> None:
-    sketches = [Sketch("cat", f"cat/0-{n}", "cat/0") for n in range(drawn)]
-    found = check_photos(sketches, PHOTOS, ranking(drawn, own=own, rank=rank), LIMITS)
-    assert [finding.key for finding in found] == (["cat/0"] if hidden else [])
-    assert all(finding.others == tuple(sketch.key for sketch in sketches) for finding in found)
+def test_a_sketch_that_its_category_wins_is_taken_for_nothing() -> None:
+    (found,) = check(signals(), {"mislabeled": 0.01}, margin=-1.0)
+    assert "taken_for" not in found.facts
 
 
-@pytest.mark.parametrize(("rank", "hidden"), [(6, True), (5, False)])
-def test_photos_of_one_category_go_by_rank(rank: int, hidden: bool) -> None:
-    photos = [Photo(Path(f"{i}.jpg"), "", str(i)) for i in range(20)]
-    sketches = [Sketch("", f"0-{n}", "0") for n in range(3)]
-    assert bool(check_photos(sketches, photos, ranking(3, own=0.1, rank=rank), LIMITS)) is hidden
+def test_a_threshold_is_a_quantile_of_the_assessed_sketches() -> None:
+    limits = Limits(fractions={"mislabeled": 0.25})
+    scores = np.array([1.0, 2.0, 3.0, 4.0, 5.0, np.nan])
+    threshold = quantile_thresholds({"mislabeled": scores}, limits)["mislabeled"]
+    assert threshold.to_dict() == {"value": 4.0, "quantile": 0.75, "of": 5}
+    nothing = quantile_thresholds({"mislabeled": scores[5:]}, limits)["mislabeled"]
+    assert nothing.to_dict() == {"value": None, "quantile": 0.75, "of": 0}
+
+
+def test_nothing_is_found_where_nothing_can_be_assessed() -> None:
+    unknown = np.full(4, np.nan)
+    none = np.zeros(4, dtype=bool)
+    assert check(Signals(unknown, unknown, unknown, unknown, none, none), dict(FRACTIONS)) == []
 
 
 @pytest.mark.parametrize(
@@ -134,10 +130,3 @@ def test_what_is_shown_varies_by_category() -> None:
     assert [finding.key for finding in varied(findings, 2)] == ["a/0", "b/0"]
     assert len(varied(findings, 9)) == 3
     assert {finding.kind for finding in findings} <= set(KINDS)
-
-
-def test_thresholds_can_be_others() -> None:
-    sketch = Sketch("cat", "cat/0-1", "cat/0")
-    limits = replace(LIMITS, mislabeled_margin=-3.0)
-    assert check_sketches([sketch], PHOTOS, ranking(), CATEGORIES, frozenset(), limits)[0].kind == "mislabeled"
-    assert limits.to_dict()["mislabeled_margin"] == -3.0

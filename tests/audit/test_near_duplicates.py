@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from sketchseek.audit import near_duplicates
-from sketchseek.audit.near_duplicates import find_near_duplicates
+from sketchseek.audit.near_duplicates import find_near_duplicates, near_duplicate_threshold
 from sketchseek.datasets.records import Photo
 from sketchseek.datasets.same_pictures import small_pictures
 
@@ -65,3 +65,35 @@ def test_blocks_do_not_change_what_is_found(monkeypatch: pytest.MonkeyPatch, blo
     slow = [(i, j) for i in range(9) for j in range(i + 1, 9) if unit[i] @ unit[j] >= 0.95]
     assert sorted(found) == slow
     assert slow
+
+
+def test_without_a_threshold_only_exact_duplicates_are_found(photos: list[Photo]) -> None:
+    alike = np.ones((7, 2), dtype=np.float32)
+    found = find_near_duplicates(small_pictures(photos), alike, near=None)
+    assert {pair.kind for pair in found} == {"same", "mirrored"}
+
+
+@pytest.mark.parametrize("block", [1, 3, 512])
+def test_the_threshold_is_halfway_from_the_null_distribution_to_one(
+    monkeypatch: pytest.MonkeyPatch, block: int
+) -> None:
+    monkeypatch.setattr(near_duplicates, "_BLOCK", block)
+    rows = np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32)
+    categories = ["a"] * 8 + ["b"] * 6 + ["c"] * 6
+    unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    rows[7] = 0  # it could not be read
+    best = [
+        max(float(unit[i] @ unit[j]) for j in range(20) if j != 7 and categories[j] != categories[i])
+        for i in range(20)
+        if i != 7
+    ]
+    value, samples = near_duplicate_threshold(rows * 5, categories, quantile=0.9)
+    assert samples == 19
+    assert value == pytest.approx((1 + np.quantile(best, 0.9)) / 2, abs=1e-6)
+
+
+def test_photos_of_one_category_have_no_null_distribution() -> None:
+    rows = np.eye(3, dtype=np.float32)
+    assert near_duplicate_threshold(rows, ["a", "a", "a"], quantile=0.9) == (None, 0)
+    rows[2] = 0
+    assert near_duplicate_threshold(rows, ["a", "a", "b"], quantile=0.9) == (None, 0)

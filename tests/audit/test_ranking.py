@@ -9,7 +9,7 @@ from sketchseek.audit import ranking
 from sketchseek.audit.ranking import FIRST, rank
 
 
-def slow(query: Any, photos: Any, own: Any, category: Any, categories: Any, near: float, distance: str) -> Any:
+def slow(query: Any, photos: Any, own: Any, category: Any, categories: Any, distance: str) -> Any:
     """From the definitions, for one sketch."""
     raw = [float(query @ p) if distance == "cosine" else -float(((query - p) ** 2).sum()) for p in photos]
     z = (np.array(raw) - np.mean(raw)) / np.std(raw)
@@ -24,8 +24,8 @@ def slow(query: Any, photos: Any, own: Any, category: Any, categories: Any, near
         "scores": [z[i] for i in others],
         "category_margin": rivals[rival] - best.get(category, -np.inf),
         "rival": rival,
-        "near_categories": sum(b >= max(z) - near for b in best.values()),
-        "near_photos": sum(score >= max(z) - near for score in z),
+        "category_best": best.get(category, np.nan),
+        "category_mean": np.mean([z[i] for i in range(len(photos)) if categories[i] == category] or [np.nan]),
     }
 
 
@@ -37,18 +37,18 @@ def test_rankings_are_those_of_the_slow_twin(monkeypatch: pytest.MonkeyPatch, di
     own = rng.integers(-1, 30, 17)
     sketch_category, photo_category = rng.integers(0, 5, 17), rng.integers(0, 4, 30)  # nobody photographed 4
     monkeypatch.setattr(ranking, "HELD", held)
-    found = rank(sketches, photos, own, sketch_category, photo_category, near=0.4, distance=distance)
+    found = rank(sketches, photos, own, sketch_category, photo_category, distance=distance)
     for i in range(17):
-        duplicate = slow(sketches[i], photos, own[i], sketch_category[i], photo_category.tolist(), 0.4, distance)
+        duplicate = slow(sketches[i], photos, own[i], sketch_category[i], photo_category.tolist(), distance)
         for name, value in duplicate.items():
             np.testing.assert_allclose(getattr(found, name)[i], value, rtol=1e-3, atol=1e-4, err_msg=name)
 
 
 def test_one_category_has_no_rival_and_one_photo_no_other() -> None:
     photos, zeros = np.eye(3, dtype=np.float32), np.zeros(3, dtype=np.int64)
-    found = rank(photos, photos, np.arange(3), zeros, zeros, near=0.5)
+    found = rank(photos, photos, np.arange(3), zeros, zeros)
     assert np.isneginf(found.category_margin).all()
     assert found.rank.tolist() == [1, 1, 1]
-    alone = rank(photos[:1], photos[:1], zeros[:1], zeros[:1], zeros[:1], near=0.5)
+    alone = rank(photos[:1], photos[:1], zeros[:1], zeros[:1], zeros[:1])
     assert alone.first.shape == (1, 0)
     assert alone.rank.tolist() == [1]

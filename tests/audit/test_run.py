@@ -14,7 +14,7 @@ from mini_sets import strokes, write_categories, write_chairv2, write_pairs, wri
 from sketchseek.audit.exclusion_lists import write_lists
 from sketchseek.audit.html_report import write_page
 from sketchseek.audit.inputs import load_input
-from sketchseek.audit.run import TEST_ONLY, audit
+from sketchseek.audit.run import ONE_CATEGORY, TEST_ONLY, audit
 from sketchseek.datasets.exclusions import exclude
 from sketchseek.datasets.sketchy import VARIANT, invalid_sketches, load_sketchy
 from sketchseek.encoder import Encoder
@@ -55,6 +55,11 @@ def test_known_faults_are_found_listed_and_shown(faulty: Path, tmp_path: Path, e
     data = json.loads(json.dumps(found.to_dict(), allow_nan=False))
     assert data["counts"]["blank"] == 1
     assert data["photos"] == 6
+    assert data["fingerprint"] == encoder.manifest.fingerprint
+    assert data["thresholds"]["blank"] == {"value": 1.2, "quantile": None, "of": 0}
+    for kind, quantile in (("mislabeled", 0.988), ("near_duplicate", 0.99)):
+        assert data["thresholds"][kind]["quantile"] == quantile
+        assert data["thresholds"][kind]["value"] == pytest.approx(found.thresholds[kind].value, abs=1e-4)
     assert all("n00" not in json.dumps(f) and "n01" not in json.dumps(f) for f in data["findings"])
 
     files = write_lists(tmp_path / "info", found)
@@ -71,6 +76,7 @@ def test_known_faults_are_found_listed_and_shown(faulty: Path, tmp_path: Path, e
     assert "http" not in page.replace("http-equiv", "")
     assert "Where the model was trained on these very sketches" in page
     assert "dark" in page
+    assert f"{found.thresholds['mispaired'].value:.3f}, from the 96.4 % quantile of" in page
 
 
 def test_an_audit_of_the_training_split_reads_no_file_of_the_test_split(faulty: Path, encoder: Encoder) -> None:
@@ -150,7 +156,11 @@ def test_every_kind_of_set(tmp_path: Path, encoder: Encoder, kind: str) -> None:
     part = load_input(kind, write[kind](tmp_path))
     found = audit(part, encoder)
     assert len(found.categories) == (3 if kind == "categories" else 1)
-    assert found.findings["mislabeled"] == () or kind == "categories"
+    alone = kind != "categories"
+    assert (ONE_CATEGORY in found.remarks) is alone
+    assert (found.to_dict()["thresholds"]["near_duplicate"]["value"] is None) is alone
+    assert not alone or found.findings["near_duplicate"] == ()
+    assert alone or found.findings["mispaired"] == ()
     if kind in ("pairs", "categories"):
         with pytest.raises(ConfigError, match="has no test split"):
             load_input(kind, tmp_path, "test")

@@ -89,7 +89,8 @@ def groups_of(photos: Sequence[Photo]) -> dict[str, int]:
         source, _, key = photo.key.partition("/")
         if source in ("sketchy", "cropped"):
             parent[root(number)] = root(by_stem.setdefault(key, number))
-    for pair in find_near_duplicates(small_pictures(photos), np.zeros((len(photos), 1), dtype=np.float32)):
+    nothing = np.zeros((len(photos), 1), dtype=np.float32)
+    for pair in find_near_duplicates(small_pictures(photos), nothing, near=None):
         parent[root(pair.first)] = root(pair.second)
     return {photo.key: root(number) for number, photo in enumerate(photos)}
 

@@ -1,9 +1,9 @@
 """Writes findings as exclusion lists for training, in the format of Sketchy's lists of invalid sketches.
 
 ``invalid-error.txt`` has mislabeled and blank sketches, ``invalid-pose.txt`` mispaired ones, ``invalid-ambiguous.txt``
-ambiguous ones, and ``invalid-context.txt`` the sketches of occluded photos. The release does not define its lists, so
-the match goes by their names. ``cropped.txt`` has the same format. ``near-duplicates.txt`` has two photos per line;
-check these by eye.
+ambiguous ones, and ``invalid-context.txt`` outliers. The release does not define its lists; docs/audit.md says what
+they hold and how well ours agree with them. ``cropped.txt`` has the same format. ``near-duplicates.txt`` has two photos
+per line; check these by eye.
 
 ``half-1.txt`` and ``half-2.txt`` split the drawn photos of a training split in two halves, for a cross-audit: a model
 that was trained without one half audits that half, so that it has not memorized its sketches.
@@ -47,8 +47,8 @@ def listed_keys(audit: Audit) -> dict[str, set[str]]:
     keys: dict[str, set[str]] = {name: set() for name in (*INVALID_LISTS, "cropped")}
     for kind, found in audit.findings.items():
         name = KINDS[kind].official or ("cropped" if kind == "cropped" else "")
-        for finding in found if name else ():
-            keys[name].update(finding.others if KINDS[kind].about == "photo" else (finding.key,))
+        if name:
+            keys[name].update(finding.key for finding in found)
     return keys
 
 

@@ -46,28 +46,29 @@ KINDS: dict[str, Kind] = {
     "mislabeled": Kind(
         "Mislabeled",
         "sketch",
-        "The best photo of another category scores much higher than every photo of the sketch's own category, although "
-        "not all sketches of the photo miss it.",
+        "The sketch scores its own photo much lower than the other sketches of the photo do, and another photo scores "
+        "higher: it shows something else, or writing.",
         "error",
     ),
     "blank": Kind("Blank", "sketch", "The sketch has no ink, or no more than one short line.", "error"),
     "mispaired": Kind(
         "Mispaired",
         "sketch",
-        "Another photo of the same category scores much higher than the sketch's own: the sketch shows another pose "
-        "or belongs to another photo.",
+        "The sketch fits its category rather than its own photo, and is unlike the other sketches of the photo: it "
+        "shows another pose or belongs to another photo.",
         "pose",
     ),
     "ambiguous": Kind(
         "Ambiguous",
         "sketch",
-        "Photos of many categories score about as high as the best photo.",
+        "The sketch fits the photos of its category badly, and is unlike the other sketches of its photo.",
         "ambiguous",
     ),
-    "occluded": Kind(
-        "Occluded photos",
-        "photo",
-        "All sketches of the photo miss it by far: its subject is occluded, small or dark, or sketched differently.",
+    "outlier": Kind(
+        "Outliers",
+        "sketch",
+        "The sketch is much less like the other sketches of its photo than these are like each other. It has one of "
+        "the other problems, or shows the surroundings as well.",
         "context",
     ),
     "cropped": Kind(
@@ -91,7 +92,7 @@ class Finding:
         category: Its category.
         score: Confidence; comparable only within one kind.
         facts: Numbers and names that give the reason, ready for JSON.
-        others: Keys of photos to compare with, nearest first. For an occluded photo: keys of its sketches.
+        others: Keys of photos to compare with, nearest first.
     """
 
     kind: str

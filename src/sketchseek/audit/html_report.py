@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from sketchseek.audit.checks import Threshold
 from sketchseek.audit.findings import KINDS, PAIRS, Finding, varied
 from sketchseek.audit.ink import sheet
 from sketchseek.audit.run import Audit, shown
@@ -23,9 +24,9 @@ SHOWN = 24
 ROWS = 20
 """Maximum number of rows of the tables of confusions and of false negatives."""
 
+_NEAR = ("near_duplicate", "cross_split_duplicate")
 _SIDE = 112
 _NEAREST = 3
-_SKETCHES = 9
 _MATRIX_SIDE = 700
 
 
@@ -69,9 +70,18 @@ def _section(audit: Audit, kind: str, lists: Mapping[str, Path]) -> dict[str, An
         "fraction": "pairs"
         if kind in PAIRS
         else f"{100 * len(found) / audited:.2f} % of the {'sketches' if info.about == 'sketch' else 'photos'}",
+        "threshold": _threshold(audit.thresholds.get("near_duplicate" if kind in _NEAR else kind)),
         "list": lists[info.official or ("near-duplicates" if kind in PAIRS else kind)].name,
         "cards": [_card(finding, photos, sketches) for finding in varied(found, SHOWN)],
     }
+
+
+def _threshold(threshold: Threshold | None) -> str:
+    if threshold is None or threshold.value is None:
+        return ""
+    if threshold.quantile is None:
+        return f"{threshold.value:g}"
+    return f"{threshold.value:.3f}, from the {100 * threshold.quantile:g} % quantile of {threshold.of:,}"
 
 
 def _card(finding: Finding, photos: Mapping[str, Photo], sketches: Mapping[str, Sketch]) -> dict[str, Any]:
@@ -107,7 +117,7 @@ def _photo_pictures(
 ) -> list[dict[str, Any]]:
     """A photo, and the photos or sketches that the finding names."""
     pictures = [_picture(_photo_image(photos[finding.key]), finding.category or finding.key, own=True)]
-    for key in finding.others[:_SKETCHES]:
+    for key in finding.others:
         if key in photos:
             pictures.append(_picture(_photo_image(photos[key]), key))
         elif key in sketches:

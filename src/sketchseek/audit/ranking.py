@@ -36,8 +36,7 @@ class Ranking:
         category_margin: Score of the best photo of another category minus the best of its own; −inf if there is no
             other category, +inf if its own has no photos.
         rival: Number of that other category.
-        near_categories: Number of categories with a photo within ``near`` of the best score.
-        near_photos: Number of photos within ``near`` of the best score.
+        category_best, category_mean: Best and mean score of the photos of its own category; NaN if there are none.
     """
 
     rank: Ints
@@ -46,8 +45,8 @@ class Ranking:
     scores: Floats
     category_margin: Floats
     rival: Ints
-    near_categories: Ints
-    near_photos: Ints
+    category_best: Floats
+    category_mean: Floats
 
 
 def rank(
@@ -57,7 +56,6 @@ def rank(
     sketch_category: Ints,
     photo_category: Ints,
     *,
-    near: float,
     distance: Distance = "cosine",
 ) -> Ranking:
     """Rank all photos for each sketch.
@@ -66,7 +64,6 @@ def rank(
         sketches, photos: (n, d) and (m, d); m is at least 1.
         own: (n,) number of each sketch's photo, −1 if it has none.
         sketch_category, photo_category: (n,) and (m,) numbers of categories.
-        near: Maximum distance to the best score, in standard deviations.
         distance: Of the embeddings.
     """
     count, gallery = len(sketches), len(photos)
@@ -80,20 +77,22 @@ def rank(
         np.zeros((count, kept)),
         np.full(count, -np.inf),
         np.full(count, -1, dtype=np.int64),
-        np.zeros(count, dtype=np.int64),
-        np.zeros(count, dtype=np.int64),
+        np.full(count, np.nan),
+        np.full(count, np.nan),
     )
+    sizes = np.diff([*starts, gallery])
     step = max(1, HELD // gallery)
     for start in range(0, count, step):
         part = slice(start, min(start + step, count))
         scores = similarity(sketches[part].astype(np.float32), photos, distance).astype(np.float64)
         spread = scores.std(axis=1, keepdims=True)
         scores = (scores - scores.mean(axis=1, keepdims=True)) / np.maximum(spread, 1e-12)
-        top = scores.max(axis=1)
-        best = np.maximum.reduceat(scores[:, order], starts, axis=1)
-        out.near_categories[part] = (best >= top[:, None] - near).sum(axis=1)
-        out.near_photos[part] = (scores >= top[:, None] - near).sum(axis=1)
+        by_category = scores[:, order]
+        best = np.maximum.reduceat(by_category, starts, axis=1)
+        mean = np.add.reduceat(by_category, starts, axis=1) / sizes
         is_own = categories[None, :] == sketch_category[part, None]
+        photographed = start + np.flatnonzero(is_own.any(axis=1))
+        out.category_best[photographed], out.category_mean[photographed] = best[is_own], mean[is_own]
         own_best = np.where(is_own, best, -np.inf).max(axis=1)
         others = np.where(is_own, -np.inf, best)
         if len(categories) > 1 or not is_own.all():

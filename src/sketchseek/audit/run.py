@@ -11,14 +11,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sketchseek.audit.checks import Thresholds, check_ink, check_near_duplicates, check_photos, check_sketches
+from sketchseek.audit.checks import (
+    Limits,
+    Threshold,
+    check_ink,
+    check_near_duplicates,
+    check_sketches,
+    quantile_thresholds,
+)
 from sketchseek.audit.confusions import Confusion, FalseNegatives, confusion_matrix, confusions, false_negatives
 from sketchseek.audit.embedding_cache import stored
 from sketchseek.audit.findings import KINDS, Finding
 from sketchseek.audit.ink import measure_all
 from sketchseek.audit.inputs import AuditInput
-from sketchseek.audit.near_duplicates import find_near_duplicates
+from sketchseek.audit.near_duplicates import find_near_duplicates, near_duplicate_threshold
 from sketchseek.audit.ranking import Ranking, rank
+from sketchseek.audit.signals import Signals, measure_signals
 from sketchseek.datasets.records import Photo, Sketch
 from sketchseek.datasets.same_pictures import small_pictures
 from sketchseek.encoder import Encoder
@@ -34,6 +42,10 @@ OPTIMISM = (
 TEST_ONLY = (
     "This is an audit of a test split. Do not use any of it for training, model selection or tuning, in any form."
 )
+ONE_CATEGORY = (
+    "All photos are of one category. The threshold of near-duplicates comes from photos of different categories, so "
+    "only exact duplicates are reported."
+)
 
 
 @dataclass(frozen=True)
@@ -43,7 +55,7 @@ class Audit:
     Attributes:
         subset: The subset that was audited.
         model, fingerprint: Name and fingerprint of the model.
-        limits: Thresholds.
+        thresholds: By kind of finding.
         findings: By kind, in the order of ``KINDS``, the highest score first.
         categories: Names of the rows of ``matrix``.
         matrix: See ``confusion_matrix``.
@@ -55,7 +67,7 @@ class Audit:
     subset: AuditInput
     model: str
     fingerprint: str
-    limits: Thresholds
+    thresholds: dict[str, Threshold]
     findings: dict[str, tuple[Finding, ...]]
     categories: tuple[str, ...]
     matrix: npt.NDArray[np.int64]
@@ -71,7 +83,8 @@ class Audit:
     @property
     def remarks(self) -> tuple[str, ...]:
         """Sentences that readers of the findings need."""
-        return (*self.subset.notes, *((TEST_ONLY,) if self.subset.name == "test" else (OPTIMISM,)))
+        alone = (ONE_CATEGORY,) if self.thresholds["near_duplicate"].value is None else ()
+        return (*self.subset.notes, *alone, *((TEST_ONLY,) if self.subset.name == "test" else (OPTIMISM,)))
 
     def to_dict(self) -> dict[str, Any]:
         """Ready for JSON, with fixed names."""
@@ -87,7 +100,7 @@ class Audit:
             "sketches": len(subset.dataset.sketches),
             "own_first": None if np.isnan(self.own_first) else round(self.own_first, 4),
             "remarks": list(self.remarks),
-            "thresholds": self.limits.to_dict(),
+            "thresholds": {kind: threshold.to_dict() for kind, threshold in self.thresholds.items()},
             "counts": {kind: len(found) for kind, found in self.findings.items()},
             "findings": [finding.to_dict() for found in self.findings.values() for finding in found],
             "confusions": [confusion.to_dict() for confusion in self.confusions],
@@ -100,7 +113,7 @@ def audit(
     subset: AuditInput,
     encoder: Encoder,
     *,
-    limits: Thresholds | None = None,
+    limits: Limits | None = None,
     cache: Path | None = None,
     progress: Progress | None = None,
 ) -> Audit:
@@ -109,14 +122,14 @@ def audit(
     Args:
         subset: What ``load_input`` returned.
         encoder: The model.
-        limits: Thresholds; None for the defaults.
+        limits: Settings of the checks; None for the defaults.
         cache: Folder for embeddings, so that an interrupted audit continues; None for no cache.
         progress: Called with what is being done, the number done and the total.
 
     Raises:
         DatasetError: There are no photos or sketches, or none of the photos can be read.
     """
-    limits = limits or Thresholds()
+    limits = limits or Limits()
     dataset = subset.dataset
     if not dataset.photos or not dataset.sketches:
         lacking = "photos" if dataset.sketches else "sketches"
@@ -124,21 +137,22 @@ def audit(
             f"no {lacking} in the {subset.name} subset.", subject=dataset.source, remedy="Unpack it again."
         )
     everything = (*dataset.photos, *subset.other.photos)
-    encoded_photos, encoded_sketches = _encode(subset, everything, encoder, cache, progress)
-    ranked = _rank(subset, everything, encoded_photos, encoded_sketches, limits.near, encoder.manifest.distance)
-    occluded = check_photos(ranked.sketches, ranked.photos, ranked.ranking, limits)
-    keys = frozenset(finding.key for finding in occluded)
-    duplicates = find_near_duplicates(
-        small_pictures(everything, progress),
-        _all_rows(encoded_photos, len(everything)),
-        near=limits.duplicate_cosine,
-        progress=progress,
+    encoded_photos, encoded_sketches = encode_subset(subset, everything, encoder, cache, progress)
+    ranked = rank_subset(subset, everything, encoded_photos, encoded_sketches, encoder.manifest.distance)
+    rows = _all_rows(encoded_photos, len(everything))
+    near, samples = near_duplicate_threshold(
+        rows, [photo.category for photo in everything], quantile=limits.null_quantile
     )
+    duplicates = find_near_duplicates(small_pictures(everything, progress), rows, near=near, progress=progress)
     test = frozenset(photo.key for photo in dataset.photos) if subset.name == "test" else None
+    thresholds = quantile_thresholds(ranked.signals.suspicion(), limits) | {
+        "near_duplicate": Threshold(near, limits.null_quantile, samples),
+        "blank": Threshold(limits.blank_length),
+        "cropped": Threshold(limits.border_contacts),
+    }
     found = [
         *check_ink(dataset.sketches, measure_all(dataset.sketches, progress), limits),
-        *check_sketches(ranked.sketches, ranked.photos, ranked.ranking, dataset.categories, keys, limits),
-        *occluded,
+        *check_sketches(ranked.sketches, ranked.photos, ranked.ranking, ranked.signals, thresholds, dataset.categories),
         *check_near_duplicates(everything, duplicates, test),
     ]
     within = [pair for pair in duplicates if pair.second < len(dataset.photos)]
@@ -146,7 +160,7 @@ def audit(
         subset,
         encoder.manifest.name,
         encoder.manifest.fingerprint,
-        limits,
+        thresholds,
         _by_kind(found, subset),
         dataset.categories,
         ranked.confusion_matrix(len(dataset.categories)),
@@ -157,14 +171,15 @@ def audit(
 
 
 @dataclass(frozen=True)
-class _Ranked:
-    """The photos and sketches that could be read, their categories by number, and the ranking."""
+class Ranked:
+    """The photos and sketches that could be read, their categories by number, the ranking and the signals."""
 
     photos: list[Photo]
     sketches: list[Sketch]
     photo_category: npt.NDArray[np.int64]
     sketch_category: npt.NDArray[np.int64]
     ranking: Ranking
+    signals: Signals
 
     @property
     def own_first(self) -> float:
@@ -179,7 +194,7 @@ class _Ranked:
         return confusion_matrix(self.sketch_category, found, count)
 
 
-def _encode(
+def encode_subset(
     subset: AuditInput, photos: Sequence[Photo], encoder: Encoder, cache: Path | None, progress: Progress | None
 ) -> tuple[EncodedItems, EncodedItems]:
     """Embeddings of photos and sketches, from the cache if it has them."""
@@ -196,14 +211,13 @@ def _encode(
     )
 
 
-def _rank(
+def rank_subset(
     subset: AuditInput,
     everything: Sequence[Photo],
     encoded_photos: EncodedItems,
     encoded_sketches: EncodedItems,
-    near: float,
     distance: Distance,
-) -> _Ranked:
+) -> Ranked:
     """Rank the subset's photos for each of its sketches."""
     dataset = subset.dataset
     photos = [everything[i] for i in encoded_photos.read if i < len(dataset.photos)]
@@ -219,16 +233,17 @@ def _rank(
     place = {photo.key: i for i, photo in enumerate(photos)}
     photo_category = np.array([number[photo.category] for photo in photos], dtype=np.int64)
     sketch_category = np.array([number[sketch.category] for sketch in sketches], dtype=np.int64)
+    embedded = encoded_sketches.embeddings if sketches else np.zeros((0, embeddings.shape[1]), dtype=np.float32)
     ranking = rank(
-        encoded_sketches.embeddings if sketches else np.zeros((0, embeddings.shape[1]), dtype=np.float32),
+        embedded,
         embeddings,
         np.array([place.get(sketch.photo or "", -1) for sketch in sketches], dtype=np.int64),
         sketch_category,
         photo_category,
-        near=near,
         distance=distance,
     )
-    return _Ranked(photos, sketches, photo_category, sketch_category, ranking)
+    signals = measure_signals(sketches, embedded, ranking, distance)
+    return Ranked(photos, sketches, photo_category, sketch_category, ranking, signals)
 
 
 def _by_kind(found: list[Finding], subset: AuditInput) -> dict[str, tuple[Finding, ...]]:

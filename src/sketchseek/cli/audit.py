@@ -71,9 +71,9 @@ def audit_command(
 ) -> None:
     """Find quality problems of a data set in FOLDER.
 
-    Finds near-duplicate photos, mislabeled sketches, mispaired sketches (nearer to another photo than to their own),
-    ambiguous, blank and cropped sketches, and photos whose subject is occluded. Also counts which category is mistaken
-    for which, and how many negatives are false negatives.
+    Finds near-duplicate photos, and mislabeled, mispaired, ambiguous, blank and cropped sketches, and sketches unlike
+    the other sketches of their photo. Also counts which category is mistaken for which, and how many negatives are
+    false negatives. Thresholds are quantiles of the set's own scores.
 
     Writes report.html, findings.json and lists that a source of an experiment can name under "exclude". If an audit is
     interrupted, the same command continues it.

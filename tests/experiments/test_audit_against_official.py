@@ -1,0 +1,103 @@
+"""The audit against the official lists: planted faults are found, chance is chance, and thresholds come from half 1."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mini_sets import write_sketchy
+from sketchseek.audit.inputs import load_input
+from sketchseek.audit.signals import Signals
+from sketchseek.datasets.sketchy import INVALID_LISTS
+from sketchseek.encoder import Encoder
+from sketchseek.models.package import ModelPackage
+
+SCRIPT = Path(__file__).parents[2] / "experiments" / "audit" / "against_official.py"
+SKETCHES, PHOTOS = 600, 120
+
+
+@pytest.fixture(scope="module")
+def study() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("audit_study", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+def planted(study: ModuleType, *, noise: bool = False) -> Any:
+    """120 photos with five sketches each; the first 60 of a random order are on the list of errors and lag most."""
+    random = np.random.default_rng(int(noise))
+    listed = np.zeros(SKETCHES, dtype=bool)
+    listed[random.permutation(SKETCHES)[:60]] = True
+    lag = random.random(SKETCHES) + (0 if noise else 2 * listed)
+    flat, everyone = np.zeros(SKETCHES), np.ones(SKETCHES, dtype=bool)
+    photo = np.arange(SKETCHES) % PHOTOS
+    nothing = np.zeros(SKETCHES, dtype=bool)
+    lists = {**dict.fromkeys(INVALID_LISTS, nothing), "error": listed, "any": listed}
+    signals = Signals(-lag, lag, lag, flat, everyone, everyone)
+    return study.Case(photo, lists, {"lag": lag}, signals, photo < PHOTOS // 2, photo % 3 == 0)
+
+
+def test_planted_faults_are_found_and_the_threshold_that_fits_half_1_is_reported_on_half_2(study: ModuleType) -> None:
+    case = planted(study)
+    found = study.report(case, 50)
+    assert found["areas"]["error"]["lag"]["all"] == [1.0, 1.0, 1.0]
+    assert found["areas"]["pose"]["lag"]["all"] == []  # its list is empty
+    default = found["findings"]["error"]["all"]
+    assert (default["found"], default["right"], default["listed"]) == (8, 8, 60)  # 1.2 % of 600
+    assert default["precision"][0] == 1.0
+    assert default["recall"][0] == pytest.approx(8 / 60, abs=1e-3)
+    assert found["findings"]["error"]["precision at list length"] == 1.0
+    assert found["findings"]["error"]["found on any list"][0] == 1.0
+    halves = found["halves"]["error"]
+    assert halves["fraction"] == 0.12  # the first of the grid that has all 60
+    assert halves["tuned"]["listed"] == int((case.lists["error"] & ~case.half).sum())
+    assert halves["tuned"]["recall"][0] == 1.0
+    assert halves["tuned"]["precision"][0] < 1.0
+    assert found["of the 100 that disagree most, on a list"] == 0.6
+
+
+def test_noise_has_an_area_of_chance_within_its_interval(study: ModuleType) -> None:
+    area, low, high = study.report(planted(study, noise=True), 200)["areas"]["any"]["lag"]["all"]
+    assert low < 0.5 < high
+    assert low < area < high
+    assert 0.05 < high - low < 0.3
+
+
+def test_a_sketch_that_finds_its_photo_first_is_no_finding(study: ModuleType) -> None:
+    case = planted(study)
+    case.signals.beaten[:] = False
+    found = study.report(case, 5)["findings"]["error"]
+    assert (found["all"]["found"], found["all"]["precision"]) == (0, [])
+    assert found["precision at list length"] == 1.0
+
+
+def test_sets_are_read_ranked_and_compared(study: ModuleType, tmp_path: Path, tiny_model: ModelPackage) -> None:
+    root = write_sketchy(tmp_path / "sketchy")
+    subset = load_input("sketchy", root)
+    for name in INVALID_LISTS:
+        (root / "info" / f"invalid-{name}.txt").write_text("n02_102-1\n" if name == "pose" else "n99_1-1\n")
+    split = tmp_path / "split.json"
+    stored = {"drawn": ["sketchy/cat/n02_102", "cropped/cat/n03_103"], "distractors": [], "dropped": []}
+    split.write_text(json.dumps(stored))
+    unseen = study.unseen_photos(split, "sketchy")
+    assert unseen == {"cat/n02_102"}
+    found = study.measure(subset, Encoder(tiny_model, threads=1), unseen, None, 5)
+    with_it = [sketch for sketch in subset.dataset.sketches if sketch.key.endswith("/n02_102-1")]
+    assert found["sketches"] == len(subset.dataset.sketches)
+    assert found["unseen sketches"] == sum(s.photo == "cat/n02_102" for s in subset.dataset.sketches)
+    assert found["findings"]["pose"]["all"]["listed"] == len(with_it)
+    assert found["findings"]["error"]["all"]["listed"] == 0
+    rest = study.without_photos(subset, frozenset({"cat/n02_102"}))
+    assert {"cat/n02_102"} == {p.key for p in subset.dataset.photos} - {p.key for p in rest.dataset.photos}
+    assert all(sketch.photo != "cat/n02_102" for sketch in rest.dataset.sketches)
