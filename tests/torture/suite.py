@@ -183,8 +183,8 @@ def store(name: str, figures: dict[str, object]) -> None:
         "",
         "What the torture suite found when it last ran: `python tests/torture/suite.py --store` writes this page, and",
         "[durability](durability.md) says what is promised. Each part may come from another run; shorter runs than the",
-        "suite's defaults show in their counts. The machine was busy with other work, so times say little. Latencies",
-        "of many seconds in a soak mean that it fell behind a rate that was measured in a quieter moment.",
+        "suite's defaults show in their counts. Other work ran beside it where the load average is high: times then",
+        "say little. The soak and the attacks ran with priority over that work.",
         "",
     ]
     for part in PARTS:
