@@ -74,6 +74,31 @@ def test_noise_has_an_area_of_chance_within_its_interval(study: ModuleType) -> N
     assert 0.05 < high - low < 0.3
 
 
+def test_sketches_on_the_list_that_training_left_out_are_reported_apart(study: ModuleType) -> None:
+    case = planted(study)
+    case.lists["pose"] = np.arange(SKETCHES) < 40
+    case.lists["any"] = case.lists["error"] | case.lists["pose"]
+    found = study.report(case, 20)
+    posed = case.lists["pose"] & ~case.lists["error"]
+    fair = found["areas"]["any but error"]["lag"]["all"][0]
+    plain = study.roc_area(case.scores["lag"][case.trained], posed[case.trained])
+    assert fair == pytest.approx(plain, abs=1e-3)
+    assert fair < found["areas"]["any"]["lag"]["all"][0]
+    most = np.argsort(-np.where(case.trained, case.signals.disagreement, -1))[:100]
+    assert found["of the 100 that disagree most, on a list but error"] == pytest.approx(posed[most].mean())
+
+
+def test_errors_among_unseen_photos_of_two_sets_are_ranked_within_each(study: ModuleType) -> None:
+    first, second = planted(study), planted(study)
+    second.scores["lag"] -= 100  # scores of two sets cannot be compared
+    found = study.pooled([first, second])
+    assert found["sketches"] == 2 * first.unseen.sum()
+    assert found["listed"] == 2 * (first.unseen & first.lists["error"]).sum()
+    area, lowest = found["areas"]["lag"]
+    assert area == 1.0
+    assert lowest > 0.8
+
+
 def test_a_sketch_that_finds_its_photo_first_is_no_finding(study: ModuleType) -> None:
     case = planted(study)
     case.signals.beaten[:] = False
@@ -92,7 +117,7 @@ def test_sets_are_read_ranked_and_compared(study: ModuleType, tmp_path: Path, ti
     split.write_text(json.dumps(stored))
     unseen = study.unseen_photos(split, "sketchy")
     assert unseen == {"cat/n02_102"}
-    found = study.measure(subset, Encoder(tiny_model, threads=1), unseen, None, 5)
+    found = study.report(study.measure(subset, Encoder(tiny_model, threads=1), unseen, None), 5)
     with_it = [sketch for sketch in subset.dataset.sketches if sketch.key.endswith("/n02_102-1")]
     assert found["sketches"] == len(subset.dataset.sketches)
     assert found["unseen sketches"] == sum(s.photo == "cat/n02_102" for s in subset.dataset.sketches)
