@@ -25,6 +25,10 @@ pytestmark = pytest.mark.browser
         pytest.param({"viewport": {"width": 640, "height": 400}, "device_scale_factor": 2}, id="200 % of 1280 × 800"),
         pytest.param({"viewport": {"width": 683, "height": 384}, "device_scale_factor": 2}, id="200 % of 1366 × 768"),
         pytest.param({"viewport": {"width": 1280, "height": 800}}, id="desktop"),
+        pytest.param({"viewport": {"width": 3840, "height": 2160}}, id="3840 × 2160"),
+        pytest.param(
+            {"viewport": {"width": 1920, "height": 1080}, "device_scale_factor": 2}, id="200 % of 3840 × 2160"
+        ),
     ],
 )
 def test_sheet_and_a_result_are_in_view_together(

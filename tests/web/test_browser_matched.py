@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -68,3 +69,24 @@ def test_the_page_is_light_before_the_encoder_loads(new_page: Callable[..., Page
     )
     assert sum(size for _, size in sizes) <= 250_000, sorted(sizes, key=lambda one: -one[1])[:5]
     assert len(sizes) > 20
+
+
+def test_what_is_transferred_before_the_encoder_is_light(new_page: Callable[..., Page], url: str) -> None:
+    """Counted by the browser's network stack, headers included. The encoder's worker loads its own files."""
+    page = new_page(url)
+    names: dict[str, str] = {}
+    sizes: dict[str, int] = {}
+    network = page.context.new_cdp_session(page)
+    network.send("Network.enable")
+    network.send("Network.setCacheDisabled", {"cacheDisabled": True})
+    network.on("Network.requestWillBeSent", lambda sent: names.update({sent["requestId"]: sent["request"]["url"]}))
+    network.on("Network.loadingFinished", lambda done: sizes.update({done["requestId"]: done["encodedDataLength"]}))
+    with page.expect_worker():
+        page.goto(f"{url}?encode=browser")
+    page.locator("#examples").wait_for()
+    page.wait_for_timeout(500)
+    loaded = [(urlsplit(names.get(request, "")).path, size) for request, size in sizes.items()]
+    light = [(path, size) for path, size in loaded if "/thumbnail" not in path]
+    assert {"/main.js", "/api/v1/photos"} <= {path for path, _ in light}
+    assert len(light) > 60
+    assert 100_000 < sum(size for _, size in light) <= 250_000, sorted(light, key=lambda one: -one[1])[:5]
