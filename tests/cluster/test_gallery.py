@@ -57,7 +57,7 @@ def table(tmp_path_factory: pytest.TempPathFactory, vectors: np.ndarray) -> Tabl
 
         made.commit(change)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(maintenance, "PARTITION", 60)  # twice as many partitions as a search visits
+        patch.setattr(gallery, "PARTITION", 60)  # twice as many partitions as a search visits
         maintenance.optimize(made, exact_below=0)
     return made
 

@@ -24,9 +24,11 @@ EXACT_BELOW = 50_000
 FLAT_BELOW = 5_000
 """If a filter allows fewer photos, Lance compares them all instead of searching its index."""
 
-PROBES = 32
+PARTITION = 1000
+"""Photos in a cluster of the index."""
+
 REFINE = 10
-"""Partitions that a search visits, and candidates for each result that are scored again with the stored embeddings."""
+"""Candidates for each result that are scored again with the stored embeddings."""
 
 RECENT = 10_000
 """Embeddings of results that are kept in memory."""
@@ -187,15 +189,9 @@ class LanceGallery:
 
     def nearest(self, query: npt.NDArray[np.float32], k: int, condition: Condition | None) -> tuple[Ids, Scores]:
         """See ``Gallery``."""
-        search: dict[str, Any] = {"column": "embedding", "q": query, "k": k, "metric": METRICS[self._distance]}
-        if self.count(condition) < FLAT_BELOW:
-            search["use_index"] = False
-        else:
-            search |= {"minimum_nprobes": PROBES, "refine_factor": max(1, min(REFINE, 1 + 4000 // k))}
+        probes = None if self.count(condition) < FLAT_BELOW else self._snapshot.state.probes
         with storage_errors(self._dataset.uri):
-            found = self._dataset.to_table(
-                columns=["id", "_distance", "embedding"], nearest=search, filter=self._sql(condition), prefilter=True
-            )
+            found = nearest_in_index(self._snapshot, query, k, probes, self._sql(condition))
         self._keep(found)
         distances = found["_distance"].to_numpy()
         scores = 1.0 - distances if self._distance == "cosine" else -np.sqrt(np.maximum(distances, 0.0))
@@ -237,6 +233,31 @@ class LanceGallery:
     def folders(self) -> dict[str, int]:
         """See ``Gallery``."""
         return self._folders
+
+
+def nearest_in_index(
+    snapshot: Snapshot, query: npt.NDArray[np.float32], k: int, probes: int | None, filter: str = IS_PHOTO
+) -> Any:
+    """Return the ids, distances and embeddings of the nearest photos that Lance finds.
+
+    Args:
+        snapshot: The version to search.
+        query: (d,).
+        k: How many.
+        probes: Clusters of the index to visit; None to compare all embeddings.
+        filter: Condition in SQL.
+    """
+    search: dict[str, Any] = {"column": "embedding", "q": query, "k": k, "metric": METRICS[snapshot.state.distance]}
+    if probes is None:
+        search["use_index"] = False
+    else:
+        refine = max(1, min(REFINE, 1 + 4000 // k))
+        search |= {"minimum_nprobes": probes, "refine_factor": refine}
+        if filter == IS_PHOTO:  # else, Lance visits more until it has enough photos that a filter allows
+            search["maximum_nprobes"] = probes + 4 * k * refine // PARTITION
+    return snapshot.dataset.to_table(
+        columns=["id", "_distance", "embedding"], nearest=search, filter=filter, prefilter=True
+    )
 
 
 def _ordered(table: Any, order: Order) -> Ids:

@@ -153,7 +153,7 @@ class LanceLibrary(Library):
         self._engine.package(self._engine.refresh().metadata)  # fail here rather than on every machine
         try:
             report = Indexer(self._table, self.runner, progress).run(folders)
-            optimize(self._table, exact_below=self._exact_below)
+            optimize(self._table, exact_below=self._exact_below, mapper=getattr(self.runner, "map", None))
         finally:
             self._engine.refresh()
         return report

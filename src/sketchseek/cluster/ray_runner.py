@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypeVar
 
 from sketchseek.cluster.embedding import Job, Task, Written, embed_block
 from sketchseek.cluster.extra import require_extra
@@ -15,6 +16,9 @@ from sketchseek.errors import ConfigError
 
 STORE_BYTES = 128 << 20
 """Memory of a local cluster's object store. Only names and counts pass through it; photos do not."""
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 LOCAL = "local"
 """The address of a cluster with this machine's cores, which ends with the run."""
@@ -33,15 +37,12 @@ class RayRunner:
 
     def __call__(self, job: Job, blocks: Iterable[Block]) -> Iterator[Written]:
         """Embed blocks. Ray does a lost worker's block again; only what it returns is committed."""
-        import ray.data
-
         items = [{"block": json.dumps([asdict(task) for task in block])} for block in blocks]
         if not items:
             return
-        started = not ray.is_initialized()
-        if started:
-            start_ray(self._address)
-        try:
+        with self._connected():
+            import ray.data
+
             ray.data.DataContext.get_current().enable_progress_bars = False
             embedded = ray.data.from_items(items, override_num_blocks=len(items)).map_batches(
                 _RayWorker,
@@ -52,9 +53,27 @@ class RayRunner:
             )
             for row in embedded.iter_rows():
                 yield Written(**json.loads(row["written"]))
+
+    def map(self, function: Callable[[_Item], _Result], items: Sequence[_Item]) -> Iterator[_Result]:
+        """Call a function for each item on the cluster, and yield what it returns. Lost calls are made again."""
+        with self._connected():
+            import ray
+
+            remote = ray.remote(num_cpus=1)(function)
+            yield from ray.get([remote.remote(item) for item in items])
+
+    @contextmanager
+    def _connected(self) -> Iterator[None]:
+        import ray
+
+        if ray.is_initialized():
+            yield
+            return
+        start_ray(self._address)
+        try:
+            yield
         finally:
-            if started:
-                ray.shutdown()
+            ray.shutdown()
 
 
 def start_ray(address: str = LOCAL, **options: Any) -> None:

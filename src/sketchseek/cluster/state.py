@@ -23,6 +23,8 @@ class State:
         folders: Paths and URIs that ``sync`` visits.
         excluded: Paths and URIs in them that it skips.
         exclude, follow_symlinks, hidden: See ``ScanRules``.
+        probes: Clusters of the index that a search visits, as measured when it was built.
+        trained: Number of photos when the index was built.
         next_id: The lowest id that no photo was given.
         format: Version of this format.
     """
@@ -37,6 +39,8 @@ class State:
     exclude: tuple[str, ...] = ()
     follow_symlinks: bool = False
     hidden: bool = False
+    probes: int = 32
+    trained: int = 0
     next_id: int = 1
     format: int = FORMAT
 
