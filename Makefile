@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 DATA ?= $(firstword $(wildcard $(SKETCHSEEK_DATA) ../shared/data))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast torture lint format bench docs docs-site release-check models scores clean
+.PHONY: help demo test test-fast torture lint format bench bench-scale docs docs-site release-check models scores clean
 
 help:
 	@echo "make demo [PHOTOS=folder]   index photos and open the drawing page"
@@ -16,6 +16,7 @@ help:
 	@echo "make lint                   ruff, mypy, import-linter, words, documentation site"
 	@echo "make format                 format the code and fix what ruff can fix"
 	@echo "make bench [DATA=folder]    benchmarks, as ratios of one run"
+	@echo "make bench-scale            libraries of 1,000,000 photos, or PHOTOS='1000000 3000000'"
 	@echo "make docs                   generate documents from the code"
 	@echo "make docs-site              build the documentation site in build/site"
 	@echo "make release-check          build the packages in dist and check them"
@@ -69,6 +70,10 @@ lint: $(VENV)/.all
 
 bench: $(VENV)/.all
 	$(BIN)/python -m benchmarks $(if $(DATA),--data "$(DATA)")
+
+# Ten minutes and 3 GB of memory for each million. AT=folder keeps the libraries: an interrupted run continues.
+bench-scale: $(VENV)/.all
+	$(BIN)/python benchmarks/scale.py --photos $(or $(PHOTOS),1000000) $(if $(AT),--at "$(AT)")
 
 docs: $(VENV)/.all
 	$(BIN)/python docs/generate.py

@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
+from typing import Any
 
 from sketchseek.cluster.extra import require_extra
 from sketchseek.cluster.gallery import EXACT_BELOW
@@ -186,10 +187,7 @@ class LanceLibrary(Library):
         def change(snapshot: Snapshot) -> Change:
             nonlocal removed
             state = snapshot.state
-            rows = snapshot.rows(["id", "path", "source", "reason"], "id > 0").to_pylist()
-            below = {
-                path: [row for row in rows if lies_in(row["path"], path) or row["source"] == path] for path in gone
-            }
+            below = _rows_below(snapshot, gone)
             for path, found in below.items():
                 inside = any(lies_in(root, path) for root in state.folders)
                 if not (found or inside or path in state.excluded or self._is_there(path, state.folders)):
@@ -296,6 +294,24 @@ class LanceLibrary(Library):
 def _addresses(paths: Iterable[PathLike] | PathLike) -> tuple[str, ...]:
     some = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
     return tuple(normalized(path) for path in some)
+
+
+def _rows_below(snapshot: Snapshot, paths: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
+    """Return the rows of photos and failures that are at or below each path, or have it as their source."""
+    below: dict[str, list[dict[str, Any]]] = {path: [] for path in paths}
+    rows = snapshot.rows(["id", "path", "source", "reason"], "id > 0")
+    for batch in rows.to_batches():
+        for row in batch.to_pylist():
+            path, found = row["path"], {row["source"], row["path"]} & below.keys()
+            while "/" in path.strip("/"):
+                path = path.rpartition("/")[0]
+                if path in below:
+                    found.add(path)
+            if "/" in below and path.startswith("/"):
+                found.add("/")
+            for one in found:
+                below[one].append(row)
+    return below
 
 
 def _without_nested(folders: Iterable[str]) -> tuple[str, ...]:
