@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from PIL import Image
 
 from mini_sets import strokes, write_categories, write_chairv2, write_pairs, write_qmul, write_sketch, write_sketchy
 from sketchseek.audit.exclusion_lists import write_lists
+from sketchseek.audit.findings import Finding
 from sketchseek.audit.html_report import write_page
 from sketchseek.audit.inputs import load_input
 from sketchseek.audit.run import ONE_CATEGORY, TEST_ONLY, audit
@@ -77,6 +79,19 @@ def test_known_faults_are_found_listed_and_shown(faulty: Path, tmp_path: Path, e
     assert "Where the model was trained on these very sketches" in page
     assert "dark" in page
     assert f"{found.thresholds['mispaired'].value:.3f}, from the 96.4 % quantile of" in page
+
+
+def test_an_outlier_is_shown_beside_its_peers(tmp_path: Path, encoder: Encoder) -> None:
+    root = write_sketchy(tmp_path / "sketchy", sketches=3)
+    found = audit(load_input("sketchy", root), encoder)
+    odd = Finding("outlier", "cat/n02_102-1", "cat", 1.0, {}, ("cat/n03_103",))
+    pages = {}
+    for name, findings in (("with", (odd,)), ("without", ())):
+        changed = replace(found, findings={**found.findings, "outlier": findings})
+        write_page(tmp_path / f"{name}.html", changed, write_lists(tmp_path / name, changed))
+        pages[name] = (tmp_path / f"{name}.html").read_text()
+    assert pages["with"].count("same photo<") == 2
+    assert "same photo<" not in pages["without"]
 
 
 def test_an_audit_of_the_training_split_reads_no_file_of_the_test_split(faulty: Path, encoder: Encoder) -> None:

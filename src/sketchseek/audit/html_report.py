@@ -101,12 +101,20 @@ def _card(finding: Finding, photos: Mapping[str, Photo], sketches: Mapping[str, 
 def _sketch_pictures(
     finding: Finding, photos: Mapping[str, Photo], sketches: Mapping[str, Sketch]
 ) -> list[dict[str, Any]]:
-    """A sketch, its photo, and the photos that are nearest to it."""
+    """A sketch, its photo, and the photos that are nearest to it; for an outlier, some of its peers."""
     sketch = sketches[finding.key]
     pictures = [_picture(_sketch_image(sketch), "sketch")]
     if sketch.photo is not None and sketch.photo in photos:
         pictures.append(_picture(_photo_image(photos[sketch.photo]), "its photo", own=True))
-    if finding.kind not in ("blank", "cropped"):
+    if finding.kind == "outlier":
+        peers = [
+            other
+            for other in sketches.values()
+            if (other.photo, other.category) == (sketch.photo, sketch.category) and other.key != sketch.key
+        ]
+        caption = "same category" if sketch.photo is None else "same photo"
+        pictures += [_picture(_sketch_image(peer), caption) for peer in peers[:_NEAREST]]
+    elif finding.kind not in ("blank", "cropped"):
         nearest = [photos[key] for key in finding.others[:_NEAREST]]
         pictures += [_picture(_photo_image(photo), _caption(photo, finding)) for photo in nearest]
     return pictures
