@@ -20,6 +20,7 @@ _COMMANDS = {
     "sync": "library",
     "watch": "watch",
     "copy": "copy",
+    "embeddings": "embeddings",
     "status": "library",
     "remove": "library",
     "failures": "library",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -55,7 +55,7 @@ class CopyReport:
 
 
 @dataclass(frozen=True)
-class _Contents:
+class Contents:
     """What a library has besides the rows of its photos: ``paths`` are those of the photos by id."""
 
     metadata: LibraryMetadata
@@ -76,19 +76,26 @@ def copy_library(source: PathLike, target: PathLike, progress: ProgressCallback 
         LibraryError: The target has other photos, or the source has photos that the target cannot have.
         ModelMismatchError: The target exists, with another model.
     """
-    progress = progress or (lambda _: None)
-    if is_in_lance(source):
-        snapshot = Table(normalized(source)).latest()
-        return _copy(_lance_rows(snapshot), _lance_contents(snapshot), target, progress)
-    with closing(Catalog(_folder(source))) as catalog, catalog.snapshot():
-        return _copy(_catalog_rows(catalog), _catalog_contents(catalog), target, progress)
+    with open_rows(source) as (rows, contents):
+        return _copy(rows, contents, target, progress or (lambda _: None))
 
 
-def _lance_contents(snapshot: Snapshot) -> _Contents:
+@contextmanager
+def open_rows(library: PathLike) -> Iterator[tuple[Iterator[dict[str, Any]], Contents]]:
+    """Yield the rows of a library's photos, with their embeddings, and what it has besides; both of one revision."""
+    if is_in_lance(library):
+        snapshot = Table(normalized(library)).latest()
+        yield _lance_rows(snapshot), _lance_contents(snapshot)
+    else:
+        with closing(Catalog(_folder(library))) as catalog, catalog.snapshot():
+            yield _catalog_rows(catalog), _catalog_contents(catalog)
+
+
+def _lance_contents(snapshot: Snapshot) -> Contents:
     state = snapshot.state
     photos = snapshot.rows(["id", "path"], IS_PHOTO).to_pylist()
     failures = snapshot.rows(["path", "reason"], IS_FAILURE).to_pylist()
-    return _Contents(
+    return Contents(
         metadata=snapshot.metadata,
         folders=state.folders,
         excluded=state.excluded,
@@ -99,8 +106,8 @@ def _lance_contents(snapshot: Snapshot) -> _Contents:
     )
 
 
-def _catalog_contents(catalog: Catalog) -> _Contents:
-    return _Contents(
+def _catalog_contents(catalog: Catalog) -> Contents:
+    return Contents(
         metadata=catalog.metadata(),
         folders=tuple(map(_text, catalog.roots())),
         excluded=tuple(map(_text, catalog.excluded())),
@@ -112,7 +119,7 @@ def _catalog_contents(catalog: Catalog) -> _Contents:
 
 
 def _copy(
-    rows: Iterator[dict[str, Any]], contents: _Contents, target: PathLike, progress: ProgressCallback
+    rows: Iterator[dict[str, Any]], contents: Contents, target: PathLike, progress: ProgressCallback
 ) -> CopyReport:
     checksum, written = _Checksum(), _Checksum()
     counted = checksum.of(rows)
@@ -186,7 +193,7 @@ def _lance_rows(snapshot: Snapshot) -> Iterator[dict[str, Any]]:
             yield row | {"embedding": np.array(row["embedding"], np.float16)}
 
 
-def _to_lance(rows: Iterator[dict[str, Any]], contents: _Contents, table: Table, progress: ProgressCallback) -> int:
+def _to_lance(rows: Iterator[dict[str, Any]], contents: Contents, table: Table, progress: ProgressCallback) -> int:
     import pyarrow as pa
 
     table.create(State.new(contents.metadata))
@@ -213,7 +220,7 @@ def _to_lance(rows: Iterator[dict[str, Any]], contents: _Contents, table: Table,
     return copied
 
 
-def _finish(snapshot: Snapshot, contents: _Contents, table: Table) -> Change:
+def _finish(snapshot: Snapshot, contents: Contents, table: Table) -> Change:
     """Return the change that ends a copy: the failures, and what the library has besides photos."""
     import pyarrow as pa
 
@@ -235,7 +242,7 @@ def _finish(snapshot: Snapshot, contents: _Contents, table: Table) -> Change:
     return Change(state, new, old)
 
 
-def _to_folder(rows: Iterator[dict[str, Any]], contents: _Contents, folder: Path, progress: ProgressCallback) -> int:
+def _to_folder(rows: Iterator[dict[str, Any]], contents: Contents, folder: Path, progress: ProgressCallback) -> int:
     LocalLibrary.open(folder, contents.metadata.model, create=True).close()
     copied = done = 0
     with WriterLock(folder), closing(Catalog(folder, write=True)) as catalog:
