@@ -46,12 +46,21 @@ def library(photos: Path, tiny_model: ModelPackage, tmp_path_factory: pytest.Tem
         yield opened
 
 
-@pytest.fixture
-def client(library: Library, tmp_path: Path) -> Iterator[TestClient]:
-    """Yield a client of the library's server, with small limits."""
-    app = create_app(library, thumbnails=ThumbnailCache(tmp_path / "thumbnails"), limits=SMALL)
+@pytest.fixture(scope="module")
+def module_client(library: Library, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """Yield a client of the library's server for a module: the first request to an application takes long."""
+    app = create_app(library, thumbnails=ThumbnailCache(tmp_path_factory.mktemp("thumbnails")), limits=SMALL)
     with TestClient(app, base_url="http://127.0.0.1:8765", raise_server_exceptions=False) as opened:
         yield may_change(opened)
+
+
+@pytest.fixture
+def client(module_client: TestClient) -> Iterator[TestClient]:
+    """Yield a client of the library's server, with small limits and the token for changes."""
+    headers = module_client.headers.copy()
+    yield module_client
+    module_client.headers = headers
+    module_client.cookies.clear()
 
 
 @pytest.fixture(scope="session")

@@ -50,6 +50,7 @@ def test_shipped_models_fit_into_their_budget() -> None:
     assert sum(file.stat().st_size for file in models.rglob("*") if file.is_file()) <= 40_000_000
 
 
+@pytest.mark.slow
 def test_no_registry_host_is_named() -> None:
     hosts = re.compile(r"registry\.npmjs|pypi\.org|pythonhosted|deb\.debian\.org")
     kinds = {".py", ".md", ".toml", ".json", ".yaml", ".yml", ".js", ".sh", ".html", ""}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from sketchseek.images.formats import FORMATS
 from sketchseek.sketches import rasterize_sketch
 
 OPENS = None
+_LARGE = re.compile("thousand|million|100,000")  # these take a while
 """Expected outcome: no error, but an array of the right shape."""
 
 Outcome = tuple[type[SketchseekError], str] | None
@@ -253,7 +255,10 @@ def test_picture(make_data: Callable[[], bytes], outcome: Outcome, tmp_path: Pat
         assert (str(path) if source is path else "picture") in caught.value.message
 
 
-@pytest.mark.parametrize(("make_data", "outcome"), [case[1:] for case in SKETCHES], ids=[case[0] for case in SKETCHES])
+@pytest.mark.parametrize(
+    ("make_data", "outcome"),
+    [pytest.param(*case[1:], id=case[0], marks=[pytest.mark.slow] * bool(_LARGE.search(case[0]))) for case in SKETCHES],
+)
 def test_sketch(make_data: Callable[[], object], outcome: Outcome, tmp_path: Path) -> None:
     data = make_data()
     sources = [data]

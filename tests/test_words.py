@@ -21,6 +21,7 @@ def words() -> ModuleType:
     return module
 
 
+@pytest.mark.slow
 def test_the_repository_uses_the_glossary_s_words(words: ModuleType) -> None:
     assert words.check(REPOSITORY) == []
 

@@ -21,6 +21,7 @@ def run(*arguments: str | Path, text: str = "") -> tuple[int, str]:
     return done.exit_code, done.stdout
 
 
+@pytest.mark.slow
 def test_users_are_added_listed_and_removed(tmp_path: Path) -> None:
     file = tmp_path / "users"
     assert run("add", file, "ada", "--scope", "manage", text="long enough\nlong enough\n")[0] == 0

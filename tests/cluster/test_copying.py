@@ -21,6 +21,8 @@ from sketchseek.cluster import copying
 from sketchseek.cluster.copying import copy_library
 from sketchseek.cluster.library import LanceLibrary
 
+pytestmark = pytest.mark.slow
+
 COUNT = 12
 LINES = [[[10, 200, 200], [10, 10, 90]]]
 

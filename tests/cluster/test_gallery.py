@@ -127,6 +127,7 @@ def test_rows(one: Gallery, vectors: np.ndarray) -> None:
     }
 
 
+@pytest.mark.slow
 def test_recall_with_the_index(snapshot: Snapshot, vectors: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     """At least 0.99 of the ten nearest by exhaustive search are found."""
     monkeypatch.setattr(gallery, "FLAT_BELOW", 0)

@@ -25,6 +25,8 @@ from sketchseek.cluster.runners import Block, Runner, run_here
 from sketchseek.cluster.storage import Found, StorageError
 from sketchseek.cluster.table import IS_PHOTO
 
+pytestmark = pytest.mark.slow
+
 COUNT = 36
 
 
@@ -87,7 +89,6 @@ def test_a_run_that_ends_early_is_continued(tmp_path: Path, photos: Path, tiny_m
     check(library)
 
 
-@pytest.mark.slow
 def test_two_runs_at_once_lose_nothing_and_add_nothing_twice(
     tmp_path: Path, photos: Path, tiny_model: ModelPackage
 ) -> None:

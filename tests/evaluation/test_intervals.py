@@ -15,6 +15,7 @@ def test_the_interval_of_a_mean_agrees_with_the_binomial_law() -> None:
     assert (low, high) == pytest.approx((0.3 - half, 0.3 + half), abs=0.003)
 
 
+@pytest.mark.slow
 def test_about_95_of_100_intervals_hold_the_truth() -> None:
     rng = np.random.default_rng(0)
     held = 0

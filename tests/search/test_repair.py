@@ -67,6 +67,7 @@ def test_a_sound_library_is_left_alone(library: Path) -> None:
     assert (library / FILE).read_bytes() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "damage",
     [

@@ -67,6 +67,7 @@ OF_A_PHOTO = "WHERE id = (SELECT min(id) FROM descriptions)"
 FLIPPED = "block = substr(block, 1, 40) || x'7a7a' || substr(block, 43)"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "sql",
     [

@@ -225,6 +225,7 @@ def test_a_file_of_a_time_that_sqlite_has_no_number_for(library: Library, paint:
     assert library.sync().unchanged == 7
 
 
+@pytest.mark.slow
 def test_copies_of_one_file_are_looked_for_once_each(
     tmp_path: Path, tiny_model: ModelPackage, paint: Paint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -263,6 +264,7 @@ def test_a_disk_that_failed_is_tried_again(library: Library, paint: Paint, monke
     assert (report.indexed, report.skipped, library.failures()) == (1, 0, [])
 
 
+@pytest.mark.slow
 def test_videos_raw_files_and_jpeg_xl_are_photos_too(tmp_path: Path, tiny_model: ModelPackage, paint: Paint) -> None:
     for module in ("av", "rawpy"):
         pytest.importorskip(module)

@@ -27,6 +27,8 @@ from sketchseek.server.sharing import Sharing
 from sketchseek.server.thumbnails import ThumbnailCache
 from sketchseek.server.users import User, Users, hash_password, hash_token, write_users
 
+pytestmark = pytest.mark.slow
+
 SEARCH = {"strokes": [[[1, 5], [1, 9]]]}
 PASSWORD = "correct horse battery"
 PATIENCE = 60.0
@@ -162,7 +164,6 @@ def test_wrong_credentials(shared: str, users: Path) -> None:
         assert client.get("api/v1/status", headers={"Authorization": f"Bearer {hashed}"}).status_code == 401
 
 
-@pytest.mark.slow
 def test_attempts_are_limited(shared: str) -> None:
     with client_of(shared) as client:
         codes = [log_in(client, "manage", "wrong").status_code for _ in range(12)]

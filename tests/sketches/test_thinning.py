@@ -30,6 +30,7 @@ def labels(mask: Mask) -> list[set[tuple[int, int]]]:
     return parts
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(masks)
 def test_parts_agree_with_walking(mask: Mask) -> None:
@@ -45,6 +46,7 @@ def test_parts_agree_with_walking(mask: Mask) -> None:
         assert parts.pixels(one)[number] == one.sum() == parts.area[number]
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(masks)
 def test_thinning_keeps_each_part_one_part(mask: Mask) -> None:

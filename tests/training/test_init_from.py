@@ -22,6 +22,8 @@ from sketchseek.training.nn.backbones import create_backbone
 from sketchseek.training.run_folder import load_run, save_experiment
 from sketchseek.training.validation import embed
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_run_can_start_from_another_s_weights(run: Path, splits: DataSplits, tmp_path: Path) -> None:
     settings = SETTINGS | {"init_from": str(run), "steps": 0}
@@ -51,7 +53,6 @@ def test_a_run_can_start_from_the_mean_of_several(run: Path, splits: DataSplits,
         train(parse_config(settings | {"model_soup": [str(run), "none"]}), splits, tmp_path / "third", None)
 
 
-@pytest.mark.slow
 def test_a_run_can_start_from_a_package(run: Path, package: Path, splits: DataSplits, tmp_path: Path) -> None:
     """The package's network has other parameters, with batch normalization folded, and embeds the same."""
     train(parse_config(SETTINGS | {"init_from": str(package), "steps": 0}), splits, tmp_path, None)
@@ -62,7 +63,6 @@ def test_a_run_can_start_from_a_package(run: Path, package: Path, splits: DataSp
     assert not torch.equal(*(each.sketch.head.linear.state_dict()["weight"] for each in (ours, theirs)))
 
 
-@pytest.mark.slow
 def test_what_starts_from_a_package_trains_on_without_a_jolt(package: Path, splits: DataSplits, tmp_path: Path) -> None:
     """Statistics that an export folded away are measured anew before the first step; what is frozen needs none."""
     rate = {"learning_rate": 1e-9, "steps": 1, "ema": 0.0, "evaluate_every": 1}
@@ -80,7 +80,6 @@ def test_what_starts_from_a_package_trains_on_without_a_jolt(package: Path, spli
     assert torch.equal(trained.photo.head.batch.state_dict()["running_mean"], torch.zeros(16))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("start", ["run", "package"])
 def test_a_start_that_held_out_other_photos_is_refused(
     start: str, splits: DataSplits, tmp_path: Path, request: pytest.FixtureRequest
@@ -91,7 +90,6 @@ def test_a_start_that_held_out_other_photos_is_refused(
         train(config, splits, tmp_path, None)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("used", ["init_from", "distil"])
 def test_a_package_that_held_out_other_photos_or_does_not_say_which_is_refused(
     used: str, package: Path, splits: DataSplits, tmp_path: Path

@@ -61,6 +61,7 @@ def _grads(run: _Run) -> dict[str, torch.Tensor]:
     return {name: p.grad.clone() for name, p in run.model.named_parameters() if p.grad is not None}
 
 
+@pytest.mark.slow
 def test_gradients_of_several_batches_are_averaged(splits: DataSplits, tmp_path: Path) -> None:
     settings = SETTINGS | {"accumulate": 2, "gradient_clip_norm": 1e9, "ema": 0.0}
     runs = [_Run(parse_config(settings), tmp_path, None, Events(), ProcessGroup()) for _ in range(2)]
@@ -122,6 +123,7 @@ def test_fp16_trains_and_resumes(splits: DataSplits, tmp_path: Path) -> None:
         torch.testing.assert_close(value, theirs[key], rtol=0, atol=0, msg=key)
 
 
+@pytest.mark.slow
 def test_frozen_stages_stay_as_they_were(run: Path, config: TrainConfig) -> None:
     from sketchseek.training.run_folder import build_model
 
@@ -132,6 +134,7 @@ def test_frozen_stages_stay_as_they_were(run: Path, config: TrainConfig) -> None
     assert "sketch.backbone.stages.0.0.0.weight" in changed
 
 
+@pytest.mark.slow
 def test_another_experiment_is_not_continued(tmp_path: Path, splits: DataSplits, run: Path) -> None:
     other = parse_config(SETTINGS | {"seed": 1})
     with pytest.raises(ConfigError, match="other settings"):

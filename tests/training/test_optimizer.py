@@ -46,6 +46,7 @@ def test_learning_rates_decay_towards_the_input() -> None:
     assert {rate for rate, _ in _groups({}).values()} == {1, 0.5}
 
 
+@pytest.mark.slow
 def test_a_network_of_one_stage_decays_by_timm_s_layers() -> None:
     side = {"backbone": "vit_small_patch16_dinov3", "size": 32}
     groups = _groups({"sketch": side, "photo": side, "layer_decay": 0.5})

@@ -16,6 +16,7 @@ from sketchseek.training.torchvision_guard import import_timm
 SMALL = BranchConfig("shufflenet_v2_x0_5", size=32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SHUFFLENETS)
 def test_shufflenet_is_torchvision_s(name: str, tmp_path: Path) -> None:
     import_timm()  # sets the guard, where it is needed
@@ -114,6 +115,7 @@ def test_heads_normalize_as_they_say(norm: str) -> None:
         torch.testing.assert_close(out.std(dim=0, unbiased=False), torch.ones(5), atol=1e-3, rtol=0)
 
 
+@pytest.mark.slow
 def test_sides_have_statistics_of_their_own() -> None:
     model = DualEncoder(SMALL, SMALL, embedding=8, shared_weights=True)
     assert model.sketch.backbone is model.photo.backbone
