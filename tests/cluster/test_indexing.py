@@ -22,8 +22,9 @@ from sketchseek.cluster.extra import require_extra
 from sketchseek.cluster.indexing import Indexer
 from sketchseek.cluster.library import LanceLibrary
 from sketchseek.cluster.runners import Block, Runner, run_here
-from sketchseek.cluster.storage import Found, StorageError
+from sketchseek.cluster.storage import Found
 from sketchseek.cluster.table import IS_PHOTO
+from sketchseek.errors import StorageError
 
 pytestmark = pytest.mark.slow
 

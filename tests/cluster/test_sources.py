@@ -25,7 +25,7 @@ from sketchseek.cluster.library import LanceLibrary
 from sketchseek.cluster.members import Member
 from sketchseek.cluster.runners import Block, run_here
 from sketchseek.cluster.sources import kind_of
-from sketchseek.cluster.storage import StorageError
+from sketchseek.errors import StorageError
 from sketchseek.search.object_path import ObjectPath
 from sketchseek.search.params import Filter
 

@@ -12,7 +12,8 @@ need_cluster()
 
 from sketchseek.cluster import storage
 from sketchseek.cluster.sources import Unreadable, find_photos
-from sketchseek.cluster.storage import Found, StorageError, list_objects, normalized, read
+from sketchseek.cluster.storage import Found, list_objects, normalized, read
+from sketchseek.errors import StorageError
 from sketchseek.search.scan_rules import ScanRules
 
 

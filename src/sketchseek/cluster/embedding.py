@@ -15,10 +15,10 @@ import numpy.typing as npt
 
 from sketchseek.cluster.members import Member
 from sketchseek.cluster.reading import read_member
-from sketchseek.cluster.storage import Found, StorageError, read
+from sketchseek.cluster.storage import Found, read
 from sketchseek.cluster.table import Table, schema
 from sketchseek.encoder import Encoder
-from sketchseek.errors import ImageError, InputError, ModelMismatchError
+from sketchseek.errors import ImageError, InputError, ModelMismatchError, StorageError
 from sketchseek.models.package import load_model_package
 from sketchseek.search.photo_reader import PhotoReader
 from sketchseek.search.picture_hash import picture_hash

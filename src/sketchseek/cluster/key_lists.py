@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 
-from sketchseek.cluster.storage import Found, StorageError, head, normalized
-from sketchseek.errors import InputError
+from sketchseek.cluster.storage import Found, head, normalized
+from sketchseek.errors import InputError, StorageError
 from sketchseek.search.object_path import is_uri
 
 HEADS = 32

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
-from sketchseek.cluster.storage import Found, StorageError, bucket_store, head, split, storage_errors
+from sketchseek.cluster.storage import Found, bucket_store, head, split, storage_errors
+from sketchseek.errors import StorageError
 from sketchseek.search.object_path import is_uri
 
 Kind = Literal["tar", "parquet"]

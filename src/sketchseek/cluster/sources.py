@@ -11,9 +11,9 @@ from typing import Literal
 
 from sketchseek.cluster.key_lists import BadEntry, entries, photos_of
 from sketchseek.cluster.parquet_files import list_parquet
-from sketchseek.cluster.storage import Found, StorageError, head, list_folder, list_objects, read
+from sketchseek.cluster.storage import Found, head, list_folder, list_objects, read
 from sketchseek.cluster.tar_shards import list_tar
-from sketchseek.errors import InputError, SketchseekError
+from sketchseek.errors import InputError, SketchseekError, StorageError
 from sketchseek.images.formats import has_picture_suffix
 from sketchseek.search.object_path import is_uri
 from sketchseek.search.scan import Found as FoundFile

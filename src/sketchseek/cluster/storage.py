@@ -11,12 +11,13 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from sketchseek.errors import InputError, SketchseekError
+from sketchseek.errors import InputError, SketchseekError, StorageError
 from sketchseek.search.object_path import is_uri
 from sketchseek.search.scan import file_time
 
@@ -28,16 +29,6 @@ MAX_BYTES = 1 << 30
 """Larger files and objects are not read as photos."""
 
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-
-
-class StorageError(SketchseekError):
-    """Object storage did not answer, or refused a request.
-
-    Attributes:
-        refused: Whether it answered, and refused access to this one.
-    """
-
-    refused = False
 
 
 @dataclass(frozen=True)
@@ -100,7 +91,7 @@ def bucket_store(bucket: str) -> ObjectStore:
     """Return the client of a bucket, such as ``s3://photos``."""
     from obstore.store import from_url
 
-    return from_url(bucket)
+    return from_url(bucket, retry_config={"max_retries": 6, "retry_timeout": timedelta(seconds=30)})
 
 
 @contextmanager

@@ -10,10 +10,9 @@ import numpy as np
 
 from sketchseek.cluster.gallery import Gallery, embeddings_of, open_gallery
 from sketchseek.cluster.reading import read_photo
-from sketchseek.cluster.storage import StorageError
 from sketchseek.cluster.table import IS_PHOTO, STATE_ID, Snapshot
 from sketchseek.encoder import Encoder
-from sketchseek.errors import InputError, LibraryCorruptError, SketchseekError
+from sketchseek.errors import InputError, LibraryCorruptError, SketchseekError, StorageError
 from sketchseek.models.package import ModelPackage
 from sketchseek.search.catalog import LibraryMetadata
 from sketchseek.search.results import Verification

@@ -17,6 +17,7 @@ from sketchseek.errors import (
     LibraryLockedError,
     ModelMismatchError,
     SketchseekError,
+    StorageError,
 )
 from sketchseek.server import API_PREFIX
 
@@ -30,6 +31,7 @@ _STATUS: tuple[tuple[type[SketchseekError], int], ...] = (
     (InputError, 422),
     (ModelMismatchError, 409),
     (LibraryLockedError, 503),
+    (StorageError, 503),
     (SketchseekError, 500),
 )
 """Status code by error class; the first match counts."""
