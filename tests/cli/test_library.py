@@ -51,6 +51,7 @@ def test_files_in_formats_that_are_not_read_are_named(
     assert run_json("status", *options[:2])["unread"] == {}
 
 
+@pytest.mark.slow
 def test_patterns_and_links_are_kept_by_the_library(tmp_path: Path, photos: Path, tiny_model: ModelPackage) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()

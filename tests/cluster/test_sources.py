@@ -29,6 +29,8 @@ from sketchseek.errors import StorageError
 from sketchseek.search.object_path import ObjectPath
 from sketchseek.search.params import Filter
 
+pytestmark = pytest.mark.slow
+
 Put = Callable[[str, bytes], str]
 
 

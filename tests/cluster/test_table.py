@@ -95,6 +95,7 @@ def test_commits_after_a_compaction_and_with_an_index(table: Table) -> None:
     assert snapshot.rows(["id"], "id IN (0, 7, 8, 40)")["id"].to_pylist() == [8, 40, 0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["folder", "object storage"])
 def test_threads_lose_no_commit(where: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     store: ObjectStore | None = request.getfixturevalue("object_store") if where == "object storage" else None

@@ -31,6 +31,7 @@ def test_shufflenet_is_torchvision_s(name: str, tmp_path: Path) -> None:
     torch.testing.assert_close(ours(x).mean(dim=(2, 3)), theirs(x))
 
 
+@pytest.mark.slow
 def test_timm_imports_twice_over() -> None:
     assert import_timm() is import_timm()
 
