@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import psutil
 import pytest
 import yaml
@@ -70,9 +71,72 @@ def test_the_commands_use_options_that_exist() -> None:
     known = {option for parameter in serve_command.params for option in parameter.opts}
     for name in ("sketchseek.service", "Dockerfile", "nginx.conf"):
         used = set(re.findall(r"(?<=[\s\"])--[a-z][a-z-]+", (DEPLOY / name).read_text()))
-        used -= {"--now", "--uid", "--no-create-home", "--shell", "--from", "--no-cache-dir"}
+        used -= {"--now", "--uid", "--no-create-home", "--shell", "--from", "--no-cache-dir", "--build-arg"}
         used -= {"--interval", "--timeout", "--start-period"}
         assert used <= known, name
+
+
+def test_the_compose_file_with_object_storage() -> None:
+    services = yaml.safe_load((DEPLOY / "compose.s3.yaml").read_text())["services"]
+    assert set(services) == {"store", "server", "second-server", "index"}
+    for name in ("server", "second-server", "index"):
+        service = services[name]
+        assert service["build"]["args"] == {"EXTRAS": "cluster"}
+        assert service["read_only"] is True
+        assert service["cap_drop"] == ["ALL"]
+        assert service["environment"]["AWS_ENDPOINT"] == "http://store:8333"
+    assert services["server"]["command"] == services["second-server"]["command"]  # they differ in nothing but the port
+    ports = [port for service in services.values() for port in service.get("ports", [])]
+    assert len(ports) == len(set(ports)) == 3
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+    parse("serve", services["server"]["command"][1:])
+    parse("index", services["index"]["command"][1:])
+
+
+def parse(command: str, arguments: list[str]) -> None:
+    """Fail unless the command has these options and arguments."""
+    from sketchseek.cli import cli
+
+    found = cli.get_command(click.Context(cli), command)
+    assert found is not None
+    found.make_context(command, list(arguments))
+
+
+def test_the_manifests_for_kubernetes() -> None:
+    kinds = {one["kind"]: one for one in yaml.safe_load_all((DEPLOY / "kubernetes.yaml").read_text())}
+    assert set(kinds) == {"ServiceAccount", "Deployment", "Service", "PodDisruptionBudget"}
+    spec = kinds["Deployment"]["spec"]
+    pod, (container,) = spec["template"]["spec"], spec["template"]["spec"]["containers"]
+    labels = spec["template"]["metadata"]["labels"]
+    assert spec["selector"]["matchLabels"] == kinds["Service"]["spec"]["selector"] == labels
+    assert kinds["PodDisruptionBudget"]["spec"]["minAvailable"] < spec["replicas"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert container["securityContext"]["readOnlyRootFilesystem"] is True
+    assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    parse("serve", container["args"][1:])
+    hosts = [one.partition("=")[2] for one in container["args"] if one.startswith("--allow-host")]
+    for probe, route in (("readinessProbe", "ready"), ("livenessProbe", "live"), ("startupProbe", "live")):
+        asked = container[probe]["httpGet"]
+        assert asked["path"] == f"/api/v1/health/{route}"
+        assert asked["port"] == container["ports"][0]["name"]
+        assert asked["httpHeaders"] == [{"name": "Host", "value": hosts[0]}]  # others are refused
+    mounted = {mount["name"] for mount in container["volumeMounts"]}
+    assert mounted == {volume["name"] for volume in pod["volumes"]}
+
+
+def test_the_manifest_for_ray() -> None:
+    job = yaml.safe_load((DEPLOY / "kuberay.yaml").read_text())
+    assert (job["apiVersion"], job["kind"]) == ("ray.io/v1", "RayJob")
+    program, command, *arguments = job["spec"]["entrypoint"].split()
+    assert program == "sketchseek"
+    parse(command, arguments)
+    cluster = job["spec"]["rayClusterSpec"]
+    groups = [cluster["headGroupSpec"], *cluster["workerGroupSpecs"]]
+    images = {one["image"] for group in groups for one in group["template"]["spec"]["containers"]}
+    accounts = {group["template"]["spec"]["serviceAccountName"] for group in groups}
+    assert (len(images), accounts) == (1, {"sketchseek"})  # every node has the same versions
+    for group in cluster["workerGroupSpecs"]:
+        assert group["minReplicas"] <= group["replicas"] <= group["maxReplicas"]
 
 
 # As the container and the unit have it: another user, no capabilities, nothing writable but the library and the cache.

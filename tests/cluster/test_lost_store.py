@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,16 +24,22 @@ need_cluster()
 
 pytestmark = pytest.mark.slow
 
-COUNT = 40
+COUNT = 28
 TIMEOUT = 300
 
-# Small blocks, each committed at once, and storage that answers late, so that there is time for a kill.
+# Small blocks, each committed at once. After half of the photos, storage answers late: there is time for a kill.
 SLOWLY = """
-import time
+import os, time
+from pathlib import Path
 from sketchseek.cluster import embedding, indexing, storage
 
+done = []
+
 def read(path):
-    time.sleep(0.2)
+    done.append(path)
+    if len(done) > 14:
+        Path(os.environ["HALF"]).touch()
+        time.sleep(1.5)
     return storage.read(path)
 
 indexing.COMMIT_EVERY, indexing.SMALLEST, embedding.READERS, embedding.read = 0.0, 4, 1, read
@@ -53,14 +59,15 @@ def bucket(lost_store: ObjectStore) -> str:
     return made
 
 
-def started(store: ObjectStore, *arguments: str, slowly: bool = False) -> subprocess.Popen[str]:
-    program = ["-c", SLOWLY] if slowly else ["-m", "sketchseek"]
+def started(store: ObjectStore, *arguments: str, half: Path | None = None) -> subprocess.Popen[str]:
+    """Start a command; with ``half``, it is slow, and makes this file when half of the photos are read."""
+    program = ["-m", "sketchseek"] if half is None else ["-c", SLOWLY]
     return subprocess.Popen(
         [sys.executable, *program, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=os.environ | store.environment | {"OMP_NUM_THREADS": "1"},
+        env=os.environ | store.environment | {"OMP_NUM_THREADS": "1", "HALF": str(half)},
     )
 
 
@@ -73,9 +80,9 @@ def run(store: ObjectStore, *arguments: str) -> tuple[int, str, str]:
     return ended(started(store, *arguments))
 
 
-def wait_for(condition: Callable[[], object], process: subprocess.Popen[str]) -> None:
+def wait_for(file: Path, process: subprocess.Popen[str]) -> None:
     end = time.monotonic() + TIMEOUT
-    while not condition():
+    while not file.exists():
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < end
         time.sleep(0.2)
@@ -87,13 +94,14 @@ def photos(store: ObjectStore, address: str) -> int:
 
 
 def test_the_store_is_killed_while_a_command_indexes(
-    lost_store: ObjectStore, bucket: str, tiny_model: ModelPackage
+    lost_store: ObjectStore, bucket: str, tiny_model: ModelPackage, tmp_path: Path
 ) -> None:
     address = f"{bucket}/library"
     arguments = ("index", f"{bucket}/photos", "--library", address, "--model", str(tiny_model.path), "--json")
-    process = started(lost_store, *arguments, slowly=True)
+    process = started(lost_store, *arguments, half=tmp_path / "half")
     try:
-        wait_for(lambda: photos(lost_store, address), process)
+        wait_for(tmp_path / "half", process)
+        time.sleep(1)  # the blocks before are committed
         lost_store.kill()
         code, _, err = ended(process)
     finally:
