@@ -47,9 +47,9 @@ STEPS = ("build", "query", "change", "faiss")
 FILTERS = {
     "query": Filter(),
     "query in a folder": Filter(folder="/photos/07"),
-    "query in a year": Filter(after=datetime(1970, 6, 1, tzinfo=UTC), before=datetime(1971, 6, 1, tzinfo=UTC)),
+    "query in a year": Filter(after=datetime(1975, 1, 1, tzinfo=UTC), before=datetime(1976, 1, 1, tzinfo=UTC)),
     "query in a folder and a year": Filter(
-        folder="/photos/07", after=datetime(1970, 6, 1, tzinfo=UTC), before=datetime(1971, 6, 1, tzinfo=UTC)
+        folder="/photos/07", after=datetime(1975, 1, 1, tzinfo=UTC), before=datetime(1976, 1, 1, tzinfo=UTC)
     ),
 }
 
@@ -100,6 +100,11 @@ class Made:
         return [set(row.tolist()) for row in best]
 
 
+def time_of(photo: int, count: int) -> int:
+    """Return the file time of a photo: they are spread evenly over the ten years from 1970 on."""
+    return photo * 3652 * DAY // count
+
+
 def path_of(photo: int) -> str:
     """Return the path of a photo: the n-th of a hundred is in folder n."""
     return f"/photos/{photo % FOLDERS:02d}/{photo:09d}.jpg"
@@ -113,8 +118,8 @@ def fill_local(library: LocalLibrary, made: Made, first: int, end: int) -> None:
             with catalog.transaction():
                 for number, embedding in enumerate(part, start=start):
                     digest = number.to_bytes(32, "big")
-                    row = Row(path_of(number).encode(), 1, number * DAY // 1000, digest, 640, 480, embedding.tobytes())
-                    catalog.add(row)
+                    path, when = path_of(number).encode(), time_of(number, made.count)
+                    catalog.add(Row(path, 1, when, digest, 640, 480, embedding.tobytes()))
         if end <= made.count:
             IndexMirror(library.path, manifest.dimensions, manifest.distance).save(catalog)
 
@@ -135,7 +140,7 @@ def fill_lance(address: str, made: Made, first: int, end: int) -> None:
             "path": paths,
             "folder": [path.rpartition("/")[0] for path in paths],
             "size": pa.array([1] * len(part), pa.int64()),
-            "mtime_ns": pa.array([number * DAY // 1000 for number in numbers], pa.int64()),
+            "mtime_ns": pa.array([time_of(number, made.count) for number in numbers], pa.int64()),
             "version": [""] * len(part),
             "digest": [number.to_bytes(32, "big") for number in numbers],
             "width": pa.array([640] * len(part), pa.int32()),

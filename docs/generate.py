@@ -3,6 +3,7 @@
 - ``docs/command-line.md``: the help of every command;
 - ``docs/reference/settings.md``: the settings of experiments and ablations;
 - ``docs/results.md``: the evaluations and ablations stored in ``docs/measured/``, with their commands;
+- ``docs/scale.md``: cost and time of large libraries, from ``docs/measured/scale.json``;
 - ``docs/models.md`` and ``CARD.md`` of each bundled model: their evaluations and costs.
 """
 
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import click
 from audit_findings import audit_findings
+from large_libraries import scale
 from measured import DOCS, MEASURED, PROTOCOLS, evaluation_table, stored
 from no_match import no_match
 from queries import combined_queries
@@ -30,6 +32,7 @@ def documents() -> Iterator[tuple[Path, str]]:
     yield DOCS / "command-line.md", command_line()
     yield DOCS / "reference/settings.md", settings()
     yield DOCS / "results.md", results()
+    yield DOCS / "scale.md", scale()
     yield DOCS / "models.md", models([load_model_package(name) for name in bundled_models()])
     for name in bundled_models():
         yield BUNDLED / name / "CARD.md", card(load_model_package(name))
