@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.browser
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_copies_are_one_result_whose_badge_opens_them(
-    new_page: Callable[..., Page], tiny_model: ModelPackage, tmp_path: Path
+    new_page: Callable[..., Page], tiny_model: ModelPackage, tmp_path: Path, scheme: str
 ) -> None:
     folder = tmp_path / "photos"
     folder.mkdir()
@@ -34,7 +35,7 @@ def test_copies_are_one_result_whose_badge_opens_them(
         serving(library, thumbnails=tmp_path / "thumbnails") as address,
     ):
         library.add([folder])
-        page = new_page(address)
+        page = new_page(address, color_scheme=scheme)
         assert page.locator("#group-option").is_hidden()  # without a query nothing is grouped
         draw(page, (0.2, 0.2), (0.8, 0.25), (0.7, 0.8))
         every = expect_results(page)
