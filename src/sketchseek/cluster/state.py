@@ -25,6 +25,7 @@ class State:
         exclude, follow_symlinks, hidden: See ``ScanRules``.
         probes: Clusters of the index that a search visits, as measured when it was built.
         trained: Number of photos when the index was built.
+        parts: Number of parts that the index was built in.
         next_id: The lowest id that no photo was given.
         format: Version of this format.
     """
@@ -41,6 +42,7 @@ class State:
     hidden: bool = False
     probes: int = 32
     trained: int = 0
+    parts: int = 1
     next_id: int = 1
     format: int = FORMAT
 
