@@ -26,6 +26,8 @@ from sketchseek.cluster.vector_index import NAME, SegmentJob, measured_probes, u
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 from engines import vectors
 
+pytestmark = pytest.mark.slow
+
 DIMENSION, K, FOLDERS = 32, 10, 10
 
 
@@ -178,7 +180,6 @@ def test_the_number_of_clusters_to_visit_is_measured(
     assert few < enough < measured_probes(snapshot, 20_000) == 200
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:ray")
 def test_ray_builds_the_index(tmp_path: Path, made: tuple[np.ndarray, np.ndarray]) -> None:
     if find_spec("ray") is None:
@@ -193,7 +194,6 @@ def test_ray_builds_the_index(tmp_path: Path, made: tuple[np.ndarray, np.ndarray
     assert recall(table, embeddings[:8000], queries) >= 0.99
 
 
-@pytest.mark.slow
 def test_recall_at_full_size(tmp_path: Path) -> None:
     """100,000 photos with the dimensions and settings of real libraries, filters included."""
     embeddings, queries = vectors(100_000, 256, np.random.default_rng(1))
