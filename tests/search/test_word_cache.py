@@ -51,6 +51,7 @@ def test_the_same_words_are_searched_once_until_the_library_changes(
 
 def test_the_cache_stays_small(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(word_cache, "CACHED", 2)
+    monkeypatch.setattr(library._engine, "_words", word_cache.WordCache())
     for text in ("even", "odd", "jpg", "even"):
         found = library.search_query(Query(text=text), 100)
         assert all(text in str(one.path) for one in found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sketchseek.search.catalog import Catalog, PhotoFilter
 from sketchseek.search.index.protocol import Ids
+from sketchseek.search.recent_cache import RecentCache
 
 CACHED = 16
 """Maximum number of filters in the cache."""
@@ -13,13 +14,8 @@ class FilterCache:
     """Caches the photo ids that recent filters allow."""
 
     def __init__(self) -> None:
-        self._ids: dict[tuple[PhotoFilter, int], Ids] = {}
+        self._ids: RecentCache[tuple[PhotoFilter, int], Ids] = RecentCache(CACHED)
 
     def ids(self, catalog: Catalog, filter: PhotoFilter, changes: int) -> Ids:
         """Return the ids that match a filter, ascending. ``changes`` is the catalog's change counter."""
-        key = (filter, changes)
-        if key not in self._ids:
-            if len(self._ids) >= CACHED:
-                self._ids.clear()
-            self._ids[key] = catalog.ids_matching(filter)
-        return self._ids[key]
+        return self._ids.get((filter, changes), lambda: catalog.ids_matching(filter))
