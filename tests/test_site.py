@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -10,6 +9,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+
+from script_modules import load_script
 
 pytest.importorskip("material", reason="mkdocs-material is not installed: pip install '.[docs]'")
 
@@ -26,11 +27,7 @@ def test_the_documentation_site_builds_strictly(tmp_path: Path) -> None:
 
 
 def test_a_link_out_of_the_documents_must_exist(caplog: pytest.LogCaptureFixture) -> None:
-    spec = importlib.util.spec_from_file_location("site_hooks", Path(__file__).parents[1] / "tools/site_hooks.py")
-    assert spec is not None
-    assert spec.loader is not None
-    hooks = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(hooks)
+    hooks = load_script("tools/site_hooks.py", "site_hooks")
     page = SimpleNamespace(file=SimpleNamespace(src_uri="guides/train.md"))
     assert hooks.on_page_markdown("[a](../../README.md) [b](../models.md)", page) == "a (`README.md`) [b](../models.md)"
     assert not caplog.records

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,25 +11,19 @@ import numpy as np
 import pytest
 
 from mini_sets import write_sketchy
+from script_modules import load_script
 from sketchseek.audit.inputs import load_input
 from sketchseek.audit.signals import Signals
 from sketchseek.datasets.sketchy import INVALID_LISTS
 from sketchseek.encoder import Encoder
 from sketchseek.models.package import ModelPackage
 
-SCRIPT = Path(__file__).parents[2] / "experiments" / "audit" / "against_official.py"
 SKETCHES, PHOTOS = 600, 120
 
 
 @pytest.fixture(scope="module")
 def study() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("audit_study", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+    return load_script("experiments/audit/against_official.py", "audit_study")
 
 
 def planted(study: ModuleType, *, noise: bool = False) -> Any:

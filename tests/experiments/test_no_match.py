@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
 
+from script_modules import load_script
 from served import picture
 from sketchseek.encoder import Encoder
 from sketchseek.models.package import ModelPackage
 
 pytestmark = pytest.mark.slow
 
-SCRIPT = Path(__file__).parents[2] / "experiments" / "no_match" / "measure.py"
-
 
 @pytest.fixture(scope="module")
 def study() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("no_match_study", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+    return load_script("experiments/no_match/measure.py", "no_match_study")
 
 
 def unit(rows: np.ndarray) -> np.ndarray:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -11,22 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from script_modules import load_script
 from served import picture
 from sketchseek.encoder import Encoder
 from sketchseek.models.package import ModelPackage
 
-SCRIPT = Path(__file__).parents[2] / "experiments" / "regions" / "measure.py"
-
 
 @pytest.fixture(scope="module")
 def study() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("regions_study", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return load_script("experiments/regions/measure.py", "regions_study")
 
 
 def test_pictures_lie_where_their_middles_say(study: ModuleType) -> None:
