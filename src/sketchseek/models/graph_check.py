@@ -72,18 +72,18 @@ def without_output(graph: bytes, name: str) -> bytes:
     Raises:
         RefusedGraphError: The graph is damaged.
     """
-    parts = []
+    parts: list[bytes | memoryview] = []
     for number, value, whole in _whole_fields(memoryview(graph)):
         if number != _MODEL_GRAPH:
-            parts.append(bytes(whole))
+            parts.append(whole)
             continue
-        inner = b"".join(
-            bytes(field)
+        kept = [
+            field
             for kind, content, field in _whole_fields(_message(value))
             if kind != _GRAPH_OUTPUT or _name(_message(content)) != name.encode()
-        )
-        parts += [bytes([_MODEL_GRAPH << 3 | 2]), _encoded(len(inner)), inner]
-    return b"".join(parts)
+        ]
+        parts += [bytes([_MODEL_GRAPH << 3 | 2]), _encoded(sum(map(len, kept))), *kept]
+    return b"".join(parts)  # the only copy of the weights
 
 
 def _name(value: memoryview) -> bytes:

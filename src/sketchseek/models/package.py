@@ -257,7 +257,7 @@ def load_model_package(model: str | os.PathLike[str] = DEFAULT_MODEL) -> ModelPa
     except (OSError, ValueError) as error:  # ValueError where there is a NUL in the name
         raise ModelPackageError(f"cannot be read ({getattr(error, 'strerror', error)}).", subject=file) from error
     try:
-        manifest = _parse(text)
+        manifest = _bundled(text) if path.parent == BUNDLED else _parse(text)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ModelPackageError(
             f"not a valid manifest ({error}).", subject=file, remedy="Export the model again."
@@ -282,6 +282,13 @@ def write_manifest(path: Path, manifest: Manifest) -> ModelPackage:
     """Write the manifest into a model package's folder."""
     atomic_write(path / MANIFEST, json.dumps(asdict(manifest), indent=2, ensure_ascii=False) + "\n")
     return ModelPackage(path, manifest)
+
+
+def _bundled(text: str) -> Manifest:
+    """The manifest of a bundled model, which a test has checked: pydantic would take half of a search's start."""
+    data: dict[str, Any] = json.loads(text)
+    branches = {"photo": Branch(**data["photo"]), "sketch": Branch(**data["sketch"])}
+    return Manifest(**(data | branches | {"text": data["text"] and TextBranch(**data["text"])}))
 
 
 def _parse(text: str) -> Manifest:
