@@ -6,12 +6,13 @@ BIN := $(VENV)/bin
 DATA ?= $(firstword $(wildcard $(SKETCHSEEK_DATA) ../shared/data))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast torture lint format bench bench-scale docs docs-site release-check models scores clean
+.PHONY: help demo test test-fast coverage torture lint format bench bench-scale docs docs-site release-check models scores clean
 
 help:
 	@echo "make demo [PHOTOS=folder]   index photos and open the drawing page"
 	@echo "make test                   install everything and run the tests"
 	@echo "make test-fast              run the tests without real data, browser and slow ones"
+	@echo "make coverage               run the tests and say which lines none of them runs"
 	@echo "make torture                run kills, power cuts, damage, fuzzing, attacks and a soak: 20 minutes"
 	@echo "make lint                   ruff, mypy, import-linter, words, documentation site"
 	@echo "make format                 format the code and fix what ruff can fix"
@@ -43,13 +44,19 @@ $(VENV)/.all: pyproject.toml | $(BIN)/pip
 demo: $(VENV)/.base
 	$(BIN)/sketchseek demo $(if $(PHOTOS),"$(PHOTOS)")
 
+# Four processes on two cores: half of the tests wait for servers, browsers and programs that they start.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 4 --dist loadfile
+
 # Tests of the page run in Debian's Chromium. Without it they are skipped.
 test: $(VENV)/.all lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
+	$(PYTEST) $(PYTEST_ARGS)
+
+coverage: $(VENV)/.all
+	$(PYTEST) --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
 
 # Less than a minute. A test that it lists as taking long should be marked slow.
 test-fast: $(VENV)/.all
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --durations=5 --durations-min=1 \
+	$(PYTEST) --durations=5 --durations-min=1 \
 		-m "not real_data and not browser and not slow" $(PYTEST_ARGS)
 
 # Loopback only. More: python tests/torture/suite.py --help
