@@ -16,6 +16,7 @@
     │   └── ModelMismatchError          it was built with another model
     ├── StorageError                    object storage does not answer, or refuses a request
     ├── DatasetError                    a data set lacks files or has the wrong layout
+    ├── DownloadError                   a file cannot be downloaded, or is not the one that was expected
     ├── ConfigError (also ValueError)   an option or configuration file is invalid
     ├── TrainingError                   training failed, for example because of a high learning rate
     ├── ExportError                     an exported model disagrees with its source
@@ -108,6 +109,10 @@ class StorageError(SketchseekError):
 
 class DatasetError(SketchseekError):
     """A data set lacks files or has the wrong layout."""
+
+
+class DownloadError(SketchseekError):
+    """A file cannot be downloaded, or is not the one that was expected."""
 
 
 class ConfigError(SketchseekError, ValueError):

@@ -30,6 +30,7 @@ _COMMANDS = {
     "auth": "auth",
     "demo": "demo",
     "models": "models",
+    "data": "data",
     "evaluate": "evaluate",
     "audit": "audit",
     "train": "train",
@@ -40,7 +41,7 @@ _COMMANDS = {
 """Each command and the module of this package that defines it, under the name ``<command>_command``."""
 
 
-_FOR_MODELS = ("models", "evaluate", "audit", "train", "compare", "export", "quantize")
+_FOR_MODELS = ("models", "data", "evaluate", "audit", "train", "compare", "export", "quantize")
 """Commands for those who evaluate and train models. The others are for those who look for photos."""
 
 

@@ -57,6 +57,15 @@ def quickdraw_words(folder: str | os.PathLike[str]) -> tuple[str, ...]:
     return tuple(sorted(_word_files(Path(folder))))
 
 
+def quickdraw_files(folder: str | os.PathLike[str]) -> list[Path]:
+    """The file of each word, sorted.
+
+    Raises:
+        DatasetError: There are no files.
+    """
+    return sorted(_word_files(Path(folder)).values())
+
+
 def quickdraw_split(dataset: SketchDataset) -> SketchSplit:
     """Our own train / test split, since there is no official one: 40 % are for testing, by a hash of the key."""
     test = {d.key for d in dataset.sketches if fraction_of(d.key, "quickdraw") < TEST_FRACTION}

@@ -15,16 +15,16 @@ import shutil
 import tempfile
 import time
 import urllib.error
-import urllib.parse
 import urllib.request
 import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from sketchseek.atomic_write import make_folders, sync_folder, sync_tree
+from sketchseek.download import SafeRedirects, require_https
 from sketchseek.errors import InputError, ModelPackageError
 from sketchseek.file_digest import file_digest, open_regular
 from sketchseek.file_lock import try_lock
@@ -50,7 +50,6 @@ _CHUNK = 1 << 20
 _ASIDE = ".installing-"
 _LOCK = "lock"
 _GRACE = 60.0
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}(?<!\.)")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 """Names that Windows gives to devices."""
@@ -191,30 +190,14 @@ def _fetch(source: str, archive: Path, progress: Progress) -> None:
             with os.fdopen(open_regular(Path(source)), "rb") as file:
                 _copy(source, file, archive, os.fstat(file.fileno()).st_size, progress)
             return
-        _check_address(source)
-        with urllib.request.build_opener(_SafeRedirects).open(source, timeout=60) as answer:
+        require_https(source)
+        with urllib.request.build_opener(SafeRedirects).open(source, timeout=60) as answer:
             length = answer.headers.get("Content-Length") or "0"
             _copy(source, answer, archive, int(length) if length.isdecimal() else 0, progress)
     except (OSError, urllib.error.URLError, http.client.HTTPException, ValueError) as error:
         raise ModelPackageError(
             f"cannot be read ({error}).", subject=source, remedy="Check the address or path."
         ) from error
-
-
-def _check_address(source: str) -> None:
-    address = urllib.parse.urlsplit(source)
-    if address.scheme != "https" and not (address.scheme == "http" and address.hostname in _LOOPBACK):
-        raise ModelPackageError(
-            "only https is fetched.", subject=source, remedy="Download it yourself, and give the file."
-        )
-
-
-class _SafeRedirects(urllib.request.HTTPRedirectHandler):
-    """Follows redirects to addresses that could have been named in the first place."""
-
-    def redirect_request(self, req: Any, fp: Any, code: Any, msg: Any, headers: Any, newurl: Any) -> Any:
-        _check_address(newurl)
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
 def _copy(source: str, reader: IO[bytes], file: Path, total: int, progress: Progress, limit: int = MAX_BYTES) -> int:
