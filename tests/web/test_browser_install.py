@@ -53,3 +53,26 @@ def test_the_page_opens_while_its_server_is_away(
     page.locator("#notice").wait_for()
     assert "does not answer" in page.locator("#notice-text").inner_text()
     assert page.locator("#invite").inner_text() == "Draw here"
+
+
+def test_the_service_worker_delays_no_request_and_gives_the_icon_that_it_keeps(
+    new_page: Callable[..., Page], library: Library, tmp_path: Path
+) -> None:
+    with serving(library, thumbnails=tmp_path) as address:
+        page = new_page(address, encode="", service_workers="allow")
+        until(page, "navigator.serviceWorker.controller !== null")
+        page.reload()
+        until(page, "performance.getEntriesByType('resource').some(({ name }) => name.includes('/api/'))")
+        sources = page.evaluate(
+            """() => performance.getEntriesByType("resource").filter(({ name }) => name.includes("/api/"))
+              .map((entry) => entry.workerFinalSourceType)"""
+        )
+        assert set(sources) == {"network"}
+        icon = page.evaluate(
+            """async () => {
+              const cache = await caches.open("sketchseek page");
+              await cache.put("icon.svg", new Response("<svg>kept</svg>"));
+              return (await fetch("icon.svg")).text();
+            }"""
+        )
+        assert icon == "<svg>kept</svg>"
