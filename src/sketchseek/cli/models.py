@@ -1,4 +1,4 @@
-"""The command that lists the bundled models."""
+"""The command that lists, installs, pushes and pulls models."""
 
 from __future__ import annotations
 
@@ -21,17 +21,42 @@ if TYPE_CHECKING:
 @json_option
 @click.option("--install", "archive", metavar="ZIP", help="First install a model from this file or https address.")
 @click.option("--sha256", help="The archive's checksum, which --install needs.")
+@click.option(
+    "--pull", metavar="OWNER/NAME", help="First install a model from this repository of the Hugging Face Hub."
+)
+@click.option(
+    "--revision",
+    default="main",
+    show_default=True,
+    help="Branch, tag or commit for --pull. Only a commit stays the same.",
+)
+@click.option("--fingerprint", default="", help="Fingerprint that the model of --pull must have.")
+@click.option("--push", metavar="OWNER/NAME", help="Send the one MODEL to this repository of the Hugging Face Hub.")
+@click.option("--public", is_flag=True, help="With --push, create the repository for everybody to see.")
 @click.argument("models", nargs=-1, metavar="[MODEL]...")
-def models_command(models: tuple[str, ...], archive: str | None, sha256: str | None, as_json: bool) -> None:
+def models_command(
+    models: tuple[str, ...],
+    archive: str | None,
+    sha256: str | None,
+    pull: str | None,
+    revision: str,
+    fingerprint: str,
+    push: str | None,
+    public: bool,
+    as_json: bool,
+) -> None:
     """List the models that are here, or the packages at paths: size, scores, license; and check their checksums.
 
-    Exits with 1 where a checksum is wrong. Nothing is fetched but what --install names.
+    Exits with 1 where a checksum is wrong. Nothing is fetched but what --install or --pull names, and nothing is sent
+    without --push. Both use the token of `hf auth login`, if there is one.
 
     \b
     Examples:
       sketchseek models
       sketchseek models runs/mine/package --json
       sketchseek models --install https://example.org/large.zip --sha256 9f86d081884c7d65...
+      sketchseek models --pull somebody/large --revision 4f2a9c...
+      sketchseek models runs/mine/package --push me/mine
     """
     from sketchseek.models.install import sweep
     from sketchseek.models.package import bundled_models, installed_models, load_model_package
@@ -39,6 +64,10 @@ def models_command(models: tuple[str, ...], archive: str | None, sha256: str | N
     sweep()
     if archive:
         models = (*models, str(_install(archive, sha256, quiet=as_json)))
+    if pull:
+        models = (*models, str(_pull(pull, revision, fingerprint, quiet=as_json)))
+    if push:
+        _push(models, push, public)
     described = [_describe(load_model_package(model)) for model in models or [*bundled_models(), *installed_models()]]
     if as_json:
         click.echo(json.dumps(described, indent=2))
@@ -49,6 +78,29 @@ def models_command(models: tuple[str, ...], archive: str | None, sha256: str | N
             click.echo(shown(_described(model), lines=True))
     if not all(model["ok"] for model in described):
         sys.exit(1)
+
+
+def _pull(repository: str, revision: str, fingerprint: str, *, quiet: bool) -> Path:
+    """Install a model from the Hub; returns its folder. Names the commit, since only that stays the same."""
+    from sketchseek.cli.progress import stage_bars
+    from sketchseek.models.hub import pull_model
+
+    if quiet:
+        package, commit = pull_model(repository, revision=revision, fingerprint=fingerprint)
+    else:
+        with stage_bars() as progress:
+            package, commit = pull_model(repository, revision=revision, fingerprint=fingerprint, progress=progress)
+    click.echo(f"Installed {shown(repository)} at commit {shown(commit)}.", err=True)
+    return package.path
+
+
+def _push(models: tuple[str, ...], repository: str, public: bool) -> None:
+    from sketchseek.models.hub import push_model
+
+    if len(models) != 1:
+        raise click.UsageError("--push needs exactly one MODEL.")
+    pushed = push_model(models[0], repository, public=public)
+    click.echo(f"Sent {', '.join(pushed.files)} to {shown(pushed.address)}, commit {shown(pushed.commit)}.", err=True)
 
 
 def _install(archive: str, sha256: str | None, *, quiet: bool) -> Path:

@@ -44,7 +44,7 @@ from sketchseek.progress import Progress, ignore_progress
 MAX_BYTES = 4_000_000_000
 """Cap on an archive and on what it unpacks to."""
 
-_CARD = "CARD.md"
+CARD = "CARD.md"
 _CAPS = {TOKENIZER: MAX_TOKENIZER_BYTES}
 _CHUNK = 1 << 20
 _ASIDE = ".installing-"
@@ -95,8 +95,8 @@ def install_model(
     try:
         make_folders(folder)
         sweep(folder)
-        with _aside(folder) as aside:
-            archive, unpacked = aside / "archive.zip", aside / "package"
+        with temporary_folder(folder) as temporary:
+            archive, unpacked = temporary / "archive.zip", temporary / "package"
             _fetch(source, archive, progress)
             found = file_digest(archive)
             if found != wanted:
@@ -109,7 +109,7 @@ def install_model(
             _unpack(source, archive, unpacked)
             package = load_model_package(unpacked)
             package.verify()
-            return _place(source, package, folder)
+            return place_package(source, package, folder)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the folder's name
         if isinstance(error, InputError):
             raise
@@ -140,15 +140,19 @@ def sweep(folder: Path | None = None) -> int:
 
 
 @contextmanager
-def _aside(folder: Path) -> Iterator[Path]:
+def temporary_folder(folder: Path) -> Iterator[Path]:
     """Yield a temporary folder beside the models, with a lock that says that its owner is alive."""
     temporary = tempfile.TemporaryDirectory(dir=folder, prefix=_ASIDE, ignore_cleanup_errors=True)
     with temporary as name, try_lock(Path(name) / _LOCK):
         yield Path(name)
 
 
-def _place(source: str, package: ModelPackage, folder: Path) -> ModelPackage:
-    """Move a checked package to its final place."""
+def place_package(source: str, package: ModelPackage, folder: Path) -> ModelPackage:
+    """Move a checked package to its final place; returns what is there.
+
+    Raises:
+        ModelPackageError: Its name cannot be used, or another model has it.
+    """
     name = package.manifest.name
     if not _NAME.fullmatch(name) or _RESERVED.fullmatch(name):
         raise ModelPackageError(
@@ -162,15 +166,15 @@ def _place(source: str, package: ModelPackage, folder: Path) -> ModelPackage:
             subject=source,
             remedy="Unpack it into a folder of your own, and name that folder where a command asks for a model.",
         )
-    place = folder / name
-    if place.exists() or place.is_symlink():
+    target = folder / name
+    if target.exists() or target.is_symlink():
         other = ModelPackageError(
             "another model of this name is installed.",
-            subject=place,
+            subject=target,
             remedy="Remove that folder, then install again.",
         )
         try:
-            installed = load_model_package(place)
+            installed = load_model_package(target)
             installed.verify()
         except ModelPackageError as error:
             raise other from error
@@ -178,9 +182,9 @@ def _place(source: str, package: ModelPackage, folder: Path) -> ModelPackage:
             raise other
         return installed
     sync_tree(package.path)
-    package.path.replace(place)
+    package.path.replace(target)
     sync_folder(folder)
-    return load_model_package(place)
+    return load_model_package(target)
 
 
 def _fetch(source: str, archive: Path, progress: Progress) -> None:
@@ -236,4 +240,4 @@ def _is_wanted(member: str) -> bool:
     path = Path(member)
     if path.suffix == ".onnx":
         return bool(_NAME.fullmatch(path.name)) and not _RESERVED.fullmatch(path.name)
-    return path.name in (MANIFEST, _CARD, TOKENIZER)
+    return path.name in (MANIFEST, CARD, TOKENIZER)
