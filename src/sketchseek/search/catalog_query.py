@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from sketchseek.models.package import ModelPackage
 from sketchseek.search.browse import Order, PhotoOrder
@@ -19,8 +17,9 @@ from sketchseek.search.catalog import Catalog, LibraryMetadata
 from sketchseek.search.color_ranking import ColorCache
 from sketchseek.search.combined_query import Query
 from sketchseek.search.filters import FilterCache
-from sketchseek.search.fusion import Ranking, fuse, ranks_of
-from sketchseek.search.index.protocol import Ids
+from sketchseek.search.found import FUSED, fused
+from sketchseek.search.fusion import Ranking
+from sketchseek.search.index.protocol import Ids, Scores
 from sketchseek.search.index_mirror import IndexMirror
 from sketchseek.search.index_search import check_embedding, nearest
 from sketchseek.search.params import Filter, SearchParams
@@ -32,40 +31,6 @@ from sketchseek.search.scan import absolute
 from sketchseek.search.text_ranking import matched_ids, text_ranking
 from sketchseek.search.word_cache import WordCache
 from sketchseek.stages import stage
-
-FUSED = 1000
-"""Number of best photos by examples that are fused with the other criteria, or more if deeper pages are asked for."""
-
-
-@dataclass(frozen=True, eq=False)
-class _Found:
-    """Photos, best first.
-
-    Attributes:
-        ids, scores: (n,) each.
-        parts: What each criterion contributed to the scores, (n, criteria); None if there is only one.
-        criteria: Names of the columns of ``parts``.
-    """
-
-    ids: Ids
-    scores: npt.NDArray[np.floating[Any]]
-    parts: npt.NDArray[np.floating[Any]] | None = None
-    criteria: tuple[str, ...] = ()
-
-    def without(self, ids: Collection[int]) -> _Found:
-        return self._chosen(~np.isin(self.ids, list(ids))) if ids else self
-
-    def page(self, start: int, end: int) -> _Found:
-        return self._chosen(slice(start, end))
-
-    def rows(self) -> Iterator[tuple[int, float, dict[str, float]]]:
-        parts = None if self.parts is None else self.parts.tolist()
-        for row, (photo, score) in enumerate(zip(self.ids.tolist(), self.scores.tolist(), strict=True)):
-            yield photo, score, {} if parts is None else dict(zip(self.criteria, parts[row], strict=True))
-
-    def _chosen(self, rows: slice | npt.NDArray[np.bool_]) -> _Found:
-        parts = None if self.parts is None else self.parts[rows]
-        return _Found(self.ids[rows], self.scores[rows], parts, self.criteria)
 
 
 class CatalogQueryEngine(QueryEngine):
@@ -177,12 +142,8 @@ class CatalogQueryEngine(QueryEngine):
             if query is not None:
                 allowed = self._with_required_words(query, metadata, allowed)
                 others = self._other_rankings(query, metadata, asked, allowed, by_examples=embedding is not None)
-            if others:
-                found = self._fused(embedding, others, metadata, asked, allowed)
-            else:
-                assert embedding is not None
-                with stage("index"):
-                    found = _Found(*self._nearest(embedding, metadata, asked, allowed))
+            nearest = None if embedding is None else partial(self._nearest, embedding, metadata, allowed)
+            found = fused(nearest, others, asked)
             page = found.without(without).page(params.offset, end)
             with stage("catalog"):
                 photos = self._catalog.photos(page.ids.tolist())
@@ -216,43 +177,20 @@ class CatalogQueryEngine(QueryEngine):
             )
         return rankings
 
-    def _fused(
-        self,
-        embedding: Embedding | None,
-        others: dict[str, Ranking],
-        metadata: LibraryMetadata,
-        asked: int,
-        allowed: Ids | None,
-    ) -> _Found:
-        """Fuse the ranking by examples, if there are any, with other rankings."""
-        rankings = others
-        if embedding is not None:
-            best = self._ranked(embedding, metadata, max(asked, FUSED), allowed, others.values())
-            rankings = {"examples": best, **others}
-        ids, parts = fuse([*rankings.values()])
-        return _Found(ids, parts.sum(axis=1), parts, tuple(rankings))
-
     def _allowed(self, filter: Filter, metadata: LibraryMetadata) -> Ids | None:
         """Return the ids that a filter allows, ascending; None if it allows all. Call inside a ``snapshot``."""
         return self._filters.ids(self._catalog, filter.in_catalog(), metadata.changes) if filter else None
 
     def _nearest(
-        self, embedding: Embedding, metadata: LibraryMetadata, k: int, allowed: Ids | None
-    ) -> tuple[Ids, npt.NDArray[np.float32]]:
-        """Return ids and scores of the photos nearest to an embedding. Call inside a ``snapshot``."""
+        self, embedding: Embedding, metadata: LibraryMetadata, allowed: Ids | None, k: int, among: Ids | None
+    ) -> tuple[Ids, Scores]:
+        """Return ids and scores of the photos nearest to an embedding; see ``found.Nearest``.
+
+        Call inside a ``snapshot``. ``among`` is a subset of ``allowed``.
+        """
         query = check_embedding(embedding, metadata.dimensions, metadata.distance)
         if (self.mirror.dimension, self.mirror.distance) != (len(query), metadata.distance):
             self.mirror = IndexMirror.of(self._folder, metadata)
-        return nearest(self.mirror.current(self._catalog, metadata), self._catalog, query, k, allowed)
-
-    def _ranked(
-        self, embedding: Embedding, metadata: LibraryMetadata, k: int, allowed: Ids | None, others: Iterable[Ranking]
-    ) -> Ranking:
-        """Rank the ``k`` photos nearest to an embedding, and behind them those that other criteria found."""
-        ids, scores = self._nearest(embedding, metadata, k, allowed)
-        ranks = ranks_of(scores)
-        rest = np.setdiff1d(np.concatenate([other.ids for other in others]), ids)
-        if len(ids) == k and len(rest):
-            more, their_scores = self._nearest(embedding, metadata, k, rest)
-            ids, ranks = np.concatenate([ids, more]), np.concatenate([ranks, k + ranks_of(their_scores)])
-        return Ranking(ids, ranks, 1.0)
+        return nearest(
+            self.mirror.current(self._catalog, metadata), self._catalog, query, k, allowed if among is None else among
+        )

@@ -14,8 +14,9 @@ from sketchseek.search.catalog.metadata import CatalogState, LibraryMetadata
 from sketchseek.search.catalog.photos import PhotoFacts, PhotoFilter, Row
 from sketchseek.search.catalog.salvage import Salvage, SavedPhoto, salvage
 from sketchseek.search.catalog.schema import FILE
-from sketchseek.search.catalog.text_tables import Description, TextMatch
+from sketchseek.search.catalog.text_tables import Description
 from sketchseek.search.catalog.upgrade import OldFormatError, upgrade_catalog
+from sketchseek.search.catalog.word_tables import TextMatch
 
 __all__ = [
     "FILE",

@@ -16,7 +16,16 @@ VERSION = 9
 
 APPLICATION = 0x534B5345  # "SKSE"
 
-SCHEMA = """
+WORD_TABLES = """
+CREATE VIRTUAL TABLE words USING fts5(
+    name, folder, caption, keywords, camera, taken, place, tokenize = 'ascii', prefix = '2 3'
+);
+CREATE TABLE terms (id INTEGER PRIMARY KEY, term TEXT NOT NULL UNIQUE);
+CREATE VIRTUAL TABLE term_grams USING fts5(padded, content = '', tokenize = 'trigram case_sensitive 1');
+"""
+"""Full-text search in words; see ``word_tables``."""
+
+SCHEMA = f"""{WORD_TABLES}
 CREATE TABLE photos (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     path BLOB NOT NULL UNIQUE,
@@ -78,11 +87,6 @@ CREATE TABLE sidecars (
     place TEXT NOT NULL,
     checksum INTEGER NOT NULL
 );
-CREATE VIRTUAL TABLE words USING fts5(
-    name, folder, caption, keywords, camera, taken, place, tokenize = 'ascii', prefix = '2 3'
-);
-CREATE TABLE terms (id INTEGER PRIMARY KEY, term TEXT NOT NULL UNIQUE);
-CREATE VIRTUAL TABLE term_grams USING fts5(padded, content = '', tokenize = 'trigram case_sensitive 1');
 CREATE TRIGGER description_removed AFTER DELETE ON photos BEGIN
     DELETE FROM descriptions WHERE id = old.id;
     DELETE FROM sidecars WHERE id = old.id;

@@ -1,32 +1,27 @@
 """The words of photos (file and folder names, captions, keywords, camera, date, place) and full-text search in them.
 
-``descriptions`` has one row for each photo whose file was read for words and colors. ``words`` is an FTS5 table with
-the same ids; its texts are already split by ``sketchseek.search.words``. ``terms`` holds every distinct word, and
-``term_grams`` its trigrams, which find words with typos.
+``descriptions`` has one row for each photo whose file was read for words and colors, and ``words`` the same ids.
 """
 
 from __future__ import annotations
 
-import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import astuple, dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from sketchseek.photo_metadata import PhotoMetadata, date_words
+from sketchseek.photo_metadata import PhotoMetadata
 from sketchseek.search.catalog.checksums import row_checksum
 from sketchseek.search.catalog.schema import DESCRIPTION, WORDS
 from sketchseek.search.catalog.sidecar_table import Sidecar, SidecarTable
+from sketchseek.search.catalog.word_tables import WordTables
 from sketchseek.search.index.protocol import Ids
-from sketchseek.search.scan import SEPARATOR, lies_in
-from sketchseek.search.words import allowed_typos, grams, phrases_of, typos, words_of
+from sketchseek.search.photo_words import metadata_words, path_words
+from sketchseek.search.scan import lies_in
 
 _PAGE = 500
-_CANDIDATES = 200
-_WEIGHTS = "8.0, 4.0, 6.0, 6.0, 2.0, 3.0, 5.0"
-"""bm25's weights of the columns: name, folder, caption, keywords, camera, taken, place."""
 
 
 @dataclass(frozen=True)
@@ -46,20 +41,7 @@ class Description:
     sidecar: Sidecar | None = None
 
 
-@dataclass(frozen=True)
-class TextMatch:
-    """Photos whose words match a query equally well in kind.
-
-    Attributes:
-        ids: Best first, (n,).
-        scores: bm25 or the like, (n,); lower is better. Only comparable within one ``TextMatch``.
-    """
-
-    ids: Ids
-    scores: np.ndarray[tuple[int], np.dtype[np.float64]]
-
-
-class TextTables(SidecarTable):
+class TextTables(SidecarTable, WordTables):
     """The tables ``descriptions``, ``words``, ``terms`` and ``term_grams``."""
 
     # --- writing ----------
@@ -75,21 +57,14 @@ class TextTables(SidecarTable):
             self._set_sidecar(photo, description.sidecar)
         sidecar = self.sidecar_of(photo)
         every = sidecar.metadata.followed_by(meta) if sidecar else meta
-        columns = [*self._path_texts(path), *self._metadata_texts(every)]
-        words: list[str | int] = [photo, *map(" ".join, columns)]
+        texts = [" ".join(words) for words in (*self._path_words(path), *metadata_words(every))]
         self._do(
             "INSERT OR REPLACE INTO descriptions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             *values,
             row_checksum(*values),
-            row_checksum(*words),
+            row_checksum(photo, *texts),
         )
-        self._do("DELETE FROM words WHERE rowid = ?", photo)
-        self._do(
-            "INSERT INTO words (rowid, name, folder, caption, keywords, camera, taken, place)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            *words,
-        )
-        self._add_terms({word for column in columns for word in column})
+        self._add_words(photo, texts)
 
     def set_sidecar(self, photo: int, path: bytes, sidecar: Sidecar | None) -> None:
         """Record what a photo's sidecars say, or that it has none any more. Call inside a ``transaction``."""
@@ -117,7 +92,7 @@ class TextTables(SidecarTable):
         sealed = f"(SELECT row_checksum({WORDS}) FROM words WHERE words.rowid = descriptions.id)"
         if self._do(f"DELETE FROM descriptions WHERE id = ? AND words_checksum IS NOT {sealed}", photo):
             self._do("DELETE FROM words WHERE rowid = ?", photo)
-        name, folder = self._path_texts(path)
+        name, folder = self._path_words(path)
         self._do("UPDATE words SET name = ?, folder = ? WHERE rowid = ?", " ".join(name), " ".join(folder), photo)
         self._do(f"UPDATE descriptions SET words_checksum = {sealed} WHERE id = ?", photo)
         self._add_terms({*name, *folder})
@@ -167,129 +142,14 @@ class TextTables(SidecarTable):
         )
         return bytes(found or b"")
 
-    def _metadata_texts(self, meta: PhotoMetadata) -> list[list[str]]:
-        """Return the words of captions and so on, by column of ``words``."""
-        return [
-            words_of(text) for text in (meta.caption, meta.keywords, meta.camera, date_words(meta.taken), meta.place)
-        ]
+    def _described(self) -> int:
+        return int(self._one("SELECT count(*) FROM descriptions"))
 
-    def _path_texts(self, path: bytes) -> tuple[list[str], list[str]]:
+    def _path_words(self, path: bytes) -> tuple[list[str], list[str]]:
         """Return the words of a photo's name and of its folders, from the library's folder down."""
         folder, name = os.path.split(path)
         for root in sorted((row[0] for row in self._rows("SELECT path FROM roots")), key=len):
             if lies_in(folder, root):
                 folder = folder[len(os.path.dirname(root)) :]  # noqa: PTH120  on bytes
                 break
-        stem = os.path.splitext(name)[0]  # noqa: PTH122  on bytes
-        texts = (stem, folder.replace(SEPARATOR, b" "))
-        first, second = (words_of(text.decode("utf-8", "replace")) for text in texts)
-        return first, second
-
-    def _add_terms(self, words: set[str]) -> None:
-        for word in words:
-            if allowed_typos(word) and self._do("INSERT OR IGNORE INTO terms (term) VALUES (?)", word):
-                self._do(
-                    "INSERT INTO term_grams (rowid, padded) SELECT id, '##' || term || '##' FROM terms WHERE term = ?",
-                    word,
-                )
-
-    # --- searching ----------
-
-    def match_text(self, text: str, *, enough: int | None = None) -> list[TextMatch]:
-        """Search for words.
-
-        Args:
-            text: Words in any order; see ``sketchseek.search.words``.
-            enough: Leave out worse kinds of matches once this many photos are found; None for all kinds.
-
-        Returns:
-            Matches by kind, best kind first; kinds that find nothing are left out. Photos with every word as it is;
-            with every word as the beginning of one of theirs; with words that contain those of the query, or have a
-            typo, where a word of the query begins none; with some of the words. A photo can be in several.
-        """
-        phrases = list(phrases_of(text))
-        if not phrases:
-            return []
-        found: list[TextMatch] = []
-        exact = [_quoted(phrase) for phrase in phrases]
-        prefix = [f"{one} *" for one in exact]
-        expanded: list[str] = []
-        for kind in range(4 if len(phrases) > 1 else 3):
-            if kind == 2:
-                expanded = self._all_expanded(phrases)
-                if expanded == prefix:
-                    continue
-            match = (
-                self._match_any(expanded) if kind == 3 else self._match(" AND ".join((exact, prefix, expanded)[kind]))
-            )
-            if len(match.ids):
-                found.append(match)
-            if enough is not None and len(match.ids) >= enough:
-                break
-        return found
-
-    def ids_with_words(self, text: str) -> Ids:
-        """Return the ids of the photos that have every word of a text, as in ``match_text``, ascending."""
-        phrases = list(phrases_of(text))
-        if not phrases:
-            return np.zeros(0, np.int64)
-        expression = " AND ".join(self._all_expanded(phrases))
-        rows = self._rows("SELECT rowid FROM words WHERE words MATCH ? ORDER BY rowid", expression)
-        return np.fromiter((row[0] for row in rows), np.int64, len(rows))
-
-    def _all_expanded(self, phrases: Sequence[list[str]]) -> list[str]:
-        return [self._expanded(phrase, f"{_quoted(phrase)} *") for phrase in phrases]
-
-    def _match(self, expression: str) -> TextMatch:
-        rows = self._rows(
-            f"SELECT rowid, bm25(words, {_WEIGHTS}) AS score FROM words WHERE words MATCH ? ORDER BY score, rowid",
-            expression,
-        )
-        return TextMatch(
-            np.fromiter((row[0] for row in rows), np.int64, len(rows)),
-            np.fromiter((row[1] for row in rows), np.float64, len(rows)),
-        )
-
-    def _match_any(self, expressions: Sequence[str]) -> TextMatch:
-        """Find photos with some of several words. The score is the sum of the words' inverse document frequencies.
-
-        bm25 would take a hundred times as long where a word is in many photos.
-        """
-        total = self._one("SELECT count(*) FROM descriptions")
-        found = [self._rows("SELECT rowid FROM words WHERE words MATCH ? ORDER BY rowid", one) for one in expressions]
-        ids = [np.fromiter((row[0] for row in rows), np.int64, len(rows)) for rows in found]
-        weights = [np.full(len(one), -math.log(1 + total / max(len(one), 1))) for one in ids]
-        unique, place = np.unique(np.concatenate(ids), return_inverse=True)
-        scores = np.bincount(place, np.concatenate(weights), len(unique)).astype(np.float64)
-        order = np.argsort(scores, kind="stable")
-        return TextMatch(unique[order], scores[order])
-
-    def _expanded(self, phrase: list[str], expression: str) -> str:
-        """Return an expression that also finds words that contain a word, or differ by typos, if none begins so."""
-        word = phrase[0]
-        if len(phrase) > 1 or not allowed_typos(word):
-            return expression
-        if self._one("SELECT 1 FROM words WHERE words MATCH ? LIMIT 1", expression) is not None:
-            return expression
-        found = [term for term in self._terms(_quoted([word])) if word in term]
-        if not found:
-            most = allowed_typos(word)
-            near = self._terms(" OR ".join(_quoted([gram]) for gram in sorted(grams(word))))
-            distances = {term: typos(word, term, most) for term in near}
-            best = min(distances.values(), default=most + 1)
-            found = [term for term, distance in distances.items() if distance == best <= most]
-        return f"({' OR '.join([expression, *(_quoted([term]) for term in found)])})"
-
-    def _terms(self, expression: str) -> list[str]:
-        rows = self._rows(
-            "SELECT term FROM terms WHERE id IN"
-            " (SELECT rowid FROM term_grams WHERE term_grams MATCH ? ORDER BY rank LIMIT ?)",
-            expression,
-            _CANDIDATES,
-        )
-        return [row[0] for row in rows]
-
-
-def _quoted(words: Sequence[str]) -> str:
-    """Return words as an FTS5 phrase. They have no quotes: they consist of letters, numbers and marks."""
-    return f'"{" ".join(words)}"'
+        return path_words(name.decode("utf-8", "replace"), folder.decode("utf-8", "replace"))
