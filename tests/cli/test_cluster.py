@@ -57,6 +57,10 @@ def test_every_command(
     assert (report["indexed"], report["failed"]) == (6, 1)
     found = answer("search", "-", "--library", library, "-k", 9, "--folder", f"{root}/b", stdin=SKETCH)
     assert sorted(one["path"] for one in found) == [f"{root}/b/{number}.png" for number in (1, 3, 5)]
+    named = answer("search", "--text", "b 3", "--require-text", "--library", library)
+    assert [one["path"] for one in named] == [f"{root}/b/3.png"]
+    colored = answer("search", "-", "--text", "photos", "--color", "red", "--library", library, "-k", 9, stdin=SKETCH)
+    assert (len(colored), colored[0]["parts"].keys()) == (6, {"examples", "text", "colors"})
     status = answer("status", "--library", library)
     assert (status["photos"], status["failures"], status["folders"]) == (6, 1, [root])
     assert [one["path"] for one in answer("failures", "--library", library)] == [f"{root}/bad.png"]

@@ -10,6 +10,8 @@ from object_store import ObjectStore, need_cluster
 from served import picture
 from sketchseek.errors import LibraryError, ModelMismatchError
 from sketchseek.models.package import ModelPackage
+from sketchseek.search.colors import PaletteColor
+from sketchseek.search.combined_query import Example, Query
 from sketchseek.search.library import Library
 from sketchseek.search.local_library import LocalLibrary
 from sketchseek.search.results import IndexProgress
@@ -25,6 +27,15 @@ pytestmark = pytest.mark.slow
 
 COUNT = 12
 LINES = [[[10, 200, 200], [10, 10, 90]]]
+XMP = b"""<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+<rdf:Description xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:title><rdf:Alt><rdf:li xml:lang="x-default">
+Walrus on ice</rdf:li></rdf:Alt></dc:title></rdf:Description></rdf:RDF></x:xmpmeta>"""
+QUERIES = (
+    Query(text="walrus"),
+    Query(text="photos 0"),
+    Query((Example(sketch=LINES),), text="photo b"),
+    Query(colors=(PaletteColor("orange"),)),
+)
 
 
 @pytest.fixture
@@ -38,6 +49,7 @@ def source(tmp_path: Path, tiny_model: ModelPackage) -> Path:
     (photos / "c").mkdir()
     picture(99).save(photos / "c" / "gone.png")
     (photos / "bad.png").write_bytes(b"no picture")
+    (photos / "b" / "02.png.xmp").write_bytes(XMP)
     with LocalLibrary.create(tmp_path / "source", tiny_model.path) as library:
         library.add([photos], exclude=["draft*"])
         library.remove([photos / "c", photos / "b" / "00.png"])
@@ -56,6 +68,11 @@ def same(first: Library, second: Library) -> Iterator[bool]:
     found, expected = first.search(LINES, k=99), second.search(LINES, k=99)
     yield [result.path for result in found] == [result.path for result in expected]
     yield bool(np.allclose([result.score for result in found], [result.score for result in expected], atol=1e-3))
+    for query in QUERIES:
+        results, wanted = first.search_query(query, k=99), second.search_query(query, k=99)
+        yield len(results) > 0
+        yield [one.path for one in results] == [one.path for one in wanted]
+        yield [round(one.score, 3) for one in results] == [round(one.score, 3) for one in wanted]
     report = second.sync()
     yield (report.indexed, report.unchanged, report.removed) == (0, COUNT, 0)
     yield second.verify(sample=3).problems == []

@@ -14,7 +14,7 @@ from sketchseek.errors import LibraryCorruptError, LibraryNotFoundError
 need_cluster()
 
 from sketchseek.cluster.state import State
-from sketchseek.cluster.table import FACTS, IS_PHOTO, Change, Snapshot, Table, schema
+from sketchseek.cluster.table import DESCRIPTION, FACTS, IS_PHOTO, Change, Snapshot, Table, schema
 
 STATE = State("small", "small", "fingerprint", 16, "cosine", folders=("s3://b/photos",))
 
@@ -149,4 +149,4 @@ def test_a_newer_format() -> None:
 
 
 def test_the_columns_of_a_photo() -> None:
-    assert {*FACTS, "embedding", "reason", "state"} == set(schema(8).names)
+    assert {*FACTS, *DESCRIPTION, "embedding", "reason", "state"} == set(schema(8).names)

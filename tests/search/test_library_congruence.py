@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from libraries import ARC, KINDS, LINES, Made, assert_same, make
 from object_store import ObjectStore, need_cluster
 from served import picture
 from sketchseek.errors import ImageError, InputError, LibraryError, LibraryNotFoundError
 from sketchseek.models.package import ModelPackage
 from sketchseek.search.combined_query import Example, Query
 from sketchseek.search.library import Library
-from sketchseek.search.local_library import LocalLibrary
 from sketchseek.search.object_path import photo_path
 from sketchseek.search.params import Filter
 from sketchseek.search.results import SearchResults
@@ -25,37 +23,8 @@ from sketchseek.search.results import SearchResults
 need_cluster()
 
 from sketchseek.cluster.library import LanceLibrary
-from sketchseek.cluster.runners import run_here
 
-LINES = [[[10, 200, 200], [10, 10, 90]]]
-ARC = [[[0, 60, 120], [90, 20, 90]], [[30, 90], [60, 60]]]
-KINDS = ("local", "folder", "searched by Lance", "object storage")
 COUNT = 14
-
-
-@dataclass
-class Made:
-    """A library of one kind, and its photos.
-
-    Attributes:
-        library: The library; nothing is indexed yet.
-        root: Its photos' folder, a path or a URI.
-        write: Writes a photo under a name, or deletes it.
-    """
-
-    kind: str
-    library: Library
-    root: str
-    write: Callable[[str, bytes | None], None]
-
-    def names(self, results: SearchResults) -> list[str]:
-        """Return the names of results below the root."""
-        return [str(one.path).removeprefix(self.root + "/") for one in results]
-
-    def id_of(self, name: str) -> int:
-        """Return the id of a photo."""
-        found = self.library.search_embedding(np.ones(16), k=1000)
-        return next(one.id for one in found if str(one.path) == f"{self.root}/{name}")
 
 
 @pytest.fixture(scope="module")
@@ -72,40 +41,6 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     picture(50).save(folder / "node_modules" / "skipped.png")
     picture(51).save(folder / "odd" / ".hidden.png")
     return folder
-
-
-def make(
-    kind: str, folder: Path, pictures: Path, model: ModelPackage, store: Callable[[], ObjectStore]
-) -> Iterator[Made]:
-    """Make an empty library of a kind, beside a copy of the pictures."""
-    if kind == "object storage":
-        objects = store()
-        bucket = objects.bucket()
-        root, address = f"{bucket}/photos", f"{bucket}/library"
-        objects.upload(pictures, root)
-
-        def write(name: str, data: bytes | None) -> None:
-            if data is None:
-                objects.delete(f"{root}/{name}")
-            else:
-                objects.put(f"{root}/{name}", data)
-    else:
-        root, address = str(folder / "photos"), str(folder / "library")
-        shutil.copytree(pictures, root)
-
-        def write(name: str, data: bytes | None) -> None:
-            if data is None:
-                (Path(root) / name).unlink()
-            else:
-                (Path(root) / name).write_bytes(data)
-
-    if kind == "local":
-        opened: Library = LocalLibrary.open(address, model.path, create=True)
-    else:
-        exact = 0 if kind == "searched by Lance" else 1000
-        opened = LanceLibrary.open(address, model.path, create=True, runner=run_here, exact_below=exact)
-    with opened:
-        yield Made(kind, opened, root, write)
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -132,13 +67,6 @@ def local(tmp_path_factory: pytest.TempPathFactory, pictures: Path, tiny_model: 
 def fresh(request: pytest.FixtureRequest, tmp_path: Path, pictures: Path, tiny_model: ModelPackage) -> Iterator[Made]:
     """An empty library of each kind, to change."""
     yield from make(request.param, tmp_path, pictures, tiny_model, lambda: request.getfixturevalue("object_store"))
-
-
-def assert_same(made: Made, found: SearchResults, local: Made, expected: SearchResults) -> None:
-    """Same photos in the same order, with the same ranks and, but for rounding, the same scores."""
-    assert made.names(found) == local.names(expected)
-    assert [one.rank for one in found] == [one.rank for one in expected]
-    np.testing.assert_allclose([one.score for one in found], [one.score for one in expected], atol=1e-3)
 
 
 @pytest.mark.parametrize("sketch", [LINES, ARC], ids=["lines", "arc"])
@@ -228,17 +156,6 @@ def test_feedback_and_several_examples(made: Made, local: Made) -> None:
     assert_same(made, combine(made), local, combine(local))
     with pytest.raises(InputError):
         made.library.refine(LINES, positive=[10**6])
-
-
-def test_words_are_found_or_refused(made: Made) -> None:
-    query = Query(text="odd")
-    if made.kind == "local":
-        assert len(made.library.search_query(query, k=100)) == COUNT // 2
-        return
-    with pytest.raises(LibraryError, match="words and colors"):
-        made.library.search_query(query)
-    with pytest.raises(LibraryError, match="words and colors"):
-        made.library.search_query(Query((Example(sketch=LINES),), text="odd"))
 
 
 def test_what_it_says_about_itself(made: Made, local: Made, tiny_model: ModelPackage) -> None:

@@ -19,19 +19,23 @@ class Condition:
         folder: Path or URI; photos in it and below it.
         after, before: File times in nanoseconds since 1970: ``after`` is included, ``before`` is not.
         contains: Part of the path of a photo's folder, ignoring case.
+        text: Words that a photo must have. They are no part of ``sql`` and ``mask``: the gallery searches them.
     """
 
     folder: str | None = None
     after: int | None = None
     before: int | None = None
     contains: str | None = None
+    text: str | None = None
 
     @classmethod
-    def of(cls, filter: Filter) -> Condition:
-        """Return the condition of a filter, whose folder may be a URI."""
+    def of(cls, filter: Filter, text: str | None = None) -> Condition | None:
+        """Return the condition of a filter, whose folder may be a URI, and of required words; None if there is none."""
+        if not filter and text is None:
+            return None
         stored = replace(filter, folder=None).in_catalog()
         folder = None if filter.folder is None else normalized(filter.folder)
-        return cls(folder, stored.after, stored.before, stored.folder_contains)
+        return cls(folder, stored.after, stored.before, stored.folder_contains, text)
 
     def named(self, folders: Iterable[str]) -> list[str]:
         """Return those of some folders whose paths contain the text."""

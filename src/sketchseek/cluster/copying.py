@@ -10,17 +10,18 @@ import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from sketchseek.cluster.descriptions import description_columns, description_of
 from sketchseek.cluster.embedding import failure_row, folder_of
 from sketchseek.cluster.state import State
 from sketchseek.cluster.storage import Found, normalized
-from sketchseek.cluster.table import FACTS, IS_FAILURE, IS_PHOTO, Change, Snapshot, Table, schema
+from sketchseek.cluster.table import DESCRIPTION, FACTS, IS_FAILURE, IS_PHOTO, Change, Snapshot, Table, schema
 from sketchseek.errors import LibraryError
 from sketchseek.models.package import load_model_package
 from sketchseek.search.catalog import Catalog, LibraryMetadata, Row
@@ -146,7 +147,10 @@ class _Checksum:
         """Yield rows, and add them."""
         for row in rows:
             digest = hashlib.sha256()
-            for value in (row["path"].encode(), row["digest"], row["embedding"].tobytes()):
+            described = description_of(row)
+            texts = () if described is None else (*astuple(described.metadata),)
+            values = (row["path"].encode(), row["digest"], row["embedding"].tobytes(), *map(str.encode, texts))
+            for value in (*values, b"" if described is None else described.colors):
                 digest.update(len(value).to_bytes(8, "big") + value)
             for number in ("size", "mtime_ns", "width", "height"):
                 digest.update(row[number].to_bytes(8, "big", signed=True))
@@ -166,12 +170,15 @@ class _Checksum:
 
 def _catalog_rows(catalog: Catalog) -> Iterator[dict[str, Any]]:
     """Yield the rows of a catalog, each compared with its checksums."""
+    folders = [*map(_text, catalog.roots())]
     for photo in catalog.ids().tolist():
         row = catalog.row(photo)
         assert row is not None
         path = _text(row.path)
         added = catalog.photos([photo])[photo].added
-        yield {
+        description = catalog.description_of(photo)
+        words = {} if description is None else description_columns(path, folders, description)
+        yield words | {
             "id": photo,
             "path": path,
             "folder": folder_of(path),
@@ -182,13 +189,14 @@ def _catalog_rows(catalog: Catalog) -> Iterator[dict[str, Any]]:
             "width": row.width,
             "height": row.height,
             "added": added,
-            "picture_hash": catalog.picture_hash_of(photo),
+            "picture_hash": b"" if description is None else description.picture_hash,
             "embedding": np.frombuffer(row.embedding, np.float16),
         }
 
 
 def _lance_rows(snapshot: Snapshot) -> Iterator[dict[str, Any]]:
-    for batch in snapshot.dataset.scanner(columns=[*FACTS, "embedding"], filter=IS_PHOTO).to_batches():
+    columns = [*FACTS, "embedding", *(DESCRIPTION if snapshot.has_descriptions else ())]
+    for batch in snapshot.dataset.scanner(columns=columns, filter=IS_PHOTO).to_batches():
         for row in batch.to_pylist():
             yield row | {"embedding": np.array(row["embedding"], np.float16)}
 
@@ -197,6 +205,7 @@ def _to_lance(rows: Iterator[dict[str, Any]], contents: Contents, table: Table, 
     import pyarrow as pa
 
     table.create(State.new(contents.metadata))
+    table.add_columns()
     snapshot = table.latest()
     if snapshot.state.fingerprint != contents.metadata.fingerprint:
         raise mismatch(photo_path(table.library), snapshot.metadata, load_model_package(contents.metadata.model))
@@ -235,6 +244,7 @@ def _finish(snapshot: Snapshot, contents: Contents, table: Table) -> Change:
         excluded=contents.excluded,
         exclude=contents.rules.exclude,
         follow_symlinks=contents.rules.follow_symlinks,
+        hidden=contents.rules.hidden,
         next_id=first + len(failed),
     )
     old = snapshot.rows(["id"], IS_FAILURE)["id"].to_pylist()
@@ -248,13 +258,14 @@ def _to_folder(rows: Iterator[dict[str, Any]], contents: Contents, folder: Path,
     with WriterLock(folder), closing(Catalog(folder, write=True)) as catalog:
         if {*map(_text, catalog.paths().values())} - {*contents.paths.values()}:
             raise _other_photos(folder)
+        with catalog.transaction():  # the words of a photo's folders count from them on
+            catalog.set_roots(map(os.fsencode, contents.folders), map(os.fsencode, contents.excluded))
         while part := list(islice(rows, PART)):
             with catalog.transaction():
                 copied += sum(_add(catalog, row, folder) for row in part)
             done += len(part)
             progress(IndexProgress("embed", done, len(contents.paths), copied))
         with catalog.transaction():
-            catalog.set_roots(map(os.fsencode, contents.folders), map(os.fsencode, contents.excluded))
             catalog.set_scan_rules(contents.rules)
             for path, reason in contents.failures:
                 catalog.fail(os.fsencode(path), reason)
@@ -273,9 +284,8 @@ def _add(catalog: Catalog, row: dict[str, Any], folder: Path) -> bool:
     path = os.fsencode(row["path"])
     if catalog.id_of(path, row["digest"]) is not None:
         return False
-    catalog.add(
-        Row(path, row["size"], row["mtime_ns"], row["digest"], row["width"], row["height"], row["embedding"].tobytes())
-    )
+    facts = (path, row["size"], row["mtime_ns"], row["digest"], row["width"], row["height"])
+    catalog.add(Row(*facts, row["embedding"].tobytes(), description_of(row)))
     return True
 
 

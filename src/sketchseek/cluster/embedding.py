@@ -13,13 +13,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sketchseek.cluster.descriptions import description_columns
 from sketchseek.cluster.members import Member
 from sketchseek.cluster.reading import read_member
 from sketchseek.cluster.storage import Found, read
-from sketchseek.cluster.table import Table, schema
+from sketchseek.cluster.table import FACTS, IS_UNDESCRIBED, Table, schema
 from sketchseek.encoder import Encoder
 from sketchseek.errors import ImageError, InputError, ModelMismatchError, StorageError
 from sketchseek.models.package import load_model_package
+from sketchseek.photo_metadata import PhotoMetadata
+from sketchseek.search.catalog import Description
+from sketchseek.search.colors import signature_of
+from sketchseek.search.describe import SIZE
 from sketchseek.search.photo_reader import PhotoReader
 from sketchseek.search.picture_hash import picture_hash
 from sketchseek.search.pipeline import BATCH
@@ -64,11 +69,15 @@ class Job:
         library: The library's folder, a path or a URI.
         model: Name of a bundled model, or path of a model package, which every machine must have.
         fingerprint: Identity of the embedding space that the library has.
+        folders: The library's folders.
+        describes: Whether photos are not embedded: words and colors are added to the rows that they have.
     """
 
     library: str
     model: str
     fingerprint: str
+    folders: tuple[str, ...] = ()
+    describes: bool = False
 
     def encoder(self) -> Encoder:
         """Return the encoder.
@@ -95,10 +104,14 @@ def embed_block(job: Job, tasks: Sequence[Task], stopped: Callable[[], bool] = l
     """Read, decode and embed photos, and write their rows. What cannot be read becomes a row with a reason.
 
     Args:
-        job: The library and its model.
+        job: The library and its model, and what is done.
         tasks: The photos.
         stopped: Asked between batches; once it is true, the rest is left out.
     """
+    return (_describe_block if job.describes else _embed_block)(job, tasks, stopped)
+
+
+def _embed_block(job: Job, tasks: Sequence[Task], stopped: Callable[[], bool]) -> Written:
     encoder = _encoder(job)
     rows: list[dict[str, Any]] = []
     gone: list[str] = []
@@ -113,7 +126,7 @@ def embed_block(job: Job, tasks: Sequence[Task], stopped: Callable[[], bool] = l
             pixels: list[npt.NDArray[np.uint8]] = []
             decoded: list[dict[str, Any]] = []
             for task, fetched in zip(batch, readers.map(_fetch, batch), strict=True):
-                row, image = _decode(reader, task, fetched)
+                row, image = _decode(reader, job, task, fetched)
                 if row is None:
                     gone.append(task.path)
                     continue
@@ -142,7 +155,7 @@ def _fetch(task: Task) -> tuple[bytes, Found] | Exception:
 
 
 def _decode(
-    reader: PhotoReader, task: Task, fetched: tuple[bytes, Found] | Exception
+    reader: PhotoReader, job: Job, task: Task, fetched: tuple[bytes, Found] | Exception
 ) -> tuple[dict[str, Any] | None, npt.NDArray[np.uint8] | None]:
     """Return the row of a photo without its embedding, and its pixels; no row if it is gone."""
     if isinstance(fetched, FileNotFoundError):
@@ -163,8 +176,49 @@ def _decode(
         return failure_row(task.id, found, "not enough memory to decode it"), None
     row = _row(task.id, found)
     row |= {"digest": hashlib.sha256(data).digest(), "width": photo.width, "height": photo.height}
+    description = Description(photo.metadata, signature_of(photo.pixels))
+    row |= description_columns(found.path, job.folders, description)
     row["picture_hash"] = picture_hash(photo.pixels)
     return row, photo.pixels
+
+
+def _describe_block(job: Job, tasks: Sequence[Task], stopped: Callable[[], bool]) -> Written:
+    """Read photos that were embedded before, and write their rows with words and colors.
+
+    What cannot be read now, or is not what was embedded, is left out: a later run does it.
+    """
+    snapshot = Table(job.library).latest()
+    listed = ", ".join(str(task.id) for task in tasks)
+    found = snapshot.rows([*FACTS, "embedding"], f"{IS_UNDESCRIBED} AND id IN ({listed})").to_pylist()
+    known = {row["id"]: row for row in found}
+    rows = []
+    with (
+        PhotoReader(SIZE) as reader,
+        ThreadPoolExecutor(READERS, thread_name_prefix="sketchseek-read") as readers,
+    ):
+        for start in range(0, len(tasks), BATCH):
+            if stopped():
+                break
+            batch = tasks[start : start + BATCH]
+            for task, fetched in zip(batch, readers.map(_fetch, batch), strict=True):
+                if task.id not in known or isinstance(fetched, Exception):
+                    continue
+                row, data = known[task.id], fetched[0]
+                if hashlib.sha256(data).digest() == row["digest"]:
+                    row["embedding"] = np.array(row["embedding"], np.float16)
+                    rows.append(row | _described(reader, job, row, data))
+    return Written(_write(job, rows, snapshot.state.dimensions), {row["path"]: row["id"] for row in rows})
+
+
+def _described(reader: PhotoReader, job: Job, row: dict[str, Any], data: bytes) -> dict[str, Any]:
+    """Return the columns that a row lacks. If the photo cannot be decoded now, only its path can be searched."""
+    try:
+        photo = reader.read(data)
+    except (ImageError, MemoryError):
+        return description_columns(row["path"], job.folders, Description(PhotoMetadata()))
+    description = Description(photo.metadata, signature_of(photo.pixels))
+    columns = description_columns(row["path"], job.folders, description)
+    return columns | {"picture_hash": row["picture_hash"] or picture_hash(photo.pixels)}
 
 
 def _row(photo: int, found: Found) -> dict[str, Any]:

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Hashable, Iterable
 from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from sketchseek.cluster.color_scan import read_signatures, scan_colors
 from sketchseek.cluster.conditions import Condition, sql_text
+from sketchseek.cluster.descriptions import update_words
 from sketchseek.cluster.storage import storage_errors
 from sketchseek.cluster.table import FACTS, IS_PHOTO, Snapshot
+from sketchseek.cluster.word_search import LanceWords
 from sketchseek.errors import LibraryCorruptError
 from sketchseek.search.browse import Order
+from sketchseek.search.catalog import TextMatch
+from sketchseek.search.catalog.memory_words import MemoryWords
+from sketchseek.search.color_ranking import color_ranking
+from sketchseek.search.colors import PaletteColor, Signatures
+from sketchseek.search.fusion import Ranking
 from sketchseek.search.index.exact import ExactIndex
 from sketchseek.search.index.protocol import Ids, Scores
+from sketchseek.search.recent_cache import RecentCache
+from sketchseek.search.text_ranking import matched_ids
 
 EXACT_BELOW = 50_000
 """Libraries with fewer photos are read into memory once for each version, and searched exhaustively."""
@@ -33,6 +43,9 @@ REFINE = 10
 RECENT = 10_000
 """Embeddings of results that are kept in memory."""
 
+CACHED = 8
+"""Maximum number of texts, and of palettes, whose photos are cached."""
+
 METRICS = {"cosine": "dot", "euclidean": "l2"}
 """Lance's metrics by distance. Embeddings of ``cosine`` have unit length."""
 
@@ -48,8 +61,28 @@ class Gallery(Protocol):
     def count(self, condition: Condition | None = None) -> int:
         """Return how many photos meet a condition."""
 
-    def nearest(self, query: npt.NDArray[np.float32], k: int, condition: Condition | None) -> tuple[Ids, Scores]:
-        """Return ids and scores of the nearest photos, best first, each (n,), n <= k. ``query`` is (d,), checked."""
+    def nearest(
+        self, query: npt.NDArray[np.float32], k: int, condition: Condition | None, among: Ids | None = None
+    ) -> tuple[Ids, Scores]:
+        """Return ids and scores of the nearest photos, best first, each (n,), n <= k.
+
+        Args:
+            query: (d,), checked.
+            k: Maximum number.
+            condition: Which photos may be returned.
+            among: Ids that may be returned, in place of those that meet the condition; ascending.
+        """
+
+    def match_words(self, text: str, enough: int, condition: Condition | None) -> list[TextMatch]:
+        """Return the photos that have words of a text, by kind of match; see ``Catalog.match_text``."""
+
+    def count_words(self, text: str, condition: Condition | None) -> int:
+        """Return how many photos have some of the words of a text."""
+
+    def rank_colors(
+        self, palette: tuple[PaletteColor, ...], weight: float, k: int, condition: Condition | None
+    ) -> Ranking:
+        """Rank the ``k`` photos that fit a palette best."""
 
     def ordered(self, order: Order, condition: Condition | None) -> Ids:
         """Return the ids of all photos that meet a condition, in an order."""
@@ -67,11 +100,17 @@ class Gallery(Protocol):
         """Return the folders that hold photos, each with its number of photos, without those below it."""
 
 
-def open_gallery(snapshot: Snapshot, *, exact_below: int = EXACT_BELOW) -> Gallery:
-    """Return the gallery of a version."""
+def open_gallery(snapshot: Snapshot, *, exact_below: int = EXACT_BELOW, words: MemoryWords | None = None) -> Gallery:
+    """Return the gallery of a version.
+
+    Args:
+        snapshot: The version.
+        exact_below: See ``EXACT_BELOW``.
+        words: Words of another version, which are brought up to date when words are searched.
+    """
     with storage_errors(snapshot.dataset.uri):
         if snapshot.dataset.count_rows(filter=IS_PHOTO) < exact_below:
-            return MemoryGallery(snapshot)
+            return MemoryGallery(snapshot, words)
         return LanceGallery(snapshot)
 
 
@@ -97,8 +136,11 @@ class MemoryGallery:
 
     engine = "exact"
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, words: MemoryWords | None = None) -> None:
         state = snapshot.state
+        self._snapshot = snapshot
+        self._known_words = words or MemoryWords()
+        self._matches: RecentCache[Hashable, Any] = RecentCache(CACHED)
         table = snapshot.rows([*FACTS, "embedding"], IS_PHOTO).combine_chunks()
         self._embeddings = embeddings_of(table, state.dimensions, snapshot.dataset.uri)
         self._table = table.drop_columns(["embedding"])
@@ -114,20 +156,58 @@ class MemoryGallery:
     def _paths(self) -> dict[str, int]:
         return dict(zip(self._table["path"].to_pylist(), self._ids.tolist(), strict=True))
 
+    @cached_property
+    def _words(self) -> MemoryWords:
+        with storage_errors(self._snapshot.dataset.uri):
+            update_words(self._known_words, self._snapshot)
+        return self._known_words
+
+    @cached_property
+    def _colors(self) -> tuple[Ids, Signatures]:
+        with storage_errors(self._snapshot.dataset.uri):
+            return read_signatures(self._snapshot, IS_PHOTO)
+
     def _ids_within(self, condition: Condition) -> Ids:
         if condition not in self._allowed:
             mask = condition.mask(self._table).to_numpy(zero_copy_only=False)
-            self._allowed[condition] = np.sort(self._ids[mask])
+            allowed = np.sort(self._ids[mask])
+            if condition.text is not None:
+                allowed = np.intersect1d(allowed, self._words.ids_with_words(condition.text), assume_unique=True)
+            self._allowed[condition] = allowed
         return self._allowed[condition]
 
     def count(self, condition: Condition | None = None) -> int:
         """See ``Gallery``."""
         return len(self._ids if condition is None else self._ids_within(condition))
 
-    def nearest(self, query: npt.NDArray[np.float32], k: int, condition: Condition | None) -> tuple[Ids, Scores]:
+    def nearest(
+        self, query: npt.NDArray[np.float32], k: int, condition: Condition | None, among: Ids | None = None
+    ) -> tuple[Ids, Scores]:
         """See ``Gallery``."""
-        ids, scores = self._index.search(query[None], k, None if condition is None else self._ids_within(condition))
+        allowed = self._ids_within(condition) if among is None and condition is not None else among
+        ids, scores = self._index.search(query[None], k, allowed)
         return ids[0], scores[0]
+
+    def match_words(self, text: str, enough: int, condition: Condition | None) -> list[TextMatch]:
+        """See ``Gallery``."""
+        wanted = enough if condition is None else None
+        found = self._matches.get((text, wanted), lambda: self._words.match_text(text, enough=wanted))
+        return found if condition is None else [match.within(self._ids_within(condition)) for match in found]
+
+    def count_words(self, text: str, condition: Condition | None) -> int:
+        """See ``Gallery``."""
+        found = matched_ids(self._matches.get((text, None), lambda: self._words.match_text(text)))
+        return len(found if condition is None else np.intersect1d(found, self._ids_within(condition)))
+
+    def rank_colors(
+        self, palette: tuple[PaletteColor, ...], weight: float, k: int, condition: Condition | None
+    ) -> Ranking:
+        """See ``Gallery``."""
+        ids, signatures = self._colors
+        if condition is not None:
+            kept = np.isin(ids, self._ids_within(condition), assume_unique=True)
+            ids, signatures = ids[kept], signatures[kept]
+        return color_ranking(ids, signatures, palette, weight, k)
 
     def ordered(self, order: Order, condition: Condition | None) -> Ids:
         """See ``Gallery``."""
@@ -165,6 +245,8 @@ class LanceGallery:
         self._distance = snapshot.state.distance
         self._counts: dict[Condition | None, int] = {}
         self._recent: dict[int, npt.NDArray[np.float32]] = {}
+        self._words = LanceWords(snapshot)
+        self._rankings: RecentCache[Hashable, Ranking] = RecentCache(CACHED)
 
     @cached_property
     def _folders(self) -> dict[str, int]:
@@ -175,7 +257,10 @@ class LanceGallery:
             return self._snapshot.rows(columns, filter)
 
     def _sql(self, condition: Condition | None) -> str:
-        return IS_PHOTO if condition is None else f"{IS_PHOTO} AND {condition.sql(self._folder_names(condition))}"
+        if condition is None:
+            return IS_PHOTO
+        words = "" if condition.text is None else f" AND {self._words.every(condition.text)}"
+        return f"{IS_PHOTO} AND {condition.sql(self._folder_names(condition))}{words}"
 
     def _folder_names(self, condition: Condition) -> Iterable[str]:
         return () if condition.contains is None else self._folders
@@ -187,15 +272,40 @@ class LanceGallery:
                 self._counts[condition] = int(self._dataset.count_rows(filter=self._sql(condition)))
         return self._counts[condition]
 
-    def nearest(self, query: npt.NDArray[np.float32], k: int, condition: Condition | None) -> tuple[Ids, Scores]:
+    def nearest(
+        self, query: npt.NDArray[np.float32], k: int, condition: Condition | None, among: Ids | None = None
+    ) -> tuple[Ids, Scores]:
         """See ``Gallery``."""
-        probes = None if self.count(condition) < FLAT_BELOW else self._snapshot.state.probes
+        if among is None:
+            filter = self._sql(condition)
+            probes = None if self.count(condition) < FLAT_BELOW else self._snapshot.state.probes
+        else:
+            filter, probes = f"{IS_PHOTO} AND id IN ({', '.join(map(str, among.tolist()))})", None
         with storage_errors(self._dataset.uri):
-            found = nearest_in_index(self._snapshot, query, k, probes, self._sql(condition))
+            found = nearest_in_index(self._snapshot, query, k, probes, filter)
         self._keep(found)
         distances = found["_distance"].to_numpy()
         scores = 1.0 - distances if self._distance == "cosine" else -np.sqrt(np.maximum(distances, 0.0))
         return found["id"].to_numpy(), scores.astype(np.float32)
+
+    def match_words(self, text: str, enough: int, condition: Condition | None) -> list[TextMatch]:
+        """See ``Gallery``."""
+        with storage_errors(self._dataset.uri):
+            return self._words.matches(text, enough, self._sql(condition))
+
+    def count_words(self, text: str, condition: Condition | None) -> int:
+        """See ``Gallery``."""
+        with storage_errors(self._dataset.uri):
+            return self._words.count_some(text, self._sql(condition))
+
+    def rank_colors(
+        self, palette: tuple[PaletteColor, ...], weight: float, k: int, condition: Condition | None
+    ) -> Ranking:
+        """See ``Gallery``."""
+        with storage_errors(self._dataset.uri):
+            filter = self._sql(condition)
+            key = (palette, weight, k, filter)
+            return self._rankings.get(key, lambda: scan_colors(self._snapshot, palette, weight, k, filter))
 
     def _keep(self, found: Any) -> None:
         """Keep the embeddings of results: they are asked for to group copies, and for feedback."""

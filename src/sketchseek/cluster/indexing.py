@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from sketchseek.cluster.describing import describe, undescribed
 from sketchseek.cluster.embedding import Job, Task, Written, failure_row
 from sketchseek.cluster.members import Member, version_of
 from sketchseek.cluster.runners import Block, Runner
@@ -77,6 +78,7 @@ class Indexer:
         """Update the photos of folders: paths and URIs, which the library's state has already."""
         start = time.monotonic()
         run = _Run()
+        self._table.add_columns()
         self._scan(run, folders)
         known = self._known(self._table.latest(), folders)
         current = {path for path, row in known.items() if path in run.wanted and row.is_current(run.wanted[path])}
@@ -105,6 +107,7 @@ class Indexer:
             todo = sorted(path for path in run.again if not self._is_done(path, run))
             self._count_done(run.counts, run.again.difference(todo))
             run.again = set()
+        self._describe({path: known[path].id for path in current if not known[path].failed}, run)
         counts = run.counts
         return IndexReport(
             indexed=counts["indexed"],
@@ -170,17 +173,27 @@ class Indexer:
         self._table.commit(change)
         run.counts["removed"] += sum(not row.failed for row in gone.values())
 
+    def _job(self, *, describes: bool = False) -> Job:
+        state = self._table.latest().state
+        return Job(self._table.library, state.model, state.fingerprint, state.folders, describes)
+
+    def _describe(self, ids: dict[str, int], run: _Run) -> None:
+        """Add words and colors to photos, by path, that lack them."""
+        lacking = undescribed(self._table.latest())
+        tasks = [_task(photo, run.wanted[path]) for path, photo in ids.items() if photo in lacking]
+        if tasks:
+            describe(self._table, self._run_blocks, self._job(describes=True), tasks, self._progress)
+
     def _embed(self, run: _Run, todo: list[str], total: int, folders: Sequence[str]) -> None:
         first = self._table.commit(
             lambda snapshot: Change(replace(snapshot.state, next_id=snapshot.state.next_id + len(todo)))
         ).state.next_id - len(todo)
         tasks = [_task(first + number, run.wanted[path]) for number, path in enumerate(todo)]
-        state = self._table.latest().state
         waiting: list[Written] = []
         committed = time.monotonic()
         self._progress(IndexProgress("embed", 0, total))
         blocks = self._blocks(run, tasks)
-        written = iter(self._run_blocks(Job(self._table.library, state.model, state.fingerprint), blocks))
+        written = iter(self._run_blocks(self._job(), blocks))
         try:
             for block in written:
                 waiting.append(block)

@@ -102,6 +102,7 @@ class LanceLibrary(Library):
 
     def close(self) -> None:
         """See ``Library.close``."""
+        self._engine.close()
 
     def __len__(self) -> int:
         return self.count()

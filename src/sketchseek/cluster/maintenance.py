@@ -9,6 +9,7 @@ from sketchseek.cluster.gallery import EXACT_BELOW
 from sketchseek.cluster.storage import storage_errors
 from sketchseek.cluster.table import IS_PHOTO, Snapshot, Table
 from sketchseek.cluster.vector_index import Mapper, update_index
+from sketchseek.cluster.word_search import FULL_TEXT, GRAMS
 
 FRAGMENTS = 32
 """Small fragments that may come together before they are merged."""
@@ -21,6 +22,18 @@ KEPT = timedelta(days=7)
 
 INDEXED = ("id", "path", "folder", "mtime_ns")
 """Columns with an index of their own: they are filtered."""
+
+
+TOKENS = {
+    "base_tokenizer": "whitespace",
+    "lower_case": False,
+    "stem": False,
+    "remove_stop_words": False,
+    "ascii_folding": False,
+    "max_token_length": None,
+    "with_position": True,
+}
+"""The full-text index takes words as they are: ``search.words`` has split and normalized them, as in a catalog."""
 
 
 def optimize(table: Table, *, exact_below: int = EXACT_BELOW, mapper: Mapper | None = None) -> Snapshot:
@@ -55,5 +68,13 @@ def _index_columns(snapshot: Snapshot) -> None:
     names = {f"{column}_idx": column for column in INDEXED}
     for name in names.keys() - known:
         dataset.create_scalar_index(names[name], "BTREE", name=name)
+    if snapshot.has_descriptions:
+        for name in (FULL_TEXT, GRAMS):
+            if name in known:
+                names[name] = "words"
+            elif name == GRAMS:
+                dataset.create_scalar_index("words", "NGRAM", name=name)
+            else:
+                dataset.create_scalar_index("words", "INVERTED", name=name, **TOKENS)
     if old := sorted(names.keys() & known):
         dataset.optimize.optimize_indices(index_names=old)

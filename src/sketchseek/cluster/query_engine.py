@@ -13,17 +13,22 @@ from sketchseek.cluster.gallery import EXACT_BELOW, Facts, Gallery, open_gallery
 from sketchseek.cluster.members import Member
 from sketchseek.cluster.storage import normalized
 from sketchseek.cluster.table import Snapshot, Table
-from sketchseek.errors import InputError, LibraryError
+from sketchseek.errors import InputError
 from sketchseek.models.package import ModelPackage
 from sketchseek.search.browse import ORDERS, Order
 from sketchseek.search.catalog import LibraryMetadata
 from sketchseek.search.catalog.folder_text import fold
+from sketchseek.search.catalog.memory_words import MemoryWords
 from sketchseek.search.combined_query import Query
+from sketchseek.search.found import FUSED, Nearest, fused
+from sketchseek.search.fusion import Ranking
+from sketchseek.search.index.protocol import Ids, Scores
 from sketchseek.search.index_search import check_embedding
 from sketchseek.search.object_path import ObjectPath, PhotoPath, photo_path
 from sketchseek.search.params import Filter, SearchParams
 from sketchseek.search.query import Embedding, QueryEngine, ReEmbeddedError
 from sketchseek.search.results import LibraryPhoto, PhotoFolder, SearchResult
+from sketchseek.search.text_ranking import text_ranking
 from sketchseek.stages import stage
 
 REFRESH = 2.0
@@ -49,6 +54,13 @@ class LanceQueryEngine(QueryEngine):
         self._current = table.latest()
         self._checked = time.monotonic()
         self._opened: Gallery | None = None
+        self._words = MemoryWords()
+
+    def close(self) -> None:
+        """Free what the engine holds in memory."""
+        with self._lock:
+            self._opened = None
+            self._words.close()
 
     def refresh(self) -> Snapshot:
         """Look for a newer version now, and return the latest."""
@@ -71,7 +83,7 @@ class LanceQueryEngine(QueryEngine):
     def gallery(self) -> Gallery:
         """The photos of the current version. Use it inside a ``snapshot``."""
         if self._opened is None:
-            self._opened = open_gallery(self._current, exact_below=self._exact_below)
+            self._opened = open_gallery(self._current, exact_below=self._exact_below, words=self._words)
         return self._opened
 
     def metadata(self) -> LibraryMetadata:
@@ -99,11 +111,14 @@ class LanceQueryEngine(QueryEngine):
     def count(self, filter: Filter) -> int:
         """See ``Library.count``."""
         with self.snapshot():
-            return self.gallery.count(Condition.of(filter) if filter else None)
+            return self.gallery.count(Condition.of(filter))
 
     def count_with_words(self, query: Query, filter: Filter) -> int:
         """See ``QueryEngine.count_with_words``."""
-        raise self._no_words()
+        with self.snapshot():
+            if query.text_mode == "require":
+                return self.gallery.count(Condition.of(filter, query.text))
+            return self.gallery.count_words(query.text, Condition.of(filter))
 
     def folders(self, contains: str, limit: int) -> list[PhotoFolder]:
         """See ``Library.folders``."""
@@ -120,7 +135,7 @@ class LanceQueryEngine(QueryEngine):
         """See ``Library.browse``."""
         if order not in ORDERS:
             raise InputError(f"there is no order {order!r}.", remedy=f"Choose one of {', '.join(ORDERS)}.")
-        condition = Condition.of(params.filter) if params.filter else None
+        condition = Condition.of(params.filter)
         with self.snapshot():
             ids = self.gallery.ordered(order, condition)[params.offset : params.offset + params.k].tolist()
             facts = self.gallery.facts(ids)
@@ -136,41 +151,45 @@ class LanceQueryEngine(QueryEngine):
         query: Query | None = None,
     ) -> list[SearchResult]:
         """See ``QueryEngine._search``."""
-        if embedding is None or (query is not None and self._asks_more(query)):
-            raise self._no_words()
-        condition = Condition.of(params.filter) if params.filter else None
+        required = query.text if query is not None and query.text_mode == "require" and query.text.strip() else None
+        condition = Condition.of(params.filter, required)
         start, end = params.offset, params.offset + params.k
+        asked = end + len(without)
         with self.snapshot():
             metadata = self.metadata()
             if space is not None and metadata.fingerprint != space:
                 raise ReEmbeddedError
-            vector = check_embedding(embedding, metadata.dimensions, metadata.distance)
-            with stage("index"):
-                ids, scores = self.gallery.nearest(vector, end + len(without), condition)
-            ranked = [
-                (photo, score)
-                for photo, score in zip(ids.tolist(), scores.tolist(), strict=True)
-                if photo not in without
-            ][start:end]
+            others = {} if query is None else self._other_rankings(query, asked, condition, embedding is not None)
+            nearest = None if embedding is None else self._nearest(embedding, metadata, condition)
+            page = fused(nearest, others, asked).without(without).page(start, end)
             with stage("catalog"):
-                facts = self.gallery.facts([photo for photo, _ in ranked])
-        bounded = metadata.distance == "cosine"
+                facts = self.gallery.facts(page.ids.tolist())
+        bounded = metadata.distance == "cosine" and not others
         return [
-            SearchResult(rank, path_of(facts[photo]), max(-1.0, min(1.0, score)) if bounded else score, photo)
-            for rank, (photo, score) in enumerate(ranked, start=start + 1)
+            SearchResult(rank, path_of(facts[photo]), max(-1.0, min(1.0, score)) if bounded else score, photo, parts)
+            for rank, (photo, score, parts) in enumerate(page.rows(), start=start + 1)
         ]
 
-    def _asks_more(self, query: Query) -> bool:
-        """Whether a query has criteria besides its embedding."""
-        counts = query.text_mode == "require" or query.text_weight > 0
-        return bool(query.colors) or (bool(query.text.strip()) and counts and not self._embeds_text(query))
+    def _nearest(self, embedding: Embedding, metadata: LibraryMetadata, condition: Condition | None) -> Nearest:
+        vector = check_embedding(embedding, metadata.dimensions, metadata.distance)
 
-    def _no_words(self) -> LibraryError:
-        return LibraryError(
-            "words and colors cannot be searched in a library in Lance.",
-            subject=self._path,
-            remedy="Search with sketches and photos, or use a library in a local folder.",
-        )
+        def nearest(k: int, among: Ids | None) -> tuple[Ids, Scores]:
+            return self.gallery.nearest(vector, k, condition, among)
+
+        return nearest
+
+    def _other_rankings(
+        self, query: Query, asked: int, condition: Condition | None, by_examples: bool
+    ) -> dict[str, Ranking]:
+        """Rank photos by a query's words and colors."""
+        rankings: dict[str, Ranking] = {}
+        enough = max(asked, FUSED)
+        if query.text.strip() and (query.text_mode == "rank" or not by_examples):
+            matches = self.gallery.match_words(query.text, enough, condition)
+            rankings["text"] = text_ranking(matches, query.text_weight)
+        if query.colors:
+            rankings["colors"] = self.gallery.rank_colors(query.colors, query.color_weight, enough, condition)
+        return rankings
 
 
 def path_of(row: Facts) -> PhotoPath:

@@ -107,7 +107,7 @@ def start_ray(address: str = LOCAL, **options: Any) -> None:
 class _RayWorker:
     """An actor; its process keeps the encoder between blocks."""
 
-    def __init__(self, job: dict[str, str]) -> None:
+    def __init__(self, job: dict[str, Any]) -> None:
         self._job = Job(**job)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:

@@ -13,6 +13,7 @@ import random
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,14 @@ FACTS = [
     "added",
     "picture_hash",
 ]
-"""Columns of a photo without its embedding."""
+"""Columns of a photo without its embedding and its description."""
+
+DESCRIPTION = ["caption", "keywords", "camera", "taken", "place", "colors", "words"]
+"""Columns of what indexing reads from a photo's file besides pixels; see ``descriptions``. Tables of earlier versions
+get them by ``Table.add_columns``. All are NULL until the file was read for them."""
+
+IS_DESCRIBED = f"{IS_PHOTO} AND words IS NOT NULL"
+IS_UNDESCRIBED = f"{IS_PHOTO} AND words IS NULL"
 
 
 def schema(dimension: int) -> Any:
@@ -68,6 +76,7 @@ def schema(dimension: int) -> Any:
             pa.field("embedding", pa.list_(pa.float16(), dimension)),
             pa.field("reason", pa.string()),
             pa.field("state", pa.string()),
+            *(pa.field(name, pa.binary() if name == "colors" else pa.string()) for name in DESCRIPTION),
         ]
     )
 
@@ -90,6 +99,11 @@ class Snapshot:
     def metadata(self) -> LibraryMetadata:
         """The library's metadata."""
         return self.state.metadata(self.version)
+
+    @property
+    def has_descriptions(self) -> bool:
+        """Whether the table has the columns ``DESCRIPTION``."""
+        return "words" in self.dataset.schema.names
 
     def rows(self, columns: Sequence[str], filter: str | None = None) -> Any:
         """Return columns of the rows that match a filter, as an Arrow table."""
@@ -201,6 +215,21 @@ class Table:
         raise LibraryLockedError(
             "other processes changed it all the time.", subject=self.library, remedy="Try again when they are done."
         )
+
+    def add_columns(self) -> None:
+        """Add the columns that a table of an earlier version lacks. They are NULL in every row."""
+        import pyarrow as pa
+        from lance.commit import CommitConflictError
+
+        for _ in range(TRIES):
+            snapshot = self.latest()
+            missing = [
+                one for one in schema(snapshot.state.dimensions) if one.name not in snapshot.dataset.schema.names
+            ]
+            if not missing:
+                return
+            with storage_errors(self.library), suppress(CommitConflictError):
+                snapshot.dataset.add_columns(pa.schema(missing))
 
     def write_rows(self, rows: Any) -> list[str]:
         """Write an Arrow table of rows to new fragments, and return them as JSON. They count once committed."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from sketchseek.search.catalog import Catalog
 from sketchseek.search.colors import SIGNATURE, PaletteColor, Signatures, palette_scores
@@ -47,7 +48,16 @@ class ColorCache:
         if allowed is not None:
             kept = np.isin(ids, allowed, assume_unique=True)
             ids, signatures = ids[kept], signatures[kept]
-        scores = palette_scores(signatures, palette)
-        best = np.argpartition(-scores, k)[:k] if len(scores) > k else np.arange(len(scores))
-        best = best[np.lexsort((ids[best], -scores[best]))]
-        return Ranking(ids[best], ranks_of(scores[best]), weight)
+        return color_ranking(ids, signatures, palette, weight, k)
+
+
+def color_ranking(ids: Ids, signatures: Signatures, palette: Sequence[PaletteColor], weight: float, k: int) -> Ranking:
+    """Rank the ``k`` photos that fit a palette best, given ids, (n,), and color signatures, (n, ``SIGNATURE``)."""
+    return ranking_of(ids, palette_scores(signatures, palette), weight, k)
+
+
+def ranking_of(ids: Ids, scores: npt.NDArray[np.float32], weight: float, k: int) -> Ranking:
+    """Rank the ``k`` photos with the highest scores, (n,)."""
+    best = np.argpartition(-scores, k)[:k] if len(scores) > k else np.arange(len(scores))
+    best = best[np.lexsort((ids[best], -scores[best]))]
+    return Ranking(ids[best], ranks_of(scores[best]), weight)

@@ -77,10 +77,18 @@ def test_a_search_and_its_photos(client: TestClient, stored: LanceLibrary, photo
     assert [ObjectPath(one["path"]).name for one in folders] == ["below"]
 
 
-def test_what_a_library_in_object_storage_cannot(client: TestClient) -> None:
-    words = client.post(f"{API}/search/query", json={"text": "disc"})
-    assert words.status_code >= 400
-    assert "words and colors" in words.json()["error"]["message"]
+def test_words_colors_and_explanations(client: TestClient, stored: LanceLibrary) -> None:
+    words = client.post(f"{API}/search/query", json={"text": "disc", "k": 99}).json()
+    named = [one for one in stored.browse("path", k=999) if "disc" in one.path.name]
+    assert len(words["results"]) == words["total"] == len(named) > 50
+    assert client.post(f"{API}/search/query", json={"text": "nowhere"}).json()["results"] == []
+    sketch = {"strokes": [[[0, 9], [0, 9]]]}
+    body = {"examples": [sketch], "text": "disc", "text_mode": "require", "colors": [{"color": "red"}], "k": 3}
+    both = client.post(f"{API}/search/query", json=body).json()
+    assert both["results"][0]["parts"].keys() == {"examples", "colors"}
+    explained = client.post(f"{API}/search/explain/{both['results'][0]['id']}", json={"examples": [sketch]})
+    assert explained.status_code == 200
+    assert len(explained.json()["photo_split"]["shares"]) > 0
     assert client.get(f"{API}/photos/{2**40}/file").status_code == 404
 
 

@@ -16,9 +16,23 @@ class MemoryWords(WordTables):
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-        self._connection.executescript(WORD_TABLES)
+        self._opened: sqlite3.Connection | None = None
         self._known: set[int] = set()
+
+    @property
+    def _connection(self) -> sqlite3.Connection:
+        if self._opened is None:
+            self._opened = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+            self._opened.executescript(WORD_TABLES)
+        return self._opened
+
+    def close(self) -> None:
+        """Forget all words."""
+        with self._lock:
+            if self._opened is not None:
+                self._opened.close()
+            self._opened = None
+            self._known.clear()
 
     @property
     def photos(self) -> frozenset[int]:

@@ -129,6 +129,15 @@ class TextTables(SidecarTable, WordTables):
         sidecar, own = self.sidecar_of(photo), PhotoMetadata(*rows[0])
         return sidecar.metadata.followed_by(own) if sidecar else own
 
+    def description_of(self, photo: int) -> Description | None:
+        """Return a photo's description if it matches its checksum; its texts are also those of its sidecars."""
+        rows = self._rows(
+            f"SELECT colors, picture_hash FROM descriptions WHERE id = ? AND checksum IS row_checksum({DESCRIPTION})",
+            photo,
+        )
+        metadata = self.metadata_of(photo)
+        return Description(metadata, bytes(rows[0][0]), bytes(rows[0][1])) if rows and metadata else None
+
     def color_signatures(self, length: int) -> tuple[Ids, npt.NDArray[np.uint8]]:
         """Return the ids, (n,), and color signatures, (n, length), of the photos that have one."""
         rows = self._rows("SELECT id, colors FROM descriptions WHERE length(colors) = ? ORDER BY id", length)

@@ -34,6 +34,11 @@ class TextMatch:
     ids: Ids
     scores: np.ndarray[tuple[int], np.dtype[np.float64]]
 
+    def within(self, allowed: Ids) -> TextMatch:
+        """Return the photos that are allowed."""
+        kept = np.isin(self.ids, allowed)
+        return TextMatch(self.ids[kept], self.scores[kept])
+
 
 class WordTables(ABC):
     """The tables ``words``, ``terms`` and ``term_grams`` (``schema.WORD_TABLES``) of some SQLite connection."""
