@@ -110,7 +110,7 @@ class Partition:
         return int(self.store.ntotal)
 
     def add(self, ids: Ids, vectors: Vectors) -> None:
-        """Add vectors. Slow: the nearest of all cells is looked for."""
+        """Add vectors. Slow: each is compared with all cells."""
         use_threads(len(ids))
         self.store.add_with_ids(
             np.ascontiguousarray(vectors, dtype=np.float32), np.ascontiguousarray(ids, dtype=np.int64)
