@@ -48,11 +48,12 @@ def test_batches_that_are_prepared_ahead_are_the_same(data: TrainingSet) -> None
 def test_pixels_that_are_kept_on_the_device_give_the_same_batches(data: TrainingSet) -> None:
     change = {"augment": {"flip": 0.5, "rotate": 20, "crop": 0.3}}
     usual, resident = objective(data, change), objective(data, change)
-    resident._batches._keep_on_device(data.photo_pixels.nbytes)
-    assert resident._batches.photos._bank is not None
-    assert resident._batches.sketches._bank is None  # there was no room left
-    resident._batches._keep_on_device(10**9)
-    assert resident._batches.sketches._bank is not None
+    room = data.photo_pixels.nbytes
+    kept = []
+    for more in (0, 10**9):  # photos alone, then sketches, too
+        resident._batches._keep_on_device(room + more)
+        kept.append([inputs._bank is not None for inputs in (resident._batches.photos, resident._batches.sketches)])
+    assert kept == [[True, False], [True, True]]
     for number in (0, 1):
         assert torch.equal(usual.loss(number), resident.loss(number))
 
@@ -125,4 +126,4 @@ def test_augmented_photos_are_seen_by_the_whole_branch(data: TrainingSet) -> Non
     assert first.loss(3) == second.loss(3)
     assert first.loss(3) != objective(data, {}).loss(3)
     assert first._batches.photos._features is None
-    assert first._sketches._features is not None
+    assert first._batches.sketches._features is not None

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -172,12 +173,13 @@ def test_a_batch_has_the_statistics_of_torchvision() -> None:
     # The order of the color changes is drawn for each batch.
     settings: dict[str, Any] = {"crop": 0.3, "color": 0.3, "gray": 0.2, "blur": 0.5}
     ours = torch.cat([augmented(copies[i : i + 20], seed=i, **settings) for i in range(0, 600, 20)]).float()
-    for statistic in (
+    statistics: tuple[Callable[[Tensor], Tensor], ...] = (
         lambda x: x.mean(dim=(1, 2, 3)),
         lambda x: x.std(dim=(1, 2, 3)),
         lambda x: (x.amax(dim=3) - x.amin(dim=3)).mean(dim=(1, 2)),
         lambda x: (x[:, :, 1:] - x[:, :, :-1]).abs().mean(dim=(1, 2, 3)),
-    ):
+    )
+    for statistic in statistics:
         a, b = statistic(ours), statistic(theirs)
         error = float((a.var() / len(a) + b.var() / len(b)).sqrt())
         assert abs(float(a.mean() - b.mean())) < 4 * error + 0.02 * float(b.mean())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -30,7 +32,6 @@ class CrossBatchMemory(nn.Module):
         # The same on the CPU, so that no step has to ask the device.
         self._photos = np.full(size, -1, dtype=np.int64)
         self._place = 0
-        self.register_load_state_dict_post_hook(lambda module, keys: module._read())
 
     def remember(self, embeddings: Tensor, photos: npt.NDArray[np.int64]) -> None:
         """Store a batch's photo embeddings (n, d) and the photos' positions in the training set (n,)."""
@@ -48,6 +49,7 @@ class CrossBatchMemory(nn.Module):
         other = np.flatnonzero((self._photos >= 0) & ~np.isin(self._photos, photos))
         return self.embeddings[torch.from_numpy(other).to(self.embeddings.device)], self._photos[other]
 
-    def _read(self) -> None:
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        super()._load_from_state_dict(*args, **kwargs)
         self._photos = self.photos.cpu().numpy().copy()
         self._place = int(self.place)

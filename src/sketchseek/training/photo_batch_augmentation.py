@@ -142,12 +142,14 @@ def blur(images: Tensor, sigma: Tensor) -> Tensor:
         1, batch * channels, -1, width + 2 * reach
     )
     across = F.conv2d(padded, weight[:, :, None, :], groups=batch * channels)
-    return F.conv2d(across, weight[:, :, :, None], groups=batch * channels).view(batch, channels, height, width)
+    down: Tensor = F.conv2d(across, weight[:, :, :, None], groups=batch * channels)
+    return down.view(batch, channels, height, width)
 
 
 def _luma(images: Tensor) -> Tensor:
     red, green, blue = images.split(1, dim=1)
-    return _LUMA[0] * red + _LUMA[1] * green + _LUMA[2] * blue
+    gray: Tensor = _LUMA[0] * red + _LUMA[1] * green + _LUMA[2] * blue
+    return gray
 
 
 def _each(values: Tensor, images: Tensor) -> Tensor:
