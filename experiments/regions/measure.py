@@ -16,6 +16,15 @@ indexing. Ways to search:
 - ``regions``: for each part the best score of the five; the mean over the parts.
 - ``layout``: the same, but only the whole and the halves that the middle of the part lies in.
 
+Added later, when search was built: what it does with ``parts``. Parts are found in the sheet
+(``sketchseek.sketches.parts``), and the ranking by them is fused with that by the sheet; a sheet that is not taken for
+two things is searched as one. Weights of the parts were compared on the compositions of even numbers only.
+
+- ``found drawings``: with the mean of the parts, the whole photo: a library without regions.
+- ``found layout``: with regions.
+
+And ordinary sketches of one thing, some of which are taken for two, with and without ``parts``.
+
 **Rule.** Regions pay if the gain in recall@10 of ``layout`` over the better one of ``sheet`` and ``drawings`` has a
 lower bound of 10 points in ``even``, where the halves are the objects, and of 5 points in ``corner``; and if at most
 5 % of Quick, Draw!'s training drawings, which show one thing, would be taken for two: two groups of strokes, a tenth of
@@ -25,6 +34,7 @@ the sheet or more apart, each with a sixth of the ink.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -42,9 +52,14 @@ from sketchseek.datasets.sketchy import load_sketchy, sketchy_split
 from sketchseek.encoder import Encoder
 from sketchseek.evaluation.intervals import bootstrap_interval
 from sketchseek.models.package import load_model_package
+from sketchseek.search.fusion import Ranking, fuse, ranks_of
+from sketchseek.sketches.parts import SketchPart, sketch_parts
 
 SIDE = 256
 WAYS = ("sheet", "drawings", "regions", "layout")
+FOUND = {"found drawings": "drawings", "found layout": "layout"}
+WEIGHTS = (1.0, 2.0, 4.0, 8.0)
+PARTS_WEIGHT = 4.0
 REGIONS = ((0, 0, 1, 1), (0, 0, 0.5, 1), (0.5, 0, 1, 1), (0, 0, 1, 0.5), (0, 0.5, 1, 1))
 """Left, top, right and bottom of the whole and the halves."""
 
@@ -127,6 +142,28 @@ def score(way: str, sheet: Floats, parts: Floats, gallery: Floats, middles: Sequ
     return np.asarray(np.mean(best, axis=0))
 
 
+def searched(
+    way: str,
+    sheet: Floats,
+    parts: Sequence[SketchPart],
+    gallery: Floats,
+    encoder: Encoder,
+    weight: float,
+    row: int,
+) -> int:
+    """Return the rank of a photo by sheet and parts; see ``found``."""
+    embeddings = encoder.encode_sketch_pixels(np.stack([encoder.read_sketch(one.sketch) for one in parts]))
+    rankings = []
+    for scores, one in (
+        (score("sheet", sheet, embeddings, gallery, []), 1.0),
+        (score(way, sheet, embeddings, gallery, [part.middle for part in parts]), weight),
+    ):
+        order = np.argsort(-scores)
+        rankings.append(Ranking(order, ranks_of(scores[order]), one))
+    ids, _ = fuse(rankings)
+    return 1 + int(np.flatnonzero(ids == row)[0])
+
+
 def summary(ranks: dict[str, list[int]], photos: Sequence[int]) -> dict[str, Any]:
     """Return recall with intervals, and the gain of ``layout`` over the better way without regions."""
     hits = {way: {k: np.array(ranks[way]) <= k for k in (1, 10)} for way in WAYS}
@@ -141,6 +178,74 @@ def summary(ranks: dict[str, list[int]], photos: Sequence[int]) -> dict[str, Any
 def _interval(values: npt.ArrayLike, clusters: Sequence[int]) -> list[float]:
     each = np.asarray(values, np.float64)
     return [round(100 * float(one), 1) for one in (each.mean(), *bootstrap_interval(each, clusters=clusters))]
+
+
+def compared(
+    made: Sequence[Composition], sketches: Sequence[Image.Image], gallery: Floats, encoder: Encoder
+) -> dict[str, Any]:
+    """Search with the sheet of each composition in every way. The gallery begins with the compositions."""
+    ranks: dict[str, list[int]] = {way: [] for way in WAYS}
+    found: dict[str, dict[float, list[int]]] = {way: {weight: [] for weight in WEIGHTS} for way in FOUND}
+    parted = 0
+    for row, one in enumerate(made):
+        drawn = (sketches[one.first], sketches[one.second])
+        sheets = [one.compose(drawn), one.compose(drawn, [0]), one.compose(drawn, [1])]
+        sheet, *parts = encoder.encode_sketch_pixels(np.stack([encoder.read_sketch(each) for each in sheets]))
+        for way in WAYS:
+            scores = score(way, sheet, np.stack(parts), gallery, [one.middle(0), one.middle(1)])
+            ranks[way].append(1 + int((scores > scores[row]).sum()))
+        divided = sketch_parts(sheets[0])
+        parted += bool(divided)
+        for new, weight in itertools.product(FOUND, WEIGHTS):
+            as_one = ranks["sheet"][row]
+            rank = searched(FOUND[new], sheet, divided, gallery, encoder, weight, row) if divided else as_one
+            found[new][weight].append(rank)
+    photos = [one.first for one in made]
+    report = summary(ranks, photos) | {"taken for two": round(100 * parted / len(made), 1)}
+    report["sheet"]["recall@10 of odd numbers"] = _interval(np.array(ranks["sheet"][1::2]) <= 10, photos[1::2])
+    for new, values in found.items():
+        tuned = {str(one): _interval(np.array(some[::2]) <= 10, photos[::2]) for one, some in values.items()}
+        kept = np.array(values[PARTS_WEIGHT][1::2])
+        report[new] = {"recall@10 of even numbers, by weight": tuned} | {
+            f"recall@{k} of odd numbers": _interval(kept <= k, photos[1::2]) for k in (1, 10)
+        }
+    return report
+
+
+def ordinary(
+    pairs: Sequence[tuple[Path, Path]], sketches: Sequence[tuple[int, Path]], encoder: Encoder
+) -> dict[str, Any]:
+    """Search with sketches of one thing, which search with ``parts`` may take for two.
+
+    Args:
+        pairs: Photos and a sketch of each; the photos are the gallery.
+        sketches: The photo's place in the gallery, and a sketch.
+        encoder: The model.
+    """
+    gallery = np.stack(
+        [
+            encoder.encode_photo_pixels(np.stack([encoder.read_photo(crop) for crop in crops(image)]))
+            for image in (Image.open(path).convert("RGB") for path, _ in pairs)
+        ]
+    )
+    plain, asked, divided = [], [], 0
+    for row, path in sketches:
+        sheet = encoder.encode_sketch(path)
+        scores = gallery[:, 0] @ sheet
+        plain.append(1 + int((scores > scores[row]).sum()))
+        parts = sketch_parts(path)
+        divided += bool(parts)
+        asked.append(searched("layout", sheet, parts, gallery, encoder, PARTS_WEIGHT, row) if parts else plain[-1])
+    photos = [row for row, _ in sketches]
+    gain = (np.array(asked) <= 10).astype(float) - (np.array(plain) <= 10)
+    return {
+        "sketches": len(sketches),
+        "photos": len(pairs),
+        "taken for two": round(100 * divided / len(sketches), 1),
+        "recall@10": _interval(np.array(plain) <= 10, photos),
+        "recall@10 with parts": _interval(np.array(asked) <= 10, photos),
+        "difference": _interval(gain, photos),
+    }
 
 
 def measure(
@@ -171,33 +276,13 @@ def measure(
                 made.append(make(first, second, random))
         own = np.stack([regions(one.compose((photos[one.first], photos[one.second]))) for one in made])
         gallery = np.concatenate([own, ordinary])
-        ranks: dict[str, list[int]] = {way: [] for way in WAYS}
-        for row, one in enumerate(made):
-            drawn = (sketches[one.first], sketches[one.second])
-            sheets = [one.compose(drawn), one.compose(drawn, [0]), one.compose(drawn, [1])]
-            sheet, *parts = encoder.encode_sketch_pixels(np.stack([encoder.read_sketch(each) for each in sheets]))
-            for way in WAYS:
-                scores = score(way, sheet, np.stack(parts), gallery, [one.middle(0), one.middle(1)])
-                ranks[way].append(1 + int((scores > scores[row]).sum()))
-        report[name] = summary(ranks, [one.first for one in made])
+        report[name] = compared(made, sketches, gallery, encoder)
     return report
 
 
 def looks_like_two(lines: Lines) -> bool:
     """Return whether a drawing would be taken for two things; see the rule."""
-    boxes = [(min(x), min(y), max(x), max(y)) for x, y, *_ in lines]
-    ink = [float(np.hypot(np.diff(x), np.diff(y)).sum()) + 1 for x, y, *_ in lines]
-    side = max(max(box[2] for box in boxes) - min(box[0] for box in boxes), 1)
-    side = max(max(box[3] for box in boxes) - min(box[1] for box in boxes), side)
-    group = list(range(len(boxes)))
-    for i, a in enumerate(boxes):
-        for j, b in enumerate(boxes[:i]):
-            gap = max(a[0] - b[2], b[0] - a[2], a[1] - b[3], b[1] - a[3])
-            if gap < side / 10 and group[i] != group[j]:
-                old = group[i]
-                group = [group[j] if one == old else one for one in group]
-    amounts = [sum(some for some, one in zip(ink, group, strict=True) if one == name) for name in set(group)]
-    return len(amounts) == 2 and min(amounts) >= sum(ink) / 6
+    return bool(sketch_parts(lines))
 
 
 def main() -> None:
@@ -206,6 +291,7 @@ def main() -> None:
     parser.add_argument("--model", default="small")
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--others", type=int, default=300)
+    parser.add_argument("--only-ordinary", action="store_true", help="Measure no compositions.")
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
     everything = load_sketchy(given.data / "sketchy", allow_missing=True)
@@ -216,7 +302,12 @@ def main() -> None:
     two = [(photo.path, path) for photo, path in zip(photos, sketches, strict=True) if path is not None]
     others = [photo.path for photo in test.photos if photo.key not in pairs][: given.others]
     encoder = Encoder(load_model_package(given.model))
-    report = measure(two, [photo.category for photo in photos], others, encoder, given.count)
+    report: dict[str, Any] = {}
+    if not given.only_ordinary:
+        report = measure(two, [photo.category for photo in photos], others, encoder, given.count)
+    place = {photo.key: row for row, photo in enumerate(photos)}
+    single = [(place[photo.key], sketch.path) for sketch, photo in test.pairs() if sketch.path is not None]
+    report["sketches of one thing"] = ordinary(two, single, encoder)
     drawn = load_quickdraw(given.data / "quickdraw", limit=40)
     training = set(quickdraw_split(drawn).train_sketch_keys)
     parted = [looks_like_two(one.strokes) for one in drawn.sketches if one.key in training and one.strokes]

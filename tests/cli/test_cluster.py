@@ -67,6 +67,7 @@ def test_every_command(
     assert answer("verify", "--sample", 6, "--library", library)["ok"]
     assert answer("remove", f"{root}/b", "--library", library) == {"removed": 3}
     assert answer("sync", "--library", library)["unchanged"] == 3
+    assert "regions" in run("index", root, "--regions", "--library", library).stderr
     explained = tmp_path / "why.png"
     answer("search", "-", "--library", library, "--explain", explained, stdin=SKETCH)
     assert explained.stat().st_size > 0

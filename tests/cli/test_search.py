@@ -181,3 +181,17 @@ def test_copies_are_grouped(library: Path, photos: Path) -> None:
     (group,) = [one for one in found if "copies" in one]
     assert {group["path"], group["copies"][0]["path"]} == {str(photo), str(photos / "copy.jpg")}
     assert "  (1 copy)" in run("search", "-", "--group-copies", "--library", library, text=STROKES).stdout
+
+
+def test_two_objects_of_a_sketch(library: Path, photos: Path) -> None:
+    two = "[[[0,60,60,0,0],[0,0,60,60,0]],[[150,200,170,150],[10,20,60,10]]]"
+    found = run_json("search", "-", "--parts", "--library", library, text=two)
+    assert found[0]["parts"].keys() == {"examples", "parts"}
+    assert not (library / "regions.db").exists()
+    assert run("index", photos, "--regions", "--library", library).exit_code == 0
+    assert (library / "regions.db").exists()
+    assert "regions" in run_json("verify", "--library", library)["checks"]
+    again = run_json("search", "-", "--parts", "--library", library, text=two)
+    assert sorted(one["path"] for one in again) == sorted(one["path"] for one in found)
+    assert run("index", photos, "--no-regions", "--library", library).exit_code == 0
+    assert not (library / "regions.db").exists()

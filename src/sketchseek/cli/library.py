@@ -40,6 +40,12 @@ from sketchseek.cli.report_errors import report_errors
     default=None,
     help="Index files and folders whose names begin with a dot, too. The library keeps the choice. Default: no.",
 )
+@click.option(
+    "--regions/--no-regions",
+    default=None,
+    help="Embed halves of photos, too, for sketches of two objects (search --parts); takes about six times as long. "
+    "The library keeps the choice. Default: no.",
+)
 @ray_option
 @json_option
 def index_command(
@@ -50,6 +56,7 @@ def index_command(
     exclude: tuple[str, ...],
     follow_symlinks: bool | None,
     hidden: bool | None,
+    regions: bool | None,
     ray_address: str | None,
     as_json: bool,
 ) -> None:
@@ -82,7 +89,12 @@ def index_command(
             with Library.open(library, model, create=True) as opened:
                 use_ray(opened, ray_address)
                 report = opened.add(
-                    folders, progress, exclude=exclude or None, follow_symlinks=follow_symlinks, hidden=hidden
+                    folders,
+                    progress,
+                    exclude=exclude or None,
+                    follow_symlinks=follow_symlinks,
+                    hidden=hidden,
+                    regions=regions,
                 )
     print_report(report, as_json=as_json)
 

@@ -40,7 +40,13 @@ def index_bar(as_json: bool) -> Iterator[Callable[[IndexProgress], None] | None]
     if not sys.stderr.isatty():
         yield None
         return
-    words = {"scan": "Scanning", "embed": "Indexing", "describe": "Reading words", "index": "Writing the index"}
+    words = {
+        "scan": "Scanning",
+        "embed": "Indexing",
+        "describe": "Reading words",
+        "regions": "Indexing regions",
+        "index": "Writing the index",
+    }
     with _bars(transient=as_json) as (bars, _):
         stages = _StageBars(bars, lambda stage: words[stage])
 

@@ -53,6 +53,12 @@ def query_options(command: _Command) -> _Command:
             show_default=True,
             help="Weight of --color relative to the sketches.",
         ),
+        click.option(
+            "--parts",
+            is_flag=True,
+            help="If SKETCH shows two separate objects, search for each of them, too: in their places if the library "
+            "was indexed with --regions.",
+        ),
         click.option("--also", multiple=True, metavar=_EXAMPLE, help="A further sketch. Can be repeated."),
         click.option("--also-photo", multiple=True, metavar=_EXAMPLE, help="A photo to find more of. Can be repeated."),
         click.option("--not", "unlike", multiple=True, metavar=_EXAMPLE, help="A sketch of what not to find."),
@@ -137,6 +143,7 @@ def _read_query(
     also_photo: tuple[str, ...],
     unlike: tuple[str, ...],
     unlike_photo: tuple[str, ...],
+    parts: bool,
 ) -> Query | None:
     """Return the combined query; None if the options describe a search by one sketch or photo only.
 
@@ -156,7 +163,7 @@ def _read_query(
         for value in values
     ]
     if sketch is not None:
-        if not others and not text and not colors:
+        if not others and not text and not colors and not parts:
             return None
         others.insert(0, Example(photo=cast("ImageSource", sketch)) if photo else Example(sketch=sketch))
     elif not others and not text and not colors:
@@ -168,6 +175,7 @@ def _read_query(
         text_weight,
         tuple(_color(value) for value in colors),
         color_weight,
+        parts,
     )
 
 

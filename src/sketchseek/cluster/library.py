@@ -118,9 +118,16 @@ class LanceLibrary(Library):
         follow_symlinks: bool | None = None,
         hidden: bool | None = None,
         within: Iterable[PathLike] | None = None,
+        regions: bool | None = None,
     ) -> IndexReport:
         """See ``Library.add``."""
         self._check_writable()
+        if regions:
+            raise LibraryError(
+                "a library in Lance cannot have regions.",
+                subject=self.path,
+                remedy="Leave out --regions, or use a library in a local folder.",
+            )
         if within is not None:
             raise LibraryError("a library in Lance cannot limit where links lead.", subject=self.path)
         paths = _addresses(folders)

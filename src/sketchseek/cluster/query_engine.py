@@ -26,6 +26,7 @@ from sketchseek.search.index.protocol import Ids, Scores
 from sketchseek.search.index_search import check_embedding
 from sketchseek.search.object_path import ObjectPath, PhotoPath, photo_path
 from sketchseek.search.params import Filter, SearchParams
+from sketchseek.search.part_ranking import EmbeddedParts, part_ranking
 from sketchseek.search.query import Embedding, QueryEngine, ReEmbeddedError
 from sketchseek.search.results import LibraryPhoto, PhotoFolder, SearchResult
 from sketchseek.search.text_ranking import text_ranking
@@ -149,6 +150,7 @@ class LanceQueryEngine(QueryEngine):
         without: Collection[int] = (),
         space: str | None = None,
         query: Query | None = None,
+        parts: EmbeddedParts | None = None,
     ) -> list[SearchResult]:
         """See ``QueryEngine._search``."""
         required = query.text if query is not None and query.text_mode == "require" and query.text.strip() else None
@@ -160,6 +162,12 @@ class LanceQueryEngine(QueryEngine):
             if space is not None and metadata.fingerprint != space:
                 raise ReEmbeddedError
             others = {} if query is None else self._other_rankings(query, asked, condition, embedding is not None)
+            if parts is not None:
+
+                def near(vector: Embedding, k: int) -> tuple[Ids, Scores]:
+                    return self._nearest(vector, metadata, condition)(k, None)
+
+                others["parts"] = part_ranking(parts, near, None, max(asked, FUSED), metadata.distance)
             nearest = None if embedding is None else self._nearest(embedding, metadata, condition)
             page = fused(nearest, others, asked).without(without).page(start, end)
             with stage("catalog"):

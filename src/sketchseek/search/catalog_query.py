@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from sketchseek.errors import LibraryError
 from sketchseek.models.package import ModelPackage
 from sketchseek.search.browse import Order, PhotoOrder
 from sketchseek.search.catalog import Catalog, LibraryMetadata
+from sketchseek.search.catalog.region_store import Embeddings, RegionStore, opened_regions
 from sketchseek.search.color_ranking import ColorCache
 from sketchseek.search.combined_query import Query
 from sketchseek.search.filters import FilterCache
@@ -23,9 +25,11 @@ from sketchseek.search.index.protocol import Ids, Scores
 from sketchseek.search.index_mirror import IndexMirror
 from sketchseek.search.index_search import check_embedding, nearest
 from sketchseek.search.params import Filter, SearchParams
+from sketchseek.search.part_ranking import EmbeddedParts, part_ranking
 from sketchseek.search.path_case import on_disk
 from sketchseek.search.photo_folders import FolderCounts
 from sketchseek.search.query import Embedding, QueryEngine, ReEmbeddedError
+from sketchseek.search.regions import HALVES
 from sketchseek.search.results import LibraryPhoto, PhotoFolder, SearchResult
 from sketchseek.search.scan import absolute
 from sketchseek.search.text_ranking import matched_ids, text_ranking
@@ -129,6 +133,7 @@ class CatalogQueryEngine(QueryEngine):
         without: Collection[int] = (),
         space: str | None = None,
         query: Query | None = None,
+        parts: EmbeddedParts | None = None,
     ) -> list[SearchResult]:
         """See ``QueryEngine._search``."""
         end = params.offset + params.k
@@ -142,6 +147,9 @@ class CatalogQueryEngine(QueryEngine):
             if query is not None:
                 allowed = self._with_required_words(query, metadata, allowed)
                 others = self._other_rankings(query, metadata, asked, allowed, by_examples=embedding is not None)
+            if parts is not None:
+                with stage("parts"):
+                    others["parts"] = self._by_parts(parts, metadata, max(asked, FUSED), allowed)
             nearest = None if embedding is None else partial(self._nearest, embedding, metadata, allowed)
             found = fused(nearest, others, asked)
             page = found.without(without).page(params.offset, end)
@@ -176,6 +184,30 @@ class CatalogQueryEngine(QueryEngine):
                 self._catalog, metadata.changes, query.colors, query.color_weight, k=enough, allowed=allowed
             )
         return rankings
+
+    def _by_parts(self, parts: EmbeddedParts, metadata: LibraryMetadata, k: int, allowed: Ids | None) -> Ranking:
+        """Rank photos by the two objects of a sketch, in their places if the library has regions."""
+
+        def nearest(embedding: Embedding, k: int) -> tuple[Ids, Scores]:
+            return self._nearest(embedding, metadata, allowed, k, None)
+
+        with opened_regions(self._folder, metadata.fingerprint, (len(HALVES), metadata.dimensions)) as store:
+            halves = None if store is None else partial(self._halves, store)
+            return part_ranking(parts, nearest, halves, k, metadata.distance)
+
+    def _halves(self, store: RegionStore, ids: Ids) -> tuple[Embedding, Embedding]:
+        """Return the embeddings of photos and of their halves; those that have no halves yet count as a whole."""
+        found = [self.stored_embedding(photo) for photo in ids.tolist()]
+        photos = np.stack([one for one in found if one is not None])
+        regions = np.repeat(photos[:, None], len(HALVES), axis=1)
+        digests = self._catalog.digests_of(ids.tolist())
+        known: dict[bytes, Embeddings] = {}
+        with suppress(LibraryError):  # the next update makes them again
+            known = store.read([*set(digests.values())])
+        for row, photo in enumerate(ids.tolist()):
+            if digests[photo] in known:
+                regions[row] = known[digests[photo]]
+        return photos, regions
 
     def _allowed(self, filter: Filter, metadata: LibraryMetadata) -> Ids | None:
         """Return the ids that a filter allows, ascending; None if it allows all. Call inside a ``snapshot``."""

@@ -71,6 +71,8 @@ class Query:
         text_weight: With ``rank``, weight of the words relative to the examples. See ``sketchseek.search.fusion``.
         colors: Colors that photos should have; see ``sketchseek.search.colors``.
         color_weight: Weight of the colors relative to the examples.
+        parts: Whether a sketch that shows two separate objects is also searched by each of them, in their places if the
+            library has regions. Nothing changes if the sketch does not, or is not the only example.
 
     Raises:
         InputError: There is nothing to search for, or a weight is invalid.
@@ -82,6 +84,7 @@ class Query:
     text_weight: float = 1.0
     colors: tuple[PaletteColor, ...] = ()
     color_weight: float = 0.5
+    parts: bool = False
 
     def __post_init__(self) -> None:
         if len(self.examples) > MAX_EXAMPLES:

@@ -107,6 +107,7 @@ class Library(LibrarySearch):
         follow_symlinks: bool | None = None,
         hidden: bool | None = None,
         within: Iterable[PathLike] | None = None,
+        regions: bool | None = None,
     ) -> IndexReport:
         """Index folders with their subfolders, and remember the folders for ``sync``.
 
@@ -124,6 +125,9 @@ class Library(LibrarySearch):
                 told before, at first no.
             within: Folders that symbolic links must not lead out of, for folders that others can write to. Links that
                 do are failures. By default, links may lead anywhere.
+            regions: Whether halves of photos are embedded, too, so that a sketch of two objects finds them in their
+                places (``Query.parts``). Indexing then takes about six times as long. By default, what the library
+                was told before, at first no. Not in a library in Lance.
 
         Raises:
             InputError: One of the folders does not exist, or a pattern is invalid.

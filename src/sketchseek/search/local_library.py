@@ -17,6 +17,7 @@ from sketchseek.models import DEFAULT_MODEL
 from sketchseek.models.package import ModelPackage, load_model_package
 from sketchseek.search import library_file
 from sketchseek.search.catalog import Catalog, OldFormatError, upgrade_catalog
+from sketchseek.search.catalog.region_store import delete_regions, has_regions
 from sketchseek.search.catalog_query import CatalogQueryEngine
 from sketchseek.search.index_mirror import IndexMirror
 from sketchseek.search.library import Library, PathLike
@@ -116,6 +117,7 @@ class LocalLibrary(Library):
         follow_symlinks: bool | None = None,
         hidden: bool | None = None,
         within: Iterable[PathLike] | None = None,
+        regions: bool | None = None,
     ) -> IndexReport:
         """See ``Library.add``."""
         paths = _absolute(folders)
@@ -131,7 +133,9 @@ class LocalLibrary(Library):
                 roots = [on_disk(root) for root in catalog.roots()]  # a folder's case may have changed
                 catalog.set_roots(without_nested(roots + paths), excluded)
                 catalog.set_scan_rules(rules)
-            return self._update(catalog, without_nested(paths), progress, within)
+            if regions is False:
+                delete_regions(self.path)
+            return self._update(catalog, without_nested(paths), progress, within, regions=regions)
 
     def sync(
         self, progress: ProgressCallback | None = None, *, within: Iterable[PathLike] | None = None
@@ -165,12 +169,16 @@ class LocalLibrary(Library):
     def re_embed(self, model: PathLike | None = None, progress: ProgressCallback | None = None) -> IndexReport:
         """See ``Library.re_embed``."""
         from sketchseek.search.re_embed import re_embed
+        from sketchseek.search.regions import index_regions
 
         with self._writing() as catalog:
             chosen = catalog.metadata().model if model is None else model
             package = load_model_package(chosen)
-            report = re_embed(catalog, Encoder(package, threads=1), metadata_of(package), progress)
+            encoder = Encoder(package, threads=1)
+            report = re_embed(catalog, encoder, metadata_of(package), progress)
             IndexMirror.of(self.path, catalog.metadata()).save(catalog)
+            if has_regions(self.path):
+                index_regions(self.path, catalog, encoder, catalog.roots(), progress)
         self._engine.use(package)
         return report
 
@@ -180,12 +188,18 @@ class LocalLibrary(Library):
         folders: Sequence[bytes],
         progress: ProgressCallback | None,
         within: Iterable[PathLike] | None,
+        *,
+        regions: bool | None = None,
     ) -> IndexReport:
+        from sketchseek.search.regions import index_regions
         from sketchseek.search.update import update
 
         encoder = Encoder(self._engine.package(catalog.metadata()), threads=1)
         real = None if within is None else [real_path(absolute(folder)) for folder in within]
-        return update(self.path, catalog, encoder, folders, progress, real)
+        report = update(self.path, catalog, encoder, folders, progress, real)
+        if regions or has_regions(self.path):
+            index_regions(self.path, catalog, encoder, catalog.roots(), progress)
+        return report
 
     @contextmanager
     def _writing(self) -> Iterator[Catalog]:

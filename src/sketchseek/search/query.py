@@ -26,8 +26,11 @@ from sketchseek.search.index_search import check_embedding
 from sketchseek.search.library_model import package_of
 from sketchseek.search.object_path import PhotoPath
 from sketchseek.search.params import Filter, SearchParams
+from sketchseek.search.part_ranking import EmbeddedParts
 from sketchseek.search.results import LibraryPhoto, PhotoFolder, SearchResult
 from sketchseek.sketches import SketchSource
+from sketchseek.sketches.parts import sketch_parts
+from sketchseek.stages import stage
 
 Embedding = npt.NDArray[np.float32]
 
@@ -113,6 +116,7 @@ class QueryEngine(ABC):
         without: Collection[int] = (),
         space: str | None = None,
         query: Query | None = None,
+        parts: EmbeddedParts | None = None,
     ) -> list[SearchResult]:
         """Search by an embedding, or by the other criteria of a query, or by both.
 
@@ -122,6 +126,7 @@ class QueryEngine(ABC):
             without: Ids of photos that are not returned.
             space: Fingerprint of the model that the embedding is from; None if that is not known.
             query: For its criteria besides examples.
+            parts: The two objects of the query's sketch, if it is also searched by them.
 
         Raises:
             ReEmbeddedError: The library has another model than ``space`` by now.
@@ -230,8 +235,11 @@ class QueryEngine(ABC):
         while True:
             embedded = self.embed_query(query)
             without = {photo for photo in embedded.photos if photo is not None}
+            parts = self._embed_parts(query)
             try:
-                return self._find(embedded.query, params, without=without, space=embedded.space, query=query)
+                return self._find(
+                    embedded.query, params, without=without, space=embedded.space, query=query, parts=parts
+                )
             except ReEmbeddedError:
                 continue
 
@@ -276,6 +284,17 @@ class QueryEngine(ABC):
         mean, factors = mean_of_examples(examples, weights, negative, distance=metadata.distance)
         return EmbeddedQuery(mean, examples, factors, tuple(known), metadata.fingerprint)
 
+    def _embed_parts(self, query: Query) -> EmbeddedParts | None:
+        """Embed the two objects of a query's sketch; None if it is not to be searched by them, or does not show two."""
+        if not query.parts or len(query.examples) != 1 or query.examples[0].sketch is None:
+            return None
+        with stage("parts"):
+            found = sketch_parts(query.examples[0].sketch)
+        if not found:
+            return None
+        embeddings = self.encoder.encode_sketches([part.sketch for part in found])
+        return EmbeddedParts(embeddings, tuple(part.middle for part in found))
+
     def _known(self, photo: ImageSource | int) -> int | None:
         """Return the id of a photo that is in the library; None if it must be encoded. Call with the lock held."""
         if isinstance(photo, (int, np.integer)):
@@ -290,11 +309,12 @@ class QueryEngine(ABC):
         without: Collection[int] = (),
         space: str | None = None,
         query: Query | None = None,
+        parts: EmbeddedParts | None = None,
     ) -> list[SearchResult]:
         """See ``_search``; groups copies if asked for."""
 
         def search(params: SearchParams) -> list[SearchResult]:
-            return self._search(embedding, params, without=without, space=space, query=query)
+            return self._search(embedding, params, without=without, space=space, query=query, parts=parts)
 
         if not params.group_copies:
             return search(params)

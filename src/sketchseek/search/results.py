@@ -132,13 +132,14 @@ class IndexProgress:
     Attributes:
         stage: ``scan`` (``done`` counts the files found so far, the total is unknown), ``embed``,
             ``describe`` (words and colors are read of photos that lack them, after ``repair``, for example, and of
-            sidecars that changed), or ``index``.
+            sidecars that changed), ``regions`` (parts of photos are embedded, if the library has regions), or
+            ``index``.
         done: Number of files processed.
         total: Number of files to process.
         indexed, failed, moved: As in ``IndexReport``.
     """
 
-    stage: Literal["scan", "embed", "describe", "index"]
+    stage: Literal["scan", "embed", "describe", "regions", "index"]
     done: int
     total: int
     indexed: int = 0

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 
 from sketchseek.encoder import Encoder
-from sketchseek.errors import ImageError, LibraryCorruptError, SketchseekError
+from sketchseek.errors import ImageError, LibraryCorruptError, LibraryError, SketchseekError
 from sketchseek.file_digest import file_digest
 from sketchseek.models.package import ModelPackage
 from sketchseek.search.catalog import Catalog, LibraryMetadata
+from sketchseek.search.catalog.region_store import RegionStore, has_regions
 from sketchseek.search.index import VectorIndex, snapshots
 from sketchseek.search.index.snapshots import StaleSnapshotError
 from sketchseek.search.index_mirror import IndexMirror
+from sketchseek.search.regions import HALVES
 from sketchseek.search.results import Verification
 
 CHECKS = ["catalog", "words", "embeddings", "index", "package"]
+REGIONS = "regions"
 RE_EMBEDDED = "sample"
 _SAMPLE = 64
 CLOSEST = 0.99
@@ -38,7 +42,7 @@ def verify(
         package: Returns the library's model package, or raises.
         sample: Number of photos to embed again.
     """
-    checks = [*CHECKS, RE_EMBEDDED] if sample else CHECKS
+    checks = [*CHECKS, *([REGIONS] if has_regions(path) else []), *([RE_EMBEDDED] if sample else [])]
     with catalog.snapshot():
         problems = [f"catalog: {problem}" for problem in catalog.check()]
         if problems:
@@ -49,6 +53,7 @@ def verify(
         problems += damaged
         if not damaged:
             problems += [f"index: {problem}" for problem in _check_index(path, catalog, metadata)]
+        problems += [f"{REGIONS}: {problem}" for problem in _check_regions(path, metadata)]
         try:
             found = package(metadata)
             found.verify()
@@ -116,6 +121,17 @@ def _check_index(path: Path, catalog: Catalog, metadata: LibraryMetadata) -> lis
     if mirror.stale:
         return [f"{mirror.stale} ({_REBUILT})"]
     return _check_contents(catalog, metadata, index)
+
+
+def _check_regions(path: Path, metadata: LibraryMetadata) -> list[str]:
+    if not has_regions(path):
+        return []
+    try:
+        with closing(RegionStore(path, metadata.fingerprint, (len(HALVES), metadata.dimensions))) as store:
+            damaged = store.damaged()
+    except LibraryError as error:
+        return [f"{error.reason} They are made again by sync."]
+    return [f"those of {damaged} photos do not match their checksums; sync makes them again"] if damaged else []
 
 
 def _check_contents(catalog: Catalog, metadata: LibraryMetadata, index: VectorIndex) -> list[str]:

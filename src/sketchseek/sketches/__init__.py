@@ -39,6 +39,7 @@ __all__ = [
     "Raster",
     "SketchSource",
     "Strokes",
+    "picture_of",
     "rasterize_image",
     "rasterize_sketch",
     "rasterize_strokes",
@@ -113,6 +114,18 @@ def sketch_lines(source: SketchSource) -> Polylines | None:
     if not lines:
         raise EmptySketchError("the sketch has no ink.", remedy="Draw at least one line.")
     return placed_polylines(lines)
+
+
+def picture_of(source: ImageSource) -> Image.Image:
+    """Open a sketch that is a picture.
+
+    Raises:
+        SketchError: It cannot be read.
+    """
+    try:
+        return _open_sketch(source)
+    except ImageError as error:
+        raise SketchError(error.reason, subject=error.subject, remedy=error.remedy) from error
 
 
 def _open_sketch(source: ImageSource) -> Image.Image:

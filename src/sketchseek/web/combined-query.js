@@ -10,6 +10,7 @@ const FEEDBACK = 0.75; // weight of all positive marks together, beside 1 for ea
  * @typedef {object} Combined
  * @property {Query} query
  * @property {ApiStrokes[]} sheets drawings of one thing; none for words alone
+ * @property {boolean} [parts] whether each of the two objects of the drawing is searched for, too
  * @property {Words} words
  * @property {Colors} [colors]
  * @property {{ encode: (strokes: ApiStrokes) => Promise<number[] | null>, serverFailed: (reason: string) => boolean }} encoder
@@ -24,17 +25,19 @@ const FEEDBACK = 0.75; // weight of all positive marks together, beside 1 for ea
  * @param {Combined} options
  * @returns {AskPage}
  */
-export function combinedAsker({ query, sheets, words, colors, encoder, filter, marks, api = server }) {
+export function combinedAsker({ query, sheets, parts = false, words, colors, encoder, filter, marks, api = server }) {
   /** @type {Promise<Example[]> | null} */
   let made = null;
   const colored = colors?.palette.length ? { colors: colors.palette, color_weight: colors.weight } : {};
   const text = words.text ? { text: words.text, text_mode: words.required ? "require" : "rank" } : {};
+  // The server finds the objects in the strokes.
+  const strokesOnly = { encode: () => Promise.resolve(null) };
   /** @type {(signal: AbortSignal, page: Page) => ReturnType<AskPage>} */
   const send = async (signal, page) => {
-    made ??= examplesOf(query, sheets, encoder, marks); // once for all pages
+    made ??= examplesOf(query, sheets, parts ? strokesOnly : encoder, marks); // once for all pages
     const examples = await made;
     signal.throwIfAborted(); // a newer query may have come meanwhile
-    return api.searchQuery({ examples, ...text, ...colored, ...filter, ...page }, signal);
+    return api.searchQuery({ examples, ...(parts && { parts }), ...text, ...colored, ...filter, ...page }, signal);
   };
   return async (signal, page) => {
     try {
@@ -52,7 +55,7 @@ export function combinedAsker({ query, sheets, words, colors, encoder, filter, m
 /**
  * The examples of a query.
  *
- * @type {(query: Query, sheets: ApiStrokes[], encoder: Combined["encoder"], marks: Feedback) => Promise<Example[]>}
+ * @type {(query: Query, sheets: ApiStrokes[], encoder: Pick<Combined["encoder"], "encode">, marks: Feedback) => Promise<Example[]>}
  */
 export async function examplesOf({ like, file, kind = "sketch" }, sheets, encoder, { positive, negative }) {
   /** @type {Example[]} */

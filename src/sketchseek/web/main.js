@@ -234,13 +234,13 @@ function question() {
   const { filter } = filters;
   if (filters.values.grouped && !fresh()) filter.group_copies = true;
   if (fresh()) return paged(browse.pages(filter), JSON.stringify(["browse", browse.order.value, filter]));
-  const { query } = queryPanel;
+  const [{ query }, { parts }] = [queryPanel, sheets];
   const ids = marks.ids();
   const drawings = query.paper ? sheets.drawings : [];
   const wanted = { palette: colors(), weight: palette.weight };
-  const asked = { query, sheets: drawings, words: words.value, colors: wanted, encoder, filter, marks: ids };
-  const pages = asker(asked);
-  return paged(pages, query.paper ? JSON.stringify([paper.revision, words.value, wanted, filter, ids]) : undefined);
+  const asked = { query, sheets: drawings, parts, words: words.value, colors: wanted, encoder, filter, marks: ids };
+  const key = [paper.revision, parts, words.value, wanted, filter, ids];
+  return paged(asker(asked), query.paper ? JSON.stringify(key) : undefined);
 }
 
 /** @type {(pages: AskPage, key: string | undefined) => Question} */

@@ -37,6 +37,7 @@ export function fragmentOf({
   after,
   before,
   grouped,
+  whole,
 }) {
   const fields = new URLSearchParams();
   if (library) fields.set("library", library);
@@ -47,6 +48,7 @@ export function fragmentOf({
   if (folder) fields.set("folder", folder);
   if (after) fields.set("after", after);
   if (before) fields.set("before", before);
+  if (whole) fields.set("parts", "whole");
   if (grouped) fields.set("copies", "grouped");
   if (photo) fields.set("photo", String(photo));
   for (const strokes of sheets) if (strokes.length) fields.append("sketch", encodeSketch(strokes));
@@ -85,6 +87,7 @@ export function entryOf(fragment) {
     folder: text("folder"),
     after: day("after"),
     before: day("before"),
+    ...(text("parts") === "whole" && { whole: true }),
     ...(text("copies") === "grouped" && { grouped: true }),
   };
 }

@@ -43,6 +43,7 @@ export class PageState {
       library: choice.name,
       sheets: sheets.empty ? [] : sheets.strokes,
       sheet: sheets.at,
+      ...(sheets.whole && { whole: true }),
       words: words.value,
       ...(palette.colors.length && { colors: palette.colors }),
       ...(palette.weight !== COLOR_WEIGHT && { colorWeight: palette.weight }),
@@ -63,7 +64,7 @@ export class PageState {
     if (!sameQuery(entry, this.read())) {
       marks.clear({ quietly: true });
       filters.restore(entry);
-      sheets.restore(entry.sheets, entry.sheet);
+      sheets.restore(entry.sheets, entry.sheet, entry.whole);
       words.restore(entry.words);
       palette.restore(entry.colors ?? [], entry.colorWeight);
       await this.#restoreQuery(entry);

@@ -11,6 +11,7 @@ import { combinedAsker } from "./combined-query.js";
  * @param {object} options
  * @param {Query} options.query
  * @param {ApiStrokes[]} [options.sheets] the drawings, for a query by sketch
+ * @param {boolean} [options.parts] whether each of the two objects of the drawing is searched for, too
  * @param {Words} [options.words]
  * @param {Colors} [options.colors] of the drawings
  * @param {{ encode: (strokes: ApiStrokes) => Promise<number[] | null>, serverFailed: (reason: string) => boolean }}
@@ -24,6 +25,7 @@ import { combinedAsker } from "./combined-query.js";
 export function asker({
   query,
   sheets = [],
+  parts = false,
   words = { text: "", required: false },
   colors = { palette: [], weight: 0 },
   encoder,
@@ -34,8 +36,8 @@ export function asker({
   const feedback = marks.positive.length + marks.negative.length > 0 ? marks : null;
   const { like, file, paper } = query;
   const colored = colors.palette.length > 0;
-  if (encoder && (words.text || colored || (paper && sheets.length > 1))) {
-    return combinedAsker({ query, sheets, words, colors, encoder, filter, marks, api });
+  if (encoder && (words.text || colored || (paper && (parts || sheets.length > 1)))) {
+    return combinedAsker({ query, sheets, parts: Boolean(paper && parts), words, colors, encoder, filter, marks, api });
   }
   if (like) {
     return (signal, page) =>

@@ -1,5 +1,7 @@
 // Several drawings of one thing, each on a sheet of its own: together they find more than one alone.
 
+import { byId, input } from "./elements.js";
+import { showsTwo } from "./parts.js";
 import { sketchPicture } from "./sketch-picture.js";
 import { Sketch, toApi } from "./strokes.js";
 import { texts } from "./texts.js";
@@ -11,7 +13,7 @@ export const MOST_SHEETS = 6;
 
 export class Sheets extends EventTarget {
   /**
-   * Event: "change", when a sheet was added, chosen or removed.
+   * Event: "change", when a sheet was added, chosen or removed, or its objects are to be searched for or not.
    *
    * @param {Paper} paper shows the chosen sheet
    * @param {object} elements
@@ -23,10 +25,12 @@ export class Sheets extends EventTarget {
     this.paper = paper;
     this.tabs = tabs;
     this.again = again;
+    this.partsBox = input("parts"); // search for each of two objects, too
     /** @type {Sketch[]} */
     this.sketches = [paper.sketch];
     this.at = 0;
     again.addEventListener("click", () => this.#add());
+    this.partsBox.addEventListener("change", () => this.dispatchEvent(new Event("change")));
     paper.addEventListener("change", () => this.show());
     this.show();
   }
@@ -52,13 +56,26 @@ export class Sheets extends EventTarget {
     return all.filter((strokes) => strokes.length > 0);
   }
 
+  // Whether the only drawing shows two objects, each of which is searched for, too.
+  get parts() {
+    const { drawings } = this;
+    return this.partsBox.checked && drawings.length === 1 && showsTwo(drawings[0]);
+  }
+
+  // Whether a drawing of two objects is searched as a whole only.
+  get whole() {
+    return !this.partsBox.checked;
+  }
+
   /**
    * Starts with these sheets, without an event.
    *
    * @param {Stroke[][]} sheets
    * @param {number} at the chosen one
+   * @param {boolean} [whole] whether two objects are searched as a whole only
    */
-  restore(sheets, at) {
+  restore(sheets, at, whole = false) {
+    this.partsBox.checked = !whole;
     this.sketches = (sheets.length ? sheets : [[]]).map((strokes) => new Sketch(strokes));
     this.#choose(Math.min(Math.max(0, at), this.sketches.length - 1));
   }
@@ -66,6 +83,8 @@ export class Sheets extends EventTarget {
   show() {
     this.again.disabled = this.paper.empty || this.sketches.length >= MOST_SHEETS;
     this.tabs.hidden = this.sketches.length < 2;
+    const { drawings } = this;
+    byId("parts-option").hidden = drawings.length !== 1 || !showsTwo(drawings[0]);
     const items = this.tabs.hidden ? [] : this.sketches.map((sketch, i) => this.#tab(sketch, i));
     this.tabs.replaceChildren(...items);
   }

@@ -161,6 +161,8 @@ export const texts = {
   words: "Wörter in Namen, Beschreibungen, Daten und Orten",
   wordsHint: "Wörter dazu: strand 2019",
   wordsRequired: "Nur Fotos mit diesen Wörtern",
+  parts: "Nach beiden Objekten suchen",
+  partsTitle: "Die Zeichnung zeigt zwei Objekte: auch jedes für sich wird gesucht",
   logOut: "Abmelden",
   loggedIn: (user) => `Sie sind als ${user} angemeldet.`,
   palette: "Farben",

@@ -174,6 +174,8 @@ export const texts = {
   words: "Words in names, captions, dates and places",
   wordsHint: "Add words: beach 2019",
   wordsRequired: "Only photos with these words",
+  parts: "Search for both objects",
+  partsTitle: "The drawing shows two objects: each is searched for, too",
   logOut: "Log out",
   /** @param {string} user */
   loggedIn: (user) => `You are logged in as ${user}.`,

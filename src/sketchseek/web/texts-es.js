@@ -157,6 +157,8 @@ export const texts = {
   words: "Palabras de nombres, descripciones, fechas y lugares",
   wordsHint: "Añada palabras: playa 2019",
   wordsRequired: "Solo fotos con estas palabras",
+  parts: "Buscar ambos objetos",
+  partsTitle: "El dibujo muestra dos objetos: también se busca cada uno",
   logOut: "Cerrar sesión",
   loggedIn: (user) => `Ha iniciado sesión como ${user}.`,
   palette: "Colores",

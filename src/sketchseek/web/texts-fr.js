@@ -160,6 +160,8 @@ export const texts = {
   words: "Mots des noms, légendes, dates et lieux",
   wordsHint: "Ajouter des mots : plage 2019",
   wordsRequired: "Seulement les photos avec ces mots",
+  parts: "Chercher les deux objets",
+  partsTitle: "Le dessin montre deux objets : chacun est aussi cherché",
   logOut: "Se déconnecter",
   loggedIn: (user) => `Vous êtes connecté en tant que ${user}.`,
   palette: "Couleurs",

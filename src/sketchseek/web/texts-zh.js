@@ -151,6 +151,8 @@ export const texts = {
   words: "名称、说明、日期和地点中的词",
   wordsHint: "添加词语：海滩 2019",
   wordsRequired: "只要含有这些词的照片",
+  parts: "分别搜索两个物体",
+  partsTitle: "图中有两个物体：也分别搜索每一个",
   logOut: "退出登录",
   loggedIn: (user) => `您已登录为 ${user}。`,
   palette: "颜色",

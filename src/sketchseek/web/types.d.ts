@@ -206,6 +206,8 @@ export interface PageEntry {
   /** The strokes of each sheet, and which one is chosen. */
   sheets: Stroke[][];
   sheet: number;
+  /** Whether a drawing of two objects is searched as a whole only. */
+  whole?: boolean;
   words: Words;
   /** Colors chosen beside the sheet, as #rrggbb. */
   colors?: string[];

@@ -127,3 +127,16 @@ def test_copies_are_grouped(tiny_model: ModelPackage, tmp_path: Path) -> None:
     (group,) = [one for one in found if one["copies"]]
     assert {group["name"], group["copies"][0]["name"]} == {"0.png", "copy.png"}
     assert len(similar) == 3
+
+
+def test_two_objects_of_a_sketch(client: TestClient, library: Library) -> None:
+    two = [[[0, 60, 60, 0, 0], [0, 0, 60, 60, 0]], [[150, 200, 170, 150], [10, 20, 60, 10]]]
+    query = {"examples": [{"strokes": two}], "parts": True, "k": 5}
+    body = client.post("/api/v1/search/query", json=query).json()
+    expected = library.search_query(CombinedQuery((Example(sketch=two),), parts=True), k=5)
+    assert [one["id"] for one in body["results"]] == [one.id for one in expected]
+    assert set(body["results"][0]["parts"]) == {"examples", "parts"}
+    assert body["total"] == len(library)
+    query["examples"] = [{"strokes": two[:1]}]
+    body = client.post("/api/v1/search/query", json=query).json()
+    assert body["results"][0]["parts"] == {}

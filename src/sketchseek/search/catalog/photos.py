@@ -145,7 +145,6 @@ class PhotoTables(TextTables):
         self.row(photo)  # do not give a damaged row a valid checksum
         self._do("UPDATE photos SET path = ?, size = ?, mtime_ns = ? WHERE id = ?", path, size, mtime_ns, photo)
         self._seal_rows("id = ?", photo)
-        self._moved = True
         self.rename_words(photo, path)
 
     def holds(self, path: bytes) -> bool:
@@ -166,6 +165,20 @@ class PhotoTables(TextTables):
     def has_digest(self, digest: bytes) -> bool:
         """Return whether a photo whose file has this digest is in the library."""
         return self._one("SELECT 1 FROM photos WHERE digest = ? LIMIT 1", digest) is not None
+
+    def digests(self) -> dict[bytes, bytes]:
+        """Return the digests of all photos, each with the path of one photo that has it."""
+        return dict(self._rows("SELECT digest, path FROM photos"))
+
+    def digests_of(self, ids: Sequence[int]) -> dict[int, bytes]:
+        """Return the digests of photos by id."""
+        found: dict[int, bytes] = {}
+        for start in range(0, len(ids), 500):
+            some = ids[start : start + 500]
+            found |= dict(
+                self._rows(f"SELECT id, digest FROM photos WHERE id IN ({', '.join('?' * len(some))})", *some)
+            )
+        return found
 
     def paths_with_digest(self, digest: bytes, after: int = 0, limit: int = 100) -> list[tuple[int, bytes]]:
         """Return ids and paths of photos whose files have a digest: the first ``limit`` with ids above ``after``."""
@@ -221,31 +234,30 @@ class PhotoTables(TextTables):
     def _damaged(self, photo: object) -> LibraryCorruptError:
         return self.corrupt(f"damaged (photo {photo} does not match its checksum).")
 
-    def ids_matching(self, filter: PhotoFilter, above: int = 0) -> Ids:
-        """Return the ids of the photos that match a filter, ascending; only those above an id, if it is given."""
-        if filter == PhotoFilter(folder=filter.folder) and not above:
+    def ids_matching(self, filter: PhotoFilter) -> Ids:
+        """Return the ids of the photos that match a filter, ascending."""
+        if filter.after is None and filter.before is None and filter.folder_contains is None:
             return self.ids(filter.folder)
-        # A unary + keeps SQLite from using another index than that of the ids.
-        path, time = ("+path", "+mtime_ns") if above else ("path", "mtime_ns")
-        conditions, values = (["id > ?"], [above]) if above else ([], [])  # type: tuple[list[str], list[bytes | int]]
+        conditions: list[str] = []
+        values: list[bytes | int] = []
         if filter.after is not None:
-            conditions.append(f"{time} >= ?")
+            conditions.append("mtime_ns >= ?")
             values.append(filter.after)
         if filter.before is not None:
-            conditions.append(f"{time} < ?")
+            conditions.append("mtime_ns < ?")
             values.append(filter.before)
         if filter.folder is not None:
-            conditions.append(IN_FOLDER.replace("path", path))
+            conditions.append(IN_FOLDER)
             values += folder_values(filter.folder)
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
         if filter.folder_contains is None:
-            rows = self._rows(f"SELECT id FROM photos{where}", *values)
+            rows = self._rows(f"SELECT id FROM photos{where} ORDER BY id", *values)
         else:
             named = in_folder_named(filter.folder_contains)
-            rows = [row for row in self._rows(f"SELECT id, path FROM photos{where}", *values) if named(row[1])]
-        ids = np.fromiter((row[0] for row in rows), np.int64, len(rows))
-        ids.sort()
-        return ids
+            rows = [
+                row for row in self._rows(f"SELECT id, path FROM photos{where} ORDER BY id", *values) if named(row[1])
+            ]
+        return np.fromiter((row[0] for row in rows), np.int64, len(rows))
 
     def ids_by_time(self, newest: bool) -> Ids:
         """Return the ids of all photos by file time, then by id: the newest, or the oldest, first."""

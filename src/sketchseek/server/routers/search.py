@@ -149,6 +149,7 @@ async def search_query(query: CombinedSearchRequest, state: State) -> SearchResp
         query.text_weight,
         tuple(PaletteColor(one.color, one.weight) for one in query.colors),
         query.color_weight,
+        query.parts,
     )
     return await _search(
         state,

@@ -137,6 +137,11 @@ class CombinedSearchRequest(PageRequest):
         default_factory=list, max_length=MAX_COLORS, description="Colors that photos should have, such as of strokes."
     )
     color_weight: float = Field(0.5, ge=0, le=MAX_WEIGHT, description="Weight of the colors relative to the examples.")
+    parts: bool = Field(
+        False,
+        description="Whether a sketch that shows two separate objects is also searched by each of them, in their "
+        "places if the library was indexed with regions. Nothing changes if it does not, or is not the only example.",
+    )
 
 
 class ExplainRequest(RequestModel):
