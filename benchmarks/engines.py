@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from sketchseek.search.index import ENGINES, engine_for, sample_size
-from sketchseek.search.index.approximate import ApproximateIndex, probes_for
 from sketchseek.search.index.engine import load_faiss
+from sketchseek.search.index.partition import cells_for, probes_for
 
 QUERIES = 200
 K = 10
@@ -90,8 +90,8 @@ def measure(engine: str, made: np.ndarray, queries: np.ndarray, truth: np.ndarra
         "load_s": loaded,
         "mb": size / 1e6,
     }
-    if isinstance(index, ApproximateIndex):
-        row["cells"] = int(index._inner.nlist)
+    if engine == "approximate":
+        row["cells"] = cells_for(count)
         row["probes"] = probes_for(row["cells"])
     return row
 

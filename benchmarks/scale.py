@@ -120,8 +120,7 @@ def fill_local(library: LocalLibrary, made: Made, first: int, end: int) -> None:
                     digest = number.to_bytes(32, "big")
                     path, when = path_of(number).encode(), time_of(number, made.count)
                     catalog.add(Row(path, 1, when, digest, 640, 480, embedding.tobytes()))
-        if end <= made.count:
-            IndexMirror(library.path, manifest.dimensions, manifest.distance).save(catalog)
+        IndexMirror(library.path, manifest.dimensions, manifest.distance).save(catalog)
 
 
 def fill_lance(address: str, made: Made, first: int, end: int) -> None:

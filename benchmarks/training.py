@@ -83,7 +83,7 @@ def run(kind: str, config: TrainConfig, steps: int) -> dict[str, Any]:
     else:
         objective = Objective(config, model, data, None, None, lambda *_: None)
         if kind == "whole":
-            objective._photos._features = objective._sketches._features = None
+            objective._batches.photos._features = objective._batches.sketches._features = None
         loss_of = objective.loss
     ready = time.process_time()
     times = []

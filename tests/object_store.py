@@ -11,9 +11,9 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,21 +35,31 @@ class ObjectStore:
     port: int
     command: list[str]
     log: Path
+    more_volumes: Sequence[list[str]] = ()
     buckets: int = 0
     process: subprocess.Popen[bytes] | None = None
+    volumes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def start(self) -> None:
         """Start it, again with the data that it had."""
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(self.command, stdout=log, stderr=log, start_new_session=True)
+            self.process, *self.volumes = (
+                subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+                for command in (self.command, *self.more_volumes)
+            )
         _wait(self.process, self.port, self.log)
 
     def kill(self) -> None:
         """Kill all of it at once: master, volumes, filer and gateway."""
+        while self.volumes:
+            self.kill_volume()
         if self.process is not None:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
+            _kill(self.process)
             self.process = None
+
+    def kill_volume(self) -> None:
+        """Kill the last volume server that has a process of its own."""
+        _kill(self.volumes.pop())
 
     @property
     def environment(self) -> dict[str, str]:
@@ -133,6 +143,14 @@ def lost_store(tmp_path: Path) -> Iterator[ObjectStore]:
         yield store
 
 
+@pytest.fixture
+def replicated_store(tmp_path: Path) -> Iterator[ObjectStore]:
+    """As ``lost_store``, with three volume servers. Each object is on two of them."""
+    (tmp_path / "seaweedfs").mkdir()
+    with _running(_program(), tmp_path / "seaweedfs", more_volumes=2) as store:
+        yield store
+
+
 @pytest.fixture(scope="session")
 def object_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
     """Start the store for the session, and put its credentials into the environment."""
@@ -146,12 +164,12 @@ def object_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectSto
 
 
 @contextmanager
-def _running(program: Path, folder: Path) -> Iterator[ObjectStore]:
+def _running(program: Path, folder: Path, more_volumes: int = 0) -> Iterator[ObjectStore]:
     identity = {"name": "test", "credentials": [{"accessKey": KEY, "secretKey": SECRET}], "actions": ["Admin"]}
     config = folder / "s3.json"
     config.write_text(json.dumps({"identities": [identity]}))
     with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(8)]
+        sockets = [stack.enter_context(socket.socket()) for _ in range(8 + 2 * more_volumes)]
         for one in sockets:
             one.bind(("127.0.0.1", 0))
         ports = [one.getsockname()[1] for one in sockets]
@@ -159,15 +177,29 @@ def _running(program: Path, folder: Path) -> Iterator[ObjectStore]:
     # The kernel ends the store even if the tests are killed.
     guard = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
     command = [*guard, str(program), "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={folder}", "-filer", "-s3"]
-    command += [f"-{name}={port}" for name, port in zip(names, ports, strict=True)]
+    command += [f"-{name}={port}" for name, port in zip(names, ports[:8], strict=True)]
     command += [f"-s3.config={config}", "-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.iam=false"]
     command += ["-master.volumeSizeLimitMB=64", "-volume.max=1000", "-master.telemetry=false"]
-    store = ObjectStore(ports[6], command, folder / "log")
+    volumes = []
+    for number in range(more_volumes):
+        (folder / f"volume{number}").mkdir()
+        port, grpc = ports[8 + 2 * number :][:2]
+        volume = [*guard, str(program), "volume", f"-mserver=127.0.0.1:{ports[0]}.{ports[1]}", "-max=1000"]
+        volume += ["-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-port={port}", f"-port.grpc={grpc}"]
+        volumes.append([*volume, f"-dir={folder / f'volume{number}'}"])
+    if volumes:
+        command.append("-master.defaultReplication=001")
+    store = ObjectStore(ports[6], command, folder / "log", volumes)
     try:
         store.start()
         yield store
     finally:
         store.kill()
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:

@@ -19,6 +19,7 @@ from sketchseek.search import index_mirror
 from sketchseek.search.catalog import Catalog, LibraryMetadata, Row
 from sketchseek.search.index import snapshots
 from sketchseek.search.index.exact import ExactIndex
+from sketchseek.search.index.snapshot_loader import SnapshotLoader
 from sketchseek.search.index_mirror import IndexMirror
 from sketchseek.search.index_search import nearest
 
@@ -231,11 +232,64 @@ def test_a_large_library_gets_the_approximate_engine_and_readers_take_it_up(
     assert IndexMirror(tmp_path, DIMENSION, "cosine").save(catalog)
     with catalog.snapshot():
         index = reader.current(catalog, catalog.metadata())
+        assert (index.name, len(index)) == ("exact", 250)  # the other is read in a thread
+        reader._newer._thread.join()  # type: ignore[union-attr]
+        index = reader.current(catalog, catalog.metadata())
         assert (index.name, len(index)) == ("approximate", 250)
     add(catalog, 400, seed=2)
     writer = IndexMirror(tmp_path, DIMENSION, "cosine")
     assert writer.save(catalog)  # more than twice what its partition was learned from
     assert writer._built == 650
+
+
+def test_a_reader_with_many_recent_photos_takes_up_a_snapshot_that_holds_them(
+    tmp_path: Path, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sketchseek.search.index.EXACT_UP_TO", 100)
+    monkeypatch.setattr(index_mirror, "TAKE_UP", 100)
+    add(catalog, 200, seed=1)
+    IndexMirror(tmp_path, DIMENSION, "cosine").save(catalog)
+    reader = IndexMirror(tmp_path, DIMENSION, "cosine")
+    with catalog.snapshot():
+        first = reader.current(catalog, catalog.metadata())
+    for step, (count, taken) in enumerate([(60, False), (60, True)]):
+        add(catalog, count, seed=2 + step)
+        assert IndexMirror(tmp_path, DIMENSION, "cosine").save(catalog, force=True)
+        with catalog.transaction():
+            catalog.drop(f"/{2 + step}/5".encode())
+        with catalog.snapshot():
+            assert reader.current(catalog, catalog.metadata()) is first
+            assert reader._newer.is_busy() == taken
+    add(catalog, 3, seed=4)  # neither the snapshot nor the index has these yet
+    reader._newer._thread.join()  # type: ignore[union-attr]
+    with catalog.snapshot():
+        index = reader.current(catalog, catalog.metadata())
+        assert index is not first
+        ids = catalog.ids()
+        assert len(index) == len(ids) == catalog.count()
+        found, _ = index.search(np.ones((1, DIMENSION), np.float32), len(ids))
+        assert sorted(found[0].tolist()) == ids.tolist()
+
+
+def test_a_snapshot_that_vanishes_while_it_is_read_is_not_taken_up(tmp_path: Path, catalog: Catalog) -> None:
+    loader = SnapshotLoader(tmp_path)
+    loader.start(catalog.metadata().snapshot)
+    assert loader.take(wait=True) is not None
+    faiss_file(tmp_path).unlink()
+    loader.start(catalog.metadata().snapshot)
+    assert loader.take(wait=True) is None
+    assert not loader.is_busy()
+
+
+def test_few_changes_are_saved_without_reading_the_index(
+    tmp_path: Path, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshots, "load", lambda *_: pytest.fail("the index was read"))
+    add(catalog, 5, seed=1)
+    with catalog.transaction():
+        catalog.drop(b"/1/3")
+        catalog.drop(b"/0/3")
+    assert not IndexMirror(tmp_path, DIMENSION, "cosine").save(catalog)
 
 
 def test_scores_of_the_approximate_engine_are_the_true_ones(

@@ -114,3 +114,16 @@ def test_a_format_that_cannot_be_upgraded_is_named(tmp_path: Path, version: int,
     with pytest.raises(LibraryError, match=rf"format {version}\b[\s\S]*{remedy}"):
         Catalog(tmp_path)
     assert not (tmp_path / "backups").exists()
+
+
+def test_the_steps_make_today_s_tables(tmp_path: Path) -> None:
+    with closing(Catalog(tmp_path, create=METADATA)) as catalog, catalog.transaction():
+        catalog.add(Row(b"/a", 1, 2, b"digest", 3, 4, b"\0\0\0\0"))
+    with closing(sqlite3.connect(tmp_path / FILE)) as connection:
+        connection.executescript("DROP INDEX photos_by_time; PRAGMA user_version = 9")
+    with pytest.raises(OldFormatError):
+        Catalog(tmp_path)
+    upgrade_catalog(tmp_path)
+    with closing(Catalog(tmp_path)) as catalog:
+        assert catalog.check() == []
+        assert catalog.count() == 1

@@ -40,4 +40,5 @@ def test_its_state_is_kept_and_restored() -> None:
     again.load_state_dict(memory.state_dict())
     for each in (memory, again):
         each.remember(rows(5, 6), np.array([5, 6]))
+    assert torch.equal(again.others(np.array([0]))[0], memory.others(np.array([0]))[0])
     assert again.others(np.array([0]))[1].tolist() == memory.others(np.array([0]))[1].tolist() == [6, 2, 5]

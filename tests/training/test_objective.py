@@ -33,9 +33,29 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> TrainingSet:
     return read_pixels(load_sources(config.sources, root, 0.0, 0).training, 32, 32, None)
 
 
-def objective(data: TrainingSet, change: dict[str, Any]) -> Objective:
+def objective(data: TrainingSet, change: dict[str, Any], **options: Any) -> Objective:
     config = parse_config(SETTINGS | change)
-    return Objective(config, build_model(config).eval(), data, None, None, lambda *_: None)
+    return Objective(config, build_model(config).eval(), data, None, None, lambda *_: None, **options)
+
+
+def test_batches_that_are_prepared_ahead_are_the_same(data: TrainingSet) -> None:
+    change = {"augment": {"flip": 0.5, "rotate": 20, "crop": 0.3, "color": 0.3}}
+    at_once, ahead = objective(data, change), objective(data, change, ahead=2, stride=2)
+    for number in (0, 2, 4, 1):
+        assert torch.equal(at_once.loss(number), ahead.loss(number))
+
+
+def test_pixels_that_are_kept_on_the_device_give_the_same_batches(data: TrainingSet) -> None:
+    change = {"augment": {"flip": 0.5, "rotate": 20, "crop": 0.3}}
+    usual, resident = objective(data, change), objective(data, change)
+    room = data.photo_pixels.nbytes
+    kept = []
+    for more in (0, 10**9):  # photos alone, then sketches, too
+        resident._batches._keep_on_device(room + more)
+        kept.append([inputs._bank is not None for inputs in (resident._batches.photos, resident._batches.sketches)])
+    assert kept == [[True, False], [True, True]]
+    for number in (0, 1):
+        assert torch.equal(usual.loss(number), resident.loss(number))
 
 
 def test_a_batch_has_one_loss_whatever_was_asked_before(data: TrainingSet) -> None:
@@ -105,5 +125,5 @@ def test_augmented_photos_are_seen_by_the_whole_branch(data: TrainingSet) -> Non
     first, second = objective(data, change), objective(data, change)
     assert first.loss(3) == second.loss(3)
     assert first.loss(3) != objective(data, {}).loss(3)
-    assert first._photos._features is None
-    assert first._sketches._features is not None
+    assert first._batches.photos._features is None
+    assert first._batches.sketches._features is not None

@@ -81,3 +81,10 @@ def test_colors_change_within_their_limit() -> None:
     assert brightness.min() >= 79
     assert brightness.max() <= 121
     assert brightness.max() - brightness.min() > 10
+
+
+def test_on_another_device_the_whole_batch_changes_there_and_nothing_waits_for_it() -> None:
+    """A meta tensor has no values, so whatever asks the device for one fails."""
+    pixels = torch.empty((6, 40, 40, 3), dtype=torch.uint8, device="meta")
+    out = augmented(pixels, crop=0.3, color=0.3, gray=0.2, blur=0.9)
+    assert (out.device.type, out.shape, out.dtype) == ("meta", pixels.shape, torch.uint8)

@@ -11,6 +11,7 @@ from sketchseek.models.package import Distance
 from sketchseek.search.catalog import Catalog, CatalogState, LibraryMetadata
 from sketchseek.search.index import VectorIndex, build, engine_for, sample_size, snapshots
 from sketchseek.search.index.exact import ExactIndex
+from sketchseek.search.index.snapshot_loader import SnapshotLoader
 from sketchseek.search.index.snapshots import IndexSnapshot, StaleSnapshotError
 
 _log = logging.getLogger(__name__)
@@ -21,6 +22,9 @@ REBUILD_GROWTH = 2.0
 SAVE_CHANGES = 1000
 SAVE_FRACTION = 0.01
 """A new snapshot is written if it lacks more changes than both limits; fewer are read from the catalog quickly."""
+
+TAKE_UP = 100_000
+"""A reader that has added this many photos to its index takes up a newer snapshot, whose partition holds them."""
 
 FORGET_REMOVALS = 100_000
 """Number of recorded removals from which on a writer drops the record."""
@@ -47,7 +51,9 @@ class IndexMirror:
         self._state = CatalogState(-1, 0, 0, 0)
         self._changes = -1
         self._built = 0
+        self._opened = 0  # the last id that the snapshot had
         self._record = ""
+        self._newer = SnapshotLoader(library)
 
     @classmethod
     def of(cls, library: Path, metadata: LibraryMetadata) -> IndexMirror:
@@ -57,18 +63,25 @@ class IndexMirror:
     def current(self, catalog: Catalog, metadata: LibraryMetadata, *, exact: bool = True) -> VectorIndex:
         """Return the index for the catalog's current state. Call inside a ``snapshot`` or a ``transaction``.
 
+        A newer snapshot is read in a thread, and taken up by a call after that.
+
         Args:
             catalog: A connection to the catalog.
             metadata: The catalog's current metadata.
             exact: If an index must be built, build an exhaustive one, whatever the number of photos. Readers do so to
                 answer in seconds; the writer builds the right one.
         """
-        if self._index is not None and metadata.changes == self._changes:
+        newer = self._newer.take()
+        if self._index is not None and newer is None and metadata.changes == self._changes:
             return self._index
         state = catalog.state()
+        if newer is not None and _can_catch_up(_state_of(newer[0]), state):
+            self._use(*newer)
         index = self._index
-        if index is None or not self._can_catch_up(state) or self._has_other_engine(index, metadata.snapshot):
+        if index is None or not _can_catch_up(self._state, state):
             index = self._open(catalog, state, metadata.snapshot, exact=exact)
+        elif self._is_outgrown(index, metadata.snapshot):
+            self._newer.start(metadata.snapshot)
         self._catch_up(catalog, index, state)
         self._changes = metadata.changes
         return index
@@ -83,12 +96,11 @@ class IndexMirror:
         """
         with catalog.snapshot():
             metadata = catalog.metadata()
+            if not force and self._is_recent(catalog, metadata.snapshot):
+                return False
             index = self.current(catalog, metadata, exact=False)
             state = self._state
-            must_rebuild = self._must_rebuild(index)
-            if not force and not must_rebuild and self._is_recent(catalog, metadata, len(index)):
-                return False
-            if must_rebuild:
+            if _is_outdated(index.name, len(index), self._built):
                 index = self._build(catalog, state, exact=False)
         record = self._write(index, state)
         if record is None:
@@ -114,18 +126,21 @@ class IndexMirror:
 
     # --- saving ----------
 
-    def _must_rebuild(self, index: VectorIndex) -> bool:
-        """Whether the index has the wrong engine for its size, or an outdated partition."""
-        if index.name != engine_for(len(index)):
-            return True
-        return index.name != ExactIndex.name and len(index) > REBUILD_GROWTH * self._built
-
-    def _is_recent(self, catalog: Catalog, metadata: LibraryMetadata, count: int) -> bool:
-        """Whether the snapshot on disk can be used and lacks few changes."""
-        if self.stale:
+    def _is_recent(self, catalog: Catalog, record: str) -> bool:
+        """Whether the snapshot on disk can be used, and lacks few changes."""
+        recorded = None if self.stale else self.recorded(catalog, record)
+        if recorded is None:
             return False
-        recorded = self.recorded(catalog, metadata.snapshot)
-        return recorded is not None and recorded[1] <= max(SAVE_CHANGES, SAVE_FRACTION * count)
+        snapshot, lacking = recorded
+        count = catalog.count()
+        added = catalog.state().last_id - snapshot.last_id
+        return (
+            count == snapshot.count + added - (lacking - added)
+            and lacking <= max(SAVE_CHANGES, SAVE_FRACTION * count)
+            and not _is_outdated(snapshot.engine, count, snapshot.built)
+            and (snapshot.dimension, snapshot.distance) == (self.dimension, self.distance)
+            and snapshots.is_whole(self._library, record)
+        )
 
     def _write(self, index: VectorIndex, state: CatalogState) -> str | None:
         try:
@@ -143,24 +158,22 @@ class IndexMirror:
 
     # --- catching up ----------
 
-    def _can_catch_up(self, state: CatalogState) -> bool:
-        mine = self._state
-        return (
-            mine.revision == state.revision
-            and mine.last_id <= state.last_id
-            and mine.last_removal <= state.last_removal
-            and mine.last_removal >= state.floor
-        )
-
-    def _has_other_engine(self, index: VectorIndex, record: str) -> bool:
-        """Whether a writer has recorded a snapshot with another engine since the index was opened."""
-        if record == self._record:
+    def _is_outgrown(self, index: VectorIndex, record: str) -> bool:
+        """Whether a writer has recorded a snapshot that searches faster than this index."""
+        if record == self._record or self._newer.is_busy():
             return False
         self._record = record
         try:
-            return snapshots.describe(self._library, record).engine != index.name
+            newer = snapshots.describe(self._library, record)
         except StaleSnapshotError:
             return False
+        if newer.engine != index.name:
+            return True
+        return index.name != ExactIndex.name and newer.last_id - self._opened > TAKE_UP
+
+    def _use(self, snapshot: IndexSnapshot, index: VectorIndex) -> None:
+        self._index, self._state, self._changes = index, _state_of(snapshot), -1
+        self._built, self._opened = snapshot.built, snapshot.last_id
 
     def _catch_up(self, catalog: Catalog, index: VectorIndex, state: CatalogState) -> None:
         mine = self._state
@@ -192,13 +205,12 @@ class IndexMirror:
         snapshot, index = snapshots.load(self._library, record)
         if (snapshot.dimension, snapshot.distance) != (self.dimension, self.distance):
             raise StaleSnapshotError("it has another dimension or distance")
-        self._state = CatalogState(snapshot.revision, snapshot.last_id, snapshot.last_removal, 0)
-        self._built = snapshot.built
-        if self._can_catch_up(state):
+        self._use(snapshot, index)
+        if _can_catch_up(self._state, state):
             self._catch_up(catalog, index, state)
             if len(index) == catalog.count():
-                self._index = index
                 return index
+        self._index = None
         if snapshot.revision == state.revision:
             self.stale = "it does not hold the photos of the catalog"
         return None
@@ -217,5 +229,23 @@ class IndexMirror:
         if len(self._index) != count:
             self._index = None
             raise catalog.corrupt("damaged (its index of photos disagrees with the photos).")
-        self._state, self._built = state, count
+        self._state, self._built, self._opened = state, count, state.last_id
         return self._index
+
+
+def _state_of(snapshot: IndexSnapshot) -> CatalogState:
+    return CatalogState(snapshot.revision, snapshot.last_id, snapshot.last_removal, 0)
+
+
+def _can_catch_up(mine: CatalogState, state: CatalogState) -> bool:
+    """Whether what happened between two states of the catalog is known."""
+    return (
+        mine.revision == state.revision
+        and mine.last_id <= state.last_id
+        and state.floor <= mine.last_removal <= state.last_removal
+    )
+
+
+def _is_outdated(engine: str, count: int, built: int) -> bool:
+    """Whether an index has the wrong engine for its size, or an outdated partition."""
+    return engine != engine_for(count) or (engine != ExactIndex.name and count > REBUILD_GROWTH * built)

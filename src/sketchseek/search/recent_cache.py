@@ -19,6 +19,10 @@ class RecentCache(Generic[Key, Value]):
     def __len__(self) -> int:
         return len(self._values)
 
+    def clear(self) -> None:
+        """Forget every value."""
+        self._values.clear()
+
     def get(self, key: Key, make: Callable[[], Value]) -> Value:
         """Return the value of a key, made now if it is not cached."""
         if key not in self._values:

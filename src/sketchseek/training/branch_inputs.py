@@ -44,6 +44,7 @@ class BranchInputs:
         progress: Progress = ignore_progress,
     ) -> None:
         self._pixels = pixels
+        self._bank: Tensor | None = None  # all pixels, on another device
         self._features: Tensor | None = None  # (1 or 2, n, c, h, w) fp16: original, and mirrored
         if not fixed or not encoder.config.frozen or not len(pixels):
             return
@@ -68,9 +69,17 @@ class BranchInputs:
     def __len__(self) -> int:
         return len(self._pixels)
 
+    def keep_on(self, device: torch.device) -> None:
+        """Copy all pixels to a device, where batches are then gathered."""
+        self._bank = torch.from_numpy(np.ascontiguousarray(self._pixels)).to(device)
+
     def pixels(self, places: Tensor, mirrored: Tensor) -> Tensor:
         """Pixels (n, …) uint8 of the images at these places; ``mirrored`` (n,) says which are mirrored."""
-        pixels = torch.from_numpy(self._pixels[places.numpy()])
+        if self._bank is None:
+            pixels = torch.from_numpy(self._pixels[places.numpy()])
+        else:
+            pixels = self._bank[places.to(self._bank.device)]
+            mirrored = mirrored.to(self._bank.device)
         return torch.where(mirrored.view(-1, *[1] * (pixels.ndim - 1)), pixels.flip(2), pixels)
 
     def embed(self, encoder: BranchEncoder, places: Tensor, mirrored: Tensor) -> Tensor:
@@ -87,7 +96,9 @@ class BranchInputs:
             return from_pixels
         rows = self._features[mirrored.long(), places]
         layout = torch.channels_last if rows.ndim == 4 else torch.contiguous_format
-        from_features: Tensor = encoder.from_frozen_features(rows.float().to(device, memory_format=layout))
+        from_features: Tensor = encoder.from_frozen_features(
+            rows.to(device, non_blocking=True).to(torch.float32, memory_format=layout)
+        )
         return from_features
 
     @torch.no_grad()

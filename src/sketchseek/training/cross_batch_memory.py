@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -27,17 +29,27 @@ class CrossBatchMemory(nn.Module):
         self.register_buffer("embeddings", torch.zeros(size, embedding))
         self.register_buffer("photos", torch.full((size,), -1))
         self.register_buffer("place", torch.zeros((), dtype=torch.long))
+        # The same on the CPU, so that no step has to ask the device.
+        self._photos = np.full(size, -1, dtype=np.int64)
+        self._place = 0
 
     def remember(self, embeddings: Tensor, photos: npt.NDArray[np.int64]) -> None:
         """Store a batch's photo embeddings (n, d) and the photos' positions in the training set (n,)."""
-        size = len(self.photos)
-        where = (self.place + torch.arange(len(photos), device=self.place.device)[-size:]) % size
-        self.embeddings[where] = embeddings.detach().float()[-size:]
-        self.photos[where] = torch.from_numpy(photos).to(self.photos.device)[-size:]
-        self.place.copy_((self.place + len(photos)) % size)
+        size = len(self._photos)
+        where = (self._place + np.arange(len(photos))[-size:]) % size
+        self._photos[where] = photos[-size:]
+        self._place = (self._place + len(photos)) % size
+        on_device = torch.from_numpy(where).to(self.embeddings.device)
+        self.embeddings[on_device] = embeddings.detach().float()[-size:]
+        self.photos[on_device] = torch.from_numpy(photos).to(self.photos.device)[-size:]
+        self.place.fill_(self._place)
 
     def others(self, photos: npt.NDArray[np.int64]) -> tuple[Tensor, npt.NDArray[np.int64]]:
         """Stored embeddings (m, d) of photos other than these, and their positions (m,)."""
-        stored = self.photos.cpu().numpy()
-        other = (stored >= 0) & ~np.isin(stored, photos)
-        return self.embeddings[torch.from_numpy(other).to(self.embeddings.device)], stored[other]
+        other = np.flatnonzero((self._photos >= 0) & ~np.isin(self._photos, photos))
+        return self.embeddings[torch.from_numpy(other).to(self.embeddings.device)], self._photos[other]
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        super()._load_from_state_dict(*args, **kwargs)
+        self._photos = self.photos.cpu().numpy().copy()
+        self._place = int(self.place)

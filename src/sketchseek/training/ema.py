@@ -20,7 +20,7 @@ def create_ema(model: DualEncoder, decay: float) -> AveragedModel:
 
     @torch.no_grad()
     def update(averages: Any, values: Any, count: Tensor | int) -> None:
-        number = int(count) - 1
+        number = int(ema.n_averaged) - 1  # on the CPU; to ask for ``count``, on the device, would wait for it
         if averages[0].is_floating_point():
             ramped = min(decay, (1 + number) / (10 + number))
             get_ema_multi_avg_fn(ramped)(averages, values, count)

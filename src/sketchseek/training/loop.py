@@ -12,7 +12,7 @@ from typing import cast
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from sketchseek.datasets.same_pictures import require_no_same_pictures
 from sketchseek.errors import ConfigError, TrainingError
@@ -33,6 +33,7 @@ from sketchseek.training.run_folder import build_model
 from sketchseek.training.sealed_tensors import write_tensors
 from sketchseek.training.validation import ValidationSet
 
+_READ_EVERY = 10  # steps after which a GPU's losses are read
 _CALIBRATION = 128  # approximate number of images that batch norm is recalibrated with
 
 
@@ -126,6 +127,8 @@ class _Run:
         if config.compile:
             for stage in {*self.model.sketch.stages, *self.model.photo.stages}:  # the branches may share stages
                 stage.compile()
+        self.unread: list[Tensor] = []  # losses of steps that may still run on the device
+        self.losses: list[float] = []  # since the last evaluation
         self.objective: Objective | None = None
         self.validation: ValidationSet | None = None
 
@@ -144,7 +147,9 @@ class _Run:
             data = read_pixels(splits.training, config.photo.size, config.sketch.size, cache, progress)
             if self.state.step == 0:
                 self._recalibrate(data)
-            self.objective = Objective(config, self.model, data, self.memory, cache, progress)
+            self.objective = Objective(
+                config, self.model, data, self.memory, cache, progress, stride=self.group.world_size
+            )
             if splits.validation.sketches:
                 held_out = read_pixels(splits.validation, config.photo.size, config.sketch.size, cache, progress)
                 self.validation = ValidationSet(self.model, held_out, cache, progress)
@@ -152,18 +157,18 @@ class _Run:
     def run_steps(self) -> None:
         """Take the remaining steps, with an evaluation and a checkpoint every ``evaluate_every`` steps."""
         config, state = self.config, self.state
-        losses: list[float] = []
         started = time.perf_counter()
         self.model.train()
         while state.step < config.steps:
-            losses.append(self._step())
+            self._step()
             if state.step % config.evaluate_every == 0 or state.step == config.steps:
+                self._tell_losses()
                 seconds = time.perf_counter() - started
-                self._evaluate({"step": float(state.step), "loss": float(np.mean(losses)), "seconds": seconds})
-                losses.clear()
+                self._evaluate({"step": float(state.step), "loss": float(np.mean(self.losses)), "seconds": seconds})
+                self.losses.clear()
 
-    def _step(self) -> float:
-        """Take one step; returns the mean loss of all processes."""
+    def _step(self) -> None:
+        """Take one step. On a GPU, nothing waits for it: its loss is read after a few more."""
         assert self.objective is not None
         config, group, state = self.config, self.group, self.state
         self.optimizer.zero_grad(set_to_none=True)
@@ -173,13 +178,7 @@ class _Run:
             part = self.objective.loss(number) / config.accumulate
             self.scaler.scale(part).backward()
             loss = loss + part.detach()
-        mean = float(group.average_gradients(self.model, loss))
-        if not math.isfinite(mean):
-            raise TrainingError(
-                f"the loss is {mean} at step {state.step + 1}.",
-                subject=config.name,
-                remedy="Lower learning_rate or gradient_clip_norm.",
-            )
+        self.unread.append(group.average_gradients(self.model, loss))
         self.scaler.unscale_(self.optimizer)
         nn.utils.clip_grad_norm_(self.model.parameters(), config.gradient_clip_norm)
         self.scaler.step(self.optimizer)
@@ -191,8 +190,24 @@ class _Run:
         if self.ema is not None:
             self.ema.update_parameters(self.model)
         state.step += 1
-        self.events.step(state.step, mean)
-        return mean
+        if len(self.unread) >= (_READ_EVERY if group.device.type == "cuda" else 1):
+            self._tell_losses()
+
+    def _tell_losses(self) -> None:
+        """Read the losses of the last steps, check them and pass them on."""
+        if not self.unread:
+            return
+        losses = torch.stack(self.unread).tolist()
+        self.unread.clear()
+        for number, loss in enumerate(losses, self.state.step - len(losses) + 1):
+            if not math.isfinite(loss):
+                raise TrainingError(
+                    f"the loss is {loss} at step {number}.",
+                    subject=self.config.name,
+                    remedy="Lower learning_rate or gradient_clip_norm.",
+                )
+            self.losses.append(loss)
+            self.events.step(number, loss)
 
     def _evaluate(self, row: dict[str, float]) -> None:
         """Validate, store the best weights and write a checkpoint, in the main process; the others wait."""

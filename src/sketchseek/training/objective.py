@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from sketchseek.errors import ConfigError
 from sketchseek.progress import Progress
-from sketchseek.training.branch_inputs import BranchInputs
+from sketchseek.training.batches import Batches
 from sketchseek.training.config import LossConfig, TrainConfig
 from sketchseek.training.cross_batch_memory import CrossBatchMemory
 from sketchseek.training.data import TrainingSet
@@ -21,8 +21,7 @@ from sketchseek.training.losses import create_loss, create_miner
 from sketchseek.training.nn.model import DualEncoder
 from sketchseek.training.photo_augmentation import augment_photos
 from sketchseek.training.raster_augmentation import augment_sketches
-from sketchseek.training.sampling import Batch, CategorySampler
-from sketchseek.training.stroke_augmentation import corrupt_sketch
+from sketchseek.training.sampling import Batch
 
 
 @dataclass(frozen=True)
@@ -53,6 +52,7 @@ class Objective:
         memory: Photo embeddings of earlier batches; None for none.
         cache: Folder that keeps the output of frozen stages and the teachers' embeddings; None for no cache.
         progress: Called with the stage, the number done and the total.
+        stride, ahead: As for ``Batches``.
 
     Raises:
         ConfigError: A loss needs a teacher, but ``distil`` names none.
@@ -66,26 +66,16 @@ class Objective:
         memory: CrossBatchMemory | None,
         cache: Path | None,
         progress: Progress,
+        *,
+        stride: int = 1,
+        ahead: int | None = None,
     ) -> None:
         self._config = config
         self._model = model
         self._data = data
         self._memory = memory
         self._device = model.photo.mean.device
-        options: dict[str, Any] = {"mirrored": config.augment.flip > 0, "cache": cache, "progress": progress}
-        fixed = not config.augment.changes_sketches
-        changing = config.augment.changes_photos
-        self._photos = BranchInputs(model.photo, data.photo_pixels, fixed=not changing, **options)
-        self._sketches = BranchInputs(model.sketch, data.sketch_pixels, fixed=fixed, **options)
-        self._sampler = CategorySampler(
-            data.photo_category,
-            data.sketch_category,
-            data.sketch_photo,
-            data.photo_source,
-            config.batch,
-            config.seed,
-            data.sketch_pseudo,
-        )
+        self._batches = Batches(config, model, data, cache, progress, stride=stride, ahead=ahead)
         self._distiller = None
         if config.distil is not None:
             self._distiller = Distiller(config.distil, data, model.embedding, cache, progress)
@@ -117,42 +107,24 @@ class Objective:
         return loss
 
     def _encode(self, number: int) -> _Encoded:
-        """Sample, augment and encode batch ``number``."""
-        config, data = self._config, self._data
-        random = torch.Generator().manual_seed(config.seed * 1_000_003 + number)
-        torch.manual_seed(config.seed * 1_000_003 + number)  # dropout
-        batch = self._sampler.batch(number)
-        sketch_places, photo_places = torch.from_numpy(batch.sketches), torch.from_numpy(batch.photos)
-        # A photo and its sketches are mirrored together; a sketch without a photo on its own.
-        mirrored = torch.rand(len(data.photos), generator=random) < config.augment.flip
-        unpaired_mirrored = torch.rand(len(data.sketches), generator=random) < config.augment.flip
-        own = torch.from_numpy(data.sketch_photo[batch.sketches])
-        flips = torch.where(own >= 0, mirrored[own], unpaired_mirrored[sketch_places])
-        pixels = self._sketches.pixels(sketch_places, flips)
-        if config.augment.changes_strokes:
-            strokes = [data.sketches[i].strokes for i in batch.sketches]
-            pixels = corrupt_sketch(pixels, strokes, flips, config.augment, random)
-        pixels = augment_sketches(self._moved(pixels), config.augment, random)
+        """Augment and encode batch ``number``."""
+        config = self._config
+        ready = self._batches.get(number)
+        torch.manual_seed(ready.seed)  # dropout
+        pixels = augment_sketches(ready.sketch_pixels, config.augment, ready.random)
         half = torch.float16 if config.precision == "fp16" else torch.bfloat16
         with torch.autocast(self._device.type, half, enabled=config.precision != "fp32"):
             if config.augment.changes_sketches:
                 sketches = self._model.sketch(pixels)
             else:
-                sketches = self._sketches.embed(self._model.sketch, sketch_places, flips)
-            photos = self._embed_photos(photo_places, mirrored[photo_places], random)
-        return _Encoded(batch, pixels, sketches.float(), photos.float(), mirrored[photo_places])
-
-    def _embed_photos(self, places: Tensor, mirrored: Tensor, random: torch.Generator) -> Tensor:
-        if not self._config.augment.changes_photos:
-            return self._photos.embed(self._model.photo, places, mirrored)
-        pixels = augment_photos(self._moved(self._photos.pixels(places, mirrored)), self._config.augment, random)
-        embeddings: Tensor = self._model.photo(pixels)
-        return embeddings
-
-    def _moved(self, pixels: Tensor) -> Tensor:
-        """Pixels on the training's device. From pinned memory, the copy runs beside the computation."""
-        pinned = pixels.pin_memory() if self._device.type == "cuda" else pixels
-        return pinned.to(self._device, non_blocking=True)
+                places = torch.from_numpy(ready.batch.sketches)
+                sketches = self._batches.sketches.embed(self._model.sketch, places, ready.sketch_flips)
+            if ready.photo_pixels is not None:
+                photos = self._model.photo(augment_photos(ready.photo_pixels, config.augment, ready.random))
+            else:
+                places = torch.from_numpy(ready.batch.photos)
+                photos = self._batches.photos.embed(self._model.photo, places, ready.photo_flips)
+        return _Encoded(ready.batch, pixels, sketches.float(), photos.float(), ready.photo_flips)
 
     def _term(self, term: LossConfig, function: nn.Module, miner: Any, encoded: _Encoded) -> Tensor:
         """One term. A sketch is paired with its own photo, or with every photo of its category."""

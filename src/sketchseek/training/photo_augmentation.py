@@ -1,4 +1,8 @@
-"""Augmentation of photos: crop, color, gray, blur, by torchvision's transforms, for each photo of a batch by itself."""
+"""Augmentation of photos: crop, color, gray, blur.
+
+On a CPU, torchvision's transforms change one photo after the other, which is fastest there: a photo stays in the cache.
+On a GPU, ``photo_batch_augmentation`` changes the whole batch at once, with the same distributions.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ import torch
 from torch import Tensor
 
 from sketchseek.training.config import AugmentConfig
+from sketchseek.training.photo_batch_augmentation import augment_photo_batch
 from sketchseek.training.torchvision_guard import import_timm
 
 
@@ -16,7 +21,7 @@ def augment_photos(pixels: Tensor, config: AugmentConfig, generator: torch.Gener
     """Crop and scale back, change colors, make gray and blur photos, at random.
 
     Args:
-        pixels: (batch, size, size, 3) uint8.
+        pixels: (batch, size, size, 3) uint8, on the device that is to do the work.
         config: Which augmentations to apply, and their strength.
         generator: Source of randomness. torch's global generator stays as it is.
 
@@ -25,6 +30,8 @@ def augment_photos(pixels: Tensor, config: AugmentConfig, generator: torch.Gener
     """
     if not config.changes_photos or not len(pixels):
         return pixels
+    if pixels.device.type != "cpu":
+        return augment_photo_batch(pixels, config, generator)
     transform = _transform(config, pixels.shape[1])
     seed = int(torch.randint(2**62, (), generator=generator))
     with torch.random.fork_rng(devices=[]):

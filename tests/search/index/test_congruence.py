@@ -125,6 +125,22 @@ def test_add_and_remove(pair: tuple[VectorIndex, ReferenceIndex]) -> None:
         assert_agree(index, reference, 10, seed=step)
 
 
+def test_a_filter_is_searched_again_after_changes(pair: tuple[VectorIndex, ReferenceIndex]) -> None:
+    """Engines keep what they prepared for an array of allowed ids; it must not answer for what was there before."""
+    index, reference = pair
+    allowed = np.sort(np.concatenate([reference._ids[: COUNT // 2], np.arange(8000, 8040)]))
+    small = np.sort(np.concatenate([reference._ids[:20], np.arange(8020, 8040)]))
+    for step in range(3):
+        for some in (allowed, small):
+            assert_agree(index, reference, 10, some)
+            assert_agree(index, reference, COUNT, some)
+        gone = reference._ids[step:30:7]
+        assert index.remove(gone) == reference.remove(gone)
+        added = np.arange(8010 + 10 * step, 8020 + 10 * step)
+        index.add(added, vectors := clustered(10, index.distance, seed=step))
+        reference.add(added, vectors)
+
+
 def test_remove_everything(pair: tuple[VectorIndex, ReferenceIndex]) -> None:
     index, reference = pair
     assert index.remove(reference._ids) == COUNT

@@ -44,16 +44,20 @@ class CatalogState:
         last_id: Highest id ever given.
         last_removal: Number of the latest removal.
         floor: Removals up to this one were dropped from the record.
+        moved: The change counter when a photo last got another path or time.
     """
 
     revision: int
     last_id: int
     last_removal: int
     floor: int
+    moved: int = 0
 
 
 class MetadataTable(Database):
     """The table ``meta``."""
+
+    _moved = False  # whether a photo got another path or time in the transaction
 
     def metadata(self) -> LibraryMetadata:
         """Return the library's metadata.
@@ -101,7 +105,9 @@ class MetadataTable(Database):
             # A transaction records its counters when it ends.
             if not self._writing and sequence != (int(values["last_id"]), int(values["last_removal"])):
                 raise self.corrupt("damaged (the counters of ids disagree).")
-            return CatalogState(int(values["revision"]), *sequence, floor=int(values["removals_floor"]))
+            return CatalogState(
+                int(values["revision"]), *sequence, int(values["removals_floor"]), int(values.get("moved", 0))
+            )
         except (KeyError, ValueError) as error:
             raise self.corrupt(f"the library's metadata is missing or invalid ({error}).") from error
 
@@ -122,6 +128,9 @@ class MetadataTable(Database):
         last_id, last_removal = self._sequence()
         changes = int(self._one("SELECT value FROM meta WHERE key = 'changes'")) + 1
         self._set_meta(changes=changes, last_id=last_id, last_removal=last_removal)
+        if self._moved:
+            self._set_meta(moved=changes)
+            self._moved = False
 
     def _fingerprint(self) -> str:
         """Return the fingerprint that the checksums of embeddings include."""

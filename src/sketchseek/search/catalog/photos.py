@@ -145,6 +145,7 @@ class PhotoTables(TextTables):
         self.row(photo)  # do not give a damaged row a valid checksum
         self._do("UPDATE photos SET path = ?, size = ?, mtime_ns = ? WHERE id = ?", path, size, mtime_ns, photo)
         self._seal_rows("id = ?", photo)
+        self._moved = True
         self.rename_words(photo, path)
 
     def holds(self, path: bytes) -> bool:
@@ -234,30 +235,31 @@ class PhotoTables(TextTables):
     def _damaged(self, photo: object) -> LibraryCorruptError:
         return self.corrupt(f"damaged (photo {photo} does not match its checksum).")
 
-    def ids_matching(self, filter: PhotoFilter) -> Ids:
-        """Return the ids of the photos that match a filter, ascending."""
-        if filter.after is None and filter.before is None and filter.folder_contains is None:
+    def ids_matching(self, filter: PhotoFilter, above: int = 0) -> Ids:
+        """Return the ids of the photos that match a filter, ascending; only those above an id, if it is given."""
+        if filter == PhotoFilter(folder=filter.folder) and not above:
             return self.ids(filter.folder)
-        conditions: list[str] = []
-        values: list[bytes | int] = []
+        # A unary + keeps SQLite from using another index than that of the ids.
+        path, time = ("+path", "+mtime_ns") if above else ("path", "mtime_ns")
+        conditions, values = (["id > ?"], [above]) if above else ([], [])  # type: tuple[list[str], list[bytes | int]]
         if filter.after is not None:
-            conditions.append("mtime_ns >= ?")
+            conditions.append(f"{time} >= ?")
             values.append(filter.after)
         if filter.before is not None:
-            conditions.append("mtime_ns < ?")
+            conditions.append(f"{time} < ?")
             values.append(filter.before)
         if filter.folder is not None:
-            conditions.append(IN_FOLDER)
+            conditions.append(IN_FOLDER.replace("path", path))
             values += folder_values(filter.folder)
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
         if filter.folder_contains is None:
-            rows = self._rows(f"SELECT id FROM photos{where} ORDER BY id", *values)
+            rows = self._rows(f"SELECT id FROM photos{where}", *values)
         else:
             named = in_folder_named(filter.folder_contains)
-            rows = [
-                row for row in self._rows(f"SELECT id, path FROM photos{where} ORDER BY id", *values) if named(row[1])
-            ]
-        return np.fromiter((row[0] for row in rows), np.int64, len(rows))
+            rows = [row for row in self._rows(f"SELECT id, path FROM photos{where}", *values) if named(row[1])]
+        ids = np.fromiter((row[0] for row in rows), np.int64, len(rows))
+        ids.sort()
+        return ids
 
     def ids_by_time(self, newest: bool) -> Ids:
         """Return the ids of all photos by file time, then by id: the newest, or the oldest, first."""

@@ -11,7 +11,7 @@ FILE = "catalog.db"
 LIBRARY_FILE = "library.json"
 """See ``sketchseek.search.library_file``."""
 
-VERSION = 9
+VERSION = 10
 """The format. A change of the tables needs a step in ``upgrade``."""
 
 APPLICATION = 0x534B5345  # "SKSE"
@@ -40,6 +40,7 @@ CREATE TABLE photos (
     embedding_checksum INTEGER
 );
 CREATE INDEX photos_by_digest ON photos (digest);
+CREATE INDEX photos_by_time ON photos (mtime_ns);
 CREATE TABLE removals (seq INTEGER PRIMARY KEY AUTOINCREMENT, id INTEGER NOT NULL, complement INTEGER NOT NULL);
 CREATE TRIGGER photo_removed AFTER DELETE ON photos BEGIN
     INSERT INTO removals (id, complement) VALUES (old.id, ~old.id);

@@ -12,9 +12,11 @@ from sketchseek.search.catalog.metadata import MetadataTable
 from sketchseek.search.catalog.schema import FILE, VERSION
 from sketchseek.search.presence import is_there, remedy_for
 
-STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {}
-"""For each earlier format, what changes its tables to the next one. All steps run in one transaction. Before a release
-there is no earlier format. A change of the schema adds one to ``schema.VERSION``, and a step here."""
+STEPS: dict[int, Callable[[sqlite3.Connection], object]] = {
+    9: lambda connection: connection.execute("CREATE INDEX photos_by_time ON photos (mtime_ns)"),
+}
+"""For each earlier format, what changes its tables to the next one. All steps run in one transaction. A change of the
+schema adds one to ``schema.VERSION``, and a step here."""
 
 BACKUPS = "backups"
 

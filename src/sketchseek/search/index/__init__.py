@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from sketchseek.models.package import Distance
-from sketchseek.search.index.approximate import SAMPLE_PER_CELL, ApproximateIndex, cells_for
+from sketchseek.search.index.approximate import ApproximateIndex
 from sketchseek.search.index.exact import ExactIndex
+from sketchseek.search.index.partition import SAMPLE_PER_CELL, cells_for
 from sketchseek.search.index.protocol import Ids, VectorIndex, Vectors
 from sketchseek.search.index.reference import ReferenceIndex
 

@@ -1,73 +1,86 @@
-"""Approximate search: visits the nearest cells of a partition, with INT8 vectors."""
+"""Approximate search: visits the nearest cells of a partition, and all vectors that were added since it was made."""
 
 from __future__ import annotations
 
-import math
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
 from sketchseek.models.package import Distance
-from sketchseek.search.index.engine import FaissIndex, faiss_metric, load_faiss, use_threads
-from sketchseek.search.index.protocol import Ids, Scores, Vectors
+from sketchseek.search.index.engine import blocks, read_file, scores_of, use_threads, write_file
+from sketchseek.search.index.exact import ExactIndex
+from sketchseek.search.index.partition import Partition, Subset
+from sketchseek.search.index.protocol import Ids, Scores, VectorIndex, Vectors
+from sketchseek.search.recent_cache import RecentCache
 
-MAX_CELLS = 16_384
-SAMPLE_PER_CELL = 40
-"""Number of training vectors per cell of the partition; faiss recommends 39 to 256."""
-
-RANGE_MARGIN = 0.1
-"""Margin at both ends of each component's range, for vectors that are added later."""
+SUBSETS = 8
+"""Maximum number of subsets that are kept prepared."""
 
 
-class ApproximateIndex(FaissIndex):
-    """faiss's inverted file with scalar quantization (IVF, SQ8)."""
+class ApproximateIndex(VectorIndex):
+    """A partition, and beside it an exhaustive index of recent vectors. Saving moves these into the partition."""
 
     name: ClassVar[str] = "approximate"
-    oversampling: ClassVar[int] = 4
+    oversampling: ClassVar[int] = 2
+
+    def __init__(self, partition: Partition, dimension: int, distance: Distance, *, room: int = 0) -> None:
+        self.dimension = dimension
+        self.distance: Distance = distance
+        self._partition = partition
+        self._room = room  # number of vectors that the partition takes before others count as recent
+        self._recent = self._no_vectors()
+        self._subsets: RecentCache[int, tuple[Ids, Subset]] = RecentCache(SUBSETS)
 
     @classmethod
     def create(cls, dimension: int, distance: Distance, *, sample: Vectors, count: int) -> ApproximateIndex:
-        faiss = load_faiss()
-        cells = cells_for(min(count, len(sample) * 16))
-        coarse = faiss.IndexFlat(dimension, faiss_metric(distance))
-        inner = faiss.IndexIVFScalarQuantizer(
-            coarse, dimension, cells, faiss.ScalarQuantizer.QT_8bit, faiss_metric(distance)
-        )
-        inner.sq.rangestat_arg = RANGE_MARGIN
-        inner.cp.min_points_per_centroid = 1
-        inner.cp.max_points_per_centroid = SAMPLE_PER_CELL
-        if distance == "cosine":
-            inner.cp.spherical = True
-        use_threads(len(sample))
-        inner.train(np.ascontiguousarray(sample, dtype=np.float32))
-        return cls(inner, dimension, distance)
+        return cls(Partition.create(dimension, distance, sample, count), dimension, distance, room=count)
 
     @classmethod
-    def _is_ours(cls, inner: Any) -> bool:
-        return isinstance(inner, load_faiss().IndexIVFScalarQuantizer)
+    def load(cls, path: Path, dimension: int, distance: Distance) -> ApproximateIndex:
+        return cls(Partition(read_file(path, cls.name, dimension, distance, Partition.is_one)), dimension, distance)
 
-    def _search(self, query: Vectors, k: int, allowed: Ids | None) -> tuple[Scores, Ids]:
-        cells = int(self._inner.nlist)
-        selector, kept = (None, None) if allowed is None else self._selector(allowed)
-        # If few photos are allowed, the nearest are spread over more cells.
-        factor = 1.0 if allowed is None else len(self) / max(len(allowed), 1)
-        values, ids = self._probe(query, k, min(cells, math.ceil(probes_for(cells) * factor)), selector)
-        if (ids < 0).any():
-            values, ids = self._probe(query, k, cells, selector)
-        del kept
-        return values, ids
+    def save(self, path: Path) -> None:
+        if len(self._recent):
+            for ids, vectors in self._recent.contents():
+                self._partition.add(ids, vectors)
+            self._recent = self._no_vectors()
+            self._subsets.clear()
+        write_file(self._partition.store, path)
 
-    def _probe(self, query: Vectors, k: int, probes: int, selector: Any) -> tuple[Scores, Ids]:
-        parameters = load_faiss().SearchParametersIVF(nprobe=probes, sel=selector)
-        values, ids = self._inner.search(query, k, params=parameters)
-        return values, ids
+    def __len__(self) -> int:
+        return len(self._partition) + len(self._recent)
 
+    def add(self, ids: Ids, vectors: Vectors) -> None:
+        taken = min(self._room, len(ids))
+        self._room -= taken
+        for some, their_vectors in blocks(ids[:taken], vectors[:taken]):
+            self._partition.add(some, their_vectors)
+        self._recent.add(ids[taken:], vectors[taken:])
 
-def cells_for(count: int) -> int:
-    """Return the number of cells for a number of vectors, by faiss's rule: 4 √n."""
-    return max(1, min(MAX_CELLS, round(4 * math.sqrt(count)), count))
+    def remove(self, ids: Ids) -> int:
+        if len(ids) == 0:
+            return 0
+        self._subsets.clear()
+        return self._partition.remove(np.unique(ids)) + self._recent.remove(ids)
 
+    def search(self, vectors: Vectors, k: int, allowed: Ids | None = None) -> tuple[Ids, Scores]:
+        query = np.ascontiguousarray(vectors, dtype=np.float32)
+        use_threads(len(query))
+        subset = None if allowed is None else self._subset(allowed)
+        ids, values = self._partition.search(query, k, subset)
+        scores = scores_of(values, self.distance)
+        if len(self._recent) == 0:
+            return ids, scores
+        recent, their_scores = self._recent.search(query, k, None if subset is None else subset.others)
+        ids, scores = np.hstack([ids, recent]), np.hstack([scores, their_scores])
+        best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+        return np.take_along_axis(ids, best, axis=1), np.take_along_axis(scores, best, axis=1)
 
-def probes_for(cells: int) -> int:
-    """Return the number of cells that a search visits, for a recall of about 0.99 (see docs/engines.md)."""
-    return min(cells, max(16, math.ceil(cells / 16)))
+    def _subset(self, allowed: Ids) -> Subset:
+        """Prepare a search among ids; those of the last arrays are kept, since a filter is searched again and again."""
+        return self._subsets.get(id(allowed), lambda: (allowed, self._partition.subset(allowed)))[1]
+
+    def _no_vectors(self) -> ExactIndex:
+        nothing = np.empty((0, self.dimension), np.float32)
+        return ExactIndex.create(self.dimension, self.distance, sample=nothing, count=0)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from sketchseek.models.package import Distance
 from sketchseek.search.index.protocol import Ids, Scores, VectorIndex, Vectors
@@ -52,32 +54,21 @@ class FaissIndex(VectorIndex):
 
     @classmethod
     def load(cls, path: Path, dimension: int, distance: Distance) -> Self:
-        faiss = load_faiss()
-        try:
-            inner = faiss.read_index(str(path))
-        except RuntimeError as error:
-            raise ValueError(f"{path}: faiss cannot read it ({error})") from error
-        if inner.d != dimension or inner.metric_type != faiss_metric(distance) or not cls._is_ours(inner):
-            raise ValueError(f"{path}: not an {cls.name} index with {dimension} dimensions and distance {distance}")
-        return cls(inner, dimension, distance)
+        return cls(read_file(path, cls.name, dimension, distance, cls._is_ours), dimension, distance)
 
     @classmethod
     def _is_ours(cls, inner: Any) -> bool:
         raise NotImplementedError
 
     def save(self, path: Path) -> None:
-        try:
-            load_faiss().write_index(self._inner, str(path))
-        except RuntimeError as error:  # faiss raises nothing more specific for a full disk
-            raise OSError(f"{path}: faiss cannot write it ({error})") from error
+        write_file(self._inner, path)
 
     def __len__(self) -> int:
         return int(self._inner.ntotal)
 
     def add(self, ids: Ids, vectors: Vectors) -> None:
-        for start in range(0, len(ids), _BLOCK):
-            block = np.ascontiguousarray(vectors[start : start + _BLOCK], dtype=np.float32)
-            self._inner.add_with_ids(block, np.ascontiguousarray(ids[start : start + _BLOCK], dtype=np.int64))
+        for some, block in blocks(ids, vectors):
+            self._inner.add_with_ids(block, some)
 
     def remove(self, ids: Ids) -> int:
         if len(ids) == 0 or len(self) == 0:
@@ -97,8 +88,7 @@ class FaissIndex(VectorIndex):
         # Allowed ids that are not in the index leave gaps at the end.
         width = int((ids >= 0).sum(axis=1).max(initial=0))
         ids, values = ids[:, :width], values[:, :width]
-        scores = values if self.distance == "cosine" else -np.sqrt(np.maximum(values, 0.0))
-        return ids, scores
+        return ids, scores_of(values, self.distance)
 
     def _search(self, query: Vectors, k: int, allowed: Ids | None) -> tuple[Scores, Ids]:
         raise NotImplementedError
@@ -109,9 +99,7 @@ class FaissIndex(VectorIndex):
 
         A bitmap is ten times faster than faiss's hash set. It has one bit for each photo that was ever in the library.
         """
-        bits = np.zeros(8 * math.ceil((int(ids.max(initial=0)) + 1) / 8), np.bool_)
-        bits[ids] = True
-        packed = np.packbits(bits, bitorder="little")
+        packed = bitmap(ids)
         return load_faiss().IDSelectorBitmap(packed), packed
 
 
@@ -119,3 +107,45 @@ def faiss_metric(distance: Distance) -> int:
     """Return faiss's constant for a distance."""
     faiss = load_faiss()
     return int(faiss.METRIC_INNER_PRODUCT if distance == "cosine" else faiss.METRIC_L2)
+
+
+def bitmap(numbers: Ids) -> npt.NDArray[np.uint8]:
+    """Return a bitmap of numbers, as faiss takes it."""
+    bits = np.zeros(8 * math.ceil((int(numbers.max(initial=0)) + 1) / 8), np.bool_)
+    bits[numbers] = True
+    return np.packbits(bits, bitorder="little")
+
+
+def blocks(ids: Ids, vectors: Vectors) -> Iterator[tuple[Ids, npt.NDArray[np.float32]]]:
+    """Yield ids and vectors in blocks, as faiss takes them."""
+    for start in range(0, len(ids), _BLOCK):
+        block = np.ascontiguousarray(vectors[start : start + _BLOCK], dtype=np.float32)
+        yield np.ascontiguousarray(ids[start : start + _BLOCK], dtype=np.int64), block
+
+
+def scores_of(values: Scores, distance: Distance) -> Scores:
+    """Return scores for faiss's values: products, or squared distances."""
+    return values if distance == "cosine" else -np.sqrt(np.maximum(values, 0.0))
+
+
+def read_file(path: Path, name: str, dimension: int, distance: Distance, is_ours: Callable[[Any], bool]) -> Any:
+    """Read an index of faiss.
+
+    Raises:
+        ValueError: The file is not an index of this engine, dimension and distance.
+    """
+    try:
+        inner = load_faiss().read_index(str(path))
+    except RuntimeError as error:
+        raise ValueError(f"{path}: faiss cannot read it ({error})") from error
+    if inner.d != dimension or inner.metric_type != faiss_metric(distance) or not is_ours(inner):
+        raise ValueError(f"{path}: not an {name} index with {dimension} dimensions and distance {distance}")
+    return inner
+
+
+def write_file(inner: Any, path: Path) -> None:
+    """Write an index of faiss."""
+    try:
+        load_faiss().write_index(inner, str(path))
+    except RuntimeError as error:  # faiss raises nothing more specific for a full disk
+        raise OSError(f"{path}: faiss cannot write it ({error})") from error

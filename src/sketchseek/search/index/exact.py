@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from sketchseek.models.package import Distance
 from sketchseek.search.index.engine import FaissIndex, faiss_metric, load_faiss
 from sketchseek.search.index.protocol import Ids, Scores, Vectors
+
+_BLOCK = 65_536
 
 
 class ExactIndex(FaissIndex):
@@ -28,6 +31,15 @@ class ExactIndex(FaissIndex):
             return False
         flat = faiss.downcast_index(inner.index)
         return isinstance(flat, faiss.IndexScalarQuantizer) and flat.sq.qtype == faiss.ScalarQuantizer.QT_fp16
+
+    def contents(self) -> Iterator[tuple[Ids, Vectors]]:
+        """Yield ids, (m,), and vectors, (m, dimension), in blocks."""
+        faiss = load_faiss()
+        ids: Ids = faiss.vector_to_array(self._inner.id_map)
+        flat = faiss.downcast_index(self._inner.index)
+        for start in range(0, len(ids), _BLOCK):
+            some = ids[start : start + _BLOCK]
+            yield some, flat.reconstruct_n(start, len(some))
 
     def _search(self, query: Vectors, k: int, allowed: Ids | None) -> tuple[Scores, Ids]:
         if allowed is None:

@@ -103,6 +103,14 @@ def describe(library: Path, record: str) -> IndexSnapshot:
         raise StaleSnapshotError(f"{name}.json: {error}") from error
 
 
+def is_whole(library: Path, record: str) -> bool:
+    """Return whether the files of a recorded snapshot are there and match their checksums."""
+    try:
+        return file_digest(_file(library, record)) == describe(library, record).sha256
+    except (OSError, StaleSnapshotError):
+        return False
+
+
 def load(library: Path, record: str) -> tuple[IndexSnapshot, VectorIndex]:
     """Read a recorded snapshot and its index.
 
@@ -112,7 +120,7 @@ def load(library: Path, record: str) -> tuple[IndexSnapshot, VectorIndex]:
     from sketchseek.search.index import ENGINES
 
     snapshot = describe(library, record)
-    path = library / FOLDER / f"{record.partition(' ')[0]}.faiss"
+    path = _file(library, record)
     try:
         if file_digest(path) != snapshot.sha256:
             raise StaleSnapshotError(f"{path.name}: its checksum differs")
@@ -140,3 +148,7 @@ def remove(library: Path, name: str) -> None:
     for path in (library / FOLDER).glob(f"{name}.*"):
         with contextlib.suppress(OSError):
             path.unlink()
+
+
+def _file(library: Path, record: str) -> Path:
+    return library / FOLDER / f"{record.partition(' ')[0]}.faiss"
