@@ -87,9 +87,18 @@ def test_names_are_unique_and_unknown_ones_are_errors(toy: Path) -> None:
 def test_every_data_set_is_described() -> None:
     specs = dataset_specs()
     assert [spec.name for spec in specs] == sorted(spec.name for spec in specs)
-    assert {"categories", "chairv2", "named", "pairs", "photos", "quickdraw", "shoev2", "sketchy", "tuberlin"} == {
-        spec.name for spec in specs
-    }
+    assert {
+        "categories",
+        "chairv2",
+        "named",
+        "pairs",
+        "photos",
+        "quickdraw",
+        "quickdraw-extended",
+        "shoev2",
+        "sketchy",
+        "tuberlin",
+    } == {spec.name for spec in specs}
     for spec in specs:
         assert spec.title
         assert spec.layout.endswith(".")

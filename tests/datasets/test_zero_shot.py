@@ -6,11 +6,21 @@ import pytest
 
 from mini_sets import write_sketchy
 from sketchseek.datasets.sketchy import load_sketchy
-from sketchseek.datasets.zero_shot import SKETCHY_UNSEEN, TUBERLIN_UNSEEN, drawn_split, published_split
+from sketchseek.datasets.zero_shot import (
+    QUICKDRAW_EXTENDED_UNSEEN,
+    SKETCHY_UNSEEN,
+    SKETCHY_UNSEEN_25,
+    TUBERLIN_UNSEEN,
+    drawn_split,
+    published_split,
+)
 from sketchseek.errors import ConfigError, DatasetError
 
 
-@pytest.mark.parametrize(("names", "count"), [(SKETCHY_UNSEEN, 21), (TUBERLIN_UNSEEN, 30)])
+@pytest.mark.parametrize(
+    ("names", "count"),
+    [(SKETCHY_UNSEEN, 21), (SKETCHY_UNSEEN_25, 25), (TUBERLIN_UNSEEN, 30), (QUICKDRAW_EXTENDED_UNSEEN, 30)],
+)
 def test_the_published_lists_have_their_lengths(names: tuple[str, ...], count: int) -> None:
     assert len(set(names)) == len(names) == count
 
@@ -26,7 +36,7 @@ def test_a_split_that_does_not_belong_or_exist_is_an_error() -> None:
     with pytest.raises(DatasetError, match="none of its 21 unseen categories"):
         published_split("sketchy-104-21", ["zebra"])
     with pytest.raises(ConfigError, match="no such zero-shot split"):
-        published_split("sketchy-100-25", ["zebra"])
+        published_split("sketchy-90-35", ["zebra"])
 
 
 def test_a_drawn_split_follows_from_its_seed_alone() -> None:
@@ -53,3 +63,5 @@ def test_the_real_categories(real_data: Path) -> None:
     split = published_split("sketchy-104-21", load_sketchy(real_data / "sketchy").categories)
     assert (len(split.seen), len(split.unseen), split.missing) == (104, 21, ())
     assert split.sha256.startswith("837f0a5861c6")
+    other = published_split("sketchy-100-25", load_sketchy(real_data / "sketchy").categories)
+    assert (len(other.seen), len(other.unseen), other.missing) == (100, 25, ())

@@ -159,9 +159,16 @@ def evaluate_command() -> None:
 @evaluate_command.command("sketchy-zero-shot")
 @click.argument("folder", type=_FOLDER)
 @click.option("--photos", type=_FOLDER, help="Folder of further photos, <category>/*.jpg, such as Sketchy Extended's.")
+@click.option(
+    "--split",
+    type=click.Choice(["sketchy-104-21", "sketchy-100-25"]),
+    default="sketchy-104-21",
+    show_default=True,
+    help="Which categories are unseen.",
+)
 @_options
-def sketchy_zero_shot_command(folder: Path, photos: Path | None, **options: Any) -> None:
-    """The Sketchy Database's 21 unseen categories (104/21): mAP, mAP@200, P@100, P@200.
+def sketchy_zero_shot_command(folder: Path, photos: Path | None, split: str, **options: Any) -> None:
+    """The Sketchy Database's unseen categories (104/21 or 100/25): mAP, mAP@200, P@100, P@200.
 
     Zero-shot only if the model was not trained on these categories.
 
@@ -172,9 +179,28 @@ def sketchy_zero_shot_command(folder: Path, photos: Path | None, **options: Any)
     from sketchseek.evaluation.zero_shot import evaluate_sketchy_zero_shot
 
     _run(
-        lambda encoder, progress: evaluate_sketchy_zero_shot(folder, encoder, photos=photos, progress=progress),
+        lambda encoder, progress: evaluate_sketchy_zero_shot(
+            folder, encoder, split=split, photos=photos, progress=progress
+        ),
         **options,
     )
+
+
+@evaluate_command.command("quickdraw-extended-zero-shot")
+@click.argument("folder", type=_FOLDER)
+@_options
+def quickdraw_extended_command(folder: Path, **options: Any) -> None:
+    """QuickDraw-Extended's 30 unseen categories (80/30): mAP, mAP@200, P@100, P@200.
+
+    Zero-shot only if the model was not trained on these categories.
+
+    \b
+    Example:
+      sketchseek evaluate quickdraw-extended-zero-shot ~/data/quickdraw-extended --model runs/mine
+    """
+    from sketchseek.evaluation.zero_shot import evaluate_quickdraw_extended
+
+    _run(lambda encoder, progress: evaluate_quickdraw_extended(folder, encoder, progress=progress), **options)
 
 
 @evaluate_command.command("tuberlin")

@@ -5,8 +5,12 @@ Names and checksums show whether two results are about the same categories:
 - ``sketchy-104-21``: the 21 categories of The Sketchy Database that are not among ImageNet's 1,000 (Yelamarthi, Reddy,
   Mishra, Mittal: A Zero-Shot Framework for Sketch Based Image Retrieval, ECCV 2018). The list is taken
   from published code for this split.
+- ``sketchy-100-25``: 25 categories of Sketchy. Shen et al. (CVPR 2018) chose theirs at random. This is the choice that
+  SAKE (Liu et al., ICCV 2019) published and later work, such as ZSE-SBIR, uses.
 - ``tuberlin-220-30``: 30 categories of TU-Berlin. Shen et al. (CVPR 2018) chose theirs at random. This is the choice
   that SAKE (Liu et al., ICCV 2019) published and later work, such as ZSE-SBIR, uses.
+- ``quickdraw-extended-80-30``: 30 of the 110 categories of QuickDraw-Extended (Dey et al., CVPR 2019), as ZSE-SBIR and
+  later work list them.
 - ``tuberlin-220-30-seed<n>``: our own random choice, by hashes of the category names and the seed.
 """
 
@@ -32,7 +36,24 @@ TUBERLIN_UNSEEN = (
     "windmill",
 )  # fmt: skip
 
-_PUBLISHED = {"sketchy-104-21": SKETCHY_UNSEEN, "tuberlin-220-30": TUBERLIN_UNSEEN}
+SKETCHY_UNSEEN_25 = (
+    "airplane", "bell", "butterfly", "camel", "chicken", "cup", "deer", "harp", "horse", "parrot", "pineapple", "ray",
+    "rifle", "scissors", "snail", "squirrel", "swan", "tank", "teddy bear", "tree", "umbrella", "volcano",
+    "wheelchair", "windmill", "wine bottle",
+)  # fmt: skip
+
+QUICKDRAW_EXTENDED_UNSEEN = (
+    "banana", "bat", "beach", "bread", "cactus", "cake", "campfire", "cow", "dolphin", "door", "fan", "feather",
+    "fire hydrant", "frog", "giraffe", "hamburger", "helicopter", "megaphone", "mouse", "palm tree", "raccoon",
+    "rhinoceros", "saw", "scissors", "shark", "skyscraper", "tiger", "tree", "windmill", "zebra",
+)  # fmt: skip
+
+_PUBLISHED = {
+    "sketchy-104-21": SKETCHY_UNSEEN,
+    "sketchy-100-25": SKETCHY_UNSEEN_25,
+    "tuberlin-220-30": TUBERLIN_UNSEEN,
+    "quickdraw-extended-80-30": QUICKDRAW_EXTENDED_UNSEEN,
+}
 
 
 @dataclass(frozen=True)
@@ -68,7 +89,7 @@ def published_split(name: str, categories: Iterable[str]) -> CategorySplit:
     """The published split of that name, for the categories of a data set.
 
     Args:
-        name: ``sketchy-104-21`` or ``tuberlin-220-30``.
+        name: One of the published splits above.
         categories: Of the data set; matched without regard to spaces, ``_``, ``-`` and case.
 
     Raises:
