@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from measured import MEASURED, table
 
-from sketchseek.ablations.results import LOG_RANK, AblationResults, load_results, markdown, shown_difference
+from sketchseek.ablations.macro import LOG_RANK
+from sketchseek.ablations.results import AblationResults, load_results, markdown, shown_difference
 
 ORDER = ["losses", "normalization", "capacity", "distillation", "augmentation", "strokes", "audit", "chairs", "data"]
 

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sketchseek.ablations.macro import LOG_RANK
 from sketchseek.ablations.plots import plot_courses, plot_grid, plot_spread
-from sketchseek.ablations.results import LOG_RANK, METRICS, Spread, load_results, markdown
+from sketchseek.ablations.results import METRICS, Spread, load_results, markdown
 from sketchseek.ablations.table import AblationTable
 from sketchseek.errors import DatasetError
 

@@ -7,15 +7,16 @@ import dataclasses
 import itertools
 from dataclasses import field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from sketchseek.datasets.registry import dataset_spec
 from sketchseek.errors import ConfigError
 from sketchseek.training.config import TrainConfig, parse_config
 from sketchseek.training.losses import create_loss
-from sketchseek.training.settings import SETTINGS, check_settings, load_settings
+from sketchseek.training.settings import SETTINGS, Bool, Float, Int, check_settings, load_settings
 
 Settings = dict[str, Any]
 MetricName = Literal["recall@1", "recall@5", "recall@10", "log-rank"]
@@ -60,12 +61,46 @@ class HypothesisConfig:
         better: Configurations that the hypothesis says are better.
         than: Configurations to compare them with, pair by pair; the mean difference decides.
         metric: ``recall@1``, ``recall@5``, ``recall@10`` or ``log-rank`` (``sketchseek.ablations.results``).
+        tolerance: With folds: how much worse "better" may be, between 0 and 1. Above 0 this is a test for
+            non-inferiority.
+        total: With folds: add up the differences of the pairs in place of their mean, for an interaction, which is a
+            difference of differences.
     """
 
     hypothesis: str
     better: list[str]
     than: list[str]
     metric: MetricName = "recall@1"
+    tolerance: Annotated[Float, Field(ge=0, lt=1)] = 0.0
+    total: Bool = False
+
+
+@dataclass(frozen=True, config=SETTINGS)
+class FoldsConfig:
+    """Cross-validation in place of a test protocol: each fold of the training photos is searched once.
+
+    A final run trains without one fold and then ranks the fold's photos for each of its sketches. Its own photo in
+    another variant is left out of the ranking. There is no validation part; the last weights count. Tuning trains
+    without fold 0, and its validation part is taken from the other folds.
+
+    Attributes:
+        count: Number of folds.
+        seed: Chooses the folds.
+        runs: The folds that are run, the first so many; 0 for all.
+        margin: Differences within this are equivalent, between 0 and 1.
+        stopping: When training and adding runs stop, in words. Write it before the first run.
+    """
+
+    count: Annotated[Int, Field(ge=2)]
+    stopping: str
+    seed: Annotated[Int, Field(ge=0)] = 0
+    runs: Annotated[Int, Field(ge=0)] = 0
+    margin: Annotated[Float, Field(gt=0, lt=1)] = 0.01
+
+    @property
+    def held_out(self) -> range:
+        """Numbers of the folds that are run."""
+        return range(min(self.runs or self.count, self.count))
 
 
 @dataclass(frozen=True, config=SETTINGS)
@@ -82,6 +117,7 @@ class AblationConfig:
         text: Introduction of the report.
         tune: Settings to tune first; null for no tuning.
         test: Test protocol of final runs; null for validation metrics only.
+        folds: Cross-validation of final runs in place of ``test``; null for none.
         hypotheses: Hypotheses that the ablation tests.
     """
 
@@ -94,6 +130,7 @@ class AblationConfig:
     text: str = ""
     tune: TuneConfig | None = None
     test: ProtocolConfig | None = None
+    folds: FoldsConfig | None = None
     hypotheses: list[HypothesisConfig] = field(default_factory=list)
 
 
@@ -111,12 +148,30 @@ class Ablation:
     configurations: dict[str, list[Settings]]
     base: Settings
 
-    def experiment(self, configuration: str, seed: int, choice: Settings | None = None) -> TrainConfig:
-        """The experiment of one run; ``choice`` are its tuned settings."""
+    def experiment(
+        self, configuration: str, seed: int, choice: Settings | None = None, fold: int | None = None
+    ) -> TrainConfig:
+        """The experiment of one run.
+
+        Args:
+            configuration: Its configuration.
+            seed: Its seed.
+            choice: Its tuned settings.
+            fold: The fold that a final run keeps for its test; None for the other runs.
+        """
         settings = self.base
         for changes in [*self.configurations[configuration], choice or {}]:
             settings = change_settings(settings, changes)
-        return parse_config(settings | {"name": f"{self.config.name}: {configuration}", "seed": seed})
+        settings = settings | {"name": f"{self.config.name}: {configuration}", "seed": seed}
+        if self.config.folds is not None:
+            settings["fold"] = {
+                "count": self.config.folds.count,
+                "held_out": fold or 0,
+                "seed": self.config.folds.seed,
+            }
+            settings |= {} if fold is None else {"validation": 0.0}
+            settings = _named_by_fold(settings, fold or 0)
+        return parse_config(settings)
 
     def choices(self, configuration: str) -> list[Settings]:
         """Every combination of tuned settings; a single empty one if nothing is tuned."""
@@ -180,6 +235,15 @@ def file_name(configuration: str) -> str:
     return "".join(c if c.isalnum() or c in "._-" else "-" for c in configuration)
 
 
+def _named_by_fold(settings: Settings, fold: int) -> Settings:
+    """Settings with the fold's number in place of ``{fold}`` in the names of teachers, one of which each fold has."""
+    distil = settings.get("distil")
+    if not isinstance(distil, dict) or not isinstance(distil.get("teachers"), list):
+        return settings
+    teachers = [str(name).replace("{fold}", str(fold)) for name in distil["teachers"]]
+    return settings | {"distil": distil | {"teachers": teachers}}
+
+
 def _configurations(config: AblationConfig) -> dict[str, list[Settings]]:
     if bool(config.vary) == bool(config.cross):
         raise ConfigError("Set either vary or cross.", remedy="vary: {name: {setting: value}}")
@@ -205,14 +269,20 @@ def _check(ablation: Ablation) -> None:
         )
     if not isinstance(ablation.base, dict):
         raise ConfigError("base: must be a mapping of settings or the path of an experiment file.")
-    if config.test is not None and dataset_spec(config.test.protocol, "evaluate").relevance != "photo":
-        raise ConfigError(f"test.protocol: {config.test.protocol!r} is not evaluated at instance level.")
+    _check_test(config)
     if config.tune is not None:
         _check_tuning(config.tune, ablation)
     for hypothesis in config.hypotheses:
         _check_hypothesis(hypothesis, ablation)
     for configuration in ablation.configurations:
         _check_experiments(configuration, ablation)
+
+
+def _check_test(config: AblationConfig) -> None:
+    if config.test is not None and config.folds is not None:
+        raise ConfigError("Set either test or folds.")
+    if config.test is not None and dataset_spec(config.test.protocol, "evaluate").relevance != "photo":
+        raise ConfigError(f"test.protocol: {config.test.protocol!r} is not evaluated at instance level.")
 
 
 def _check_tuning(tune: TuneConfig, ablation: Ablation) -> None:
@@ -232,6 +302,8 @@ def _check_hypothesis(hypothesis: HypothesisConfig, ablation: Ablation) -> None:
     unknown = [name for name in hypothesis.better + hypothesis.than if name not in ablation.configurations]
     if unknown:
         raise ConfigError(f"hypotheses: there is no configuration {', '.join(unknown)}.")
+    if ablation.config.folds is None and (hypothesis.tolerance or hypothesis.total):
+        raise ConfigError("hypotheses: tolerance and total need folds.")
     if len(hypothesis.better) != len(hypothesis.than) or not hypothesis.better:
         raise ConfigError(f"hypotheses: {hypothesis.hypothesis!r}: better and than need as many configurations each.")
 

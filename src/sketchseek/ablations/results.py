@@ -10,16 +10,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sketchseek.ablations.cross_validation import CrossValidation
+from sketchseek.ablations.fold_tables import fold_sentence, fold_table, fold_verdict_table
+from sketchseek.ablations.macro import LOG_RANK, metric_values
 from sketchseek.ablations.table import Run, read_table
 from sketchseek.evaluation.intervals import LEVEL, RESAMPLES, Interval
 from sketchseek.evaluation.mirroring import OWN_OVER_MIRROR
 from sketchseek.evaluation.tables import Table
 
 METRICS = ("recall@1", "recall@5", "recall@10")
-LOG_RANK = "log-rank"
-"""1 − log(rank) / log(gallery), the mean over queries: 1 if every rank is 1, 0 if the own photo always comes last. Each
-query counts, whereas recall@1 of a weak model depends on the few that come first."""
-
 Floats = npt.NDArray[np.float64]
 
 
@@ -94,6 +93,11 @@ class AblationResults:
         return list(self.settings["configurations"])
 
     @cached_property
+    def cross_validation(self) -> CrossValidation | None:
+        """The runs by fold; None for an ablation without folds."""
+        return CrossValidation(self.settings, self.final) if self.settings.get("folds") else None
+
+    @cached_property
     def tested(self) -> bool:
         """Whether any run was evaluated on the test split."""
         return any("test" in run for runs in self.final.values() for run in runs)
@@ -108,6 +112,8 @@ class AblationResults:
         """Split and metric of each column of the tables."""
         if not self.tested:
             return [("validation", name) for name in METRICS]
+        if self.cross_validation is not None:
+            return [("test", name) for name in (*METRICS, LOG_RANK)]
         mirrored = any(
             OWN_OVER_MIRROR in run.get("test", {}).get("metrics", {}) for runs in self.final.values() for run in runs
         )
@@ -117,7 +123,8 @@ class AblationResults:
     @property
     def expected(self) -> int:
         """Number of final runs of the complete ablation."""
-        return len(self.configurations) * len(self.settings["seeds"])
+        folds = len(self.cross_validation.folds) if self.cross_validation is not None else 1
+        return len(self.configurations) * len(self.settings["seeds"]) * folds
 
     @property
     def finished(self) -> int:
@@ -132,7 +139,10 @@ class AblationResults:
         return Spread(found) if found else None
 
     def verdicts(self, metric: str = "") -> list[Verdict]:
-        """The verdict on every hypothesis whose configurations are complete, by its own metric or by another one."""
+        """The verdict on every hypothesis whose configurations are complete, by its own metric or by another one.
+
+        Not for an ablation with folds, whose verdicts ``cross_validation`` gives.
+        """
         out = []
         for hypothesis in self.settings.get("hypotheses", []):
             pairs = list(zip(hypothesis["better"], hypothesis["than"], strict=True))
@@ -199,7 +209,7 @@ def load_results(path: Path) -> AblationResults:
         elif run["seed"] in order:
             results.final.setdefault(run["configuration"], []).append(run)
     for runs in results.final.values():
-        runs.sort(key=lambda run: order[run["seed"]])
+        runs.sort(key=lambda run: (order[run["seed"]], run.get("fold", 0)))
     return results
 
 
@@ -209,6 +219,11 @@ def markdown(ablation: AblationResults, *, level: int = 1, hypotheses: bool = Tr
     text = [f"{'#' * level} {settings['title'] or settings['name']}", ""]
     if settings["text"]:
         text += [settings["text"].strip(), ""]
+    if ablation.cross_validation is not None:
+        text += [fold_sentence(ablation.cross_validation), "", fold_table(ablation.cross_validation).markdown()]
+        if hypotheses:
+            text += [fold_verdict_table(ablation.cross_validation).markdown()]
+        return "\n".join(text)
     text += [f"{sentence(ablation)}", "", results_table(ablation).markdown()]
     grid = _grid(ablation)
     if grid:
@@ -287,10 +302,4 @@ def _grid(ablation: AblationResults) -> list[str]:
 
 
 def _values(run: Run, metric: str) -> Floats:
-    """A metric of each query, from its rank. The rank of a photo that was not found is one more than there are."""
-    test = run["test"]
-    ranks = np.array(test["ranks"].split(), dtype=np.float64)
-    if metric == LOG_RANK:
-        values: Floats = 1 - np.log(ranks) / float(np.log(test["gallery"] + 1))
-        return values
-    return (ranks <= int(metric.removeprefix("recall@"))).astype(np.float64)
+    return metric_values(run["test"]["ranks"].split(), run["test"]["gallery"], metric)

@@ -9,7 +9,7 @@ import dataclasses
 import platform
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -19,6 +19,8 @@ import numpy as np
 import torch
 
 from sketchseek.ablations.config import Ablation, ProtocolConfig, Settings, file_name
+from sketchseek.ablations.fold_ranks import rank_fold
+from sketchseek.ablations.source_cache import SourceCache
 from sketchseek.ablations.table import AblationTable, Run, read_table, table_path
 from sketchseek.errors import ConfigError, TrainingError
 from sketchseek.evaluation.metrics import nearest
@@ -27,7 +29,6 @@ from sketchseek.evaluation.protocols import Evaluation, evaluate_dataset
 from sketchseek.progress import Progress, ignore_progress
 from sketchseek.training.checkpoint import TrainingState
 from sketchseek.training.config import TrainConfig, parse_config
-from sketchseek.training.data import DataSplits, load_sources
 from sketchseek.training.loop import Events, train
 from sketchseek.training.run_folder import load_run, save_experiment
 from sketchseek.training.trained_encoder import EncodingCache, TrainedEncoder
@@ -62,12 +63,14 @@ class Job:
         purpose: ``tuning`` or ``final``.
         config: Its experiment.
         choice: The tuned settings in it.
+        fold: The fold that it is tested with; None without cross-validation and for tuning.
     """
 
     configuration: str
     purpose: str
     config: TrainConfig
     choice: Settings
+    fold: int | None = None
 
     @property
     def folder_name(self) -> str:
@@ -75,7 +78,7 @@ class Job:
         name = file_name(self.configuration)
         if self.purpose == "tuning":
             return f"tuning/{name}-{self.config.fingerprint}"
-        return f"{name}-seed{self.config.seed}"
+        return f"{name}-seed{self.config.seed}" + (f"-fold{self.fold}" if self.fold is not None else "")
 
 
 @dataclass(frozen=True)
@@ -125,7 +128,7 @@ def run_ablation(
     callbacks = callbacks or RunCallbacks()
     table = open_table(ablation, folders.store)
     table.write()
-    images, sources = EncodingCache(), _SourceCache(folders.data)
+    images, sources = EncodingCache(), SourceCache(folders.data)
     done = 0
     while done != max_runs and (job := next_job(ablation, table)) is not None:
         finished, total = count_jobs(ablation, table)
@@ -161,28 +164,38 @@ def open_table(ablation: Ablation, store: Path) -> AblationTable:
 
 
 def next_job(ablation: Ablation, table: AblationTable) -> Job | None:
-    """The first run that the table lacks; None if it lacks none."""
+    """The first run that the table lacks; None if it lacks none.
+
+    With folds, all configurations are tuned first, and a fold is complete before the next one begins.
+    """
+    final = []
     for configuration in ablation.configurations:
         tuning = _tuning_jobs(ablation, configuration)
         for job in tuning:
             if find_run(table, job) is None:
                 return job
-        for job in _final_jobs(ablation, configuration, _choose(table, tuning)):
-            if find_run(table, job) is None:
-                return job
-    return None
+        jobs = _final_jobs(ablation, configuration, _choose(table, tuning))
+        if ablation.config.folds is None and (missing := _first_missing(table, jobs)) is not None:
+            return missing
+        final.append(jobs)
+    return _first_missing(table, [job for jobs in zip(*final, strict=True) for job in jobs])
+
+
+def _first_missing(table: AblationTable, jobs: list[Job]) -> Job | None:
+    return next((job for job in jobs if find_run(table, job) is None), None)
 
 
 def count_jobs(ablation: Ablation, table: AblationTable) -> tuple[int, int]:
     """Number of runs that are done, and number of all runs."""
     tried = sum(len(_tuning_jobs(ablation, configuration)) for configuration in ablation.configurations)
-    return len(_finished(ablation, table)), tried + len(ablation.configurations) * len(ablation.config.seeds)
+    return len(_finished(ablation, table)), tried + len(ablation.configurations) * len(_tests(ablation))
 
 
 def find_run(table: AblationTable, job: Job) -> Run | None:
     """The stored run of a job; None if there is none with the same settings."""
     for run in table.runs:
         same = (run["configuration"], run["purpose"], run["seed"]) == (job.configuration, job.purpose, job.config.seed)
+        same = same and run.get("fold") == job.fold
         if same and _has_settings(run, job.config):
             return run
     return None
@@ -235,9 +248,16 @@ def _tuning_jobs(ablation: Ablation, configuration: str) -> list[Job]:
 
 def _final_jobs(ablation: Ablation, configuration: str, choice: Settings) -> list[Job]:
     return [
-        Job(configuration, "final", ablation.experiment(configuration, seed, choice), choice)
-        for seed in ablation.config.seeds
+        Job(configuration, "final", ablation.experiment(configuration, seed, choice, fold), choice, fold)
+        for seed, fold in _tests(ablation)
     ]
+
+
+def _tests(ablation: Ablation) -> list[tuple[int, int | None]]:
+    """The seed and the fold of each final run of a configuration."""
+    folds = ablation.config.folds
+    held_out: Iterable[int | None] = [None] if folds is None else folds.held_out
+    return [(seed, fold) for seed in ablation.config.seeds for fold in held_out]
 
 
 def _choose(table: AblationTable, tuning: list[Job]) -> Settings:
@@ -260,13 +280,13 @@ def _run(
     job: Job,
     protocol: ProtocolConfig | None,
     folders: Folders,
-    sources: _SourceCache,
+    sources: SourceCache,
     images: EncodingCache,
     callbacks: RunCallbacks,
 ) -> Run:
     """Train and evaluate one run."""
     folder = folders.runs / job.folder_name
-    started = time.perf_counter()
+    started, processor = time.perf_counter(), time.process_time()
     result: Run = {
         "configuration": job.configuration,
         "purpose": job.purpose,
@@ -274,15 +294,20 @@ def _run(
         "choice": job.choice,
         "fingerprint": job.config.fingerprint,
     }
+    if job.fold is not None:
+        result |= {"fold": job.fold}
     settings = {"settings": dataclasses.asdict(job.config)}
     save_experiment(folder, job.config)
+    splits = sources.load(job.config, callbacks.encoding)
     try:
-        progress = train(job.config, sources.load(job.config), folder, folders.cache, callbacks.events(job))
+        progress = train(job.config, splits, folder, folders.cache, callbacks.events(job))
     except TrainingError as error:
         if job.purpose == "final":
             raise
         return result | {"failed": error.message} | settings
     result |= _validation(progress) | {"training_seconds": round(time.perf_counter() - started, 1)}
+    if job.fold is not None:
+        result |= {"test": rank_fold(folder, splits.fold, folders.cache, callbacks.encoding)}
     if job.purpose == "final" and protocol is not None:
         model, config, _ = load_run(folder)
         encoder = TrainedEncoder(model, config.distance, images)
@@ -296,6 +321,7 @@ def _run(
         "threads": torch.get_num_threads(),
         "machine": platform.machine(),
     }
+    result |= {"cpu_seconds": round(time.process_time() - processor, 1)}
     return result | {"made_with": made_with} | settings
 
 
@@ -339,21 +365,3 @@ def _test(evaluation: Evaluation, protocol: str) -> dict[str, Any]:
             for query, row in zip(sample.tolist(), found.tolist(), strict=True)
         ],
     }
-
-
-class _SourceCache:
-    """Keeps the sources that were loaded last: most runs of an ablation share them."""
-
-    def __init__(self, data: Path) -> None:
-        self._data = data
-        self._key: Any = None
-        self._splits: DataSplits | None = None
-
-    def load(self, config: TrainConfig) -> DataSplits:
-        key = (config.sources, config.validation, config.validation_seed, config.evaluation_photos)
-        if self._splits is None or key != self._key:
-            self._splits = load_sources(
-                config.sources, self._data, config.validation, config.validation_seed, config.evaluation_photos
-            )
-            self._key = key
-        return self._splits

@@ -108,7 +108,9 @@ def _train(
     from sketchseek.training.run_loggers import LOGGERS, with_loggers
 
     group = start_processes(devices)
-    splits = load_sources(config.sources, data, config.validation, config.validation_seed, config.evaluation_photos)
+    splits = load_sources(
+        config.sources, data, config.validation, config.validation_seed, config.evaluation_photos, config.fold
+    )
     with group.main_process_first():
         save_experiment(out, config)
     if not group.is_main:

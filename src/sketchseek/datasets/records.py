@@ -23,11 +23,13 @@ class Photo:
         path: Its file.
         category: Its category, in the data set's spelling; empty if the data set has no categories.
         key: Its unique name in the data set, ``category/stem``, the same on every machine.
+        copy: A near-duplicate that is made of the photo at ``path`` (``sketchseek.training.photo_copies``).
     """
 
     path: Path
     category: str
     key: str
+    copy: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from sketchseek.training.branch_inputs import BranchInputs
 from sketchseek.training.config import TrainConfig
 from sketchseek.training.data import TrainingSet
 from sketchseek.training.nn.model import DualEncoder
+from sketchseek.training.photo_copies import places_of_copies
 from sketchseek.training.prefetch import Prefetcher
 from sketchseek.training.sampling import Batch, CategorySampler
 from sketchseek.training.stroke_augmentation import corrupt_sketch
@@ -89,6 +90,7 @@ class Batches:
             config.batch,
             config.seed,
             data.sketch_pseudo,
+            places_of_copies([photo.key for photo in data.photos]),
         )
         if ahead is None:
             ahead = 2 if self._device.type == "cuda" else 0

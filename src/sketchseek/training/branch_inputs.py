@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import logging
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +10,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from sketchseek.errors import ConfigError
 from sketchseek.progress import Progress, ignore_progress
+from sketchseek.training.feature_cache import cached_features
 from sketchseek.training.nn.model import BranchEncoder
-from sketchseek.training.sealed_tensors import read_tensors, write_tensors
-
-_log = logging.getLogger(__name__)
 
 
 class BranchInputs:
@@ -48,23 +44,16 @@ class BranchInputs:
         self._features: Tensor | None = None  # (1 or 2, n, c, h, w) fp16: original, and mirrored
         if not fixed or not encoder.config.frozen or not len(pixels):
             return
-        digest = hashlib.sha256(f"{encoder.frozen_fingerprint} {mirrored}".encode())
-        digest.update(np.ascontiguousarray(pixels).data)
-        file = None if cache is None else cache / f"frozen-features-{digest.hexdigest()[:16]}.safetensors"
-        if file is not None and file.is_file():
-            try:
-                self._features = read_tensors(file)["features"]
-                return
-            except ConfigError as error:
-                _log.warning("Computing it again: %s", error.message)
         was_training = encoder.training
         encoder.eval()
         flips = (False, True) if mirrored else (False,)
-        self._features = torch.stack([_frozen(encoder, pixels, flip, len(flips), name, progress) for flip in flips])
+        digest = encoder.frozen_fingerprint
+        rows = []
+        for flip in flips:
+            file = None if cache is None else cache / f"frozen-features-{digest}{'-mirrored' * flip}.safetensors"
+            rows.append(cached_features(file, pixels, partial(_frozen, encoder, flip, name, progress)))
+        self._features = torch.stack(rows)
         encoder.train(was_training)
-        if file is not None:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            write_tensors(file, {"features": self._features})
 
     def __len__(self) -> int:
         return len(self._pixels)
@@ -112,18 +101,12 @@ class BranchInputs:
 
 
 def _frozen(
-    encoder: BranchEncoder,
-    pixels: npt.NDArray[np.uint8],
-    flip: bool,
-    passes: int,
-    name: str,
-    progress: Progress,
-    batch: int = 32,
+    encoder: BranchEncoder, flip: bool, name: str, progress: Progress, pixels: npt.NDArray[np.uint8], batch: int = 32
 ) -> Tensor:
     rows = []
     for i in range(0, len(pixels), batch):
         images = torch.from_numpy(pixels[i : i + batch])
         images = (images.flip(2) if flip else images).to(encoder.mean.device)
         rows.append(encoder.frozen_features(images).half().cpu())
-        progress(name, flip * len(pixels) + min(i + batch, len(pixels)), passes * len(pixels))
+        progress(name, min(i + batch, len(pixels)), len(pixels))
     return torch.cat(rows)

@@ -64,6 +64,9 @@ class SourceConfig:
         variant: Rendition of the photos, such as Sketchy's ``tx_000100000000``; empty for the default.
         exclude: Exclusion lists: names of the data set's own lists, such as Sketchy's ``error``, or files such as
             ``sketchseek audit`` writes, relative to the data folder or else to the current folder.
+        copies: Fraction of the photos with sketches that get a near-duplicate: the same picture, cropped a little and
+            lighter or darker, as a photo of its own, with half of the sketches. For ablations
+            (``sketchseek.training.photo_copies``).
         zero_shot: Name of a zero-shot split, such as ``sketchy-104-21`` (``sketchseek.datasets.zero_shot``). Its unseen
             categories are left out of training and validation. Set it on every source.
     """
@@ -77,6 +80,7 @@ class SourceConfig:
     variant: str = ""
     exclude: list[str] = field(default_factory=list)
     zero_shot: str = ""
+    copies: Probability = 0.0
 
 
 @dataclass(frozen=True, config=SETTINGS)
@@ -90,6 +94,7 @@ class BatchConfig:
         unpaired_sketches: Sketches per category that belong to no photo.
         distractors: Photos from categories without sketches. They are negatives for every sketch.
         pseudo_sketches: Pseudo-sketches, of any category, with their photos.
+        with_copies: Take a photo together with its near-duplicate, where ``copies`` made one.
         balance: Categories are sampled with probability ∝ (number of photos with sketches) ** balance; 0 is uniform.
     """
 
@@ -99,6 +104,7 @@ class BatchConfig:
     unpaired_sketches: Count = 2
     distractors: Count = 0
     pseudo_sketches: Count = 0
+    with_copies: Bool = False
     balance: Weight = 0.5
 
 
@@ -196,6 +202,21 @@ class EvaluationConfig:
 
 
 @dataclass(frozen=True, config=SETTINGS)
+class FoldConfig:
+    """Cross-validation: a part of the training photos, with their sketches, is kept from training and validation.
+
+    Attributes:
+        count: Number of folds. Each category's photos are dealt out to them (``sketchseek.training.folds``).
+        held_out: The fold that is kept, from 0.
+        seed: Chooses the folds.
+    """
+
+    count: Annotated[Int, Field(ge=2)]
+    held_out: Count = 0
+    seed: Count = 0
+
+
+@dataclass(frozen=True, config=SETTINGS)
 class TrainConfig:
     """One experiment.
 
@@ -215,7 +236,8 @@ class TrainConfig:
         model_soup: Folders of runs of the same encoders. The mean of their best weights initializes the model (model
             soup, Wortsman et al. 2022, arXiv 2203.05482). Excludes ``init_from``.
         embedding: Dimensions of the embedding; null for the backbones' pooled features.
-        norm: Normalization of the embedding: ``none``, ``l2``, ``batch``, or ``both`` (batch, then L2).
+        norm: Normalization of the embedding: ``none``, ``l2``, ``batch``, ``both`` (batch, then L2), or ``scaled`` (L2,
+            then a learned scale).
         dropout: Probability of dropping a pooled feature in training.
         shared_weights: Use one set of weights for both branches.
         distance: ``euclidean`` or ``cosine``, for the losses and the exported model package.
@@ -223,6 +245,7 @@ class TrainConfig:
         augment: Augmentation of sketches and photos.
         validation: Fraction of photos, by category, held out to choose the best weights.
         validation_seed: Seed of this split. It is separate from ``seed``, so that runs with other seeds compare.
+        fold: A fold to keep from training, for ablations by cross-validation; null for none.
         steps: Optimization steps; 0 exports the initial weights.
         evaluate_every: Steps between checkpoints. Each checkpoint is validated.
         warmup: Steps of linear learning-rate warmup. A cosine decay follows.
@@ -261,6 +284,7 @@ class TrainConfig:
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     validation: Annotated[Float, Field(ge=0, lt=1)] = 0.15
     validation_seed: Count = 0
+    fold: FoldConfig | None = None
     steps: Count = 1000
     evaluate_every: Annotated[Int, Field(ge=1)] = 100
     warmup: Count = 50
@@ -305,7 +329,7 @@ def _settings_of(section: Any) -> dict[str, Any]:
         "fraction": 1.0,
     }
     added_later |= dict.fromkeys(("deform", "thickness", "drop", "partial", *_PHOTO_AUGMENTATIONS), 0.0)
-    added_later |= {"miner": "", "miner_options": {}}
+    added_later |= {"miner": "", "miner_options": {}, "copies": 0.0, "with_copies": False}
     added_later |= {"pool": "auto", "tune": "all", "lora_rank": 8}
     added_later |= dict.fromkeys(("gradient_checkpointing", "dynamic_img_size"), False)
     settings = dataclasses.asdict(section)

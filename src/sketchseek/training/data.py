@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -12,19 +11,20 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from sketchseek.atomic_write import atomic_path
 from sketchseek.datasets.exclusions import all_keys, exclude, exclude_keys, listed, read_keys
 from sketchseek.datasets.image_folders import photos_below
 from sketchseek.datasets.records import Photo, Sketch, SketchDataset, normalize_word
-from sketchseek.datasets.registry import DatasetSpec, check_training_photos, dataset_spec
+from sketchseek.datasets.registry import DatasetSpec, LoadedDataset, check_training_photos, dataset_spec
 from sketchseek.datasets.splits import Split, validation_split
 from sketchseek.datasets.zero_shot import published_split
-from sketchseek.errors import ConfigError, DatasetError, InputError
+from sketchseek.errors import ConfigError, DatasetError
 from sketchseek.evaluation.corruptions import first_strokes
-from sketchseek.images import read_photo
 from sketchseek.progress import Progress, ignore_progress
 from sketchseek.sketches import RASTER_VERSION, rasterize_sketch
-from sketchseek.training.config import SourceConfig
+from sketchseek.training.config import FoldConfig, SourceConfig
+from sketchseek.training.folds import fold_of_photos
+from sketchseek.training.photo_copies import read_training_photo, with_copies
+from sketchseek.training.pixel_cache import read_with_cache
 from sketchseek.training.pseudo_sketches import sketch_source
 
 Indices = npt.NDArray[np.int64]
@@ -77,12 +77,14 @@ class DataSplits:
 
     Attributes:
         training, validation: The two subsets.
+        fold: The part that is kept for cross-validation; empty without it.
         evaluation_photos: Photos of the sources' own test splits and of the experiment's evaluation folders. ``train``
             refuses training and validation photos that are copies of these.
     """
 
     training: SketchDataset
     validation: SketchDataset
+    fold: SketchDataset
     evaluation_photos: tuple[Photo, ...] = ()
 
 
@@ -92,11 +94,13 @@ def load_sources(
     validation: float,
     seed: int,
     evaluation_photos: Sequence[str] = (),
+    fold: FoldConfig | None = None,
 ) -> DataSplits:
     """Read all sources and split them into training and validation data.
 
     Only training subsets are read. Of each source with pairs, a fraction of each category's photos is held out for
-    validation, with their sketches. Everything else is for training.
+    validation, with their sketches. Everything else is for training. With a fold, its photos of each source with pairs
+    are taken out first.
 
     Args:
         sources: Of the experiment.
@@ -104,14 +108,21 @@ def load_sources(
         validation: Fraction of photos to hold out.
         seed: Chooses the photos to hold out.
         evaluation_photos: The experiment's folders of evaluation photos.
+        fold: The fold to keep from training and validation; None for none.
 
     Raises:
-        ConfigError: There are no sources, or one names an unknown data set, variant or zero-shot split.
+        ConfigError: There are no sources, the fold does not exist, or a source names an unknown data set, variant or
+            zero-shot split.
         DatasetError: A source is missing or broken, or has photos that are on a test list.
     """
     if not sources:
         raise ConfigError("The experiment has no sources.", remedy="Add at least one to sources.")
-    read = [_read_source(source, root, validation, seed) for source in sources]
+    loaded = [dataset_spec(each.kind, "train").read(root / each.path, variant=each.variant) for each in sources]
+    kept = _kept_for_fold(sources, loaded, fold)
+    read = [
+        _split_source(source, one, root, validation, seed, kept.get(source.kind, frozenset()))
+        for source, one in zip(sources, loaded, strict=True)
+    ]
     check_training_photos([photo for one in read for photo in one.dataset.photos])
     read = [_without_other_variants(one, read) for one in read]
     collected = _Collected()
@@ -123,18 +134,40 @@ def load_sources(
 
 @dataclass(frozen=True)
 class _Source:
-    """One source's training subset, and the keys of the photos that are held out of it for validation."""
+    """One source's training subset, and the keys of the photos that are held out of it.
+
+    Attributes:
+        held: For validation.
+        fold: For cross-validation.
+    """
 
     config: SourceConfig
     dataset: SketchDataset
     held: frozenset[str]
+    fold: frozenset[str]
     evaluation_photos: tuple[Photo, ...]
 
 
-def _read_source(source: SourceConfig, root: Path, validation: float, seed: int) -> _Source:
-    spec = dataset_spec(source.kind, "train")
-    path = root / source.path
-    loaded = spec.read(path, variant=source.variant)
+def _kept_for_fold(
+    sources: list[SourceConfig], loaded: list[LoadedDataset], fold: FoldConfig | None
+) -> dict[str, frozenset[str]]:
+    """Keys of the photos of the held-out fold, by data set."""
+    if fold is None:
+        return {}
+    if fold.held_out >= fold.count:
+        raise ConfigError(f"fold.held_out is {fold.held_out}, but folds count from 0 to {fold.count - 1}.")
+    kept = {}
+    for kind in {source.kind for source in sources}:
+        variants = [one.training for source, one in zip(sources, loaded, strict=True) if source.kind == kind]
+        if any(sketch.photo for variant in variants for sketch in variant.sketches):
+            folds = fold_of_photos(variants, fold.count, fold.seed)
+            kept[kind] = frozenset(key for key, number in folds.items() if number == fold.held_out)
+    return kept
+
+
+def _split_source(
+    source: SourceConfig, loaded: LoadedDataset, root: Path, validation: float, seed: int, fold: frozenset[str]
+) -> _Source:
     dataset = loaded.training
     # A data set without a split is used whole for training; that it is evaluated, too, only the experiment can say.
     tested = loaded.evaluation_photos if isinstance(loaded.split, Split) else ()
@@ -143,15 +176,18 @@ def _read_source(source: SourceConfig, root: Path, validation: float, seed: int)
     held: frozenset[str] = frozenset()
     paired = {sketch.photo for sketch in dataset.sketches if sketch.photo}
     if paired:
+        rest = [photo for photo in dataset.photos if photo.key not in fold]
         # Photos without sketches are split as well, so that the validation gallery has its fraction of them.
-        for photos in ([p for p in dataset.photos if (p.key in paired) is has] for has in (True, False)):
+        for photos in ([p for p in rest if (p.key in paired) is has] for has in (True, False)):
             if photos and validation:
                 held |= frozenset(validation_split(photos, validation, seed).test_photo_keys)
         if source.fraction < 1:
-            pool = [p for p in dataset.photos if p.key in paired - held]
+            pool = [p for p in rest if p.key in paired - held]
             kept = frozenset(validation_split(pool, source.fraction, seed).test_photo_keys)
-            dataset = dataset.subset(photos={p.key for p in dataset.photos} - (paired - held - kept))
-    return _Source(source, _exclude(spec, dataset, source, root, held), held, tested)
+            dataset = dataset.subset(photos={p.key for p in dataset.photos} - (paired - held - fold - kept))
+    dataset = _exclude(dataset_spec(source.kind), dataset, source, root, held | fold)
+    dataset = with_copies(dataset, source.copies, held | fold, seed)
+    return _Source(source, dataset, held, fold, tested)
 
 
 def _exclude(
@@ -187,19 +223,21 @@ class _Collected:
         self.sketches: list[Sketch] = []
         self.held_photos: list[Photo] = []
         self.held_sketches: list[Sketch] = []
+        self.fold_photos: list[Photo] = []
+        self.fold_sketches: list[Sketch] = []
         self.pseudo_sketches: list[Sketch] = []
 
     def add(self, one: _Source, number: int) -> None:
-        """Add a source. Held-out photos and their sketches are validation data."""
+        """Add a source. Held-out photos and their sketches are validation data, or the fold."""
         for photo in one.dataset.photos:
-            held = photo.key in one.held
-            (self.held_photos if held else self.photos).append(_named_photo(photo, number))
-            if one.config.pseudo_sketches and not held:
+            photos = self._place(one, photo.key, self.photos, self.held_photos, self.fold_photos)
+            photos.append(_named_photo(photo, number))
+            if one.config.pseudo_sketches and photos is self.photos:
                 self.pseudo_sketches.append(_pseudo_sketch(self.photos[-1]))
         for sketch in one.dataset.sketches:
-            held = sketch.photo in one.held
-            (self.held_sketches if held else self.sketches).append(_named_sketch(sketch, number))
-            if one.config.partial_sketches and sketch.strokes and not held:
+            sketches = self._place(one, sketch.photo, self.sketches, self.held_sketches, self.fold_sketches)
+            sketches.append(_named_sketch(sketch, number))
+            if one.config.partial_sketches and sketch.strokes and sketches is self.sketches:
                 self.sketches.append(_partial_sketch(self.sketches[-1]))
 
     def splits(self, root: Path) -> DataSplits:
@@ -216,7 +254,12 @@ class _Collected:
         return DataSplits(
             SketchDataset("training", tuple(photos), tuple(sketches), root),
             SketchDataset("validation", tuple(self.held_photos), tuple(self.held_sketches), root),
+            SketchDataset("fold", tuple(self.fold_photos), tuple(self.fold_sketches), root),
         )
+
+    @staticmethod
+    def _place(one: _Source, key: str | None, training: list[T], held: list[T], fold: list[T]) -> list[T]:
+        return fold if key in one.fold else held if key in one.held else training
 
 
 def read_pixels(
@@ -241,7 +284,7 @@ def read_pixels(
     photos, photo_pixels = _read(
         "photos",
         dataset.photos,
-        lambda p: read_photo(p.path, photo_size),
+        lambda p: read_training_photo(p, photo_size),
         (photo_size, photo_size, 3),
         cache,
         progress,
@@ -279,7 +322,7 @@ def read_pixels(
 
 
 def _named_photo(photo: Photo, source: int) -> Photo:
-    return Photo(photo.path, _word(photo.category), f"{source}/{photo.key}")
+    return replace(photo, category=_word(photo.category), key=f"{source}/{photo.key}")
 
 
 def _named_sketch(sketch: Sketch, source: int) -> Sketch:
@@ -313,38 +356,24 @@ def _read(
     progress: Progress,
     skipped: list[str],
 ) -> tuple[list[T], Pixels]:
-    """Read every item, or all from the cache. Unreadable items are left out and added to ``skipped``."""
-    file = None if cache is None else cache / f"{what}-{_checksum(items, shape)}.npz"
-    if file is not None and file.is_file():
-        with np.load(file) as kept:
-            good, pixels = kept["good"], kept["pixels"]
-            skipped.extend(str(reason) for reason in kept["skipped"])
-        return [items[i] for i in good], pixels
-    pixels = np.empty((len(items), *shape), dtype=np.uint8)
-    good_list: list[int] = []
-    reasons: list[str] = []
-    for i, item in enumerate(items):
-        try:
-            pixels[len(good_list)] = read(item)
-            good_list.append(i)
-        except InputError as error:
-            reasons.append(f"{item.key}: {error.message}")
-        progress(what, i + 1, len(items))
-    pixels = pixels[: len(good_list)]
-    skipped.extend(reasons)
-    if file is not None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_path(file, durable=False) as aside, aside.open("wb") as opened:
-            np.savez(
-                opened, pixels=pixels, good=np.array(good_list, dtype=np.int64), skipped=np.array(reasons, dtype=str)
-            )
-    return [items[i] for i in good_list], pixels
+    """Read every item, from the cache where it is there. Unreadable items are left out and added to ``skipped``."""
+    done = 0
+
+    def read_item(place: int) -> Pixels:
+        nonlocal done
+        done += 1
+        progress(what, done, len(items))
+        return read(items[place])
+
+    folder = None if cache is None else cache / f"{what}-{'x'.join(map(str, shape))}-{RASTER_VERSION}"
+    good, pixels, failed = read_with_cache(folder, [_state(item) for item in items], shape, read_item)
+    skipped.extend(f"{items[place].key}: {reason}" for place, reason in failed.items())
+    return [items[i] for i in good], pixels
 
 
-def _checksum(items: Sequence[Photo | Sketch], shape: tuple[int, ...]) -> str:
-    digest = hashlib.sha256(f"{RASTER_VERSION} {shape}".encode())
-    for item in items:
-        stat = item.path.stat() if item.path is not None and item.path.is_file() else None
-        stamp = f"{stat.st_size} {stat.st_mtime_ns}" if stat else hash(getattr(item, "strokes", None))
-        digest.update(f"{item.key} {item.path} {stamp}\n".encode())
-    return digest.hexdigest()[:16]
+def _state(item: Photo | Sketch) -> str:
+    """What identifies a picture and its content. Keys and categories of a picture may differ between experiments."""
+    stat = item.path.stat() if item.path is not None and item.path.is_file() else None
+    stamp = f"{stat.st_size} {stat.st_mtime_ns}" if stat else str(getattr(item, "strokes", None))
+    kind = f"copy {item.key}" if getattr(item, "copy", False) else "pseudo" if getattr(item, "pseudo", False) else ""
+    return f"{kind} {item.path} {stamp}"

@@ -92,7 +92,7 @@ def calibration_set(source: ModelPackage, data: Path, count: int, seed: int = 0)
             "its manifest does not name its training data.", subject=source.path, remedy="Export it from its run again."
         )
     config = parse_config(settings)
-    training = load_sources(config.sources, data, config.validation, config.validation_seed).training
+    training = load_sources(config.sources, data, config.validation, config.validation_seed, fold=config.fold).training
     encoder = load_encoder(source.path)
     random = np.random.default_rng(seed)
     photos = [encoder.read_photo(p.path) for p in _some(random, training.photos, count)]

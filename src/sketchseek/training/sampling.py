@@ -54,6 +54,8 @@ class CategorySampler:
             each source equally often: two emoji are sampled as often as fifty photographs.
         config: The contents of a batch.
         seed: Seed. Batch *i* does not depend on the batches before it, so that a resumed run continues exactly.
+        copy_of: (photos,) position of each photo's near-duplicate, −1 for none; used with ``config.with_copies``. None
+            for no near-duplicates.
         sketch_pseudo: (sketches,) which are pseudo-sketches. A photo with only pseudo-sketches counts as one without
             sketches. None for no pseudo-sketches.
 
@@ -70,10 +72,12 @@ class CategorySampler:
         config: BatchConfig,
         seed: int,
         sketch_pseudo: npt.NDArray[np.bool_] | None = None,
+        copy_of: Indices | None = None,
     ) -> None:
         self.config = config
         self.seed = seed
         self._sketch_photo = sketch_photo
+        self._copy_of = copy_of if config.with_copies else None
         pseudo = np.zeros(len(sketch_photo), dtype=np.bool_) if sketch_pseudo is None else sketch_pseudo
         self._pseudo = np.flatnonzero(pseudo)
         self._sketches_of = _group_by_photo(np.where(pseudo, -1, sketch_photo))
@@ -116,6 +120,8 @@ class CategorySampler:
         for place in random.choice(len(self._categories), count, replace=False, p=self._probability).tolist():
             category = self._categories[place]
             chosen = _sample(random, category.with_sketches, config.photos)
+            if self._copy_of is not None:
+                chosen = _with_partners(chosen, self._copy_of)
             # A quarter of the places is for photos without sketches: negatives that the pairs alone never show.
             chosen = chosen[: config.photos - min(len(category.without_sketches), config.photos // 4)]
             rest = config.photos - len(chosen)
@@ -137,6 +143,12 @@ def _group_by_photo(sketch_photo: Indices) -> dict[int, Indices]:
         for photo, start, count in zip(photos, starts, counts, strict=True)
         if photo >= 0
     }
+
+
+def _with_partners(photos: Indices, copy_of: Indices) -> Indices:
+    """As many photos, each followed by its near-duplicate if it has one."""
+    both = [place for photo in photos.tolist() for place in (photo, int(copy_of[photo])) if place >= 0]
+    return np.array(list(dict.fromkeys(both))[: len(photos)], dtype=np.int64)
 
 
 def _sample(

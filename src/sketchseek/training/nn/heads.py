@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal, get_args
 
 import torch
@@ -12,7 +13,9 @@ from sketchseek.errors import ConfigError
 from sketchseek.training.nn.cells import linear_cells, normalized_cells
 from sketchseek.training.nn.pooling import Pooling
 
-HeadNorm = Literal["none", "l2", "batch", "both"]
+HeadNorm = Literal["none", "l2", "batch", "both", "scaled"]
+
+_INITIAL_SCALE = 8.0
 
 
 class EmbeddingHead(nn.Module):
@@ -25,7 +28,8 @@ class EmbeddingHead(nn.Module):
     Args:
         channels: Channels of the backbone's output.
         embedding: Dimensions of the embedding; None for the pooled features without a linear layer.
-        norm: ``none``, ``l2``, ``batch``, or ``both`` (batch, then L2).
+        norm: ``none``, ``l2``, ``batch``, ``both`` (batch, then L2), or ``scaled`` (L2, then a learned scale, which
+            ``DualEncoder`` shares between the branches).
         dropout: Probability of dropping a pooled feature in training.
         pooling: How to pool; None for the mean of a feature map.
     """
@@ -49,20 +53,22 @@ class EmbeddingHead(nn.Module):
         # Batch normalization has a bias of its own.
         self.linear = nn.Linear(channels, embedding, bias=norm not in ("batch", "both")) if embedding else nn.Identity()
         self.batch = nn.BatchNorm1d(self.embedding) if norm in ("batch", "both") else nn.Identity()
+        self.log_scale = nn.Parameter(torch.tensor(math.log(_INITIAL_SCALE))) if norm == "scaled" else None
 
     def forward(self, features: Tensor) -> Tensor:
         """A backbone's output, or (batch, channels) pooled features, to (batch, embedding)."""
         x: Tensor = self.batch(self.linear(self.dropout(self.pooling(features))))
-        return F.normalize(x, dim=1) if self.norm in ("l2", "both") else x
+        return self._with_scale(F.normalize(x, dim=1)) if self._is_l2 else x
 
     def folded(self) -> EmbeddingHead:
         """Return a head for inference: the same in evaluation mode, with batch normalization in the linear layer."""
         head = EmbeddingHead(
             self.channels,
             self.embedding if isinstance(self.linear, nn.Linear) else None,
-            "l2" if self._is_l2 else "none",
+            self.norm if self.norm == "scaled" else "l2" if self._is_l2 else "none",
             pooling=self.pooling,
         )
+        head.log_scale = self.log_scale
         if isinstance(self.linear, nn.Linear) and isinstance(head.linear, nn.Linear):
             scale, shift = _affine(self.batch) if isinstance(self.batch, nn.BatchNorm1d) else (torch.ones(1), 0.0)
             bias = torch.zeros(self.embedding) if self.linear.bias is None else self.linear.bias
@@ -86,11 +92,14 @@ class EmbeddingHead(nn.Module):
         if isinstance(self.batch, nn.BatchNorm1d):
             scale, shift = _affine(self.batch)
             cells = cells * scale + shift / (features.shape[2] * features.shape[3])
-        return normalized_cells(cells, cells.sum(dim=(1, 2))) if self._is_l2 else cells
+        return self._with_scale(normalized_cells(cells, cells.sum(dim=(1, 2)))) if self._is_l2 else cells
+
+    def _with_scale(self, x: Tensor) -> Tensor:
+        return x if self.log_scale is None else x * self.log_scale.exp()
 
     @property
     def _is_l2(self) -> bool:
-        return self.norm in ("l2", "both")
+        return self.norm in ("l2", "both", "scaled")
 
 
 def _affine(norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:

@@ -181,6 +181,8 @@ class DualEncoder(nn.Module):
                 f"{self.photo.head.embedding} for photos.",
                 remedy="Set embedding, or use the same backbone in both branches.",
             )
+        if norm == "scaled":  # one scale: distances between the branches need a common unit
+            self.photo.head.log_scale = self.sketch.head.log_scale
         if shared_weights:
             if sketch.backbone != photo.backbone or sketch.frozen != photo.frozen:
                 raise ConfigError(
