@@ -266,6 +266,49 @@ def test_the_command_writes_one_report(done: tuple[Folders, list[Job]], root: Pa
     assert (tmp_path / "report.md").read_text() == markdown(load_results(folders.store / "shapes.jsonl"))
 
 
+def test_every_fold_is_tested_once_and_tuning_leaves_one_out(root: Path, tmp_path: Path) -> None:
+    settings = ABLATION | {
+        "base": ABLATION["base"] | {"norm": "scaled"},
+        "test": None,
+        "folds": {"count": 2, "stopping": "2 steps"},
+        "seeds": [0],
+        "tune": {"seed": 5, "grid": {"learning_rate": [0.001]}},
+        "hypotheses": [ABLATION["hypotheses"][0] | {"metric": "log-rank"}],
+    }
+    file = tmp_path / "ablation.yaml"
+    file.write_text(json.dumps(settings))
+    jobs: list[Job] = []
+    folders = Folders(root, tmp_path / "runs", tmp_path / "results", tmp_path / "cache")
+    table = run_ablation(
+        load_ablation(file), folders, callbacks=RunCallbacks(finished=lambda job, result: jobs.append(job))
+    )
+    assert [(job.configuration, job.purpose, job.fold) for job in jobs] == [
+        ("triplet", "tuning", None),
+        ("quadruplet", "tuning", None),
+        *((name, "final", fold) for fold in (0, 1) for name in ("triplet", "quadruplet")),
+    ]
+    assert [(job.config.fold.held_out, job.config.validation) for job in jobs if job.config.fold] == [
+        *((0, 0.25),) * 2,
+        *((0, 0.0),) * 2,
+        *((1, 0.0),) * 2,
+    ]
+    tests = [_stored(table, job)["test"] for job in jobs[2:]]
+    assert sum(test["queries"] for test in tests[::2]) == 4 * 4 * 2  # training photos by their sketches
+    assert sum(test["gallery"] for test in tests[::2]) == 4 * 4
+    for test in tests:
+        ranks = [int(rank) for rank in test["ranks"].split()]
+        assert len(ranks) == test["queries"] == sum(map(int, test["sketches_of"].split()))
+        assert all(1 <= rank <= test["gallery"] for rank in ranks)
+        assert test["norms"]["sketch"][1] == pytest.approx(0, abs=1e-3)
+    call = ["compare", str(file), "--data", str(root), "--out", str(tmp_path / "out"), "--max-runs", "0", "--json"]
+    found = CliRunner().invoke(cli, [*call, "--store", str(folders.store)], catch_exceptions=False)
+    result = json.loads(found.stdout)
+    assert (result["runs_done"], result["runs"]) == (6, 6)
+    assert result["hypotheses"][0]["verdict"] in ("supported", "rejected", "equivalent", "undecided")
+    assert "MDE" in (tmp_path / "out/report.html").read_text()
+    assert "Stopping rule: 2 steps" in (tmp_path / "out/report.md").read_text()
+
+
 def _stored(table: AblationTable, job: Job) -> Run:
     run = find_run(table, job)
     assert run is not None

@@ -116,3 +116,21 @@ def test_line_sketches_come_with_their_photos_and_make_no_photo_a_drawn_one(
         assert len(batch.sketches) == 10 + 2 * 3 * 2
         assert set(lists[2][batch.sketches].tolist()) <= set(batch.photos.tolist())
         assert len(set(batch.photos.tolist())) == len(batch.photos) <= 10 + 2 * 4
+
+
+def test_a_photo_comes_with_its_near_duplicate(lists: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]) -> None:
+    """Photos 0 and 1, 2 and 3 of each category are near-duplicates; the others have none."""
+    place = np.arange(60) % 12
+    copy_of = np.where(place < 4, np.arange(60) ^ 1, -1)
+    for with_copies, fewest in ((True, 20), (False, 0)):
+        config = BatchConfig(categories=3, photos=4, sketches=1, unpaired_sketches=0, with_copies=with_copies)
+        sampler = CategorySampler(*lists, config, seed=0, copy_of=copy_of)
+        split, whole = 0, 0
+        for number in range(20):
+            photos = set(sampler.batch(number).photos.tolist())
+            assert len(photos) == 12
+            partners = [int(copy_of[photo]) in photos for photo in photos if copy_of[photo] >= 0]
+            whole += sum(partners)
+            split += len(partners) - sum(partners)
+        assert whole > split if with_copies else split > whole
+        assert whole >= fewest

@@ -7,6 +7,8 @@ from typing import Any
 
 from markupsafe import Markup
 
+from sketchseek.ablations.cross_validation import CrossValidation
+from sketchseek.ablations.fold_tables import fold_sentence, shown_estimate
 from sketchseek.ablations.plots import plot_courses, plot_grid, plot_spread
 from sketchseek.ablations.results import METRICS, AblationResults, sentence, shown_choice, shown_difference
 from sketchseek.ablations.table import Run
@@ -18,7 +20,13 @@ from sketchseek.sketches import rasterize_sketch
 
 _SIDE = 72
 _CONFIGURATIONS = 4  # with example queries
-_STYLE_OF = {"supported": "supported", "not supported": "refuted", "undecided": "undecided"}
+_STYLE_OF = {
+    "supported": "supported",
+    "not supported": "refuted",
+    "rejected": "refuted",
+    "equivalent": "undecided",
+    "undecided": "undecided",
+}
 
 
 def write_ablation_report(path: Path, ablation: AblationResults, data: Path | None = None) -> None:
@@ -34,31 +42,50 @@ def write_ablation_report(path: Path, ablation: AblationResults, data: Path | No
         MissingExtraError: matplotlib is not installed.
     """
     settings = ablation.settings
+    folds = ablation.cross_validation
     plots = [*([plot_spread(ablation)] if ablation.final else []), plot_grid(ablation)]
     write_report(
         path,
         "ablation.html",
         title=settings["title"] or settings["name"],
         text=settings["text"].strip(),
-        summary=sentence(ablation).replace("**", ""),
-        verdicts=[
-            {
-                "hypothesis": verdict.hypothesis,
-                "difference": shown_difference(verdict),
-                "word": verdict.word,
-                "kind": _STYLE_OF[verdict.word],
-            }
-            for verdict in ablation.verdicts()
-        ],
+        summary=(sentence(ablation) if folds is None else fold_sentence(folds)).replace("**", ""),
+        verdicts=_verdicts(ablation) if folds is None else _fold_verdicts(folds),
+        interval="seeds and photos" if folds is None else "photos and trainings, p-values by Holm's correction",
         columns=ablation.columns,
         rows=_rows(ablation),
         tuned=bool(ablation.tuning),
         plots=[Markup(plot) for plot in plots if plot],
-        training_plot=Markup(plot_courses(ablation)) if ablation.final else "",
+        training_plot=Markup(plot_courses(ablation)) if ablation.final and folds is None else "",
         metrics=METRICS,
         tuning=_tuning(ablation),
-        examples=_examples(ablation, data) if data is not None and ablation.tested else [],
+        examples=_examples(ablation, data) if data is not None and ablation.tested and folds is None else [],
     )
+
+
+def _verdicts(ablation: AblationResults) -> list[dict[str, str]]:
+    return [
+        {
+            "hypothesis": verdict.hypothesis,
+            "difference": shown_difference(verdict),
+            "word": verdict.word,
+            "kind": _STYLE_OF[verdict.word],
+        }
+        for verdict in ablation.verdicts()
+    ]
+
+
+def _fold_verdicts(folds: CrossValidation) -> list[dict[str, str]]:
+    return [
+        {
+            "hypothesis": verdict.hypothesis,
+            "difference": f"{shown_estimate(verdict)}, MDE {100 * verdict.decision.detectable:.1f}, "
+            f"p {verdict.decision.p:.2g}",
+            "word": verdict.decision.word,
+            "kind": _STYLE_OF[verdict.decision.word],
+        }
+        for verdict in folds.verdicts()
+    ]
 
 
 def _rows(ablation: AblationResults) -> list[dict[str, Any]]:

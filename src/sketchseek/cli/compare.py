@@ -54,7 +54,7 @@ def compare_command(
     """Run every configuration of ABLATION (a YAML file) with all seeds and write one report.
 
     Run the same command again to continue: finished runs are skipped, an interrupted run resumes. Settings are tuned
-    on the validation split only. Each final run reads the test split once.
+    on the validation split only. Each final run reads the test split once, or is tested on a fold that it did not see.
     """
     need_torch()
     import torch
@@ -129,14 +129,31 @@ def _summary(stored: AblationResults, done: int, total: int, out: Path) -> dict[
             configuration: {part: metrics(configuration, part) for part in ("validation", "test")}
             for configuration in stored.configurations
         },
-        "hypotheses": [
+        "hypotheses": _hypotheses(stored),
+    }
+
+
+def _hypotheses(stored: AblationResults) -> list[dict[str, Any]]:
+    if stored.cross_validation is not None:
+        return [
             {
                 "hypothesis": verdict.hypothesis,
                 "metric": verdict.metric,
-                "difference": verdict.difference,
-                "interval": list(verdict.interval),
-                "verdict": verdict.word,
+                "difference": verdict.decision.difference,
+                "interval": list(verdict.decision.interval),
+                "detectable": verdict.decision.detectable,
+                "p": verdict.decision.p,
+                "verdict": verdict.decision.word,
             }
-            for verdict in stored.verdicts()
-        ],
-    }
+            for verdict in stored.cross_validation.verdicts()
+        ]
+    return [
+        {
+            "hypothesis": verdict.hypothesis,
+            "metric": verdict.metric,
+            "difference": verdict.difference,
+            "interval": list(verdict.interval),
+            "verdict": verdict.word,
+        }
+        for verdict in stored.verdicts()
+    ]

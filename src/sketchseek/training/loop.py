@@ -117,6 +117,7 @@ class _Run:
         self.memory: CrossBatchMemory | None = None
         if config.cross_batch_memory:
             self.memory = CrossBatchMemory(config.cross_batch_memory, self.model.embedding).to(group.device)
+        self.trained = [each for each in self.model.parameters() if each.requires_grad]
         self.optimizer = create_optimizer(self.model, config)
         self.scaler = LossScaler(group.device, enabled=config.precision == "fp16")
         scaler = self.scaler if config.precision == "fp16" else None
@@ -180,7 +181,7 @@ class _Run:
             loss = loss + part.detach()
         self.unread.append(group.average_gradients(self.model, loss))
         self.scaler.unscale_(self.optimizer)
-        nn.utils.clip_grad_norm_(self.model.parameters(), config.gradient_clip_norm)
+        nn.utils.clip_grad_norm_(self.trained, config.gradient_clip_norm)
         self.scaler.step(self.optimizer)
         self.scaler.update()
         with warnings.catch_warnings():  # a first step that fp16 leaves out is no step for the schedule

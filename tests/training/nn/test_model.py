@@ -153,3 +153,22 @@ def test_models_that_cannot_be_are_named() -> None:
         DualEncoder(BranchConfig("shufflenet_v2_x0_5", frozen=9), SMALL)
     with pytest.raises(ConfigError, match="norm"):
         EmbeddingHead(8, 5, "group")  # type: ignore[arg-type]
+
+
+def test_branches_share_a_learned_scale_that_the_folded_head_keeps() -> None:
+    side = BranchConfig("shufflenet_v2_x0_5", 32)
+    model = DualEncoder(side, side, embedding=8, norm="scaled").eval()
+    scale = model.sketch.head.log_scale
+    assert scale is not None
+    assert model.photo.head.log_scale is scale
+    pixels = torch.randint(0, 255, (3, 32, 32), dtype=torch.uint8)
+    first = model.sketch(pixels)
+    torch.testing.assert_close(first.norm(dim=1), torch.full((3,), 8.0))
+    first.sum().backward()
+    assert scale.grad is not None
+    with torch.no_grad():
+        scale.add_(1.0)
+        torch.testing.assert_close(model.sketch(pixels), first * torch.e)
+        features = model.sketch.feature_map(pixels)
+        torch.testing.assert_close(model.sketch.head.folded()(features), first * torch.e)
+        torch.testing.assert_close(model.sketch.head.cells(features).sum(dim=(1, 2)), first * torch.e)
