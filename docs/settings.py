@@ -13,13 +13,14 @@ from typing import Annotated, Any, Literal
 
 from measured import table
 
-from sketchseek.ablations.config import AblationConfig, HypothesisConfig, ProtocolConfig, TuneConfig
+from sketchseek.ablations.config import AblationConfig, FoldsConfig, HypothesisConfig, ProtocolConfig, TuneConfig
 from sketchseek.datasets.registry import dataset_specs
 from sketchseek.training.config import (
     AugmentConfig,
     BatchConfig,
     DistilConfig,
     EvaluationConfig,
+    FoldConfig,
     LossConfig,
     SourceConfig,
     TrainConfig,
