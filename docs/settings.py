@@ -39,10 +39,12 @@ _SECTIONS: dict[type, str] = {
     AugmentConfig: "Augmentation",
     DistilConfig: "Distillation",
     EvaluationConfig: "Evaluation",
+    FoldConfig: "Fold",
     AblationConfig: "Ablation",
     TuneConfig: "Tuning",
     HypothesisConfig: "Hypothesis",
     ProtocolConfig: "Test protocol",
+    FoldsConfig: "Folds",
 }
 _TYPES = {float: "number", int: "integer", bool: "true or false", str: "text", Any: "any"}
 _SYMBOLS = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}

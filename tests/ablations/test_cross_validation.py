@@ -79,6 +79,18 @@ def test_a_difference_is_paired_and_averaged_over_categories() -> None:
     assert result.difference([("a", "a")], "log-rank") == (0.0, 0.0)
 
 
+def test_some_categories_can_be_counted_alone() -> None:
+    found = final({"a": 0.3, "b": 0.5})
+    result = CrossValidation(settings(), found)
+    of_two = np.tile(np.repeat(np.arange(CATEGORIES), PHOTOS * SKETCHES), FOLDS)
+    counted = np.isin(of_two, (3, 7))
+    difference, error = result.difference([("b", "a")], "recall@1", categories=["c3", "c7"])
+    assert difference == pytest.approx(
+        macro_mean((hits_of(found["b"]) - hits_of(found["a"]))[counted], of_two[counted])
+    )
+    assert error > result.difference([("b", "a")], "recall@1")[1]
+
+
 def test_seeds_are_averaged() -> None:
     found = final({"a": 0.3, "b": 0.5}, seeds=(0, 7))
     by_seed = [

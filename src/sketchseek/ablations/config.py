@@ -63,6 +63,7 @@ class HypothesisConfig:
         metric: ``recall@1``, ``recall@5``, ``recall@10`` or ``log-rank`` (``sketchseek.ablations.results``).
         tolerance: With folds: how much worse "better" may be, between 0 and 1. Above 0 this is a test for
             non-inferiority.
+        categories: With folds: count only the sketches of these categories; empty for all.
         total: With folds: add up the differences of the pairs in place of their mean, for an interaction, which is a
             difference of differences.
     """
@@ -73,6 +74,7 @@ class HypothesisConfig:
     metric: MetricName = "recall@1"
     tolerance: Annotated[Float, Field(ge=0, lt=1)] = 0.0
     total: Bool = False
+    categories: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, config=SETTINGS)
@@ -302,8 +304,8 @@ def _check_hypothesis(hypothesis: HypothesisConfig, ablation: Ablation) -> None:
     unknown = [name for name in hypothesis.better + hypothesis.than if name not in ablation.configurations]
     if unknown:
         raise ConfigError(f"hypotheses: there is no configuration {', '.join(unknown)}.")
-    if ablation.config.folds is None and (hypothesis.tolerance or hypothesis.total):
-        raise ConfigError("hypotheses: tolerance and total need folds.")
+    if ablation.config.folds is None and (hypothesis.tolerance or hypothesis.total or hypothesis.categories):
+        raise ConfigError("hypotheses: tolerance, total and categories need folds.")
     if len(hypothesis.better) != len(hypothesis.than) or not hypothesis.better:
         raise ConfigError(f"hypotheses: {hypothesis.hypothesis!r}: better and than need as many configurations each.")
 

@@ -8,10 +8,12 @@ what they vary more than their samples of photos explain, at least 0. The hypoth
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from sketchseek.ablations.decisions import Decision, decide
 from sketchseek.ablations.macro import Floats, Indices, PhotoResamples, macro_mean, metric_values
@@ -42,11 +44,17 @@ class FoldVerdict:
 
 @dataclass(frozen=True)
 class _Queries:
-    """The queries of all folds that were run: each one's fold, photo and category, from 0."""
+    """The queries of all folds that were run: each one's fold, photo and category, from 0; names of the categories."""
 
     fold: Indices
     photo: Indices
     category: Indices
+    names: list[str]
+
+    def among(self, categories: frozenset[str]) -> npt.NDArray[np.bool_]:
+        """(queries,) which are of these categories; all if there are none."""
+        chosen = [not categories or name in categories for name in self.names]
+        return np.array(chosen, dtype=np.bool_)[self.category]
 
 
 class CrossValidation:
@@ -69,7 +77,7 @@ class CrossValidation:
         }
         folds = settings["folds"]
         self.folds = range(min(folds["runs"] or folds["count"], folds["count"]))
-        self._resamples: dict[int | None, PhotoResamples] = {}
+        self._resamples: dict[tuple[int | None, frozenset[str]], PhotoResamples] = {}
         self._known: _Queries | None = None
 
     def verdicts(self) -> list[FoldVerdict]:
@@ -79,8 +87,11 @@ class CrossValidation:
         for hypothesis in hypotheses:
             pairs = list(zip(hypothesis["better"], hypothesis["than"], strict=True))
             if self._complete(pairs):
-                total = bool(hypothesis.get("total"))
-                rows = {name: self.difference(pairs, name, total=total) for name in {hypothesis["metric"], *METRICS}}
+                options: dict[str, Any] = {
+                    "total": bool(hypothesis.get("total")),
+                    "categories": hypothesis.get("categories") or (),
+                }
+                rows = {name: self.difference(pairs, name, **options) for name in {hypothesis["metric"], *METRICS}}
                 found.append((hypothesis, rows))
         estimates = [(*rows[one["metric"]], float(one.get("tolerance", 0.0))) for one, rows in found]
         missing = [(0.0, 1.0, 0.0)] * (len(hypotheses) - len(found))  # p = 1: they still count in the adjustment
@@ -96,31 +107,37 @@ class CrossValidation:
             return None
         return self._estimate({seed: self._values(configuration, seed, metric) for seed in self.settings["seeds"]})
 
-    def difference(self, pairs: Pairs, metric: str, *, total: bool = False) -> tuple[float, float]:
+    def difference(
+        self, pairs: Pairs, metric: str, *, total: bool = False, categories: Collection[str] = ()
+    ) -> tuple[float, float]:
         """Difference between configurations, paired by seed, fold and query, and its standard error.
 
         Args:
             pairs: Pairs of configurations; the second is subtracted from the first.
             metric: ``recall@k`` or ``log-rank``.
             total: Add up the pairs' differences in place of their mean.
+            categories: Count only the sketches of these categories; empty for all.
         """
         by_seed = {}
         for seed in self.settings["seeds"]:
             rows = [self._values(a, seed, metric) - self._values(b, seed, metric) for a, b in pairs]
             by_seed[seed] = np.sum(rows, axis=0) if total else np.mean(rows, axis=0)
-        return self._estimate(by_seed)
+        return self._estimate(by_seed, frozenset(categories))
 
-    def _estimate(self, by_seed: dict[int, Floats]) -> tuple[float, float]:
+    def _estimate(self, by_seed: dict[int, Floats], categories: frozenset[str] = frozenset()) -> tuple[float, float]:
         queries = self._queries()
         values = np.mean(list(by_seed.values()), axis=0)
-        sampling = float(np.var(self._resampled(None).macro_means(values)))
-        in_fold, of_fold = [], []
-        for fold in self.folds:
-            inside = queries.fold == fold
-            in_fold.append(float(np.var(self._resampled(fold).macro_means(values[inside]))))
-            of_fold.append(macro_mean(values[inside], queries.category[inside]))
+        counted = queries.among(categories)
+
+        def estimate(fold: int | None) -> tuple[float, float]:
+            inside = counted if fold is None else counted & (queries.fold == fold)
+            variance = float(np.var(self._resampled(fold, categories, inside).macro_means(values[inside])))
+            return macro_mean(values[inside], queries.category[inside]), variance
+
+        difference, sampling = estimate(None)
+        of_fold, in_fold = zip(*map(estimate, self.folds), strict=True)
         training = between_trainings(of_fold, in_fold)
-        return macro_mean(values, queries.category), float(np.sqrt(sampling + training / len(self.folds)))
+        return difference, float(np.sqrt(sampling + training / len(self.folds)))
 
     def _complete(self, pairs: Pairs) -> bool:
         names = {name for pair in pairs for name in pair}
@@ -144,21 +161,21 @@ class CrossValidation:
                 photo = np.arange(photos, photos + len(sketches_of))
                 parts.append([np.repeat(each, sketches_of) for each in (np.full(len(photo), fold), photo, category)])
                 photos += len(photo)
-            self._known = _Queries(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+            fold_of, photo_of, category_of = (np.concatenate(part) for part in zip(*parts, strict=True))
+            self._known = _Queries(fold_of, photo_of, category_of, list(known))
         return self._known
 
-    def _resampled(self, fold: int | None) -> PhotoResamples:
-        """Resamples of the photos of a fold, or of all folds."""
-        if fold not in self._resamples:
+    def _resampled(self, fold: int | None, categories: frozenset[str], inside: npt.NDArray[np.bool_]) -> PhotoResamples:
+        """Resamples of the photos of a fold or of all, and of some categories or all; ``inside`` are their queries."""
+        if (fold, categories) not in self._resamples:
             queries = self._queries()
-            inside = np.ones(len(queries.fold), dtype=np.bool_) if fold is None else queries.fold == fold
-            _, photos = np.unique(queries.photo[inside], return_inverse=True)
-            _, categories = np.unique(queries.category[inside], return_inverse=True)
-            self._resamples[fold] = PhotoResamples(photos, categories, RESAMPLES)
-        return self._resamples[fold]
+            _, photo = np.unique(queries.photo[inside], return_inverse=True)
+            _, category = np.unique(queries.category[inside], return_inverse=True)
+            self._resamples[fold, categories] = PhotoResamples(photo, category, RESAMPLES)
+        return self._resamples[fold, categories]
 
 
-def between_trainings(differences: list[float], variances: list[float]) -> float:
+def between_trainings(differences: Sequence[float], variances: Sequence[float]) -> float:
     """The variance of a difference between trainings: of the folds' differences, less their mean sampling variance.
 
     Args:
