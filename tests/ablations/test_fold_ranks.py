@@ -7,7 +7,7 @@ from sketchseek.ablations.fold_ranks import _run_lengths, _triplet_facts, ranks_
 
 
 @pytest.mark.parametrize("distance", ["cosine", "euclidean"])
-def test_ranks_leave_out_the_own_photo_in_another_variant(distance: str) -> None:
+def test_ranks_leave_out_the_own_photo_in_another_rendition(distance: str) -> None:
     random = np.random.default_rng(0)
     queries, gallery = random.normal(size=(30, 4)).astype(np.float32), random.normal(size=(12, 4)).astype(np.float32)
     gallery[3] = gallery[2]  # another photo that looks the same ranks before the own one

@@ -81,9 +81,9 @@ class HypothesisConfig:
 class FoldsConfig:
     """Cross-validation in place of a test protocol: each fold of the training photos is searched once.
 
-    A final run trains without one fold and then ranks the fold's photos for each of its sketches. Its own photo in
-    another variant is left out of the ranking. There is no validation part; the last weights count. Tuning trains
-    without fold 0, and its validation part is taken from the other folds.
+    A final run trains without one fold and then ranks the fold's photos for each of its sketches. Other renditions of
+    the sketch's own photo are left out of the ranking. There is no validation split; the last weights count. Tuning
+    trains without fold 0, and its validation split is taken from the other folds.
 
     Attributes:
         count: Number of folds.

@@ -21,7 +21,7 @@ Embeddings = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.float64]
 
 FOLD_METRICS = ("recall@1", "recall@5", "recall@10", "log-rank")
-_OTHERS = 50  # negatives of each sketch, for the share of active triplets
+_OTHERS = 50  # negatives of each sketch, for the fraction of active triplets
 
 
 def rank_fold(run: Path, fold: SketchDataset, cache: Path | None, progress: Progress) -> dict[str, Any]:
@@ -35,7 +35,7 @@ def rank_fold(run: Path, fold: SketchDataset, cache: Path | None, progress: Prog
 
     Returns:
         ``metrics``, macro-averaged over categories; ``ranks`` of all queries, by category and photo;
-        ``sketches_of`` each photo and ``photos_of`` each category in this order, where a photo's variants are one;
+        ``sketches_of`` each photo and ``photos_of`` each category in this order, where a photo's renditions are one;
         and ``norms`` and ``active`` triplets, see ``_triplet_facts``.
     """
     model, config, _ = load_run(run)
@@ -44,7 +44,7 @@ def rank_fold(run: Path, fold: SketchDataset, cache: Path | None, progress: Prog
     queries = BranchInputs(model.sketch, data.sketch_pixels, **options).embed_all(model.sketch)
     gallery = BranchInputs(model.photo, data.photo_pixels, **options).embed_all(model.photo)
     own = data.sketch_photo
-    names = np.array([photo.key.split("/", 1)[1] for photo in data.photos])  # without the source, thus the variant
+    names = np.array([photo.key.split("/", 1)[1] for photo in data.photos])  # without the source, thus the rendition
     categories, photos = data.sketch_category, np.unique(names[own], return_inverse=True)[1]
     ranks = ranks_of_own(queries, gallery, own, names, config.distance)
     order = np.lexsort((np.arange(len(own)), photos, categories))
@@ -87,7 +87,7 @@ def _triplet_facts(
     distance: Distance,
     margin: float | None,
 ) -> dict[str, Any]:
-    """Mean and relative deviation of the embeddings' lengths, and the share of triplets that violate the margin.
+    """Mean and relative deviation of the embeddings' lengths, and the fraction of triplets that violate the margin.
 
     The triplets are each query, its photo, and random other photos of the fold.
     """

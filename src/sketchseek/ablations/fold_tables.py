@@ -55,7 +55,7 @@ def fold_table(found: CrossValidation) -> Table:
 
 
 def _facts(tests: list[dict[str, Any]]) -> tuple[str, str, str]:
-    """Mean length of the embeddings, its relative standard deviation, and the share of active triplets."""
+    """Mean length of the embeddings, its relative standard deviation, and the fraction of active triplets."""
     if not tests:
         return "–", "–", "–"
 

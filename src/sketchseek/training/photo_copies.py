@@ -28,22 +28,22 @@ BRIGHTNESS = 0.1
 """Maximum relative change of a copy's brightness."""
 
 
-def with_copies(dataset: SketchDataset, share: float, keep: Collection[str], seed: int) -> SketchDataset:
+def with_copies(dataset: SketchDataset, fraction: float, keep: Collection[str], seed: int) -> SketchDataset:
     """Add near-duplicates of photos with at least two sketches; every second sketch goes to the copy.
 
     Args:
         dataset: A training subset.
-        share: Fraction of these photos that get a copy. Hashes of the keys decide, so that a larger share has the
+        fraction: Fraction of these photos that get a copy. Hashes of the keys decide, so that a larger fraction has the
             copies of a smaller one.
         keep: Keys of held-out photos, which get none.
         seed: Chooses the photos.
     """
     sketches_of: dict[str, list[Sketch]] = defaultdict(list)
     for sketch in dataset.sketches:
-        if share and sketch.photo is not None and sketch.photo not in keep:
+        if fraction and sketch.photo is not None and sketch.photo not in keep:
             sketches_of[sketch.photo].append(sketch)
     chosen = {
-        key for key, drawn in sketches_of.items() if len(drawn) > 1 and fraction_of(key, f"copies {seed}") < share
+        key for key, drawn in sketches_of.items() if len(drawn) > 1 and fraction_of(key, f"copies {seed}") < fraction
     }
     moved = {sketch.key for key in chosen for sketch in sketches_of[key][1::2]}
     copies = [replace(p, key=p.key + SUFFIX, copy=True) for p in dataset.photos if p.key in chosen]
