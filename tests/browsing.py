@@ -13,6 +13,16 @@ if TYPE_CHECKING:
 PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "has_touch": True, "is_mobile": True}
 
 
+LOOKS = [
+    pytest.param({"color_scheme": "light"}, id="light"),
+    pytest.param({"color_scheme": "dark"}, id="dark"),
+    pytest.param({"color_scheme": "light", "locale": "ar"}, id="right to left"),
+    pytest.param({"color_scheme": "dark", **PHONE}, id="phone"),
+]
+STILL = {"reduced_motion": "reduce"}
+"""Without fades: axe would meet texts that are half there."""
+
+
 def until(page: Page, expression: str) -> None:
     """Wait until an expression of JavaScript holds. Playwright's own way needs eval, which the policy forbids."""
     for _ in range(2400):  # a minute: a busy machine is slow

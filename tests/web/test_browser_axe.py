@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from browsing import PHONE, draw, expect_results, menu, until, violations
+from browsing import LOOKS, STILL, draw, expect_results, menu, until, violations
 from served import serving
 from sketchseek.search.library import Library
 from sketchseek.server.sharing import Sharing
@@ -18,15 +18,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 pytestmark = pytest.mark.browser
-
-LOOKS = [
-    pytest.param({"color_scheme": "light"}, id="light"),
-    pytest.param({"color_scheme": "dark"}, id="dark"),
-    pytest.param({"color_scheme": "light", "locale": "ar"}, id="right to left"),
-    pytest.param({"color_scheme": "dark", **PHONE}, id="phone"),
-]
-STILL = {"reduced_motion": "reduce"}
-"""Without fades: axe would meet texts that are half there."""
 
 
 @pytest.mark.parametrize("look", LOOKS)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from browsing import PHONE, body_of, draw, expect_results, until, violations
+from browsing import LOOKS, STILL, body_of, draw, expect_results, until, violations
 from sketchseek.search.combined_query import Example, Query
 from sketchseek.search.library import Library
 
@@ -68,16 +68,9 @@ def test_two_drawings_of_one_thing_are_not_divided(new_page: Callable[..., Page]
     assert page.locator("#parts-option").is_hidden()
 
 
-@pytest.mark.parametrize(
-    "look",
-    [
-        pytest.param({"color_scheme": "light"}, id="light"),
-        pytest.param({"color_scheme": "dark", "locale": "ar"}, id="right to left"),
-        pytest.param({"color_scheme": "dark", "locale": "de", **PHONE}, id="phone"),
-    ],
-)
+@pytest.mark.parametrize("look", LOOKS)
 def test_axe_finds_nothing(new_page: Callable[..., Page], url: str, look: dict[str, Any]) -> None:
-    page = new_page(url, **look, reduced_motion="reduce")
+    page = new_page(url, **look, **STILL)
     draw(page, *LEFT)
     draw(page, *RIGHT)
     expect_results(page)
