@@ -139,7 +139,7 @@ def _program() -> Path:
 def lost_store(tmp_path: Path) -> Iterator[ObjectStore]:
     """Start a store for one test, which may kill it. Its credentials are not in the environment."""
     (tmp_path / "seaweedfs").mkdir()
-    with _running(_program(), tmp_path / "seaweedfs") as store:
+    with running_store(_program(), tmp_path / "seaweedfs") as store:
         yield store
 
 
@@ -147,7 +147,7 @@ def lost_store(tmp_path: Path) -> Iterator[ObjectStore]:
 def replicated_store(tmp_path: Path) -> Iterator[ObjectStore]:
     """As ``lost_store``, with three volume servers. Each object is on two of them."""
     (tmp_path / "seaweedfs").mkdir()
-    with _running(_program(), tmp_path / "seaweedfs", more_volumes=2) as store:
+    with running_store(_program(), tmp_path / "seaweedfs", more_volumes=2) as store:
         yield store
 
 
@@ -156,7 +156,7 @@ def object_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectSto
     """Start the store for the session, and put its credentials into the environment."""
     program = _program()
     folder = tmp_path_factory.mktemp("seaweedfs")
-    with _running(program, folder) as store, pytest.MonkeyPatch.context() as patch:
+    with running_store(program, folder) as store, pytest.MonkeyPatch.context() as patch:
         for name, value in store.environment.items():
             patch.setenv(name, value)
         yield store
@@ -164,7 +164,8 @@ def object_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectSto
 
 
 @contextmanager
-def _running(program: Path, folder: Path, more_volumes: int = 0) -> Iterator[ObjectStore]:
+def running_store(program: Path, folder: Path, more_volumes: int = 0) -> Iterator[ObjectStore]:
+    """Run a store with its data in a folder."""
     identity = {"name": "test", "credentials": [{"accessKey": KEY, "secretKey": SECRET}], "actions": ["Admin"]}
     config = folder / "s3.json"
     config.write_text(json.dumps({"identities": [identity]}))
