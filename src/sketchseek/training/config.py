@@ -166,7 +166,8 @@ class DistilConfig:
     """Distillation from teachers (``sketchseek.training.distillation``); a weight of 0 turns an objective off.
 
     Attributes:
-        teachers: Model packages, by name or folder. Each objective is averaged over them.
+        teachers: Model packages, by name or folder, or folders of runs, which are faster on a GPU. Each objective is
+            averaged over them.
         regression: Weight of 1 − cosine between the embeddings of student and teacher.
         distance: Weight of relational distillation of distances.
         angle: Weight of relational distillation of angles.

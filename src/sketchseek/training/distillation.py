@@ -26,11 +26,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sketchseek.atomic_write import atomic_path
-from sketchseek.encoder import Encoder, load_encoder
 from sketchseek.errors import ConfigError
 from sketchseek.progress import Progress
 from sketchseek.training.config import DistilConfig
 from sketchseek.training.data import TrainingSet
+from sketchseek.training.teachers import Teacher, load_teacher
 
 
 def regression_loss(student: Tensor, teacher: Tensor) -> Tensor:
@@ -70,6 +70,7 @@ class Distiller:
         embedding: Dimensions of the student's embedding.
         cache: Folder that keeps the teachers' photo embeddings; None for no cache.
         progress: Called with the stage, the number of photos done and the total.
+        device: Device of the training; None for the CPU.
 
     Raises:
         ModelPackageError: A teacher cannot be opened.
@@ -77,19 +78,28 @@ class Distiller:
     """
 
     def __init__(
-        self, config: DistilConfig, data: TrainingSet, embedding: int, cache: Path | None, progress: Progress
+        self,
+        config: DistilConfig,
+        data: TrainingSet,
+        embedding: int,
+        cache: Path | None,
+        progress: Progress,
+        device: torch.device | None = None,
     ) -> None:
         self._config = config
-        self._teachers = [load_encoder(name, threads=torch.get_num_threads()) for name in config.teachers]
+        device = device or torch.device("cpu")
+        self._teachers = [load_teacher(name, device) for name in config.teachers]
         if not self._teachers:
-            raise ConfigError("distil.teachers is empty.", remedy="Name at least one model package.")
-        dimensions = [teacher.manifest.dimensions for teacher in self._teachers]
+            raise ConfigError("distil.teachers is empty.", remedy="Name at least one model package or run.")
+        dimensions = [teacher.dimensions for teacher in self._teachers]
         if (config.regression or config.similarity) and dimensions != [embedding]:
             raise ConfigError(
                 f"distil: regression and similarity need one teacher of {embedding} dimensions, not {dimensions}.",
                 remedy="Set embedding to the teacher's, or use distance and angle only, which work with any teachers.",
             )
-        self._photos = [torch.from_numpy(_photo_bank(teacher, data, cache, progress)) for teacher in self._teachers]
+        self._photos = [
+            torch.from_numpy(_photo_bank(teacher, data, cache, progress)).to(device) for teacher in self._teachers
+        ]
 
     def loss(
         self,
@@ -113,23 +123,21 @@ class Distiller:
             return total  # the teacher's embeddings serve as weights of another loss only
         for teacher, bank in zip(self._teachers, self._photos, strict=True):
             if sketches.requires_grad:
-                target = torch.from_numpy(
-                    teacher.encode_sketch_pixels(_resized(sketch_pixels, teacher.manifest.sketch.size))
-                )
+                target = teacher.encode_sketches(sketch_pixels)
                 total = total + self._terms(sketches, target.to(sketches.device), bank)
             if photos.requires_grad:
-                target = bank[mirrored.long(), torch.from_numpy(positions)].float()
+                places = torch.from_numpy(positions).to(bank.device)
+                target = bank[mirrored.long().to(bank.device), places].float()
                 total = total + self._terms(photos, target.to(photos.device), bank)
         return total / len(self._teachers)
 
     def sketch_embeddings(self, sketches: Tensor) -> Tensor:
         """The first teacher's embeddings of sketches (s, size, size) uint8."""
-        teacher = self._teachers[0]
-        return torch.from_numpy(teacher.encode_sketch_pixels(_resized(sketches, teacher.manifest.sketch.size)))
+        return self._teachers[0].encode_sketches(sketches)
 
     def photo_embeddings(self, positions: npt.NDArray[np.int64]) -> Tensor:
         """The first teacher's embeddings of the photos at these positions in the training set, not mirrored."""
-        return self._photos[0][0, torch.from_numpy(positions)].float()
+        return self._photos[0][0, torch.from_numpy(positions).to(self._photos[0].device)].float()
 
     def _terms(self, student: Tensor, target: Tensor, bank: Tensor) -> Tensor:
         config = self._config
@@ -157,21 +165,11 @@ def _angles(x: Tensor) -> Tensor:
     return towards @ towards.transpose(1, 2)
 
 
-def _resized(sketches: Tensor, size: int) -> npt.NDArray[np.uint8]:
-    """The student's rasters at the teacher's size. Line width is a fixed fraction of the size in both."""
-    if sketches.shape[1] != size:
-        scaled = F.interpolate(
-            sketches[:, None].float(), size=(size, size), mode="bilinear", align_corners=False, antialias=True
-        )
-        sketches = scaled[:, 0].round().to(torch.uint8)
-    return sketches.cpu().numpy()
-
-
 def _photo_bank(
-    teacher: Encoder, data: TrainingSet, cache: Path | None, progress: Progress, batch: int = 32
+    teacher: Teacher, data: TrainingSet, cache: Path | None, progress: Progress, batch: int = 32
 ) -> npt.NDArray[np.float16]:
     """A teacher's embeddings of all photos, original and mirrored: (2, photos, d)."""
-    digest = hashlib.sha256(teacher.manifest.fingerprint.encode())
+    digest = hashlib.sha256(teacher.fingerprint.encode())
     for photo in data.photos:
         stat = photo.path.stat()
         digest.update(f"{photo.path} {stat.st_size} {stat.st_mtime_ns}\n".encode())
@@ -183,7 +181,7 @@ def _photo_bank(
     for start in range(0, len(data.photos), batch):
         pixels = np.stack([teacher.read_photo(photo.path) for photo in data.photos[start : start + batch]])
         batches.append(
-            np.stack([teacher.encode_photo_pixels(each) for each in (pixels, pixels[:, :, ::-1])]).astype(np.float16)
+            np.stack([teacher.encode_photos(each) for each in (pixels, pixels[:, :, ::-1])]).astype(np.float16)
         )
         progress("teacher photos", min(start + batch, len(data.photos)), len(data.photos))
     bank: npt.NDArray[np.float16] = np.concatenate(batches, axis=1)

@@ -14,6 +14,7 @@ from sketchseek.models.package import load_model_package
 from sketchseek.training.config import BatchConfig, TrainConfig
 from sketchseek.training.nn.backbones import SHUFFLENETS
 from sketchseek.training.nn.model import BranchConfig
+from sketchseek.training.teachers import is_run
 from sketchseek.training.torchvision_guard import import_timm
 
 STAND_INS = {
@@ -66,6 +67,8 @@ def _small(branch: BranchConfig) -> BranchConfig:
 
 
 def _exists(name: str) -> bool:
+    if is_run(name):
+        return True
     try:
         load_model_package(name)
     except ModelPackageError:

@@ -49,7 +49,10 @@ def load_init_from(model: DualEncoder, config: TrainConfig) -> list[BranchName]:
             _check_package(source, package, config)
             from_packages.append(branch)
     for name in config.distil.teachers if config.distil is not None else ():
-        _check_package(name, load_model_package(name), config)
+        if (Path(name) / EXPERIMENT).is_file():
+            _check_held_out(name, _read(Path(name)), config)
+        else:
+            _check_package(name, load_model_package(name), config)
     return from_packages
 
 

@@ -78,7 +78,7 @@ class Objective:
         self._batches = Batches(config, model, data, cache, progress, stride=stride, ahead=ahead)
         self._distiller = None
         if config.distil is not None:
-            self._distiller = Distiller(config.distil, data, model.embedding, cache, progress)
+            self._distiller = Distiller(config.distil, data, model.embedding, cache, progress, self._device)
         self._losses = [
             (term, create_loss(term.name, config.distance, **term.options).to(self._device)) for term in config.losses
         ]
