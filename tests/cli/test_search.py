@@ -195,3 +195,17 @@ def test_two_objects_of_a_sketch(library: Path, photos: Path) -> None:
     assert sorted(one["path"] for one in again) == sorted(one["path"] for one in found)
     assert run("index", photos, "--no-regions", "--library", library).exit_code == 0
     assert not (library / "regions.db").exists()
+
+
+def test_the_time_of_a_frame(library: Path, photos: Path) -> None:
+    frames = [Image.new("RGB", (64, 64), "white") for _ in range(3)]
+    for number, frame in enumerate(frames):
+        frame.paste((200, 40 * number, 0), (5, 5, 20 + 12 * number, 40))
+    frames[0].save(photos / "a" / "film.gif", save_all=True, append_images=frames[1:], duration=1500)
+    frames[2].save(photos.parent / "third.png")
+    assert run("index", photos, "--frames", "--library", library).exit_code == 0
+    found = run_json("search", "--photo", photos.parent / "third.png", "--library", library, "-k", 1)
+    assert (Path(found[0]["path"]).name, found[0]["time"]) == ("film.gif", 3.0)
+    assert run("index", photos, "--no-frames", "--library", library).exit_code == 0
+    found = run_json("search", "--photo", photos.parent / "third.png", "--library", library)
+    assert all("time" not in one for one in found)

@@ -13,7 +13,7 @@ from PIL import Image
 from served import picture
 from sketchseek.encoder import Encoder
 from sketchseek.models.package import ModelPackage
-from sketchseek.search.catalog.region_store import FILE, RegionStore, has_regions
+from sketchseek.search.catalog.region_store import RegionStore
 from sketchseek.search.combined_query import Example, Query
 from sketchseek.search.feedback import mean_of_examples
 from sketchseek.search.local_library import LocalLibrary
@@ -48,8 +48,8 @@ def library(tmp_path: Path, photos: Path, tiny_model: ModelPackage) -> LocalLibr
 
 
 def stored(library: Path, model: ModelPackage) -> int:
-    with closing(sqlite3.connect(library / FILE)) as connection:
-        return int(connection.execute("SELECT count(*) FROM regions").fetchone()[0])
+    with closing(sqlite3.connect(library / RegionStore.FILE)) as connection:
+        return int(connection.execute("SELECT count(*) FROM derived").fetchone()[0])
 
 
 def expected_scores(photos: Path, model: ModelPackage) -> dict[str, float]:
@@ -108,7 +108,7 @@ def test_without_regions_the_mean_of_the_objects_is_searched(
 ) -> None:
     with LocalLibrary.create(tmp_path / "plain", tiny_model.path) as opened:
         opened.add([photos])
-        assert not has_regions(opened.path)
+        assert not RegionStore.exists(opened.path)
         found = opened.search_query(Query((Example(sketch=TWO),), parts=True), k=COUNT)
         embeddings = opened.encoder.encode_sketches([part.sketch for part in sketch_parts(TWO)])
         mean, _ = mean_of_examples(embeddings, [1, 1], [False, False], distance="cosine")
@@ -129,9 +129,9 @@ def test_regions_follow_the_photos(photos: Path, library: LocalLibrary, tiny_mod
         assert stored(path, tiny_model) == COUNT
         assert opened.verify().problems == []
         opened.add([photos], regions=False)
-        assert not has_regions(path)
+        assert not RegionStore.exists(path)
         opened.sync()
-        assert not has_regions(path)
+        assert not RegionStore.exists(path)
 
 
 def test_damaged_lost_and_outdated_regions(tmp_path: Path, library: LocalLibrary, tiny_model: ModelPackage) -> None:
@@ -139,14 +139,14 @@ def test_damaged_lost_and_outdated_regions(tmp_path: Path, library: LocalLibrary
     query = Query((Example(sketch=TWO),), parts=True)
     with LocalLibrary.open(path) as opened:
         whole = names(opened.search_query(query, k=COUNT))
-        with closing(sqlite3.connect(path / FILE)) as connection, connection:
-            connection.execute("UPDATE regions SET embeddings = zeroblob(length(embeddings))")
+        with closing(sqlite3.connect(path / RegionStore.FILE)) as connection, connection:
+            connection.execute("UPDATE derived SET data = zeroblob(length(data))")
         assert len(opened.search_query(query, k=COUNT)) == COUNT  # damaged halves do not count
         assert any("regions" in problem for problem in opened.verify().problems)
         opened.sync()
         assert opened.verify().problems == []
         assert names(opened.search_query(query, k=COUNT)) == whole
-        (path / FILE).write_bytes(b"no database" * 1000)
+        (path / RegionStore.FILE).write_bytes(b"no database" * 1000)
         assert len(opened.search_query(query, k=COUNT)) == COUNT
         opened.sync()
         assert names(opened.search_query(query, k=COUNT)) == whole
@@ -159,9 +159,9 @@ def test_damaged_lost_and_outdated_regions(tmp_path: Path, library: LocalLibrary
 def test_an_interrupt_keeps_what_was_committed(
     tmp_path: Path, photos: Path, tiny_model: ModelPackage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sketchseek.search.regions.COMMIT_EVERY", 0.0)
-    monkeypatch.setattr("sketchseek.search.regions._BATCH", 1)
-    monkeypatch.setattr("sketchseek.search.regions.available_cores", lambda: 1)
+    monkeypatch.setattr("sketchseek.search.derived_index.COMMIT_EVERY", 0.0)
+    monkeypatch.setattr("sketchseek.search.derived_index.BLOCK", 1)
+    monkeypatch.setattr("sketchseek.search.derived_index.available_cores", lambda: 1)
 
     def stop(progress: IndexProgress) -> None:
         if progress.stage == "regions" and progress.done >= 4:
@@ -202,13 +202,13 @@ def test_layout_scores_of_both_distances() -> None:
 
 def test_a_store_of_another_model_or_version_is_cleared(tmp_path: Path) -> None:
     some = [(b"a", np.ones((4, 3), np.float16))]
-    store = RegionStore(tmp_path, "one", (4, 3), write=True)
+    store = RegionStore(tmp_path, "one", 3, write=True)
     store.add(some)
     assert store.damaged() == 0
     store.close()
-    store = RegionStore(tmp_path, "two", (4, 3))
+    store = RegionStore(tmp_path, "two", 3)
     assert store.read([b"a"]) == {}
     store.close()
-    store = RegionStore(tmp_path, "two", (4, 3), write=True)
+    store = RegionStore(tmp_path, "two", 3, write=True)
     assert store.digests() == set()
     store.close()

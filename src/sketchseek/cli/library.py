@@ -46,6 +46,12 @@ from sketchseek.cli.report_errors import report_errors
     help="Embed halves of photos, too, for sketches of two objects (search --parts); takes about six times as long. "
     "The library keeps the choice. Default: no.",
 )
+@click.option(
+    "--frames/--no-frames",
+    default=None,
+    help="Embed up to 8 frames of videos and animated pictures, to find what is shown later than at the beginning. The "
+    "library keeps the choice. Default: no.",
+)
 @ray_option
 @json_option
 def index_command(
@@ -57,6 +63,7 @@ def index_command(
     follow_symlinks: bool | None,
     hidden: bool | None,
     regions: bool | None,
+    frames: bool | None,
     ray_address: str | None,
     as_json: bool,
 ) -> None:
@@ -95,6 +102,7 @@ def index_command(
                     follow_symlinks=follow_symlinks,
                     hidden=hidden,
                     regions=regions,
+                    frames=frames,
                 )
     print_report(report, as_json=as_json)
 

@@ -45,6 +45,7 @@ def index_bar(as_json: bool) -> Iterator[Callable[[IndexProgress], None] | None]
         "embed": "Indexing",
         "describe": "Reading words",
         "regions": "Indexing regions",
+        "frames": "Indexing frames",
         "index": "Writing the index",
     }
     with _bars(transient=as_json) as (bars, _):

@@ -90,6 +90,7 @@ def print_results(results: Sequence[SearchResult], nothing: str, output: ResultO
             [
                 {"rank": r.rank, "id": r.id, "path": str(r.path), "score": r.score}
                 | ({"parts": r.parts} if r.parts else {})
+                | ({"time": r.time} if r.time is not None else {})
                 | ({"copies": [{"id": copy.id, "path": str(copy.path)} for copy in r.copies]} if r.copies else {})
                 for r in results
             ]

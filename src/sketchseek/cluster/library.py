@@ -119,15 +119,17 @@ class LanceLibrary(Library):
         hidden: bool | None = None,
         within: Iterable[PathLike] | None = None,
         regions: bool | None = None,
+        frames: bool | None = None,
     ) -> IndexReport:
         """See ``Library.add``."""
         self._check_writable()
-        if regions:
-            raise LibraryError(
-                "a library in Lance cannot have regions.",
-                subject=self.path,
-                remedy="Leave out --regions, or use a library in a local folder.",
-            )
+        for name, wanted in (("regions", regions), ("frames", frames)):
+            if wanted:
+                raise LibraryError(
+                    f"a library in Lance cannot have {name}.",
+                    subject=self.path,
+                    remedy=f"Leave out --{name}, or use a library in a local folder.",
+                )
         if within is not None:
             raise LibraryError("a library in Lance cannot limit where links lead.", subject=self.path)
         paths = _addresses(folders)

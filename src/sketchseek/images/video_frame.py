@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
 from PIL import Image, ImageFile
 
@@ -30,7 +30,7 @@ class VideoImage(ImageFile.ImageFile):
     format = "VIDEO"
 
     def __init__(self, file: BinaryIO, container: str) -> None:
-        self._container = container
+        self.container = container
         self._frame: Image.Image | None = None
         super().__init__(file)
 
@@ -38,7 +38,7 @@ class VideoImage(ImageFile.ImageFile):
         import av  # 0.5 s, which only videos pay
 
         with self._opened(av) as container:
-            stream = _video_stream(container)
+            stream = video_stream(container)
             self._size = (stream.codec_context.width, stream.codec_context.height)
         self._mode = "RGB"
         self.tile = []
@@ -56,13 +56,19 @@ class VideoImage(ImageFile.ImageFile):
 
     def _opened(self, av: Any) -> Any:
         assert self.fp is not None
-        self.fp.seek(0)
-        # Titles may be in any encoding; from version 19 on, av reads them all and has no option for it.
-        options = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
-        return av.open(self.fp, mode="r", format=self._container, **options)
+        return open_video(av, self.fp, self.container)
 
 
-def _video_stream(container: Any) -> Any:
+def open_video(av: Any, file: IO[bytes], container: str) -> Any:
+    """Open a video with FFmpeg; see ``VideoImage``. ``av`` is the module."""
+    file.seek(0)
+    # Titles may be in any encoding; from version 19 on, av reads them all and has no option for it.
+    options = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+    return av.open(file, mode="r", format=container, **options)
+
+
+def video_stream(container: Any) -> Any:
+    """Return the first video in a container, to be decoded in one thread."""
     if not container.streams.video:
         raise SyntaxError("no video in it")
     stream = container.streams.video[0]
@@ -72,7 +78,7 @@ def _video_stream(container: Any) -> Any:
 
 def _first_frame(container: Any) -> Image.Image:
     """Return the first key frame that is not blank; the first of all if each is."""
-    stream = _video_stream(container)
+    stream = video_stream(container)
     stream.codec_context.skip_frame = "NONKEY"
     first: Image.Image | None = None
     seen = 0

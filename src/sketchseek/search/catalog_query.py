@@ -15,11 +15,12 @@ from sketchseek.errors import LibraryError
 from sketchseek.models.package import ModelPackage
 from sketchseek.search.browse import Order, PhotoOrder
 from sketchseek.search.catalog import Catalog, LibraryMetadata
-from sketchseek.search.catalog.region_store import Embeddings, RegionStore, opened_regions
+from sketchseek.search.catalog.region_store import Embeddings, RegionStore
 from sketchseek.search.color_ranking import ColorCache
 from sketchseek.search.combined_query import Query
 from sketchseek.search.filters import FilterCache
 from sketchseek.search.found import FUSED, fused
+from sketchseek.search.frames import FrameCache
 from sketchseek.search.fusion import Ranking
 from sketchseek.search.index.protocol import Ids, Scores
 from sketchseek.search.index_mirror import IndexMirror
@@ -56,6 +57,7 @@ class CatalogQueryEngine(QueryEngine):
         self._order = PhotoOrder()
         self._colors = ColorCache()
         self._words = WordCache()
+        self._frames = FrameCache(path)
         self._counted = (-1, 0)  # the catalog's change counter, and its number of photos then
         self.mirror = IndexMirror.of(path, catalog.metadata())
 
@@ -157,8 +159,9 @@ class CatalogQueryEngine(QueryEngine):
                 photos = self._catalog.photos(page.ids.tolist())
             if len(photos) < len(page.ids):
                 raise self._catalog.corrupt("damaged (photos that the index has are missing).")
+            times = {} if embedding is None else self._times(embedding, metadata, page.ids)
         return [
-            SearchResult(rank, photos[photo].path, score, photo, parts)
+            SearchResult(rank, photos[photo].path, score, photo, parts, time=times.get(photo))
             for rank, (photo, score, parts) in enumerate(page.rows(), start=params.offset + 1)
         ]
 
@@ -191,7 +194,7 @@ class CatalogQueryEngine(QueryEngine):
         def nearest(embedding: Embedding, k: int) -> tuple[Ids, Scores]:
             return self._nearest(embedding, metadata, allowed, k, None)
 
-        with opened_regions(self._folder, metadata.fingerprint, (len(HALVES), metadata.dimensions)) as store:
+        with RegionStore.reading(self._folder, metadata.fingerprint, metadata.dimensions) as store:
             halves = None if store is None else partial(self._halves, store)
             return part_ranking(parts, nearest, halves, k, metadata.distance)
 
@@ -223,6 +226,18 @@ class CatalogQueryEngine(QueryEngine):
         query = check_embedding(embedding, metadata.dimensions, metadata.distance)
         if (self.mirror.dimension, self.mirror.distance) != (len(query), metadata.distance):
             self.mirror = IndexMirror.of(self._folder, metadata)
-        return nearest(
-            self.mirror.current(self._catalog, metadata), self._catalog, query, k, allowed if among is None else among
-        )
+        allowed = allowed if among is None else among
+        found = nearest(self.mirror.current(self._catalog, metadata), self._catalog, query, k, allowed)
+        return self._frames.current(self._catalog, metadata).merged(query, found, k, allowed)
+
+    def _times(self, embedding: Embedding, metadata: LibraryMetadata, ids: Ids) -> dict[int, float]:
+        """Return the times of frames that match better than the pictures that photos are known by, by photo."""
+        frames = self._frames.current(self._catalog, metadata)
+        found = {}
+        for photo in frames.among(ids):
+            own = self.stored_embedding(photo)
+            assert own is not None
+            time = frames.time_of(photo, embedding, own)
+            if time is not None:
+                found[photo] = time
+        return found

@@ -108,6 +108,7 @@ class Library(LibrarySearch):
         hidden: bool | None = None,
         within: Iterable[PathLike] | None = None,
         regions: bool | None = None,
+        frames: bool | None = None,
     ) -> IndexReport:
         """Index folders with their subfolders, and remember the folders for ``sync``.
 
@@ -128,6 +129,9 @@ class Library(LibrarySearch):
             regions: Whether halves of photos are embedded, too, so that a sketch of two objects finds them in their
                 places (``Query.parts``). Indexing then takes about six times as long. By default, what the library
                 was told before, at first no. Not in a library in Lance.
+            frames: Whether several frames of videos and animated pictures are embedded, so that a search finds what is
+                shown later than at the beginning. By default, what the library was told before, at first no. Not in a
+                library in Lance.
 
         Raises:
             InputError: One of the folders does not exist, or a pattern is invalid.

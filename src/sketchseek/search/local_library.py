@@ -17,7 +17,8 @@ from sketchseek.models import DEFAULT_MODEL
 from sketchseek.models.package import ModelPackage, load_model_package
 from sketchseek.search import library_file
 from sketchseek.search.catalog import Catalog, OldFormatError, upgrade_catalog
-from sketchseek.search.catalog.region_store import delete_regions, has_regions
+from sketchseek.search.catalog.frame_store import FrameStore
+from sketchseek.search.catalog.region_store import RegionStore
 from sketchseek.search.catalog_query import CatalogQueryEngine
 from sketchseek.search.index_mirror import IndexMirror
 from sketchseek.search.library import Library, PathLike
@@ -118,6 +119,7 @@ class LocalLibrary(Library):
         hidden: bool | None = None,
         within: Iterable[PathLike] | None = None,
         regions: bool | None = None,
+        frames: bool | None = None,
     ) -> IndexReport:
         """See ``Library.add``."""
         paths = _absolute(folders)
@@ -133,9 +135,10 @@ class LocalLibrary(Library):
                 roots = [on_disk(root) for root in catalog.roots()]  # a folder's case may have changed
                 catalog.set_roots(without_nested(roots + paths), excluded)
                 catalog.set_scan_rules(rules)
-            if regions is False:
-                delete_regions(self.path)
-            return self._update(catalog, without_nested(paths), progress, within, regions=regions)
+            for kind, wanted in ((RegionStore, regions), (FrameStore, frames)):
+                if wanted is False:
+                    kind.delete(self.path)
+            return self._update(catalog, without_nested(paths), progress, within, regions=regions, frames=frames)
 
     def sync(
         self, progress: ProgressCallback | None = None, *, within: Iterable[PathLike] | None = None
@@ -169,7 +172,6 @@ class LocalLibrary(Library):
     def re_embed(self, model: PathLike | None = None, progress: ProgressCallback | None = None) -> IndexReport:
         """See ``Library.re_embed``."""
         from sketchseek.search.re_embed import re_embed
-        from sketchseek.search.regions import index_regions
 
         with self._writing() as catalog:
             chosen = catalog.metadata().model if model is None else model
@@ -177,8 +179,7 @@ class LocalLibrary(Library):
             encoder = Encoder(package, threads=1)
             report = re_embed(catalog, encoder, metadata_of(package), progress)
             IndexMirror.of(self.path, catalog.metadata()).save(catalog)
-            if has_regions(self.path):
-                index_regions(self.path, catalog, encoder, catalog.roots(), progress)
+            self._index_derived(catalog, encoder, progress)
         self._engine.use(package)
         return report
 
@@ -190,16 +191,33 @@ class LocalLibrary(Library):
         within: Iterable[PathLike] | None,
         *,
         regions: bool | None = None,
+        frames: bool | None = None,
     ) -> IndexReport:
-        from sketchseek.search.regions import index_regions
         from sketchseek.search.update import update
 
         encoder = Encoder(self._engine.package(catalog.metadata()), threads=1)
         real = None if within is None else [real_path(absolute(folder)) for folder in within]
         report = update(self.path, catalog, encoder, folders, progress, real)
-        if regions or has_regions(self.path):
-            index_regions(self.path, catalog, encoder, catalog.roots(), progress)
+        self._index_derived(catalog, encoder, progress, regions=bool(regions), frames=bool(frames))
         return report
+
+    def _index_derived(
+        self,
+        catalog: Catalog,
+        encoder: Encoder,
+        progress: ProgressCallback | None,
+        *,
+        regions: bool = False,
+        frames: bool = False,
+    ) -> None:
+        """Embed regions and frames if they are asked for, or the library has them."""
+        from sketchseek.search.frames import index_frames
+        from sketchseek.search.regions import index_regions
+
+        if regions or RegionStore.exists(self.path):
+            index_regions(self.path, catalog, encoder, catalog.roots(), progress)
+        if frames or FrameStore.exists(self.path):
+            index_frames(self.path, catalog, encoder, catalog.roots(), progress)
 
     @contextmanager
     def _writing(self) -> Iterator[Catalog]:

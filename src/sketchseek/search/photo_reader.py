@@ -12,10 +12,11 @@ from typing import Self
 
 from sketchseek.images import read_photo, shown_name
 from sketchseek.images.cost import LARGE_BYTES, one_large_decode
+from sketchseek.images.frames import Frame, read_frames
 from sketchseek.images.quick import CPU_SECONDS, WALL_SECONDS, promises_quick
 from sketchseek.images.worker_pool import WorkerPool, WorkerStartError
 from sketchseek.photo_metadata import read_photo_metadata
-from sketchseek.search.photo_worker import BYTES, PATH, PhotoFile, read_photo_file, unpack
+from sketchseek.search.photo_worker import BYTES, FRAMES, PATH, PhotoFile, read_photo_file, unpack, unpack_frames
 
 
 class PhotoReader:
@@ -68,6 +69,21 @@ class PhotoReader:
             except WorkerStartError:  # a program that is not Python, with Python in it
                 pass
         return read_photo_file(source, self._size)
+
+    def read_frames(self, source: bytes | str) -> list[Frame]:
+        """Read frames of a video or an animated picture; see ``images.frames.read_frames``.
+
+        Raises:
+            ImageError: It cannot be read.
+            PoolClosedError: The reader was closed meanwhile.
+        """
+        request = BYTES + source if isinstance(source, bytes) else PATH + os.fsencode(source)
+        with one_large_decode(LARGE_BYTES + 1):
+            try:
+                return unpack_frames(self._pool.ask(FRAMES, request, subject=shown_name(source)), self._size)
+            except WorkerStartError:  # a program that is not Python, with Python in it
+                pass
+        return read_frames(source, self._size)
 
     def close(self) -> None:
         """End the processes, also those that decode."""

@@ -7,13 +7,9 @@ and with the halves that the middle of the object lies in; the mean of the best 
 
 from __future__ import annotations
 
-import hashlib
-import os
-import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -21,22 +17,15 @@ from PIL import Image
 
 from sketchseek.encoder import Encoder
 from sketchseek.errors import ImageError
-from sketchseek.images.sources import open_regular
 from sketchseek.models.package import Distance
 from sketchseek.search.catalog import Catalog
-from sketchseek.search.catalog.region_store import Embeddings, written_regions
-from sketchseek.search.index.engine import available_cores
+from sketchseek.search.catalog.region_store import Embeddings, RegionStore
+from sketchseek.search.derived_index import index_missing
 from sketchseek.search.photo_reader import PhotoReader
-from sketchseek.search.pipeline import READ_WHOLE
-from sketchseek.search.results import IndexProgress, ProgressCallback
-from sketchseek.search.scan import lies_in_any
+from sketchseek.search.results import ProgressCallback
 
 HALVES = ((0, 0, 0.5, 1), (0.5, 0, 1, 1), (0, 0, 1, 0.5), (0, 0.5, 1, 1))
 """Left, top, right and bottom of each region."""
-
-COMMIT_EVERY = 2.0
-_BATCH = 8
-"""Photos whose halves are encoded at once."""
 
 Floats = npt.NDArray[np.float32]
 
@@ -73,10 +62,7 @@ def index_regions(
     folders: Sequence[bytes],
     progress: ProgressCallback | None = None,
 ) -> None:
-    """Embed the halves of the photos that lack them, and forget those of photos that are gone.
-
-    An exception, including KeyboardInterrupt, leaves everything before it committed. A photo that cannot be read now,
-    or has changed since it was embedded, is left for the next update.
+    """Embed the halves of the photos that lack them; see ``derived_index.index_missing``.
 
     Args:
         library: The library's folder.
@@ -85,71 +71,25 @@ def index_regions(
         folders: Absolute paths; only photos in them are read.
         progress: Called after each commit.
     """
-    shape = (len(HALVES), encoder.manifest.dimensions)
-    with written_regions(library, encoder.manifest.fingerprint, shape) as store:
-        there = store.digests()
-        known = catalog.digests()
-        store.drop(there.difference(known))
-        lacking = [(digest, path) for digest, path in known.items() if digest not in there]
-        waiting: list[tuple[bytes, Embeddings]] = []
-        done, committed = 0, time.monotonic()
-        for count, found in _embedded(encoder, lacking, folders):
-            done += count
-            waiting += found
-            if time.monotonic() - committed >= COMMIT_EVERY or done == len(lacking):
-                store.add(waiting)
-                waiting.clear()
-                committed = time.monotonic()
-                if progress is not None:
-                    progress(IndexProgress("regions", done, len(lacking)))
+    manifest = encoder.manifest
+    size = manifest.photo.size
 
+    def embed(block: Sequence[tuple[bytes, bytes | str]]) -> list[tuple[bytes, Embeddings]]:
+        read = []
+        for digest, source in block:
+            with suppress(ImageError, OSError, MemoryError):
+                read.append((digest, halves_of(reader.read(source).pixels, size)))
+        if not read:
+            return []
+        every = encoder.encode_photo_pixels(np.concatenate([crops for _, crops in read])).astype(np.float16)
+        found = zip((digest for digest, _ in read), every.reshape(len(read), len(HALVES), -1), strict=True)
+        return [(digest, some) for digest, some in found if np.isfinite(some).all()]
 
-def _embedded(
-    encoder: Encoder, lacking: Sequence[tuple[bytes, bytes]], folders: Sequence[bytes]
-) -> Iterator[tuple[int, list[tuple[bytes, Embeddings]]]]:
-    """Yield the number of photos visited, and digest and regions of those that could be read, block by block."""
-    cores = available_cores()
-    blocks = [lacking[start : start + _BATCH] for start in range(0, len(lacking), _BATCH)]
-    with PhotoReader(2 * encoder.manifest.photo.size) as reader, ThreadPoolExecutor(cores) as threads:
-
-        def embed(block: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, Embeddings]]:
-            read = [
-                (digest, pixels)
-                for digest, path in block
-                if lies_in_any(path, folders) and (pixels := _read(reader, digest, path)) is not None
-            ]
-            if not read:
-                return []
-            crops = np.concatenate([halves_of(pixels, encoder.manifest.photo.size) for _, pixels in read])
-            embeddings = encoder.encode_photo_pixels(crops).astype(np.float16).reshape(len(read), len(HALVES), -1)
-            return [
-                (digest, some) for (digest, _), some in zip(read, embeddings, strict=True) if np.isfinite(some).all()
-            ]
-
-        for start in range(0, len(blocks), 2 * cores):  # few blocks at a time, so that an interrupt waits for few
-            some = blocks[start : start + 2 * cores]
-            for block, found in zip(some, threads.map(embed, some), strict=True):
-                yield len(block), found
-
-
-def _read(reader: PhotoReader, digest: bytes, path: bytes) -> npt.NDArray[np.uint8] | None:
-    """Return the pixels of a photo; None if it cannot be read, or is not what was embedded."""
-    try:
-        with open_regular(os.fsdecode(path)) as file:
-            if os.fstat(file.fileno()).st_size > READ_WHOLE:
-                same = _digest_of(file) == digest
-                return reader.read(os.fsdecode(path)).pixels if same else None
-            data = file.read()
-        return reader.read(data).pixels if hashlib.sha256(data).digest() == digest else None
-    except (ImageError, OSError, MemoryError):
-        return None
-
-
-def _digest_of(file: BinaryIO) -> bytes:
-    digest = hashlib.sha256()
-    while data := file.read(1 << 20):
-        digest.update(data)
-    return digest.digest()
+    with (
+        RegionStore.writing(library, manifest.fingerprint, manifest.dimensions) as store,
+        PhotoReader(2 * size) as reader,
+    ):
+        index_missing(store, catalog, folders, embed, stage="regions", progress=progress)
 
 
 def halves_of(pixels: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.uint8]:

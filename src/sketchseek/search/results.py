@@ -30,6 +30,8 @@ class SearchResult:
         parts: Of a search with several criteria: what each contributed to the score, by criterion (``examples``,
             ``text``, ``colors``); the values sum to the score. Empty otherwise.
         copies: Of a search with ``group_copies``: the photo's copies.
+        time: Of a video or an animated picture in a library with frames: where the frame that matched best is, in
+            seconds from the beginning. None if it is the one by which the file is shown.
     """
 
     rank: int
@@ -38,6 +40,7 @@ class SearchResult:
     id: int
     parts: Mapping[str, float] = field(default_factory=dict)
     copies: tuple[PhotoCopy, ...] = ()
+    time: float | None = None
 
     def _repr_html_(self) -> str:
         from sketchseek.search.results_html import result_html
@@ -132,14 +135,14 @@ class IndexProgress:
     Attributes:
         stage: ``scan`` (``done`` counts the files found so far, the total is unknown), ``embed``,
             ``describe`` (words and colors are read of photos that lack them, after ``repair``, for example, and of
-            sidecars that changed), ``regions`` (parts of photos are embedded, if the library has regions), or
-            ``index``.
+            sidecars that changed), ``regions`` and ``frames`` (halves of photos, and frames of videos, are
+            embedded, if the library has them), or ``index``.
         done: Number of files processed.
         total: Number of files to process.
         indexed, failed, moved: As in ``IndexReport``.
     """
 
-    stage: Literal["scan", "embed", "describe", "regions", "index"]
+    stage: Literal["scan", "embed", "describe", "regions", "frames", "index"]
     done: int
     total: int
     indexed: int = 0

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,15 +15,16 @@ from sketchseek.errors import ImageError, LibraryCorruptError, LibraryError, Ske
 from sketchseek.file_digest import file_digest
 from sketchseek.models.package import ModelPackage
 from sketchseek.search.catalog import Catalog, LibraryMetadata
-from sketchseek.search.catalog.region_store import RegionStore, has_regions
+from sketchseek.search.catalog.derived_store import DerivedStore
+from sketchseek.search.catalog.frame_store import FrameStore
+from sketchseek.search.catalog.region_store import RegionStore
 from sketchseek.search.index import VectorIndex, snapshots
 from sketchseek.search.index.snapshots import StaleSnapshotError
 from sketchseek.search.index_mirror import IndexMirror
-from sketchseek.search.regions import HALVES
 from sketchseek.search.results import Verification
 
 CHECKS = ["catalog", "words", "embeddings", "index", "package"]
-REGIONS = "regions"
+DERIVED: dict[str, type[DerivedStore[Any]]] = {"regions": RegionStore, "frames": FrameStore}
 RE_EMBEDDED = "sample"
 _SAMPLE = 64
 CLOSEST = 0.99
@@ -42,7 +44,8 @@ def verify(
         package: Returns the library's model package, or raises.
         sample: Number of photos to embed again.
     """
-    checks = [*CHECKS, *([REGIONS] if has_regions(path) else []), *([RE_EMBEDDED] if sample else [])]
+    derived = {name: store for name, store in DERIVED.items() if store.exists(path)}
+    checks = [*CHECKS, *derived, *([RE_EMBEDDED] if sample else [])]
     with catalog.snapshot():
         problems = [f"catalog: {problem}" for problem in catalog.check()]
         if problems:
@@ -53,7 +56,8 @@ def verify(
         problems += damaged
         if not damaged:
             problems += [f"index: {problem}" for problem in _check_index(path, catalog, metadata)]
-        problems += [f"{REGIONS}: {problem}" for problem in _check_regions(path, metadata)]
+        for name, store in derived.items():
+            problems += [f"{name}: {problem}" for problem in _check_derived(path, metadata, store)]
         try:
             found = package(metadata)
             found.verify()
@@ -123,11 +127,9 @@ def _check_index(path: Path, catalog: Catalog, metadata: LibraryMetadata) -> lis
     return _check_contents(catalog, metadata, index)
 
 
-def _check_regions(path: Path, metadata: LibraryMetadata) -> list[str]:
-    if not has_regions(path):
-        return []
+def _check_derived(path: Path, metadata: LibraryMetadata, kind: type[DerivedStore[Any]]) -> list[str]:
     try:
-        with closing(RegionStore(path, metadata.fingerprint, (len(HALVES), metadata.dimensions))) as store:
+        with closing(kind(path, metadata.fingerprint, metadata.dimensions)) as store:
             damaged = store.damaged()
     except LibraryError as error:
         return [f"{error.reason} They are made again by sync."]

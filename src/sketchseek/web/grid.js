@@ -143,7 +143,7 @@ export class Grid {
     photo.ariaDisabled = String(!result); // not disabled: the focus may come before the result
     photo.ariaLabel = result ? texts.result(index + 1, result.name, this.handlers.markOf(result.id)) : texts.coming;
     photo.title = result?.path ?? "";
-    caption.textContent = result?.name ?? "";
+    caption.textContent = result ? captionOf(result) : "";
     const copied = result?.copies?.length ?? 0;
     copies.hidden = copied === 0;
     copies.tabIndex = photo.tabIndex;
@@ -314,4 +314,15 @@ function missing(gone) {
   element.classList.toggle("gone", gone);
   element.textContent = gone ? texts.serverGone : texts.missing;
   return element;
+}
+
+/**
+ * A result's name, and of a video the time of the frame that matched.
+ *
+ * @param {Result} result
+ */
+function captionOf({ name, time }) {
+  if (time === undefined || time === null) return name;
+  const seconds = Math.floor(time);
+  return `${name} · ${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
 }

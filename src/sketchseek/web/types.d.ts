@@ -8,6 +8,8 @@ export interface Result {
   score: number;
   /** Further photos that are copies of it, where results are grouped. */
   copies?: PhotoCopy[];
+  /** Of a video: seconds to the frame that matched, unless it is the one that is shown. */
+  time?: number | null;
 }
 
 export interface PhotoCopy {

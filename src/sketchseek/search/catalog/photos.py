@@ -171,6 +171,10 @@ class PhotoTables(TextTables):
         """Return the digests of all photos, each with the path of one photo that has it."""
         return dict(self._rows("SELECT digest, path FROM photos"))
 
+    def ids_with_digest(self, digest: bytes) -> list[int]:
+        """Return the ids of all photos whose files have a digest, ascending."""
+        return [row[0] for row in self._rows("SELECT id FROM photos WHERE digest = ? ORDER BY id", digest)]
+
     def digests_of(self, ids: Sequence[int]) -> dict[int, bytes]:
         """Return the digests of photos by id."""
         found: dict[int, bytes] = {}

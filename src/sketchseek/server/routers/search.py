@@ -256,6 +256,7 @@ async def _search(
                     CopyOfHit(id=copy.id, path=display_path(copy.path), name=display_path(copy.path.name))
                     for copy in one.copies
                 ],
+                time=None if one.time is None else round(one.time, 3),
             )
             for one in found
         ],

@@ -37,7 +37,7 @@ class FolderList(ResponseModel):
 class IndexingProgress(ResponseModel):
     """Progress of a run. The counts include only work that is stored on disk."""
 
-    stage: Literal["scan", "embed", "describe", "regions", "index"]
+    stage: Literal["scan", "embed", "describe", "regions", "frames", "index"]
     done: int = Field(description="Files processed.")
     total: int = Field(description="Files to process; during ``scan``, the files found so far.")
     indexed: int = Field(description="Photos added or replaced.")

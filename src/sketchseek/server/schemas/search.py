@@ -212,6 +212,11 @@ class SearchHit(ResponseModel):
         description="Of a query with several criteria: what each of ``examples``, ``text`` and ``colors`` contributed.",
     )
     copies: list[CopyOfHit] = Field(default_factory=list, description="With ``group_copies``: the photo's copies.")
+    time: float | None = Field(
+        None,
+        description="Of a video or an animated picture, in a library with frames: where the frame that matched best "
+        "is, in seconds from the beginning; null if it is the one that the thumbnail shows.",
+    )
 
 
 class SearchResponse(ResponseModel):
