@@ -209,7 +209,7 @@ def test_a_student_comes_near_its_teacher(shapes: Path, teacher: str, tmp_path: 
     train(config, splits, tmp_path, None)
     model = load_run(tmp_path)[0]
     data = read_pixels(splits.training, SIZE, SIZE, None)
-    real = load_encoder(teacher).encode_photo_pixels(data.photo_pixels)
+    real = load_encoder(teacher).encode_photo_pixels(data.photo_pixels[:])
     ours = embed(model, "photo", data.photo_pixels)
     ours /= np.linalg.norm(ours, axis=1, keepdims=True)
     assert (ours * real).sum(axis=1).mean() > 0.8

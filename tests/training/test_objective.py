@@ -8,10 +8,12 @@ import torch
 
 from shapes_dataset import write_shapes
 from sketchseek.errors import ConfigError
+from sketchseek.training import pixel_cache
 from sketchseek.training.config import parse_config
 from sketchseek.training.data import TrainingSet, load_sources, read_pixels
 from sketchseek.training.losses import RelativeTripletLoss
 from sketchseek.training.objective import Objective
+from sketchseek.training.pixel_rows import PixelRows
 from sketchseek.training.run_folder import build_model
 from tiny_model import write_tiny_package
 
@@ -56,6 +58,22 @@ def test_pixels_that_are_kept_on_the_device_give_the_same_batches(data: Training
     assert kept == [[True, False], [True, True]]
     for number in (0, 1):
         assert torch.equal(usual.loss(number), resident.loss(number))
+
+
+def test_pixels_in_files_give_the_same_batches(
+    data: TrainingSet, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pixel_cache, "IN_MEMORY", 0)
+    root = data.photos[0].path.parents[4]
+    config = parse_config(SETTINGS)
+    folder = tmp_path_factory.mktemp("cache")
+    mapped = read_pixels(load_sources(config.sources, root, 0.0, 0).training, 32, 32, folder)
+    assert isinstance(mapped.photo_pixels, PixelRows)
+    for change in ({"augment": {"flip": 0.5, "rotate": 20}}, {}):
+        in_memory, in_files = objective(data, change), objective(mapped, change)
+        in_files._batches._keep_on_device(mapped.photo_pixels.nbytes)
+        for number in (0, 1):
+            assert torch.equal(in_memory.loss(number), in_files.loss(number))
 
 
 def test_a_batch_has_one_loss_whatever_was_asked_before(data: TrainingSet) -> None:

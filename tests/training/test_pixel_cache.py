@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from sketchseek.errors import InputError
+from sketchseek.training import pixel_cache
 from sketchseek.training.pixel_cache import read_with_cache
+from sketchseek.training.pixel_rows import PixelRows
 
 SHAPE = (2, 3)
 
@@ -14,13 +16,11 @@ SHAPE = (2, 3)
 class Reader:
     """Reads made-up pictures and remembers which."""
 
-    def __init__(self, names: list[str], broken: str = "") -> None:
-        self.names = names
+    def __init__(self, broken: str = "") -> None:
         self.broken = broken
         self.read: list[str] = []
 
-    def __call__(self, place: int) -> np.ndarray:
-        name = self.names[place]
+    def __call__(self, name: str) -> np.ndarray:
         self.read.append(name)
         if name == self.broken:
             raise InputError(f"{name} is broken.")
@@ -28,8 +28,9 @@ class Reader:
 
 
 def check(folder: Path | None, names: list[str], read: list[str], broken: str = "") -> None:
-    reader = Reader(names, broken)
-    good, pixels, failed = read_with_cache(folder, names, SHAPE, reader)
+    reader = Reader(broken)
+    good, source, failed = read_with_cache(folder, names, names, SHAPE, reader)
+    pixels = source[:]
     assert reader.read == read
     assert [names[place] for place in good] == [name for name in names if name != broken]
     assert pixels.shape == (len(good), *SHAPE)
@@ -57,3 +58,55 @@ def test_damaged_files_are_read_again(tmp_path: Path, caplog: pytest.LogCaptureF
     check(tmp_path, ["a", "b"], ["a", "b"])
     assert "is damaged" in caplog.text
     check(tmp_path, ["b", "a"], [])
+
+
+def test_large_sets_stay_in_files_and_give_the_same_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pixel_cache, "IN_MEMORY", 10)
+    names = ["c", "x", "a", "b", "c"]
+    check(tmp_path, ["a", "b"], ["a", "b"])
+    check(tmp_path, names, ["c", "x", "c"], broken="x")  # in two files now
+    good, rows, _ = read_with_cache(tmp_path, names, names, SHAPE, Reader("x"))
+    assert isinstance(rows, PixelRows)
+    expected = np.array([ord(names[place]) for place in good], dtype=np.uint8)
+    assert (rows.shape, rows.ndim, len(rows), rows.nbytes) == ((4, *SHAPE), 3, 4, 24)
+    assert rows[np.array([3, 1, 1])][:, 0, 0].tolist() == expected[[3, 1, 1]].tolist()
+    assert rows[1::2][:, 1, 2].tolist() == expected[1::2].tolist()
+    assert [int(row[0, 0]) for row in rows] == expected.tolist()
+    assert rows[[]].shape == (0, *SHAPE)
+
+
+def double(number: int) -> np.ndarray:
+    if number == 7:
+        raise InputError("seven.")
+    return np.full(SHAPE, number * 2 % 256, dtype=np.uint8)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cached", [True, False])
+def test_processes_read_what_one_would(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cached: bool) -> None:
+    monkeypatch.setattr(pixel_cache, "LEAST_FOR_PROCESSES", 20)
+    items = list(range(40))
+    seen: list[tuple[int, int]] = []
+    good, pixels, failed = read_with_cache(
+        tmp_path / "cache" if cached else None,
+        items,
+        [str(item) for item in items],
+        SHAPE,
+        double,
+        progress=lambda done, total: seen.append((done, total)),
+        processes=2,
+    )
+    assert good == [item for item in items if item != 7]
+    assert failed == {7: "seven."}
+    assert pixels[:][:, 0, 0].tolist() == [item * 2 for item in good]
+    assert seen[-1] == (40, 40)
+
+
+def test_an_interruption_leaves_no_file(tmp_path: Path) -> None:
+    def interrupt(done: int, total: int) -> None:
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        read_with_cache(tmp_path, ["a", "b", "c"], ["a", "b", "c"], SHAPE, Reader(), progress=interrupt)
+    assert list(tmp_path.iterdir()) == []

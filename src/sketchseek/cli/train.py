@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -37,6 +38,14 @@ if TYPE_CHECKING:
     help="Number of GPUs, or of CPU processes; each takes its own batches.",
 )
 @click.option(
+    "--decoders",
+    "processes",
+    type=click.IntRange(min=1),
+    default=lambda: min(16, os.cpu_count() or 1),
+    show_default="all cores, at most 16",
+    help="Number of processes that decode pictures at the start.",
+)
+@click.option(
     "--evaluate/--no-evaluate",
     default=True,
     show_default=True,
@@ -64,6 +73,7 @@ def train_command(
     cache: Path | None,
     threads: int,
     devices: int,
+    processes: int,
     evaluate: bool,
     dry_run: bool,
     loggers: tuple[str, ...],
@@ -81,7 +91,7 @@ def train_command(
     config = load_config(experiment)
     if not dry_run:
         out = out or Path("runs") / experiment.stem
-        _train(config, data, out, cache or out.parent / "cache", devices, evaluate, as_json, loggers)
+        _train(config, data, out, cache or out.parent / "cache", devices, evaluate, as_json, loggers, processes)
         return
     with tempfile.TemporaryDirectory(prefix="sketchseek-dry-run-") as folder:
         _train(dry_run_config(config), data, Path(folder), None, devices, evaluate, as_json)
@@ -97,6 +107,7 @@ def _train(
     evaluate: bool,
     as_json: bool,
     logger_names: tuple[str, ...] = (),
+    processes: int = 1,
 ) -> None:
     """Train, evaluate and print the result."""
 
@@ -119,7 +130,9 @@ def _train(
     loggers = [LOGGERS[name](out, config) for name in logger_names]
     with training_bars() as bars:
         try:
-            state = train(config, splits, out, cache, with_loggers(bars.events(config.steps), loggers), group)
+            state = train(
+                config, splits, out, cache, with_loggers(bars.events(config.steps), loggers), group, processes=processes
+            )
         except KeyboardInterrupt:
             bars.console.print(f"Interrupted; the same command continues from the last checkpoint in {out}.")
             raise SystemExit(130) from None

@@ -13,6 +13,9 @@ from torch import Tensor
 from sketchseek.progress import Progress, ignore_progress
 from sketchseek.training.feature_cache import cached_features
 from sketchseek.training.nn.model import BranchEncoder
+from sketchseek.training.pixel_rows import PixelSource
+
+_PIECE = 1024  # images that are copied to a device at a time
 
 
 class BranchInputs:
@@ -31,7 +34,7 @@ class BranchInputs:
     def __init__(
         self,
         encoder: BranchEncoder,
-        pixels: npt.NDArray[np.uint8],
+        pixels: PixelSource,
         *,
         fixed: bool = True,
         mirrored: bool = True,
@@ -60,7 +63,9 @@ class BranchInputs:
 
     def keep_on(self, device: torch.device) -> None:
         """Copy all pixels to a device, where batches are then gathered."""
-        self._bank = torch.from_numpy(np.ascontiguousarray(self._pixels)).to(device)
+        self._bank = torch.empty(self._pixels.shape, dtype=torch.uint8, device=device)
+        for start in range(0, len(self), _PIECE):
+            self._bank[start : start + _PIECE] = torch.from_numpy(self._pixels[start : start + _PIECE]).to(device)
 
     def pixels(self, places: Tensor, mirrored: Tensor) -> Tensor:
         """Pixels (n, …) uint8 of the images at these places; ``mirrored`` (n,) says which are mirrored."""
@@ -101,7 +106,7 @@ class BranchInputs:
 
 
 def _frozen(
-    encoder: BranchEncoder, flip: bool, name: str, progress: Progress, pixels: npt.NDArray[np.uint8], batch: int = 32
+    encoder: BranchEncoder, flip: bool, name: str, progress: Progress, pixels: PixelSource, batch: int = 32
 ) -> Tensor:
     rows = []
     for i in range(0, len(pixels), batch):

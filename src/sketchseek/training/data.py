@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,15 +21,15 @@ from sketchseek.datasets.zero_shot import published_split
 from sketchseek.errors import ConfigError, DatasetError
 from sketchseek.evaluation.corruptions import first_strokes
 from sketchseek.progress import Progress, ignore_progress
-from sketchseek.sketches import RASTER_VERSION, rasterize_sketch
+from sketchseek.sketches import RASTER_VERSION
 from sketchseek.training.config import FoldConfig, SourceConfig
 from sketchseek.training.folds import fold_of_photos
 from sketchseek.training.photo_copies import read_training_photo, with_copies
 from sketchseek.training.pixel_cache import read_with_cache
-from sketchseek.training.pseudo_sketches import sketch_source
+from sketchseek.training.pixel_rows import Pixels, PixelSource
+from sketchseek.training.pseudo_sketches import read_training_sketch
 
 Indices = npt.NDArray[np.int64]
-Pixels = npt.NDArray[np.uint8]
 T = TypeVar("T", Photo, Sketch)
 
 SAME_WORD = {
@@ -44,7 +45,7 @@ SAME_WORD = {
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """Photos and sketches of all sources, as pixels.
+    """Photos and sketches of all sources, as pixels; large sets stay in the cache's files.
 
     Attributes:
         photos, sketches: All that could be read, in order.
@@ -60,8 +61,8 @@ class TrainingSet:
 
     photos: list[Photo]
     sketches: list[Sketch]
-    photo_pixels: Pixels
-    sketch_pixels: Pixels
+    photo_pixels: PixelSource
+    sketch_pixels: PixelSource
     photo_category: Indices
     sketch_category: Indices
     photo_source: Indices
@@ -268,6 +269,7 @@ def read_pixels(
     sketch_size: int,
     cache: Path | None,
     progress: Progress = ignore_progress,
+    processes: int = 1,
 ) -> TrainingSet:
     """Decode all photos and sketches.
 
@@ -276,6 +278,7 @@ def read_pixels(
         photo_size, sketch_size: Side lengths in pixels.
         cache: Folder in which decoded pixels are kept for the next run; None for no cache.
         progress: Called with ``photos`` or ``sketches``, the number done and the total.
+        processes: Number of processes that decode.
 
     Raises:
         DatasetError: No photo or no sketch could be read.
@@ -284,20 +287,22 @@ def read_pixels(
     photos, photo_pixels = _read(
         "photos",
         dataset.photos,
-        lambda p: read_training_photo(p, photo_size),
+        partial(read_training_photo, size=photo_size),
         (photo_size, photo_size, 3),
         cache,
         progress,
         skipped,
+        processes,
     )
     sketches, sketch_pixels = _read(
         "sketches",
         dataset.sketches,
-        lambda d: rasterize_sketch(sketch_source(d), sketch_size),
+        partial(read_training_sketch, size=sketch_size),
         (sketch_size, sketch_size),
         cache,
         progress,
         skipped,
+        processes,
     )
     if not photos or not sketches:
         raise DatasetError(
@@ -355,18 +360,19 @@ def _read(
     cache: Path | None,
     progress: Progress,
     skipped: list[str],
-) -> tuple[list[T], Pixels]:
+    processes: int,
+) -> tuple[list[T], PixelSource]:
     """Read every item, from the cache where it is there. Unreadable items are left out and added to ``skipped``."""
-    done = 0
-
-    def read_item(place: int) -> Pixels:
-        nonlocal done
-        done += 1
-        progress(what, done, len(items))
-        return read(items[place])
-
     folder = None if cache is None else cache / f"{what}-{'x'.join(map(str, shape))}-{RASTER_VERSION}"
-    good, pixels, failed = read_with_cache(folder, [_state(item) for item in items], shape, read_item)
+    good, pixels, failed = read_with_cache(
+        folder,
+        items,
+        [_state(item) for item in items],
+        shape,
+        read,
+        progress=partial(progress, what),
+        processes=processes,
+    )
     skipped.extend(f"{items[place].key}: {reason}" for place, reason in failed.items())
     return [items[i] for i in good], pixels
 

@@ -11,21 +11,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from sketchseek.errors import ConfigError
+from sketchseek.training.pixel_rows import PixelSource
 from sketchseek.training.sealed_tensors import read_tensors, write_tensors
-
-Pixels = npt.NDArray[np.uint8]
 
 _KEY = 16  # bytes of a picture's key
 
 _log = logging.getLogger(__name__)
 
 
-def cached_features(file: Path | None, pixels: Pixels, compute: Callable[[Pixels], Tensor]) -> Tensor:
+def cached_features(file: Path | None, pixels: PixelSource, compute: Callable[[PixelSource], Tensor]) -> Tensor:
     """Features (n, …) of pictures, from a file where it has them. The others are computed and added to it.
 
     Args:

@@ -59,6 +59,8 @@ def train(
     cache: Path | None,
     events: Events | None = None,
     group: ProcessGroup | None = None,
+    *,
+    processes: int = 1,
 ) -> TrainingState:
     """Train an experiment, or resume it from the folder's checkpoint.
 
@@ -73,6 +75,8 @@ def train(
         events: Callbacks.
         group: The processes that train together; None for a single process. Each process takes its own batch in each
             step, and gradients are averaged.
+        processes: Number of processes that decode pictures which the cache lacks. With more than one, a script that
+            calls this needs ``if __name__ == "__main__":``.
 
     Returns:
         The state of the run after its last step.
@@ -87,7 +91,7 @@ def train(
     if config.steps == 0:
         run.write_initial_weights()
     elif run.state.step < config.steps:
-        run.prepare(splits)
+        run.prepare(splits, processes)
         run.run_steps()
     return run.state
 
@@ -138,21 +142,23 @@ class _Run:
         if self.group.is_main:
             write_tensors(self.folder / BEST, self.model.state_dict())
 
-    def prepare(self, splits: DataSplits) -> None:
+    def prepare(self, splits: DataSplits, processes: int = 1) -> None:
         """Read the data and compute the output of frozen stages. The main process does it first and fills the cache."""
         config, cache, progress = self.config, self.cache, self.events.progress
         if self.state.step == 0 and self.group.is_main:
             photos = [*splits.training.photos, *splits.validation.photos]
             require_no_same_pictures(photos, splits.evaluation_photos, progress)
         with self.group.main_process_first():
-            data = read_pixels(splits.training, config.photo.size, config.sketch.size, cache, progress)
+            data = read_pixels(splits.training, config.photo.size, config.sketch.size, cache, progress, processes)
             if self.state.step == 0:
                 self._recalibrate(data)
             self.objective = Objective(
                 config, self.model, data, self.memory, cache, progress, stride=self.group.world_size
             )
             if splits.validation.sketches:
-                held_out = read_pixels(splits.validation, config.photo.size, config.sketch.size, cache, progress)
+                held_out = read_pixels(
+                    splits.validation, config.photo.size, config.sketch.size, cache, progress, processes
+                )
                 self.validation = ValidationSet(self.model, held_out, cache, progress)
 
     def run_steps(self) -> None:

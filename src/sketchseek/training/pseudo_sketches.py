@@ -21,7 +21,7 @@ from PIL import Image
 from sketchseek.datasets.records import Sketch, StrokeTuple
 from sketchseek.errors import EmptySketchError
 from sketchseek.images import read_photo
-from sketchseek.sketches import SketchSource
+from sketchseek.sketches import SketchSource, rasterize_sketch
 from sketchseek.training.edge_lines import edge_lines
 from sketchseek.training.hed import SIDE as HED_SIDE
 from sketchseek.training.hed import Hed, edge_maps
@@ -57,6 +57,15 @@ def sketch_source(sketch: Sketch, hed: Hed | None = None) -> SketchSource:
     if not sketch.pseudo or sketch.path is None:
         return sketch.source
     return line_sketch(sketch.path) if hed is None else hed_strokes(sketch.path, hed)
+
+
+def read_training_sketch(sketch: Sketch, size: int) -> npt.NDArray[np.uint8]:
+    """Raster (size, size) of a sketch or pseudo-sketch.
+
+    Raises:
+        InputError: It cannot be read, or has no ink.
+    """
+    return rasterize_sketch(sketch_source(sketch), size)
 
 
 def line_sketch(photo: Path) -> Image.Image:

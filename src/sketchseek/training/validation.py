@@ -17,6 +17,7 @@ from sketchseek.progress import Progress
 from sketchseek.training.branch_inputs import BranchInputs
 from sketchseek.training.data import TrainingSet
 from sketchseek.training.nn.model import BranchName, DualEncoder
+from sketchseek.training.pixel_rows import PixelSource
 
 Embeddings = npt.NDArray[np.float32]
 
@@ -90,7 +91,7 @@ def evaluation_mode(model: DualEncoder) -> Any:
 
 
 @torch.no_grad()
-def embed(model: DualEncoder, branch: BranchName, pixels: npt.NDArray[np.uint8], batch: int = 64) -> Embeddings:
+def embed(model: DualEncoder, branch: BranchName, pixels: PixelSource, batch: int = 64) -> Embeddings:
     """Embeddings (n, d) float32 of pixels (n, …) uint8, in the model's current mode."""
     encoder = model.branch(branch)
     device = encoder.mean.device
