@@ -67,12 +67,20 @@ def test_every_command(
     assert answer("verify", "--sample", 6, "--library", library)["ok"]
     assert answer("remove", f"{root}/b", "--library", library) == {"removed": 3}
     assert answer("sync", "--library", library)["unchanged"] == 3
-    assert "regions" in run("index", root, "--regions", "--library", library).stderr
+    assert "regions" in str(run("index", root, "--regions", "--library", library).exception)
     explained = tmp_path / "why.png"
     answer("search", "-", "--library", library, "--explain", explained, stdin=SKETCH)
     assert explained.stat().st_size > 0
     copied = run("search", "-", "--library", library, "--copy-to", tmp_path / "copies", stdin=SKETCH)
-    assert (copied.exit_code == 0) == (where == "folder")
+    assert copied.exit_code == 0, copied.output
+    copies = sorted(tmp_path.joinpath("copies").iterdir())
+    assert len(copies) == 3
+    assert all(copy.read_bytes() == (photos / copy.name.partition(" ")[2]).read_bytes() for copy in copies)
+    assert run("search", "-", "--library", library, "--html", tmp_path / "found.html", stdin=SKETCH).exit_code == 0
+    assert (tmp_path / "found.html").read_text().count("data:image/jpeg") == 3
+    if where == "object storage":
+        opened = run("search", "-", "--library", library, "--open", stdin=SKETCH)
+        assert "--copy-to" in str(opened.exception)
 
 
 def test_what_does_not_go_together() -> None:

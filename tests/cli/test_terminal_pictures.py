@@ -90,5 +90,5 @@ def test_without_the_extra_it_says_what_to_install(search: list[object], monkeyp
 
 
 def test_a_photo_that_is_gone_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    terminal_pictures.show_photo(tmp_path / "gone.jpg")
-    assert "no such file" in capsys.readouterr().err
+    terminal_pictures.show_photo(tmp_path / "gone.jpg", "gone.jpg")
+    assert "gone.jpg: no such file" in capsys.readouterr().err

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,23 +21,27 @@ _PAGE = """<!doctype html>
 """
 
 
-def write_html(file: Path, results: Sequence[SearchResult]) -> None:
+Read = Callable[["SearchResult"], Path | bytes]
+"""Returns a photo's file, or the bytes of one in object storage."""
+
+
+def write_html(file: Path, results: Sequence[SearchResult], read: Read) -> None:
     """Write a page with every result, which needs no other file.
 
     Raises:
-        SketchseekError: The file cannot be written.
+        SketchseekError: The file cannot be written, or an object not be read.
     """
     from sketchseek.atomic_write import atomic_write
     from sketchseek.search.results_html import results_html
 
-    page = _PAGE.format(count=f"{len(results):,}", results=results_html(results, limit=len(results)))
+    page = _PAGE.format(count=f"{len(results):,}", results=results_html(results, limit=len(results), read=read))
     try:
         atomic_write(file, page)
     except OSError as error:
         raise _not_written(file, error) from error
 
 
-def copy_results(folder: Path, results: Sequence[SearchResult]) -> list[Path]:
+def copy_results(folder: Path, results: Sequence[SearchResult], read: Read) -> list[Path]:
     """Copy the photos into a folder, with their ranks before their names, so that they sort by rank.
 
     Returns:
@@ -54,7 +58,11 @@ def copy_results(folder: Path, results: Sequence[SearchResult]) -> list[Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for result, copy in zip(results, copies, strict=True):
-            shutil.copy2(result.path, copy)
+            source = read(result)
+            if isinstance(source, bytes):
+                copy.write_bytes(source)
+            else:
+                shutil.copy2(source, copy)
     except OSError as error:
         raise _not_written(error.filename or folder, error) from error
     return copies

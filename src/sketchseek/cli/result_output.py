@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sketchseek.cli.output import json_option, print_json, shown
-from sketchseek.cli.result_files import copy_results, write_html
+from sketchseek.cli.result_files import Read, copy_results, write_html
 from sketchseek.cli.terminal_pictures import check_show, show_photo, shows_pictures
 
 if TYPE_CHECKING:
+    from sketchseek.search.library import Library
     from sketchseek.search.results import SearchResult
 
 _FILE = click.Path(path_type=Path)
@@ -76,15 +77,20 @@ def result_options(command: Callable[..., None]) -> Callable[..., None]:
     return with_output
 
 
-def print_results(results: Sequence[SearchResult], nothing: str, output: ResultOptions) -> None:
+def print_results(results: Sequence[SearchResult], nothing: str, output: ResultOptions, library: Library) -> None:
     """Print results, and write, copy or open them if asked.
 
     Args:
         results: Best first.
         nothing: Printed on standard error if there are no results.
         output: The options.
+        library: Reads photos that are in object storage.
     """
-    _write_files(results, output)
+
+    def read(result: SearchResult) -> Path | bytes:
+        return result.path if isinstance(result.path, Path) else library.photo_bytes(result.id)
+
+    _write_files(results, output, read)
     if output.as_json:
         print_json(
             [
@@ -102,36 +108,44 @@ def print_results(results: Sequence[SearchResult], nothing: str, output: ResultO
         end = b"\0" if output.print0 else b"\n"
         click.echo(b"".join(os.fsencode(result.path) + end for result in results), nl=False)
     else:
-        _print_for_people(results, show=output.show and shows_pictures())
+        _print_for_people(results, read if output.show and shows_pictures() else None)
     if output.open_best and results:
         _open(str(results[0].path))
 
 
-def _write_files(results: Sequence[SearchResult], output: ResultOptions) -> None:
+def _write_files(results: Sequence[SearchResult], output: ResultOptions, read: Read) -> None:
     """Write results to a page and a folder, if asked.
 
     Raises:
-        InputError: A photo that is to be read or opened is in object storage.
+        InputError: The photo that is to be opened is in object storage.
     """
     from sketchseek.errors import InputError
 
-    needs_files = output.html or output.copy_to or output.open_best
-    if needs_files and any(not isinstance(result.path, Path) for result in results):
+    if output.open_best and results and not isinstance(results[0].path, Path):
         raise InputError(
-            "--html, --copy-to and --open need photos in folders, and these are in object storage.",
-            remedy='Use --json or --paths, or look at them with "sketchseek serve".',
+            "--open needs a photo in a folder, and this one is in object storage.",
+            subject=results[0].path,
+            remedy="Use --copy-to DIR, and open the copy.",
         )
     if results and output.html:
-        write_html(output.html, results)
+        write_html(output.html, results, read)
     if results and output.copy_to:
-        copy_results(output.copy_to, results)
+        copy_results(output.copy_to, results, read)
 
 
-def _print_for_people(results: Sequence[SearchResult], *, show: bool) -> None:
+def _print_for_people(results: Sequence[SearchResult], read: Read | None) -> None:
+    """Print results, and show the photos if ``read`` is given."""
     for result in results:
-        click.echo(f"{result.rank:3d}  {result.score:+.4f}  {shown(result.path)}{_copies(result)}")
-        if show and isinstance(result.path, Path):
-            show_photo(result.path)
+        click.echo(f"{result.rank:3d}  {result.score:+.4f}  {shown(result.path)}{_time(result)}{_copies(result)}")
+        if read is not None:
+            show_photo(read(result), shown(result.path))
+
+
+def _time(result: SearchResult) -> str:
+    if result.time is None:
+        return ""
+    minutes, seconds = divmod(int(result.time), 60)
+    return f"  (at {minutes}:{seconds:02})"
 
 
 def _copies(result: SearchResult) -> str:

@@ -96,9 +96,8 @@ def search_command(
             page={"k": k, "offset": offset, "filter": Filter(folder, after, before), "group_copies": group_copies},
             **criteria,
         )
-    nothing = _no_results(offset, folder, after, before, words=bool(criteria["text"]))
-    with report_errors(output.as_json):
-        print_results(results, nothing, output)
+        nothing = _no_results(offset, folder, after, before, words=bool(criteria["text"]))
+        print_results(results, nothing, output, opened)
 
 
 def _no_results(

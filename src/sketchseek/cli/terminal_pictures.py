@@ -9,8 +9,6 @@ from pathlib import Path
 
 import click
 
-from sketchseek.cli.output import shown
-
 ROWS = 10
 """Height of a picture in lines of text."""
 
@@ -32,7 +30,7 @@ def shows_pictures() -> bool:
     return sys.stdout.isatty() and os.get_terminal_size(sys.stdout.fileno()).columns > 0
 
 
-def show_photo(path: Path) -> None:
+def show_photo(source: Path | bytes, name: str) -> None:
     """Print a small copy of a photo. Only for a standard output that is a terminal."""
     from rich.console import Console
     from textual_image.renderable import Image  # asks the terminal what it can show
@@ -41,9 +39,9 @@ def show_photo(path: Path) -> None:
     from sketchseek.images import open_image
 
     try:
-        picture = open_image(path, at_least=_PIXELS)
+        picture = open_image(source, at_least=_PIXELS)
     except ImageError as error:
-        click.echo(f"     {shown(path)}: {error.reason}", err=True)
+        click.echo(f"     {name}: {error.reason}", err=True)
         return
     picture.thumbnail((2 * _PIXELS, _PIXELS))
     Console().print(Image(picture, height=ROWS, width="auto"))
