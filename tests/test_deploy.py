@@ -22,6 +22,7 @@ import yaml
 
 import hostile_requests
 from served import as_bytes, picture
+from sketchseek import execution
 from sketchseek.models.package import ModelPackage
 from sketchseek.search.library import Library
 
@@ -65,6 +66,18 @@ def test_the_container_has_no_rights() -> None:
     assert "privileged" not in service
 
 
+def test_the_image_for_gpus_is_built_only_if_it_is_asked_for() -> None:
+    dockerfile = (DEPLOY / "Dockerfile").read_text()
+    stages = re.split(r"^FROM (\S+) AS (\S+)$", dockerfile, flags=re.MULTILINE)[1:]
+    contents = dict(zip(stages[1::3], stages[2::3], strict=True))
+    assert [*contents] == ["build", "gpu-build", "base", "gpu", "cpu"]
+    assert f"{execution.VARIABLE}=CUDAExecutionProvider" in contents["gpu"]
+    assert "CUDAExecutionProvider" in execution.ON_GPU
+    assert "COPY --from=gpu-build /opt/sketchseek /opt/sketchseek" in contents["gpu"]
+    assert "COPY --from=build /opt/sketchseek /opt/sketchseek" in contents["cpu"]
+    assert "gpu" not in contents["cpu"].lower()
+
+
 def test_the_commands_use_options_that_exist() -> None:
     from sketchseek.cli.serve import serve_command
 
@@ -72,6 +85,7 @@ def test_the_commands_use_options_that_exist() -> None:
     for name in ("sketchseek.service", "Dockerfile", "nginx.conf"):
         used = set(re.findall(r"(?<=[\s\"])--[a-z][a-z-]+", (DEPLOY / name).read_text()))
         used -= {"--now", "--uid", "--no-create-home", "--shell", "--from", "--no-cache-dir", "--build-arg"}
+        used -= {"--target", "--gpus", "--yes"}
         used -= {"--interval", "--timeout", "--start-period"}
         assert used <= known, name
 

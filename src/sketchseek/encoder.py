@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from sketchseek.errors import InputError, MissingExtraError, ModelPackageError
+from sketchseek.errors import ConfigError, InputError, MissingExtraError, ModelPackageError
+from sketchseek.execution import open_session
 from sketchseek.images import ImageSource, read_photo
 from sketchseek.models import DEFAULT_MODEL
 from sketchseek.models.graph_check import without_output
@@ -52,6 +53,7 @@ class Encoder:
 
     Raises:
         ModelPackageError: The package was trained on another sketch raster than this version of sketchseek makes.
+        ConfigError: The execution provider that the environment names cannot be used; raised by the first call.
     """
 
     def __init__(self, package: ModelPackage, *, threads: int = 0) -> None:
@@ -252,7 +254,9 @@ class Encoder:
         if not cells:  # to compute them takes a tenth of the time
             graph = without_output(graph, CELLS)
         try:
-            return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+            return open_session(graph, options)
+        except ConfigError:
+            raise
         except Exception as error:  # onnxruntime's errors have no common base but Exception
             raise ModelPackageError(
                 f"onnxruntime cannot open it ({error}).", subject=self.package.file(branch)

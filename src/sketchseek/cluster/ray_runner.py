@@ -13,6 +13,7 @@ from sketchseek.cluster.embedding import Job, Task, Written, embed_block
 from sketchseek.cluster.extra import require_extra
 from sketchseek.cluster.runners import Block
 from sketchseek.errors import ConfigError
+from sketchseek.execution import uses_gpu
 
 STORE_BYTES = 128 << 20
 """Memory of a local cluster's object store. Only names and counts pass through it; photos do not."""
@@ -25,7 +26,7 @@ LOCAL = "local"
 
 
 class RayRunner:
-    """Embeds blocks on a Ray cluster, one block at a time on each core; see ``runners.Runner``.
+    """Embeds blocks on a Ray cluster, one block at a time on each core, or on each GPU; see ``runners.Runner``.
 
     Args:
         address: Address of the cluster, or ``LOCAL``. Where this process is already connected to one, that is used.
@@ -48,6 +49,7 @@ class RayRunner:
                 _RayWorker,
                 batch_size=1,
                 num_cpus=1,
+                num_gpus=1 if uses_gpu() else None,
                 fn_constructor_args=(asdict(job),),
                 compute=ray.data.ActorPoolStrategy(min_size=1, max_size=len(items)),
             )

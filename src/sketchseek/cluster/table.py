@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sketchseek.cluster.index_cache import session
 from sketchseek.cluster.state import State
 from sketchseek.cluster.storage import list_objects, storage_errors
 from sketchseek.errors import LibraryCorruptError, LibraryLockedError, LibraryNotFoundError
@@ -167,7 +168,7 @@ class Table:
 
         with storage_errors(self.library):
             try:
-                dataset = lance.dataset(self.uri)
+                dataset = lance.dataset(self.uri, session=session())
             except (ValueError, OSError) as error:
                 if "not found" not in str(error).lower():
                     raise
