@@ -10,7 +10,8 @@ from click.testing import CliRunner
 from mini_sets import write_categories, write_sketchy
 from sketchseek.cli import cli
 from sketchseek.encoder import Encoder
-from sketchseek.evaluation.category_table import ALL, MEAN, category_table, ranking_table
+from sketchseek.errors import InputError
+from sketchseek.evaluation.category_table import ALL, MEAN, category_table, ranking_table, stored_category_table
 from sketchseek.evaluation.protocols import Evaluation, evaluate_categories, evaluate_sketchy
 from sketchseek.models.package import ModelPackage
 
@@ -70,3 +71,26 @@ def test_another_suffix_is_refused_before_anything_is_encoded(tmp_path: Path) ->
     done = CliRunner().invoke(cli, call)
     assert done.exit_code != 0
     assert "a table is written as" in str(done.exception or done.output)
+
+
+def test_stored_ranks_give_the_same_table(evaluation: Evaluation, tmp_path: Path) -> None:
+    ranking_table(evaluation).write(tmp_path / "ranks.csv")
+    table, stored = category_table(evaluation), stored_category_table(tmp_path / "ranks.csv")
+    assert stored.head == (*table.head, "mAP")
+    assert [row[:-1] for row in stored.rows] == list(table.rows)
+    reciprocal = [1 / rank for rank in evaluation.scores.rank.tolist()]  # each query has one relevant photo
+    assert stored.rows[-1][-1] == f"{100 * statistics.mean(reciprocal):.1f}"
+    shown = CliRunner().invoke(cli, ["evaluate", "table", str(tmp_path / "ranks.csv")])
+    assert shown.stdout == stored.markdown()
+    written = CliRunner().invoke(
+        cli, ["evaluate", "table", str(tmp_path / "ranks.csv"), "--out", str(tmp_path / "c.tex")]
+    )
+    assert (written.exit_code, (tmp_path / "c.tex").read_text(encoding="utf-8")) == (0, stored.latex())
+
+
+@pytest.mark.parametrize("text", [None, "", "a,b\n1,2\n", "category,rank,average_precision\ncat,first,1\n"])
+def test_other_files_are_no_table_of_ranks(tmp_path: Path, text: str | None) -> None:
+    if text is not None:
+        (tmp_path / "ranks.csv").write_text(text)
+    with pytest.raises(InputError, match=r"not a table of ranks|has no queries"):
+        stored_category_table(tmp_path / "ranks.csv")

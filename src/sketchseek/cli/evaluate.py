@@ -261,6 +261,27 @@ def words_command(sketches: Path, photos: Path, split: str, limit: int | None, *
     )
 
 
+@evaluate_command.command("table")
+@click.argument("rankings", type=_FOLDER)
+@click.option(
+    "--out", type=_FOLDER, callback=_checked, help="Write to FILE.csv, .md or .tex.  [default: print Markdown]"
+)
+def table_command(rankings: Path, out: Path | None) -> None:
+    """Make the table of categories from the ranks that --rankings stored in RANKINGS (CSV), without a model.
+
+    \b
+    Example:
+      sketchseek evaluate table ranks.csv --out categories.tex
+    """
+    from sketchseek.evaluation.category_table import stored_category_table
+
+    table = stored_category_table(rankings)
+    if out is None:
+        click.echo(table.markdown(), nl=False)
+    else:
+        table.write(out)
+
+
 def _run(
     evaluate: Callable[[Encoder, Progress], Evaluation],
     *,

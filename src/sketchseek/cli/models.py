@@ -48,7 +48,7 @@ def models_command(
     """List the models that are here, or the packages at paths: size, scores, license; and check their checksums.
 
     Exits with 1 where a checksum is wrong. Nothing is fetched but what --install or --pull names, and nothing is sent
-    without --push. Both use the token of `hf auth login`, if there is one.
+    without --push. --pull and --push use the token of `hf auth login`, if there is one.
 
     \b
     Examples:

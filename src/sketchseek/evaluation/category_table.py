@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import csv
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
+from sketchseek.errors import InputError
+from sketchseek.evaluation.metrics import QueryScores
 from sketchseek.evaluation.protocols import Evaluation
 from sketchseek.evaluation.summary import MetricValue, category_metrics, instance_metrics
 from sketchseek.evaluation.tables import Table
@@ -23,7 +28,37 @@ def category_table(evaluation: Evaluation) -> Table:
     """
     scores = evaluation.scores
     metrics = category_metrics(scores) if scores.precision else instance_metrics(scores, len(evaluation.photos))
-    categories = np.array([sketch.category for sketch in evaluation.sketches])
+    return _by_category(metrics, [sketch.category for sketch in evaluation.sketches])
+
+
+def stored_category_table(rankings: Path) -> Table:
+    """The same table from the ranks in a file that ``ranking_table`` wrote as CSV: recall@k, median rank and mAP.
+
+    Raises:
+        InputError: The file is missing, is not such a table, or has no queries.
+    """
+    try:
+        with rankings.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        ranks = np.array([float(row["rank"] or "inf") for row in rows])
+        precision = np.array([float(row["average_precision"]) for row in rows])
+        categories = [row["category"] for row in rows]
+    except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
+        raise InputError(
+            f"not a table of ranks ({error}).",
+            subject=rankings,
+            remedy="Write one: sketchseek evaluate ... --rankings ranks.csv",
+        ) from error
+    if not rows:
+        raise InputError("has no queries.", subject=rankings)
+    scores = QueryScores(ranks, precision, {}, {}, {})
+    # A sketch whose photo is missing ranks behind all others here: the size of the gallery is not stored.
+    metrics = [*instance_metrics(scores, sys.maxsize), MetricValue("mAP", precision)]
+    return _by_category(metrics, categories)
+
+
+def _by_category(metrics: Sequence[MetricValue], category_of: Sequence[str]) -> Table:
+    categories = np.array(category_of)
     names = sorted(set(categories.tolist()))
     by_category = [_values(metrics, categories == name) for name in names]
     counts = [int((categories == name).sum()) for name in names]
