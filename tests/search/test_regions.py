@@ -91,6 +91,7 @@ def test_two_objects_are_found_by_their_halves(tmp_path: Path, photos: Path, lib
         inside = Filter(folder=photos / "03.png")
         assert names(opened.search_query(query, filter=inside)) == ["03.png"]
         assert opened.count_query(query) == COUNT
+        assert opened.search_query(query, filter=Filter(folder=tmp_path / "nowhere")) == []
 
 
 def test_nothing_changes_for_one_object(library: LocalLibrary) -> None:

@@ -55,7 +55,8 @@ def describe(table: Table, run_blocks: Runner, job: Job, tasks: Sequence[Task], 
 
 def _commit(table: Table, waiting: list[Written]) -> None:
     def change(snapshot: Snapshot) -> Change | None:
-        there = undescribed(snapshot)
+        listed = ", ".join(str(photo) for block in waiting for photo in block.ids.values()) or "-1"
+        there = frozenset(snapshot.rows(["id"], f"{IS_UNDESCRIBED} AND id IN ({listed})")["id"].to_pylist())
         kept = [block for block in waiting if block.ids and there.issuperset(block.ids.values())]
         fragments = [fragment for block in kept for fragment in block.fragments]
         drop = [photo for block in kept for photo in block.ids.values()]

@@ -167,7 +167,7 @@ class LanceQueryEngine(QueryEngine):
                 def near(vector: Embedding, k: int) -> tuple[Ids, Scores]:
                     return self._nearest(vector, metadata, condition)(k, None)
 
-                others["parts"] = part_ranking(parts, near, None, max(asked, FUSED), metadata.distance)
+                others["parts"] = part_ranking(parts, near, None, asked, metadata.distance)
             nearest = None if embedding is None else self._nearest(embedding, metadata, condition)
             page = fused(nearest, others, asked).without(without).page(start, end)
             with stage("catalog"):

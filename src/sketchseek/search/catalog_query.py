@@ -151,7 +151,7 @@ class CatalogQueryEngine(QueryEngine):
                 others = self._other_rankings(query, metadata, asked, allowed, by_examples=embedding is not None)
             if parts is not None:
                 with stage("parts"):
-                    others["parts"] = self._by_parts(parts, metadata, max(asked, FUSED), allowed)
+                    others["parts"] = self._by_parts(parts, metadata, asked, allowed)
             nearest = None if embedding is None else partial(self._nearest, embedding, metadata, allowed)
             found = fused(nearest, others, asked)
             page = found.without(without).page(params.offset, end)
@@ -188,7 +188,7 @@ class CatalogQueryEngine(QueryEngine):
             )
         return rankings
 
-    def _by_parts(self, parts: EmbeddedParts, metadata: LibraryMetadata, k: int, allowed: Ids | None) -> Ranking:
+    def _by_parts(self, parts: EmbeddedParts, metadata: LibraryMetadata, asked: int, allowed: Ids | None) -> Ranking:
         """Rank photos by the two objects of a sketch, in their places if the library has regions."""
 
         def nearest(embedding: Embedding, k: int) -> tuple[Ids, Scores]:
@@ -196,20 +196,20 @@ class CatalogQueryEngine(QueryEngine):
 
         with RegionStore.reading(self._folder, metadata.fingerprint, metadata.dimensions) as store:
             halves = None if store is None else partial(self._halves, store)
-            return part_ranking(parts, nearest, halves, k, metadata.distance)
+            return part_ranking(parts, nearest, halves, asked, metadata.distance)
 
     def _halves(self, store: RegionStore, ids: Ids) -> tuple[Embedding, Embedding]:
         """Return the embeddings of photos and of their halves; those that have no halves yet count as a whole."""
-        found = [self.stored_embedding(photo) for photo in ids.tolist()]
-        photos = np.stack([one for one in found if one is not None])
+        stored = self._catalog.digests_and_embeddings(ids.tolist())
+        digests, embeddings = zip(*(stored[photo] for photo in ids.tolist()), strict=True)
+        photos = np.frombuffer(b"".join(embeddings), np.float16).reshape(len(ids), -1).astype(np.float32)
         regions = np.repeat(photos[:, None], len(HALVES), axis=1)
-        digests = self._catalog.digests_of(ids.tolist())
         known: dict[bytes, Embeddings] = {}
         with suppress(LibraryError):  # the next update makes them again
-            known = store.read([*set(digests.values())])
-        for row, photo in enumerate(ids.tolist()):
-            if digests[photo] in known:
-                regions[row] = known[digests[photo]]
+            known = store.read([*set(digests)])
+        for row, digest in enumerate(digests):
+            if digest in known:
+                regions[row] = known[digest]
         return photos, regions
 
     def _allowed(self, filter: Filter, metadata: LibraryMetadata) -> Ids | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import ClassVar, Generic, Self, TypeVar
 
 from sketchseek.errors import LibraryCorruptError, LibraryError
-from sketchseek.search.catalog.checksums import row_checksum
+from sketchseek.search.catalog.checksums import embedding_checksum
 from sketchseek.search.catalog.database import Database
 
 _VERSION = 1
@@ -136,7 +136,7 @@ class DerivedStore(Database, Generic[Value]):
                 yield digest, value
 
     def _checksum(self, digest: bytes, data: bytes) -> int:
-        return row_checksum(self._fingerprint, digest, data)
+        return embedding_checksum(f"{self._fingerprint} {digest.hex()}", 0, data)
 
     def _create(self) -> None:
         if self._one("PRAGMA user_version") != _VERSION:

@@ -175,14 +175,15 @@ class PhotoTables(TextTables):
         """Return the ids of all photos whose files have a digest, ascending."""
         return [row[0] for row in self._rows("SELECT id FROM photos WHERE digest = ? ORDER BY id", digest)]
 
-    def digests_of(self, ids: Sequence[int]) -> dict[int, bytes]:
-        """Return the digests of photos by id."""
-        found: dict[int, bytes] = {}
+    def digests_and_embeddings(self, ids: Sequence[int]) -> dict[int, tuple[bytes, bytes]]:
+        """Return the digest and the embedding of photos by id."""
+        found: dict[int, tuple[bytes, bytes]] = {}
         for start in range(0, len(ids), 500):
             some = ids[start : start + 500]
-            found |= dict(
-                self._rows(f"SELECT id, digest FROM photos WHERE id IN ({', '.join('?' * len(some))})", *some)
+            rows = self._rows(
+                f"SELECT id, digest, embedding FROM photos WHERE id IN ({', '.join('?' * len(some))})", *some
             )
+            found |= {photo: (digest, embedding) for photo, digest, embedding in rows}
         return found
 
     def paths_with_digest(self, digest: bytes, after: int = 0, limit: int = 100) -> list[tuple[int, bytes]]:
