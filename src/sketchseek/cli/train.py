@@ -38,6 +38,14 @@ if TYPE_CHECKING:
     help="Number of GPUs, or of CPU processes; each takes its own batches.",
 )
 @click.option(
+    "--nodes",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Number of machines that share the run's folder and cache. Start the same command on each, with MASTER_ADDR, "
+    "MASTER_PORT and NODE_RANK set, or by torchrun.",
+)
+@click.option(
     "--decoders",
     "processes",
     type=click.IntRange(min=1),
@@ -73,6 +81,7 @@ def train_command(
     cache: Path | None,
     threads: int,
     devices: int,
+    nodes: int,
     processes: int,
     evaluate: bool,
     dry_run: bool,
@@ -91,7 +100,7 @@ def train_command(
     config = load_config(experiment)
     if not dry_run:
         out = out or Path("runs") / experiment.stem
-        _train(config, data, out, cache or out.parent / "cache", devices, evaluate, as_json, loggers, processes)
+        _train(config, data, out, cache or out.parent / "cache", devices, evaluate, as_json, loggers, processes, nodes)
         return
     with tempfile.TemporaryDirectory(prefix="sketchseek-dry-run-") as folder:
         _train(dry_run_config(config), data, Path(folder), None, devices, evaluate, as_json)
@@ -108,6 +117,7 @@ def _train(
     as_json: bool,
     logger_names: tuple[str, ...] = (),
     processes: int = 1,
+    nodes: int = 1,
 ) -> None:
     """Train, evaluate and print the result."""
 
@@ -118,7 +128,7 @@ def _train(
     from sketchseek.training.run_folder import save_experiment
     from sketchseek.training.run_loggers import LOGGERS, with_loggers
 
-    group = start_processes(devices)
+    group = start_processes(devices, nodes)
     splits = load_sources(
         config.sources, data, config.validation, config.validation_seed, config.evaluation_photos, config.fold
     )

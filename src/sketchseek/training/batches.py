@@ -29,6 +29,7 @@ class PreparedBatch:
 
     Attributes:
         batch: The positions of its photos and sketches in the training set.
+        joined: The batches of all processes in this step, by rank; only ``batch`` where they are not joined.
         seed: Seed of everything random in it that comes later.
         random: Source of randomness of the augmentation.
         sketch_flips, photo_flips: (s,) and (p,) which are mirrored, on the CPU.
@@ -37,6 +38,7 @@ class PreparedBatch:
     """
 
     batch: Batch
+    joined: tuple[Batch, ...]
     seed: int
     random: torch.Generator
     sketch_flips: Tensor
@@ -54,7 +56,8 @@ class Batches:
         data: The training data.
         cache: Folder that keeps the output of frozen stages; None for no cache.
         progress: Called with the stage, the number done and the total.
-        stride: Number of processes that train: after batch *n*, this one needs batch *n + stride*.
+        rank, stride: Number of this process, and number of processes that train: after batch *n*, this one needs batch
+            *n + stride*.
         ahead: How many batches to prepare ahead in a thread; None for 2 on a GPU, and none on a CPU, where the thread
             would only take time from the computation.
 
@@ -70,11 +73,13 @@ class Batches:
         cache: Path | None,
         progress: Progress,
         *,
+        rank: int = 0,
         stride: int = 1,
         ahead: int | None = None,
     ) -> None:
         self._config = config
         self._data = data
+        self._rank, self._stride = rank, stride
         self._device = model.photo.mean.device
         options: dict[str, Any] = {"mirrored": config.augment.flip > 0, "cache": cache, "progress": progress}
         fixed, changing = not config.augment.changes_sketches, config.augment.changes_photos
@@ -113,6 +118,9 @@ class Batches:
         seed = config.seed * 1_000_003 + number
         random = torch.Generator().manual_seed(seed)
         batch = self._sampler.batch(number)
+        joined: tuple[Batch, ...] = (batch,)
+        if config.all_gather and self._stride > 1:  # every process can tell what the others sample
+            joined = tuple(self._sampler.batch(number - self._rank + rank) for rank in range(self._stride))
         sketch_places, photo_places = torch.from_numpy(batch.sketches), torch.from_numpy(batch.photos)
         # A photo and its sketches are mirrored together; a sketch without a photo on its own.
         mirrored = torch.rand(len(data.photos), generator=random) < config.augment.flip
@@ -127,7 +135,7 @@ class Batches:
         photo_pixels = None
         if config.augment.changes_photos:
             photo_pixels = self._moved(self.photos.pixels(photo_places, photo_flips))
-        return PreparedBatch(batch, seed, random, flips, photo_flips, self._moved(pixels), photo_pixels)
+        return PreparedBatch(batch, joined, seed, random, flips, photo_flips, self._moved(pixels), photo_pixels)
 
     def _moved(self, pixels: Tensor) -> Tensor:
         """Pixels on the training's device. From pinned memory, the copy runs beside the computation."""

@@ -263,6 +263,9 @@ class TrainConfig:
             step whose gradients overflow is left out.
         compile: Compile the stages of both branches with ``torch.compile``: slower at first, then faster on a GPU.
         accumulate: Number of batches whose gradients are averaged in one step. Each batch is compared within itself.
+        all_gather: With several devices, compute the losses on the embeddings of all of them, so that a sketch is
+            compared with all photos of a step. Gradients flow through the exchange.
+        sync_batch_norm: With several GPUs, let batch normalization measure its statistics over all of them.
         seed: Seed of weights, batches and augmentation.
     """
 
@@ -299,6 +302,8 @@ class TrainConfig:
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     accumulate: Annotated[Int, Field(ge=1)] = 1
     compile: Bool = False
+    all_gather: Bool = False
+    sync_batch_norm: Bool = False
     seed: Count = 0
 
     @property

@@ -1,11 +1,13 @@
 """Training in several processes, one for each device. Each process has its own batches, and all take the same steps.
 
 Lightning Fabric starts the processes by running this program's command once for each, and moves tensors between them.
+On several machines, the same command is started on each of them, with ``MASTER_ADDR``, ``MASTER_PORT`` and
+``NODE_RANK`` in the environment, or by ``torchrun``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from sketchseek.errors import ConfigError, MissingExtraError
+from sketchseek.training.config import TrainConfig
 
 
 class ProcessGroup:
@@ -53,6 +56,20 @@ class ProcessGroup:
         if self._fabric is not None:
             self._fabric.barrier()
 
+    def gather(self, rows: Tensor, counts: Sequence[int]) -> Tensor:
+        """Rows (n, …) of all processes, one after the other; their gradients flow back to the process of each row.
+
+        Args:
+            rows: The rows of this process.
+            counts: Number of rows of each process, by rank.
+        """
+        if self.world_size == 1:
+            return rows
+        missing = rows.new_zeros((max(counts) - len(rows), *rows.shape[1:]))
+        padded = torch.cat([rows, missing])
+        every = self._fabric.all_gather(padded, sync_grads=padded.requires_grad)
+        return torch.cat([every[rank, :count] for rank, count in enumerate(counts)])
+
     @torch.no_grad()
     def average_gradients(self, model: nn.Module, loss: Tensor) -> Tensor:
         """Replace every gradient by its mean over the processes; returns the mean of the losses."""
@@ -84,14 +101,18 @@ class ProcessGroup:
         return [piece.view_as(tensor).to(tensor.dtype) for piece, tensor in zip(pieces, tensors, strict=True)]
 
 
-def start_processes(devices: int) -> ProcessGroup:
+def start_processes(devices: int, nodes: int = 1) -> ProcessGroup:
     """Start one process for each further device; returns in every process.
+
+    Args:
+        devices: Number of devices of each machine.
+        nodes: Number of machines.
 
     Raises:
         ConfigError: The machine has fewer devices.
         MissingExtraError: lightning-fabric is not installed.
     """
-    if devices == 1:
+    if devices == 1 and nodes == 1:
         return ProcessGroup()
     if torch.cuda.is_available() and torch.cuda.device_count() < devices:
         raise ConfigError(
@@ -104,6 +125,40 @@ def start_processes(devices: int) -> ProcessGroup:
         raise MissingExtraError(
             "Training on several devices needs lightning-fabric.", remedy="pip install 'sketchseek[train]'"
         ) from error
-    fabric = Fabric(accelerator="cuda" if torch.cuda.is_available() else "cpu", devices=devices, strategy="ddp")
+    accelerator = "cuda" if torch.cuda.is_available() else "cpu"
+    fabric = Fabric(accelerator=accelerator, devices=devices, num_nodes=nodes, strategy="ddp")
     fabric.launch()
     return ProcessGroup(fabric)
+
+
+def check_processes(config: TrainConfig, group: ProcessGroup) -> None:
+    """Check that an experiment can be trained by several processes.
+
+    Raises:
+        ConfigError: It cannot.
+    """
+    if group.world_size == 1:
+        return
+    if config.cross_batch_memory and not config.all_gather:
+        raise ConfigError(
+            f"cross_batch_memory is {config.cross_batch_memory}, and each process would have its own.",
+            subject=config.name,
+            remedy="Set all_gather to true, so that all have the same, or set cross_batch_memory to 0.",
+        )
+    if config.sync_batch_norm and group.device.type != "cuda":
+        raise ConfigError(
+            "sync_batch_norm needs GPUs.", subject=config.name, remedy="Set it to false, or train on GPUs."
+        )
+
+
+def synchronize_batch_norm(model: nn.Module) -> None:
+    """Let batch normalization measure its statistics over the batches of all processes. Parameters stay the same.
+
+    Only parts that are trained change: frozen stages keep their statistics anyway.
+    """
+    for name, child in model.named_children():
+        if isinstance(child, nn.modules.batchnorm._BatchNorm):
+            if any(parameter.requires_grad for parameter in child.parameters()):
+                setattr(model, name, nn.SyncBatchNorm.convert_sync_batchnorm(child))
+        else:
+            synchronize_batch_norm(child)

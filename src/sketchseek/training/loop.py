@@ -15,13 +15,13 @@ import torch
 from torch import Tensor, nn
 
 from sketchseek.datasets.same_pictures import require_no_same_pictures
-from sketchseek.errors import ConfigError, TrainingError
+from sketchseek.errors import TrainingError
 from sketchseek.progress import Progress, ignore_progress
 from sketchseek.training.checkpoint import BEST, TrainingState, load_checkpoint, save_checkpoint
 from sketchseek.training.config import TrainConfig
 from sketchseek.training.cross_batch_memory import CrossBatchMemory
 from sketchseek.training.data import DataSplits, TrainingSet, read_pixels
-from sketchseek.training.distributed import ProcessGroup
+from sketchseek.training.distributed import ProcessGroup, check_processes, synchronize_batch_norm
 from sketchseek.training.ema import create_ema
 from sketchseek.training.init_from import load_init_from
 from sketchseek.training.loss_scaler import LossScaler
@@ -82,7 +82,7 @@ def train(
         The state of the run after its last step.
 
     Raises:
-        ConfigError: The folder holds a run of another experiment, or several processes share a cross-batch memory.
+        ConfigError: The folder holds a run of another experiment, or several processes cannot train it.
         DatasetError: No photo or no sketch could be read, or a photo is a copy of an evaluation photo.
         TrainingError: The loss is not finite.
     """
@@ -102,12 +102,7 @@ class _Run:
     def __init__(
         self, config: TrainConfig, folder: Path, cache: Path | None, events: Events, group: ProcessGroup
     ) -> None:
-        if config.cross_batch_memory and group.world_size > 1:
-            raise ConfigError(
-                f"cross_batch_memory is {config.cross_batch_memory}, which needs a single device.",
-                subject=config.name,
-                remedy="Set cross_batch_memory to 0, or train on one device.",
-            )
+        check_processes(config, group)
         self.config = config
         self.folder = folder
         self.cache = cache
@@ -152,14 +147,15 @@ class _Run:
             data = read_pixels(splits.training, config.photo.size, config.sketch.size, cache, progress, processes)
             if self.state.step == 0:
                 self._recalibrate(data)
-            self.objective = Objective(
-                config, self.model, data, self.memory, cache, progress, stride=self.group.world_size
-            )
+            self.objective = Objective(config, self.model, data, self.memory, cache, progress, group=self.group)
             if splits.validation.sketches:
                 held_out = read_pixels(
                     splits.validation, config.photo.size, config.sketch.size, cache, progress, processes
                 )
                 self.validation = ValidationSet(self.model, held_out, cache, progress)
+
+        if config.sync_batch_norm and self.group.world_size > 1:  # now that every process has measured on its own
+            synchronize_batch_norm(self.model)
 
     def run_steps(self) -> None:
         """Take the remaining steps, with an evaluation and a checkpoint every ``evaluate_every`` steps."""
