@@ -120,6 +120,8 @@ class AblationConfig:
         tune: Settings to tune first; null for no tuning.
         test: Test protocol of final runs; null for validation metrics only.
         folds: Cross-validation of final runs in place of ``test``; null for none.
+        keep: Configurations whose final runs are kept, so that later configurations can name them as teachers or in
+            ``init_from``, by ``runs/compare/<file>/runs/<configuration>-seed<n>-fold{fold}``.
         hypotheses: Hypotheses that the ablation tests.
     """
 
@@ -133,6 +135,7 @@ class AblationConfig:
     tune: TuneConfig | None = None
     test: ProtocolConfig | None = None
     folds: FoldsConfig | None = None
+    keep: list[str] = field(default_factory=list)
     hypotheses: list[HypothesisConfig] = field(default_factory=list)
 
 
@@ -238,12 +241,15 @@ def file_name(configuration: str) -> str:
 
 
 def _named_by_fold(settings: Settings, fold: int) -> Settings:
-    """Settings with the fold's number in place of ``{fold}`` in the names of teachers, one of which each fold has."""
-    distil = settings.get("distil")
-    if not isinstance(distil, dict) or not isinstance(distil.get("teachers"), list):
-        return settings
-    teachers = [str(name).replace("{fold}", str(fold)) for name in distil["teachers"]]
-    return settings | {"distil": distil | {"teachers": teachers}}
+    """Settings with the fold's number in place of ``{fold}`` in the names of runs, of which each fold has its own."""
+    named = copy.deepcopy(settings)
+    for branch in (named.get("sketch"), named.get("photo")):
+        if isinstance(branch, dict) and "init_from" in branch:
+            branch["init_from"] = str(branch["init_from"]).replace("{fold}", str(fold))
+    distil = named.get("distil")
+    if isinstance(distil, dict) and isinstance(distil.get("teachers"), list):
+        distil["teachers"] = [str(name).replace("{fold}", str(fold)) for name in distil["teachers"]]
+    return named
 
 
 def _configurations(config: AblationConfig) -> dict[str, list[Settings]]:
@@ -276,6 +282,8 @@ def _check(ablation: Ablation) -> None:
         _check_tuning(config.tune, ablation)
     for hypothesis in config.hypotheses:
         _check_hypothesis(hypothesis, ablation)
+    if missing := [name for name in config.keep if name not in ablation.configurations]:
+        raise ConfigError(f"keep: there is no configuration {missing[0]!r}.")
     for configuration in ablation.configurations:
         _check_experiments(configuration, ablation)
 

@@ -34,12 +34,14 @@ class FoldVerdict:
         metric: Its metric, which decides.
         decision: The test.
         by_metric: Difference and standard error by each of ``METRICS``; those of others decide nothing.
+        core_minutes: What the runs that it compares took.
     """
 
     hypothesis: str
     metric: str
     decision: Decision
     by_metric: dict[str, tuple[float, float]]
+    core_minutes: float
 
 
 @dataclass(frozen=True)
@@ -97,9 +99,20 @@ class CrossValidation:
         missing = [(0.0, 1.0, 0.0)] * (len(hypotheses) - len(found))  # p = 1: they still count in the adjustment
         decisions = decide([*estimates, *missing], self.settings["folds"]["margin"])
         return [
-            FoldVerdict(one["hypothesis"], one["metric"], decision, {name: rows[name] for name in METRICS})
+            FoldVerdict(
+                one["hypothesis"],
+                one["metric"],
+                decision,
+                {name: rows[name] for name in METRICS},
+                self.core_minutes({*one["better"], *one["than"]}),
+            )
             for (one, rows), decision in zip(found, decisions, strict=False)
         ]
+
+    def core_minutes(self, configurations: Collection[str] = ()) -> float:
+        """Minutes of a core that the final runs of configurations, or all, took with their tests; without tuning."""
+        runs = [run for (name, _, _), run in self.runs.items() if not configurations or name in configurations]
+        return float(sum(run["cpu_seconds"] for run in runs)) / 60
 
     def mean(self, configuration: str, metric: str) -> tuple[float, float] | None:
         """Macro-average of a metric over all folds, and its standard error; None if a run is missing."""

@@ -13,20 +13,15 @@ def fold_sentence(found: CrossValidation) -> str:
     runs = list(found.runs.values())
     expected = len(found.settings["configurations"]) * len(found.settings["seeds"]) * len(found.folds)
     text = f"{len(found.settings['configurations'])} configurations, {len(found.folds)} of "
-    text += f"{found.settings['folds']['count']} folds, {len(found.settings['seeds'])} seeds. "
+    text += f"{found.settings['folds']['count']} folds, seed {', '.join(map(str, found.settings['seeds']))}. "
     if runs:
         first = {run["fold"]: run["test"] for run in runs}
         text += f"{sum(test['queries'] for test in first.values()):,} sketches, each a query once for each seed, among "
         galleries = [test["gallery"] for test in first.values()]
-        text += f"{min(galleries):,} to {max(galleries):,} photos. Cost: {core_minutes(found):.0f} core-minutes. "
+        text += f"{min(galleries):,} to {max(galleries):,} photos. Cost: {found.core_minutes():.0f} core-minutes. "
     if len(runs) < expected:
         text += f"**Not complete: {len(runs)} of {expected} runs.** "
     return f"{text}\n\nStopping rule: {found.settings['folds']['stopping'].strip()}"
-
-
-def core_minutes(found: CrossValidation) -> float:
-    """Minutes of a core that the final runs took, without tuning."""
-    return float(sum(run["cpu_seconds"] for run in found.runs.values())) / 60
 
 
 def fold_table(found: CrossValidation) -> Table:
@@ -38,9 +33,7 @@ def fold_table(found: CrossValidation) -> Table:
             ", ".join(f"{path.split('.')[-1]} {value}" for path, value in runs[0]["choice"].items()) if runs else ""
         )
         cells = [name, choice or "–", str(len(runs))]
-        for metric in METRICS:
-            estimate = found.mean(name, metric)
-            cells.append("–" if estimate is None else f"{100 * estimate[0]:.1f} ± {100 * 1.96 * estimate[1]:.1f}")
+        cells += [shown_mean(found, name, metric) for metric in METRICS]
         rows.append((*cells, *_facts([run["test"] for run in runs])))
     head = (
         "configuration",
@@ -52,6 +45,12 @@ def fold_table(found: CrossValidation) -> Table:
         "active triplets",
     )
     return Table(head, tuple(rows))
+
+
+def shown_mean(found: CrossValidation, configuration: str, metric: str) -> str:
+    """The macro-average of a metric over all folds with its 95 % interval, in percent."""
+    estimate = found.mean(configuration, metric)
+    return "–" if estimate is None else f"{100 * estimate[0]:.1f} ± {100 * 1.96 * estimate[1]:.1f}"
 
 
 def _facts(tests: list[dict[str, Any]]) -> tuple[str, str, str]:
@@ -81,7 +80,7 @@ def fold_verdict_table(found: CrossValidation) -> Table:
             shown_estimate(verdict),
             f"{100 * verdict.decision.detectable:.1f}",
             f"{verdict.decision.p:.2g}",
-            f"**{verdict.decision.word}**{' (within the margin)' if _small(verdict) else ''}",
+            shown_word(verdict),
             *(f"{100 * estimate:+.1f} ± {100 * 1.96 * error:.1f}" for estimate, error in verdict.by_metric.values()),
         )
         for verdict in found.verdicts()
@@ -95,6 +94,8 @@ def shown_estimate(verdict: FoldVerdict) -> str:
     return f"{verdict.metric} {100 * verdict.decision.difference:+.1f} ({low:+.1f} to {high:+.1f})"
 
 
-def _small(verdict: FoldVerdict) -> bool:
+def shown_word(verdict: FoldVerdict) -> str:
+    """The verdict, in bold, and whether an effect that was found lies within the margin of equivalence."""
     decision = verdict.decision
-    return decision.equivalent and decision.word in ("supported", "rejected") and not decision.tolerance
+    small = decision.equivalent and decision.word in ("supported", "rejected") and not decision.tolerance
+    return f"**{decision.word}**{', but within the margin' if small else ''}"

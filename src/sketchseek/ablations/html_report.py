@@ -8,7 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from sketchseek.ablations.cross_validation import CrossValidation
-from sketchseek.ablations.fold_tables import fold_sentence, shown_estimate
+from sketchseek.ablations.fold_tables import fold_sentence, shown_estimate, shown_mean
 from sketchseek.ablations.plots import plot_courses, plot_grid, plot_spread
 from sketchseek.ablations.results import METRICS, AblationResults, sentence, shown_choice, shown_difference
 from sketchseek.ablations.table import Run
@@ -56,6 +56,7 @@ def write_ablation_report(path: Path, ablation: AblationResults, data: Path | No
         rows=_rows(ablation),
         tuned=bool(ablation.tuning),
         plots=[Markup(plot) for plot in plots if plot],
+        plots_note="" if folds is None else "Rings are folds; each averages over its own categories.",
         training_plot=Markup(plot_courses(ablation)) if ablation.final and folds is None else "",
         metrics=METRICS,
         tuning=_tuning(ablation),
@@ -106,10 +107,17 @@ def _rows(ablation: AblationResults) -> list[dict[str, Any]]:
                 "best": name == best,
                 "choice": shown_choice(runs[0]) if runs else "",
                 "runs": len(runs),
-                "cells": [str(ablation.spread(name, metric, split) or "–") for split, metric in columns],
+                "cells": [_cell(ablation, name, split, metric) for split, metric in columns],
             }
         )
     return rows
+
+
+def _cell(ablation: AblationResults, configuration: str, split: str, metric: str) -> str:
+    """Mean and standard deviation over seeds; with folds, the average over all of them and its 95 % interval."""
+    if ablation.cross_validation is not None:
+        return shown_mean(ablation.cross_validation, configuration, metric)
+    return str(ablation.spread(configuration, metric, split) or "–")
 
 
 def _tuning(ablation: AblationResults) -> list[dict[str, Any]]:

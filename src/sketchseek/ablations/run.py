@@ -135,7 +135,8 @@ def run_ablation(
         callbacks.started(job, finished + 1, total)
         result = _run(job, ablation.config.test, folders, sources, images, callbacks)
         table.append(result)
-        shutil.rmtree(folders.runs / job.folder_name, ignore_errors=True)
+        if job.purpose == "tuning" or job.configuration not in ablation.config.keep:
+            shutil.rmtree(folders.runs / job.folder_name, ignore_errors=True)
         callbacks.finished(job, result)
         done += 1
     _mark_superseded(ablation, table)

@@ -172,6 +172,7 @@ class DistilConfig:
         distance: Weight of relational distillation of distances.
         angle: Weight of relational distillation of angles.
         similarity: Weight of the divergence between distributions over the teacher's photos.
+        own_space: Weight of the divergence between distributions over the batch's photos, each model in its own space.
         temperature: Temperature of these distributions.
     """
 
@@ -180,6 +181,7 @@ class DistilConfig:
     distance: Weight = 0.0
     angle: Weight = 0.0
     similarity: Weight = 0.0
+    own_space: Weight = 0.0
     temperature: Annotated[Float, Field(gt=0)] = 0.05
 
 
@@ -335,7 +337,7 @@ def _settings_of(section: Any) -> dict[str, Any]:
         "fraction": 1.0,
     }
     added_later |= dict.fromkeys(("deform", "thickness", "drop", "partial", *_PHOTO_AUGMENTATIONS), 0.0)
-    added_later |= {"miner": "", "miner_options": {}, "copies": 0.0, "with_copies": False}
+    added_later |= {"miner": "", "miner_options": {}, "copies": 0.0, "with_copies": False, "own_space": 0.0}
     added_later |= {"pool": "auto", "tune": "all", "lora_rank": 8}
     added_later |= dict.fromkeys(("gradient_checkpointing", "dynamic_img_size"), False)
     settings = dataclasses.asdict(section)

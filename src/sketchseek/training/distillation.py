@@ -5,6 +5,7 @@ Each objective has its own weight:
 - **regression**: the student's embedding equals the teacher's;
 - **distance** and **angle**: the embeddings of a batch have the same distances and angles as the teacher's (RKD, Park
   et al. 2019, arXiv 1904.05068); the two spaces may have different dimensions;
+- **own_space**: a sketch is as near to each photo of the batch as with the teacher, each in its own space;
 - **similarity**: a sketch or photo has the same nearest photos as with the teacher, measured by the Kullback-Leibler
   divergence of softmax distributions over the teacher's embeddings of all training photos.
 
@@ -30,7 +31,9 @@ from sketchseek.errors import ConfigError
 from sketchseek.progress import Progress
 from sketchseek.training.config import DistilConfig
 from sketchseek.training.data import TrainingSet
-from sketchseek.training.teachers import Teacher, load_teacher
+from sketchseek.training.known_embeddings import known_embeddings
+from sketchseek.training.losses import own_space_similarity_distillation
+from sketchseek.training.teachers import Teacher, is_run, load_teacher
 
 
 def regression_loss(student: Tensor, teacher: Tensor) -> Tensor:
@@ -71,6 +74,7 @@ class Distiller:
         cache: Folder that keeps the teachers' photo embeddings; None for no cache.
         progress: Called with the stage, the number of photos done and the total.
         device: Device of the training; None for the CPU.
+        fixed: Whether sketches and photos are never changed. Then a teacher that is a run encodes each of them once.
 
     Raises:
         ModelPackageError: A teacher cannot be opened.
@@ -85,6 +89,8 @@ class Distiller:
         cache: Path | None,
         progress: Progress,
         device: torch.device | None = None,
+        *,
+        fixed: bool = False,
     ) -> None:
         self._config = config
         device = device or torch.device("cpu")
@@ -97,9 +103,16 @@ class Distiller:
                 f"distil: regression and similarity need one teacher of {embedding} dimensions, not {dimensions}.",
                 remedy="Set embedding to the teacher's, or use distance and angle only, which work with any teachers.",
             )
-        self._photos = [
-            torch.from_numpy(_photo_bank(teacher, data, cache, progress)).to(device) for teacher in self._teachers
-        ]
+        self._photos: list[Tensor] = []
+        self._sketches: list[Tensor | None] = []
+        for name, teacher in zip(config.teachers, self._teachers, strict=True):
+            if fixed and is_run(name):
+                sketches, bank = known_embeddings(Path(name), data, cache, progress)
+                self._sketches.append(sketches.to(device))
+                self._photos.append(bank[None].to(device))
+            else:
+                self._sketches.append(None)
+                self._photos.append(torch.from_numpy(_photo_bank(teacher, data, cache, progress)).to(device))
 
     def loss(
         self,
@@ -108,6 +121,7 @@ class Distiller:
         photos: Tensor,
         positions: npt.NDArray[np.int64],
         mirrored: Tensor,
+        places: npt.NDArray[np.int64] | None = None,
     ) -> Tensor:
         """The weighted sum of all objectives, averaged over teachers. A branch without gradients adds nothing.
 
@@ -117,18 +131,25 @@ class Distiller:
             photos: (p, d) the student's embeddings of a batch's photos.
             positions: (p,) positions of the photos in the training set.
             mirrored: (p,) bool, which photos are mirrored.
+            places: (s,) positions of the sketches in the training set, where they are as in it.
         """
+        config = self._config
         total = sketches.new_zeros(())
-        if not any((self._config.regression, self._config.distance, self._config.angle, self._config.similarity)):
+        if not any((config.regression, config.distance, config.angle, config.similarity, config.own_space)):
             return total  # the teacher's embeddings serve as weights of another loss only
-        for teacher, bank in zip(self._teachers, self._photos, strict=True):
+        for teacher, bank, known in zip(self._teachers, self._photos, self._sketches, strict=True):
+            at = torch.from_numpy(positions).to(bank.device)
+            shown = bank[mirrored.long().to(bank.device), at].float().to(photos.device)
             if sketches.requires_grad:
-                target = teacher.encode_sketches(sketch_pixels)
-                total = total + self._terms(sketches, target.to(sketches.device), bank)
+                drawn = teacher.encode_sketches(sketch_pixels) if known is None or places is None else known[places]
+                drawn = drawn.to(sketches.device)
+                total = total + self._terms(sketches, drawn, bank)
+                if config.own_space:
+                    total = total + config.own_space * own_space_similarity_distillation(
+                        sketches, photos, drawn, shown, config.temperature
+                    )
             if photos.requires_grad:
-                places = torch.from_numpy(positions).to(bank.device)
-                target = bank[mirrored.long().to(bank.device), places].float()
-                total = total + self._terms(photos, target.to(photos.device), bank)
+                total = total + self._terms(photos, shown, bank)
         return total / len(self._teachers)
 
     def sketch_embeddings(self, sketches: Tensor) -> Tensor:

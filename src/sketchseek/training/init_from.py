@@ -109,7 +109,7 @@ def _check_package(name: str, package: ModelPackage, config: TrainConfig) -> Non
         ConfigError: It held out other photos, or its manifest does not say which.
     """
     settings = package.manifest.training.get("settings")
-    if not config.validation:
+    if not config.validation and config.fold is None:
         return
     if not isinstance(settings, dict):
         raise ConfigError(
@@ -127,8 +127,15 @@ def _check_held_out(name: str, source: TrainConfig, config: TrainConfig) -> None
     The fraction, the seed and the variants that are read decide which photos of a data set are held out.
 
     Raises:
-        ConfigError: It held out others.
+        ConfigError: It held out others, or another fold.
     """
+    if config.fold is not None and source.fold != config.fold:
+        raise ConfigError(
+            f"it was trained with fold {source.fold}, {config.name} with {config.fold}, so it may have been trained on "
+            "photos of this fold.",
+            subject=name,
+            remedy="Give both experiments the same fold.",
+        )
     if not config.validation:
         return
     held_out = [(each.validation, each.validation_seed) for each in (source, config)]

@@ -86,7 +86,10 @@ class Objective:
         )
         self._distiller = None
         if config.distil is not None:
-            self._distiller = Distiller(config.distil, data, model.embedding, cache, progress, self._device)
+            fixed = not config.augment.changes_sketches and not config.augment.flip
+            self._distiller = Distiller(
+                config.distil, data, model.embedding, cache, progress, self._device, fixed=fixed
+            )
         self._losses = [
             (term, create_loss(term.name, config.distance, **term.options).to(self._device)) for term in config.losses
         ]
@@ -109,8 +112,9 @@ class Objective:
         for (term, function), miner in zip(self._losses, self._miners, strict=True):
             loss = loss + term.weight * self._term(term, function, miner, joined)
         if self._distiller is not None:
+            batch = encoded.batch
             loss = loss + self._distiller.loss(
-                encoded.pixels, encoded.sketches, encoded.photos, encoded.batch.photos, encoded.mirrored
+                encoded.pixels, encoded.sketches, encoded.photos, batch.photos, encoded.mirrored, batch.sketches
             )
         if self._memory is not None:
             self._memory.remember(joined.photos, joined.batch.photos)
