@@ -54,3 +54,7 @@ def test_captions_have_the_time_of_the_frame(
         shown = dict(caption.split(" · ") for caption in results(page) if " · " in caption)
         assert shown == {name: f"{int(time) // 60}:{int(time) % 60:02}" for name, time in times.items()}
         assert {"1:05", "2:10"} & set(shown.values())
+        name, clock = next(iter(shown.items()))
+        page.locator("#grid li", has_text=name).locator(".photo").click()
+        until(page, "document.getElementById('viewer-facts').textContent.includes('pixels')")
+        assert f" · {clock} · " in page.locator("#viewer-facts").inner_text()

@@ -3,6 +3,7 @@
 
 import { fileUrl, ServerGone, thumbnailUrl, whyNoPicture } from "./api.js";
 import { heightOf, layoutOf, placeOf, rangeOf, sizeFor } from "./layout.js";
+import { clockOf } from "./text-formats.js";
 import { texts } from "./texts.js";
 import { ThumbnailQueue } from "./thumbnails.js";
 
@@ -321,8 +322,4 @@ function missing(gone) {
  *
  * @param {Result} result
  */
-function captionOf({ name, time }) {
-  if (time === undefined || time === null) return name;
-  const seconds = Math.floor(time);
-  return `${name} · ${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
-}
+const captionOf = ({ name, time }) => (typeof time === "number" ? `${name} · ${clockOf(time)}` : name);

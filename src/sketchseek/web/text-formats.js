@@ -37,3 +37,13 @@ export function formatsOf(language) {
     list: (...parts) => parts.filter(Boolean).join(language === "ar" ? "، " : language === "zh" ? "，" : ", "),
   };
 }
+
+/**
+ * A time in a video, such as 1:05.
+ *
+ * @param {number} time in seconds
+ */
+export function clockOf(time) {
+  const seconds = Math.floor(time);
+  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+}

@@ -2,6 +2,7 @@
 
 import { ApiError, fileUrl, openFolder, photo, ServerGone, thumbnailUrl, whyNoPicture } from "./api.js";
 import { button, byId, isAbort } from "./elements.js";
+import { clockOf } from "./text-formats.js";
 import { texts } from "./texts.js";
 
 /** @import { Results } from "./results.js" */
@@ -155,7 +156,8 @@ export class Viewer {
     byId("viewer-name").textContent = result.name;
     byId("viewer-path").textContent = result.path;
     const facts = Number.isNaN(result.score) ? [] : [texts.score(result.score)];
-    byId("viewer-facts").textContent = facts.join();
+    if (typeof result.time === "number") facts.push(clockOf(result.time));
+    byId("viewer-facts").textContent = facts.join(" · ");
     byId("viewer-file", HTMLAnchorElement).href = fileUrl(result.id);
     byId("viewer-download", HTMLAnchorElement).href = fileUrl(result.id, { download: true });
     byId("viewer-download", HTMLAnchorElement).download = result.name;
