@@ -257,10 +257,11 @@ class LanceGallery:
             return self._snapshot.rows(columns, filter)
 
     def _sql(self, condition: Condition | None) -> str:
-        if condition is None:
-            return IS_PHOTO
+        return IS_PHOTO if condition is None else f"{IS_PHOTO} AND {self._conditions(condition)}"
+
+    def _conditions(self, condition: Condition) -> str:
         words = "" if condition.text is None else f" AND {self._words.every(condition.text)}"
-        return f"{IS_PHOTO} AND {condition.sql(self._folder_names(condition))}{words}"
+        return f"{condition.sql(self._folder_names(condition))}{words}"
 
     def _folder_names(self, condition: Condition) -> Iterable[str]:
         return () if condition.contains is None else self._folders
@@ -276,11 +277,12 @@ class LanceGallery:
         self, query: npt.NDArray[np.float32], k: int, condition: Condition | None, among: Ids | None = None
     ) -> tuple[Ids, Scores]:
         """See ``Gallery``."""
+        filter = None
         if among is None:
-            filter = self._sql(condition)
+            filter = None if condition is None else self._conditions(condition)
             probes = None if self.count(condition) < FLAT_BELOW else self._snapshot.state.probes
         else:
-            filter, probes = f"{IS_PHOTO} AND id IN ({', '.join(map(str, among.tolist()))})", None
+            filter, probes = f"id IN ({', '.join(map(str, among.tolist()))})", None
         with storage_errors(self._dataset.uri):
             found = nearest_in_index(self._snapshot, query, k, probes, filter)
         self._keep(found)
@@ -323,7 +325,8 @@ class LanceGallery:
         if not ids:
             return {}
         listed = ", ".join(str(int(photo)) for photo in ids)
-        return {row["id"]: row for row in self._rows(FACTS, f"{IS_PHOTO} AND id IN ({listed})").to_pylist()}
+        rows = self._rows([*FACTS, "reason"], f"id IN ({listed})").to_pylist()
+        return {row["id"]: row for row in rows if row["id"] > 0 and row.pop("reason") is None}
 
     def embedding(self, photo: int) -> npt.NDArray[np.float32] | None:
         """See ``Gallery``."""
@@ -346,16 +349,18 @@ class LanceGallery:
 
 
 def nearest_in_index(
-    snapshot: Snapshot, query: npt.NDArray[np.float32], k: int, probes: int | None, filter: str = IS_PHOTO
+    snapshot: Snapshot, query: npt.NDArray[np.float32], k: int, probes: int | None, filter: str | None = None
 ) -> Any:
     """Return the ids, distances and embeddings of the nearest photos that Lance finds.
+
+    Only photos have an embedding. To ask for ``IS_PHOTO`` would read a column of every row, at each search.
 
     Args:
         snapshot: The version to search.
         query: (d,).
         k: How many.
         probes: Clusters of the index to visit; None to compare all embeddings.
-        filter: Condition in SQL.
+        filter: Condition in SQL; None for all photos.
     """
     search: dict[str, Any] = {"column": "embedding", "q": query, "k": k, "metric": METRICS[snapshot.state.distance]}
     if probes is None:
@@ -363,7 +368,7 @@ def nearest_in_index(
     else:
         refine = max(1, min(REFINE, 1 + 4000 // k))
         search |= {"minimum_nprobes": probes, "refine_factor": refine}
-        if filter == IS_PHOTO:  # else, Lance visits more until it has enough photos that a filter allows
+        if filter is None:  # else, Lance visits more until it has enough photos that a filter allows
             search["maximum_nprobes"] = probes + 4 * k * refine // PARTITION
     return snapshot.dataset.to_table(
         columns=["id", "_distance", "embedding"], nearest=search, filter=filter, prefilter=True
