@@ -86,13 +86,13 @@ class Indexing:
             )
         )
 
-    def wait_for(self, share: float) -> float:
-        """Wait until a share of the photos is in the library; returns the share. Commands that fail start again."""
+    def wait_for(self, fraction: float) -> float:
+        """Wait until a fraction of the photos is in the library, and return it. Commands that fail start again."""
         from sketchseek.cluster.library import LanceLibrary
         from sketchseek.errors import SketchseekError
 
         done = 0.0
-        while done < share:
+        while done < fraction:
             time.sleep(1)
             self._restart_failed()
             if not self.running:

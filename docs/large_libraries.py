@@ -44,7 +44,14 @@ def scale() -> str:
         f"{stored['ray']['state']} `python benchmarks/cluster.py FOLDER --json`:",
         "",
         *table(
-            ["library", "photos per second", "ratio", "ms of a core for a photo", "more than threads", "begins after, s"],
+            [
+                "library",
+                "photos per second",
+                "ratio",
+                "ms of a core for a photo",
+                "more than threads",
+                "begins after, s",
+            ],
             _ray(stored["ray"]["rows"]),
         ),
         "",
@@ -68,7 +75,7 @@ def scale() -> str:
 
 
 def _rows(runs: list[dict[str, Any]]) -> list[list[str]]:
-    hidden = ("kind", "photos", "steps", "continued_at")
+    hidden = ("kind", "photos", "steps", "continued_at", "queries_while_adding")
     names = dict.fromkeys(name for run in runs for name in run if name not in hidden)
     return [[name.replace("_", " "), *(_cell(run.get(name, "")) for run in runs)] for name in names]
 
