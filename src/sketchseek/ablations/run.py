@@ -29,6 +29,8 @@ from sketchseek.evaluation.protocols import Evaluation, evaluate_dataset
 from sketchseek.progress import Progress, ignore_progress
 from sketchseek.training.checkpoint import TrainingState
 from sketchseek.training.config import TrainConfig, parse_config
+from sketchseek.training.data import DataSplits
+from sketchseek.training.distributed import ProcessGroup
 from sketchseek.training.loop import Events, train
 from sketchseek.training.run_folder import load_run, save_experiment
 from sketchseek.training.trained_encoder import EncodingCache, TrainedEncoder
@@ -105,6 +107,7 @@ def run_ablation(
     max_runs: int | None = None,
     prune: bool = False,
     callbacks: RunCallbacks | None = None,
+    group: ProcessGroup | None = None,
 ) -> AblationTable:
     """Do the runs of an ablation that its table lacks, one after another.
 
@@ -116,7 +119,9 @@ def run_ablation(
         folders: Folders to read and write.
         max_runs: Maximum number of runs; None for no limit.
         prune: Delete superseded runs from the table when all runs have ended.
-        callbacks: Called as the runs progress.
+        callbacks: Called as the runs progress, in the main process.
+        group: The processes that train each run together; None for a single process. All of them call this function,
+            and the main one evaluates and writes.
 
     Returns:
         The table.
@@ -126,19 +131,30 @@ def run_ablation(
         TrainingError: A final run failed, or every tuning run of a configuration.
     """
     callbacks = callbacks or RunCallbacks()
-    table = open_table(ablation, folders.store)
-    table.write()
+    group = group or ProcessGroup()
+    with group.main_process_first():
+        table = open_table(ablation, folders.store)
+        if group.is_main:
+            table.write()
     images, sources = EncodingCache(), SourceCache(folders.data)
     done = 0
     while done != max_runs and (job := next_job(ablation, table)) is not None:
+        done += 1
+        if not group.is_main:
+            _train(job, folders, sources, RunCallbacks(), group)
+            group.barrier()
+            table = open_table(ablation, folders.store)  # with the main process's result
+            continue
         finished, total = count_jobs(ablation, table)
         callbacks.started(job, finished + 1, total)
-        result = _run(job, ablation.config.test, folders, sources, images, callbacks)
+        result = _run(job, ablation.config.test, folders, sources, images, callbacks, group)
         table.append(result)
+        group.barrier()
         if job.purpose == "tuning" or job.configuration not in ablation.config.keep:
             shutil.rmtree(folders.runs / job.folder_name, ignore_errors=True)
         callbacks.finished(job, result)
-        done += 1
+    if not group.is_main:
+        return table
     _mark_superseded(ablation, table)
     if prune:
         table.runs = [run for run in table.runs if not run.get("superseded")]
@@ -284,6 +300,7 @@ def _run(
     sources: SourceCache,
     images: EncodingCache,
     callbacks: RunCallbacks,
+    group: ProcessGroup,
 ) -> Run:
     """Train and evaluate one run."""
     folder = folders.runs / job.folder_name
@@ -298,14 +315,10 @@ def _run(
     if job.fold is not None:
         result |= {"fold": job.fold}
     settings = {"settings": dataclasses.asdict(job.config)}
-    save_experiment(folder, job.config)
-    splits = sources.load(job.config, callbacks.encoding)
-    try:
-        progress = train(job.config, splits, folder, folders.cache, callbacks.events(job))
-    except TrainingError as error:
-        if job.purpose == "final":
-            raise
-        return result | {"failed": error.message} | settings
+    trained = _train(job, folders, sources, callbacks, group)
+    if isinstance(trained, str):
+        return result | {"failed": trained} | settings
+    progress, splits = trained
     result |= _validation(progress) | {"training_seconds": round(time.perf_counter() - started, 1)}
     if job.fold is not None:
         result |= {"test": rank_fold(folder, splits.fold, folders.cache, callbacks.encoding)}
@@ -324,6 +337,22 @@ def _run(
     }
     result |= {"cpu_seconds": round(time.process_time() - processor, 1)}
     return result | {"made_with": made_with} | settings
+
+
+def _train(
+    job: Job, folders: Folders, sources: SourceCache, callbacks: RunCallbacks, group: ProcessGroup
+) -> tuple[TrainingState, DataSplits] | str:
+    """Train one run, in every process; the message if a tuning run fails, which it does in all of them."""
+    folder = folders.runs / job.folder_name
+    with group.main_process_first():
+        save_experiment(folder, job.config)
+        splits = sources.load(job.config, callbacks.encoding)
+    try:
+        return train(job.config, splits, folder, folders.cache, callbacks.events(job), group), splits
+    except TrainingError as error:
+        if job.purpose == "final":
+            raise
+        return error.message
 
 
 def _evaluate(protocol: ProtocolConfig, data: Path, encoder: TrainedEncoder, progress: Progress) -> Evaluation:

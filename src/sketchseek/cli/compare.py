@@ -39,6 +39,13 @@ _PATH = click.Path(path_type=Path)
 )
 @click.option("--prune", is_flag=True, help="Delete stored runs whose settings the ablation no longer asks for.")
 @click.option("--threads", type=int, default=0, help="Number of torch threads; 0 lets torch choose.")
+@click.option(
+    "--devices",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Number of GPUs, or of CPU processes, that train each run together.",
+)
 @json_option
 def compare_command(
     ablation: Path,
@@ -49,6 +56,7 @@ def compare_command(
     max_runs: int | None,
     prune: bool,
     threads: int,
+    devices: int,
     as_json: bool,
 ) -> None:
     """Run every configuration of ABLATION (a YAML file) with all seeds and write one report.
@@ -63,15 +71,22 @@ def compare_command(
     from sketchseek.ablations.html_report import write_ablation_report
     from sketchseek.ablations.results import load_results, markdown, results_table
     from sketchseek.ablations.run import Folders, count_jobs, run_ablation
+    from sketchseek.training.distributed import start_processes
 
     if threads:
         torch.set_num_threads(threads)
     loaded = load_ablation(ablation)
     out = out or Path("runs/compare") / ablation.stem
     folders = Folders(data, out / "runs", store or out, cache or out / "cache")
+    group = start_processes(devices)
+    if not group.is_main:
+        run_ablation(loaded, folders, max_runs=max_runs, prune=prune, group=group)
+        return
     with training_bars() as bars:
         try:
-            table = run_ablation(loaded, folders, max_runs=max_runs, prune=prune, callbacks=_callbacks(bars))
+            table = run_ablation(
+                loaded, folders, max_runs=max_runs, prune=prune, callbacks=_callbacks(bars), group=group
+            )
         except KeyboardInterrupt:
             bars.console.print("Interrupted. Run the same command again to continue.")
             raise SystemExit(130) from None
