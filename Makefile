@@ -17,7 +17,7 @@ help:
 	@echo "make lint                   ruff, mypy, import-linter, words, documentation site"
 	@echo "make format                 format the code and fix what ruff can fix"
 	@echo "make bench [DATA=folder]    benchmarks, as ratios of one run"
-	@echo "make bench-scale            libraries of 1,000,000 photos, or PHOTOS='1000000 3000000'"
+	@echo "make bench-scale            libraries of 1,000,000 photos, or PHOTOS='1000000 3000000'; faults in a cluster"
 	@echo "make docs                   generate documents from the code"
 	@echo "make docs-site              build the documentation site in build/site"
 	@echo "make release-check          build the packages in dist and check them"
@@ -79,8 +79,13 @@ bench: $(VENV)/.all
 	$(BIN)/python -m benchmarks $(if $(DATA),--data "$(DATA)")
 
 # Ten minutes and 3 GB of memory for each million. AT=folder keeps the libraries: an interrupted run continues.
+# With DATA, also indexing by Ray, and indexing while a command, a node of the cluster and a volume of the store are killed.
 bench-scale: $(VENV)/.all
 	$(BIN)/python benchmarks/scale.py --photos $(or $(PHOTOS),1000000) $(if $(AT),--at "$(AT)")
+	$(if $(DATA),$(BIN)/python benchmarks/cluster.py "$(DATA)/caltech101")
+	$(if $(DATA),$(BIN)/python benchmarks/faults.py $(SCALE_SETS:%="$(DATA)/%"))
+
+SCALE_SETS := caltech101 clothing imagenet-sample pacs-photo
 
 docs: $(VENV)/.all
 	$(BIN)/python docs/generate.py
