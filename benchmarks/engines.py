@@ -98,7 +98,7 @@ def measure(engine: str, made: np.ndarray, queries: np.ndarray, truth: np.ndarra
 
 def true_neighbors(made: np.ndarray, queries: np.ndarray) -> np.ndarray:
     """Ids of the K nearest, in float32, exhaustively: (QUERIES, K)."""
-    _, found = load_faiss().knn(queries, made, K, distance=load_faiss().METRIC_INNER_PRODUCT)
+    _, found = load_faiss().knn(queries, made, K, metric=load_faiss().METRIC_INNER_PRODUCT)
     return np.asarray(found + 1)
 
 
