@@ -5,7 +5,7 @@ from __future__ import annotations
 from measured import MEASURED, table
 
 from sketchseek.ablations.cross_validation import CrossValidation
-from sketchseek.ablations.fold_tables import shown_estimate, shown_word
+from sketchseek.ablations.fold_tables import shown_estimate, shown_p, shown_word
 from sketchseek.ablations.macro import LOG_RANK
 from sketchseek.ablations.results import AblationResults, load_results, markdown, shown_difference
 
@@ -88,7 +88,7 @@ def _by_cross_validation(folds: dict[str, CrossValidation]) -> list[str]:
             verdict.hypothesis,
             shown_estimate(verdict),
             f"{100 * verdict.decision.detectable:.1f}",
-            f"{verdict.decision.p:.2g}",
+            shown_p(verdict.decision.p),
             shown_word(verdict),
             *(f"{100 * verdict.by_metric[metric][0]:+.1f}" for metric in ("recall@1", "recall@10")),
             f"{verdict.core_minutes:.1f}",

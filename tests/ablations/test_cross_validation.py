@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sketchseek.ablations.cross_validation import CrossValidation, between_trainings
-from sketchseek.ablations.fold_tables import fold_sentence, fold_table, fold_verdict_table
+from sketchseek.ablations.fold_tables import fold_sentence, fold_table, fold_verdict_table, shown_p
 from sketchseek.ablations.macro import macro_mean
 
 FOLDS, CATEGORIES, PHOTOS, SKETCHES = 5, 20, 2, 3
@@ -141,6 +141,10 @@ def test_verdicts_and_tables() -> None:
     (row,) = fold_verdict_table(result).rows
     assert row[0] == "b beats a"
     assert "**supported**" in row
+
+
+def test_p_values_are_never_shown_as_0() -> None:
+    assert [shown_p(p) for p in (0.0, 1e-30, 0.0123456, 1.0)] == ["< 1e-10", "< 1e-10", "0.012", "1"]
 
 
 def test_fewer_folds_may_be_run() -> None:

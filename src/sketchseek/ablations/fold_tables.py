@@ -79,7 +79,7 @@ def fold_verdict_table(found: CrossValidation) -> Table:
             verdict.hypothesis,
             shown_estimate(verdict),
             f"{100 * verdict.decision.detectable:.1f}",
-            f"{verdict.decision.p:.2g}",
+            shown_p(verdict.decision.p),
             shown_word(verdict),
             *(f"{100 * estimate:+.1f} ± {100 * 1.96 * error:.1f}" for estimate, error in verdict.by_metric.values()),
         )
@@ -92,6 +92,11 @@ def shown_estimate(verdict: FoldVerdict) -> str:
     """The difference with its interval, in percentage points."""
     low, high = (100 * end for end in verdict.decision.interval)
     return f"{verdict.metric} {100 * verdict.decision.difference:+.1f} ({low:+.1f} to {high:+.1f})"
+
+
+def shown_p(p: float) -> str:
+    """A p-value in short."""
+    return f"{p:.2g}" if p > 1e-10 else "< 1e-10"
 
 
 def shown_word(verdict: FoldVerdict) -> str:

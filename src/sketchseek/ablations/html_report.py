@@ -8,7 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from sketchseek.ablations.cross_validation import CrossValidation
-from sketchseek.ablations.fold_tables import fold_sentence, shown_estimate, shown_mean
+from sketchseek.ablations.fold_tables import fold_sentence, shown_estimate, shown_mean, shown_p
 from sketchseek.ablations.plots import plot_courses, plot_grid, plot_spread
 from sketchseek.ablations.results import METRICS, AblationResults, sentence, shown_choice, shown_difference
 from sketchseek.ablations.table import Run
@@ -81,7 +81,7 @@ def _fold_verdicts(folds: CrossValidation) -> list[dict[str, str]]:
         {
             "hypothesis": verdict.hypothesis,
             "difference": f"{shown_estimate(verdict)}, MDE {100 * verdict.decision.detectable:.1f}, "
-            f"p {verdict.decision.p:.2g}",
+            f"p {shown_p(verdict.decision.p)}",
             "word": verdict.decision.word,
             "kind": _STYLE_OF[verdict.decision.word],
         }

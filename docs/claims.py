@@ -1,0 +1,69 @@
+"""The table of the published claims in ``docs/results.md``, from the ablations by cross-validation."""
+
+from __future__ import annotations
+
+from measured import MEASURED, table
+
+from sketchseek.ablations.cross_validation import CrossValidation, FoldVerdict
+from sketchseek.ablations.fold_tables import shown_estimate, shown_word
+from sketchseek.ablations.results import load_results
+
+MARK = "{{claims}}"
+"""What the table replaces in ``docs/discussion.md``."""
+
+CLAIMS: dict[str, list[tuple[str, str]]] = {
+    "Training data has limitations that can be shown": [
+        ("invalid-lists-folds", "Training without all official lists beats training without as many at random"),
+    ],
+    "Relative Triplet Loss beats triplet loss": [
+        ("relative-triplet-folds", "With copies of all, RTL by photos, far, beats triplet loss"),
+        ("again-folds", "Without copies, RTL by photos, far, beats triplet loss"),
+        ("relative-triplet-folds", "Without copies, RTL by photos, far, beats triplet loss"),
+        ("relative-triplet-folds", "Without copies, RTL by anchors, far, beats triplet loss"),
+    ],
+    "Batch normalization suits embeddings better than L2 normalization": [
+        ("again-folds", "With triplet loss, batch normalization beats L2 normalization"),
+        ("normalization-folds", "Batch normalization beats L2 normalization"),
+    ],
+    "Photos need the larger encoder": [
+        (
+            "capacity-again-folds",
+            "Photos need the larger network: Lite2 for photos and Lite0 for sketches beats the reverse",
+        ),
+        ("capacity-folds", "Photos need the larger network: Lite2 for photos and Lite0 for sketches beats the reverse"),
+        ("capacity-folds", "A larger sketch encoder helps"),
+    ],
+    "Distillation trains small students with marginal loss": [
+        ("distillation-folds", "ShuffleNetV2 by regression is at most 2 points below its teacher"),
+        ("distillation-folds", "Distillation helps ShuffleNetV2"),
+        ("distillation-folds", "A student of teacher A's size, by both teachers, is at most 2 points below it"),
+    ],
+}
+"""By claim, the hypotheses that test it: the file and the hypothesis. What has not run is left out."""
+
+
+def claims() -> str:
+    """The table: one row for each hypothesis, with effect, interval, minimum detectable effect, verdict and cost."""
+    folds: dict[str, CrossValidation] = {}
+    for file in (MEASURED / "ablations").glob("*.jsonl"):
+        result = load_results(file).cross_validation
+        if result is not None:
+            folds[file.stem] = result
+    verdicts = {(name, each.hypothesis): each for name, result in folds.items() for each in result.verdicts()}
+    rows = []
+    for claim, tests in CLAIMS.items():
+        found = [(name, verdicts[name, hypothesis]) for name, hypothesis in tests if (name, hypothesis) in verdicts]
+        rows += [[claim if place == 0 else "", *_row(name, verdict)] for place, (name, verdict) in enumerate(found)]
+    head = ["claim", "tested as", "difference in points", "MDE", "verdict", "core-minutes", "ablation"]
+    return "\n".join(table(head, rows))
+
+
+def _row(name: str, verdict: FoldVerdict) -> list[str]:
+    return [
+        verdict.hypothesis,
+        shown_estimate(verdict),
+        f"{100 * verdict.decision.detectable:.1f}",
+        shown_word(verdict),
+        f"{verdict.core_minutes:.1f}",
+        f"`{name}`",
+    ]
