@@ -58,6 +58,11 @@ def test_pixels_that_are_kept_on_the_device_give_the_same_batches(data: Training
     assert kept == [[True, False], [True, True]]
     for number in (0, 1):
         assert torch.equal(usual.loss(number), resident.loss(number))
+    fixed = objective(data, {})._batches.photos  # photos that do not change: the output of frozen stages is enough
+    assert fixed._features is not None
+    assert fixed.nbytes == fixed._features.nbytes
+    fixed.keep_on(torch.device("cpu"))
+    assert fixed._bank is None
 
 
 def test_pixels_in_files_give_the_same_batches(

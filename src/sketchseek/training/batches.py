@@ -20,7 +20,8 @@ from sketchseek.training.sampling import Batch, CategorySampler
 from sketchseek.training.stroke_augmentation import corrupt_sketch
 
 RESIDENT = 0.4
-"""Fraction of a GPU's free memory that the pixels of all pictures may take; otherwise they stay in main memory."""
+"""Fraction of a GPU's free memory that all pixels and the output of frozen stages may take; otherwise they stay in main
+memory."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class Batches:
         self._device = model.photo.mean.device
         options: dict[str, Any] = {"mirrored": config.augment.flip > 0, "cache": cache, "progress": progress}
         fixed, changing = not config.augment.changes_sketches, config.augment.changes_photos
-        self.photos = BranchInputs(model.photo, data.photo_pixels, fixed=not changing, **options)
+        self.photos = BranchInputs(model.photo, data.photo_pixels, fixed=not changing, always_pixels=False, **options)
         self.sketches = BranchInputs(model.sketch, data.sketch_pixels, fixed=fixed, **options)
         if self._device.type == "cuda":
             self._keep_on_device(torch.cuda.mem_get_info(self._device)[0] * RESIDENT)
@@ -106,11 +107,11 @@ class Batches:
         return self._prefetcher.get(number)
 
     def _keep_on_device(self, room: float) -> None:
-        """Keep pixels on the device if there is room: photos first, which are most. Strokes are drawn on the CPU."""
-        if self._data.photo_pixels.nbytes <= room:
+        """Keep inputs on the device if there is room: photos first, which are most. Strokes are drawn on the CPU."""
+        if self.photos.nbytes <= room:
+            room -= self.photos.nbytes
             self.photos.keep_on(self._device)
-            room -= self._data.photo_pixels.nbytes
-        if self._data.sketch_pixels.nbytes <= room and not self._config.augment.changes_strokes:
+        if self.sketches.nbytes <= room and not self._config.augment.changes_strokes:
             self.sketches.keep_on(self._device)
 
     def _prepare(self, number: int) -> PreparedBatch:

@@ -26,6 +26,7 @@ class BranchInputs:
         pixels: (n, size, size, 3) or (n, size, size) uint8.
         fixed: Whether images change by mirroring only. Otherwise the frozen stages' output cannot be cached.
         mirrored: Whether images are sometimes mirrored.
+        always_pixels: Whether ``pixels`` is called even where the frozen stages' output is cached.
         cache: Folder that keeps the output for the next run; None for no cache.
         name: Stage that ``progress`` is called with.
         progress: Called with the stage, the number of images done and the total.
@@ -38,11 +39,13 @@ class BranchInputs:
         *,
         fixed: bool = True,
         mirrored: bool = True,
+        always_pixels: bool = True,
         cache: Path | None = None,
         name: str = "frozen stages",
         progress: Progress = ignore_progress,
     ) -> None:
         self._pixels = pixels
+        self._always_pixels = always_pixels
         self._bank: Tensor | None = None  # all pixels, on another device
         self._features: Tensor | None = None  # (1 or 2, n, c, h, w) fp16: original, and mirrored
         if not fixed or not encoder.config.frozen or not len(pixels):
@@ -61,11 +64,24 @@ class BranchInputs:
     def __len__(self) -> int:
         return len(self._pixels)
 
+    @property
+    def _needs_pixels(self) -> bool:
+        return self._always_pixels or self._features is None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that ``keep_on`` needs on the device."""
+        features = 0 if self._features is None else self._features.nbytes
+        return features + (self._pixels.nbytes if self._needs_pixels else 0)
+
     def keep_on(self, device: torch.device) -> None:
-        """Copy all pixels to a device, where batches are then gathered."""
-        self._bank = torch.empty(self._pixels.shape, dtype=torch.uint8, device=device)
-        for start in range(0, len(self), _PIECE):
-            self._bank[start : start + _PIECE] = torch.from_numpy(self._pixels[start : start + _PIECE]).to(device)
+        """Copy the output of frozen stages, and the pixels if they are needed, to a device, to gather batches there."""
+        if self._features is not None:
+            self._features = self._features.to(device)
+        if self._needs_pixels:
+            self._bank = torch.empty(self._pixels.shape, dtype=torch.uint8, device=device)
+            for start in range(0, len(self), _PIECE):
+                self._bank[start : start + _PIECE] = torch.from_numpy(self._pixels[start : start + _PIECE]).to(device)
 
     def pixels(self, places: Tensor, mirrored: Tensor) -> Tensor:
         """Pixels (n, …) uint8 of the images at these places; ``mirrored`` (n,) says which are mirrored."""
@@ -88,7 +104,8 @@ class BranchInputs:
         if self._features is None:
             from_pixels: Tensor = encoder(self.pixels(places, mirrored).to(device))
             return from_pixels
-        rows = self._features[mirrored.long(), places]
+        where = self._features.device
+        rows = self._features[mirrored.long().to(where), places.to(where)]
         layout = torch.channels_last if rows.ndim == 4 else torch.contiguous_format
         from_features: Tensor = encoder.from_frozen_features(
             rows.to(device, non_blocking=True).to(torch.float32, memory_format=layout)
