@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -59,10 +61,10 @@ def snapshot(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 
 @pytest.fixture(scope="module")
-def expected() -> MemoryWords:
-    words = MemoryWords()
-    words.update((row["id"], columns_of(str(row["words"]))) for row in rows(1, COUNT))  # type: ignore[misc]
-    return words
+def expected() -> Iterator[MemoryWords]:
+    with closing(MemoryWords()) as words:
+        words.update((row["id"], columns_of(str(row["words"]))) for row in rows(1, COUNT))  # type: ignore[misc]
+        yield words
 
 
 @pytest.mark.parametrize("text", TEXTS)
