@@ -64,6 +64,7 @@ def test_a_sketch_finds_what_the_library_finds(client: TestClient, library: Libr
             "score": round(one.score, 6),
             "parts": {},
             "copies": [],
+            "time": None,
         }
         for one in expected
     ]
