@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from measured import MEASURED, table
+from claims import stored_ablations
+from measured import table
 
 from sketchseek.ablations.cross_validation import CrossValidation
 from sketchseek.ablations.fold_tables import shown_estimate, shown_p, shown_word
 from sketchseek.ablations.macro import LOG_RANK
-from sketchseek.ablations.results import AblationResults, load_results, markdown, shown_difference
+from sketchseek.ablations.results import AblationResults, markdown, shown_difference
 
 FOLDS_ORDER = [
     "again-folds",
@@ -41,7 +42,7 @@ ORDER = ["losses", "normalization", "capacity", "distillation", "augmentation", 
 
 def ablations() -> list[str]:
     """Lines with every hypothesis and its verdict, then the tables of each ablation; empty without stored ablations."""
-    found = {file.stem: load_results(file) for file in (MEASURED / "ablations").glob("*.jsonl")}
+    found = stored_ablations()
     folds = {name: result.cross_validation for name, result in found.items() if result.cross_validation is not None}
     names = sorted(found.keys() - folds, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))
     if not found:
@@ -94,7 +95,7 @@ def _by_cross_validation(folds: dict[str, CrossValidation]) -> list[str]:
             f"{verdict.core_minutes:.1f}",
         ]
         for name, result in folds.items()
-        for verdict in result.verdicts()
+        for verdict in result.verdicts
     ]
     if not rows:
         return []

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from measured import MEASURED, table
 
-from sketchseek.ablations.cross_validation import CrossValidation, FoldVerdict
+from sketchseek.ablations.cross_validation import FoldVerdict
 from sketchseek.ablations.fold_tables import shown_estimate, shown_word
-from sketchseek.ablations.results import load_results
+from sketchseek.ablations.results import AblationResults, load_results
 
 MARK = "{{claims}}"
 """What the table replaces in ``docs/discussion.md``."""
@@ -42,14 +44,16 @@ CLAIMS: dict[str, list[tuple[str, str]]] = {
 """By claim, the hypotheses that test it: the file and the hypothesis. What has not run is left out."""
 
 
+@cache
+def stored_ablations() -> dict[str, AblationResults]:
+    """The stored ablations by name; read once, since their intervals take seconds."""
+    return {file.stem: load_results(file) for file in (MEASURED / "ablations").glob("*.jsonl")}
+
+
 def claims() -> str:
     """The table: one row for each hypothesis, with effect, interval, minimum detectable effect, verdict and cost."""
-    folds: dict[str, CrossValidation] = {}
-    for file in (MEASURED / "ablations").glob("*.jsonl"):
-        result = load_results(file).cross_validation
-        if result is not None:
-            folds[file.stem] = result
-    verdicts = {(name, each.hypothesis): each for name, result in folds.items() for each in result.verdicts()}
+    folds = {name: each.cross_validation for name, each in stored_ablations().items() if each.cross_validation}
+    verdicts = {(name, each.hypothesis): each for name, result in folds.items() for each in result.verdicts}
     rows = []
     for claim, tests in CLAIMS.items():
         found = [(name, verdicts[name, hypothesis]) for name, hypothesis in tests if (name, hypothesis) in verdicts]

@@ -126,8 +126,8 @@ def test_verdicts_and_tables() -> None:
     missing = {"hypothesis": "d beats a", "better": ["d"], "than": ["a"]}
     found = final({"a": 0.1, "b": 0.9, "c": 0.1})
     result = CrossValidation(settings(better, missing), found)
-    (verdict,) = result.verdicts()
-    alone = CrossValidation(settings(better), found).verdicts()[0]
+    (verdict,) = result.verdicts
+    alone = CrossValidation(settings(better), found).verdicts[0]
     assert verdict.decision.word == "supported"
     assert verdict.decision.p == pytest.approx(min(1, 2 * alone.decision.p))  # what has not run counts, too
     assert set(verdict.by_metric) == {"log-rank", "recall@1", "recall@10"}
@@ -150,5 +150,5 @@ def test_p_values_are_never_shown_as_0() -> None:
 def test_fewer_folds_may_be_run() -> None:
     hypothesis = {"hypothesis": "b beats a", "better": ["b"], "than": ["a"]}
     found = final({"a": 0.1, "b": 0.9}, folds=3)
-    assert CrossValidation(settings(hypothesis), found).verdicts() == []
-    assert len(CrossValidation(settings(hypothesis, runs=3), found).verdicts()) == 1
+    assert CrossValidation(settings(hypothesis), found).verdicts == []
+    assert len(CrossValidation(settings(hypothesis, runs=3), found).verdicts) == 1

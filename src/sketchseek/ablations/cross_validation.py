@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -82,6 +83,7 @@ class CrossValidation:
         self._resamples: dict[tuple[int | None, frozenset[str]], PhotoResamples] = {}
         self._known: _Queries | None = None
 
+    @cached_property
     def verdicts(self) -> list[FoldVerdict]:
         """The verdict on every hypothesis whose runs are all there; p-values are adjusted for all of the file's."""
         found = []

@@ -83,7 +83,7 @@ def fold_verdict_table(found: CrossValidation) -> Table:
             shown_word(verdict),
             *(f"{100 * estimate:+.1f} ± {100 * 1.96 * error:.1f}" for estimate, error in verdict.by_metric.values()),
         )
-        for verdict in found.verdicts()
+        for verdict in found.verdicts
     ]
     return Table(("hypothesis", "difference", "MDE", "p (Holm)", "verdict", *METRICS), tuple(rows))
 

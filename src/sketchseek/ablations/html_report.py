@@ -85,7 +85,7 @@ def _fold_verdicts(folds: CrossValidation) -> list[dict[str, str]]:
             "word": verdict.decision.word,
             "kind": _STYLE_OF[verdict.decision.word],
         }
-        for verdict in folds.verdicts()
+        for verdict in folds.verdicts
     ]
 
 

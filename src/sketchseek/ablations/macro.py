@@ -42,12 +42,15 @@ class PhotoResamples:
 
     def __init__(self, photos: Indices, categories: Indices, resamples: int, seed: int = 0) -> None:
         self._photos = photos
-        self._category = np.zeros(photos.max() + 1, dtype=np.int64)
-        self._category[photos] = categories
-        self._in_category = np.eye(categories.max() + 1)[self._category]  # (photos, categories)
-        count = len(self._category)
-        random = np.random.default_rng(seed)
-        self._drawn = random.multinomial(count, np.full(count, 1 / count), size=resamples).astype(np.float64)
+        self._count = int(photos.max()) + 1
+        category = np.zeros(self._count, dtype=np.int64)
+        category[photos] = categories
+        self._order = np.argsort(category, kind="stable")
+        self._starts = np.unique(category[self._order], return_index=True)[1]  # of each category's photos
+        draws = np.random.default_rng(seed).integers(0, self._count, (resamples, self._count))
+        draws += self._count * np.arange(resamples)[:, None]
+        drawn = np.bincount(draws.ravel(), minlength=resamples * self._count).reshape(resamples, self._count)
+        self._drawn = drawn[:, self._order].astype(np.float64)
         self._sizes = self._sums(np.ones(len(photos)))
 
     def macro_means(self, values: Floats) -> Floats:
@@ -59,6 +62,6 @@ class PhotoResamples:
 
     def _sums(self, values: Floats) -> Floats:
         """(resamples, categories) sums over the drawn photos' queries."""
-        of_photo = np.bincount(self._photos, values, len(self._category))
-        sums: Floats = self._drawn @ (of_photo[:, None] * self._in_category)
+        of_photo = np.bincount(self._photos, values, self._count)[self._order]
+        sums: Floats = np.add.reduceat(self._drawn * of_photo, self._starts, axis=1)
         return sums

@@ -160,7 +160,7 @@ def _hypotheses(stored: AblationResults) -> list[dict[str, Any]]:
                 "p": verdict.decision.p,
                 "verdict": verdict.decision.word,
             }
-            for verdict in stored.cross_validation.verdicts()
+            for verdict in stored.cross_validation.verdicts
         ]
     return [
         {
