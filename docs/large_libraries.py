@@ -55,6 +55,12 @@ def scale() -> str:
             _ray(stored["ray"]["rows"]),
         ),
         "",
+        f"{stored['faults']['state']} `python benchmarks/faults.py FOLDER ... --json`:",
+        "",
+        *table(
+            ["", ""], [[name.replace("_", " "), f"{value:,}"] for name, value in stored["faults"]["figures"].items()]
+        ),
+        "",
         "Units:",
         "",
         *table(["unit", "value", "from"], [[one["name"], f"{one['value']:g}", one["from"]] for one in units.values()]),
