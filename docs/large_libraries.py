@@ -58,7 +58,7 @@ def scale() -> str:
         f"{stored['faults']['state']} `python benchmarks/faults.py FOLDER ... --json`:",
         "",
         *table(
-            ["", ""], [[name.replace("_", " "), f"{value:,}"] for name, value in stored["faults"]["figures"].items()]
+            ["", ""], [[name.replace("_", " "), f"{value:,}"] for name, value in stored["faults"]["counts"].items()]
         ),
         "",
         "Units:",
