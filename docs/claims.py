@@ -57,6 +57,8 @@ def claims() -> str:
     rows = []
     for claim, tests in CLAIMS.items():
         found = [(name, verdicts[name, hypothesis]) for name, hypothesis in tests if (name, hypothesis) in verdicts]
+        if not found:
+            rows.append([claim, "not tested by training", "–", "–", "see below", "–", "–"])
         rows += [[claim if place == 0 else "", *_row(name, verdict)] for place, (name, verdict) in enumerate(found)]
     head = ["claim", "tested as", "difference in points", "MDE", "verdict", "core-minutes", "ablation"]
     return "\n".join(table(head, rows))
