@@ -21,8 +21,8 @@ from sketchseek.images import ImageSource, read_photo
 from sketchseek.models import DEFAULT_MODEL
 from sketchseek.models.graph_check import without_output
 from sketchseek.models.package import BranchName, ModelPackage, load_model_package
+from sketchseek.search_times import stage
 from sketchseek.sketches import RASTER_VERSION, SketchSource, rasterize_sketch
-from sketchseek.stages import stage
 
 if TYPE_CHECKING:
     import onnxruntime

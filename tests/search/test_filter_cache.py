@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sketchseek.search import filters
+from sketchseek.search import filter_cache
 from sketchseek.search.catalog import Catalog, LibraryMetadata, PhotoFilter, Row
-from sketchseek.search.filters import FilterCache
+from sketchseek.search.filter_cache import FilterCache
 from sketchseek.search.index.protocol import Ids
 
 METADATA = LibraryMetadata("tiny", "tiny", "0123", 2, "cosine")
@@ -48,7 +48,7 @@ def ids(catalog: Catalog, cache: FilterCache, one: PhotoFilter) -> Ids:
 
 @pytest.mark.parametrize("looked_up", [0, 10_000])
 def test_it_follows_the_catalog(catalog: Catalog, monkeypatch: pytest.MonkeyPatch, looked_up: int) -> None:
-    monkeypatch.setattr(filters, "LOOKED_UP", looked_up)
+    monkeypatch.setattr(filter_cache, "LOOKED_UP", looked_up)
     cache = FilterCache()
     rng = np.random.default_rng(0)
 
@@ -90,7 +90,7 @@ def test_what_does_not_concern_a_filter_leaves_its_array(catalog: Catalog) -> No
 def test_a_full_cache_drops_what_was_not_asked_for_the_longest(
     catalog: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(filters, "CACHED", 3)
+    monkeypatch.setattr(filter_cache, "CACHED", 3)
     cache = FilterCache()
     bounds = [PhotoFilter(after=number) for number in range(3)]
     kept = [ids(catalog, cache, one) for one in bounds]
@@ -98,7 +98,7 @@ def test_a_full_cache_drops_what_was_not_asked_for_the_longest(
     ids(catalog, cache, PhotoFilter(after=3))
     assert ids(catalog, cache, bounds[0]) is kept[0]
     assert ids(catalog, cache, bounds[1]) is not kept[1]
-    monkeypatch.setattr(filters, "CACHED_IDS", 300)
+    monkeypatch.setattr(filter_cache, "CACHED_IDS", 300)
     large = ids(catalog, cache, PhotoFilter(before=101))
     assert len(large) == 200
     assert list(cache._known) == [PhotoFilter(before=101)]  # the others do not fit beside it

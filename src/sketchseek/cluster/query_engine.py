@@ -30,7 +30,7 @@ from sketchseek.search.part_ranking import EmbeddedParts, part_ranking
 from sketchseek.search.query import Embedding, QueryEngine, ReEmbeddedError
 from sketchseek.search.results import LibraryPhoto, PhotoFolder, SearchResult
 from sketchseek.search.text_ranking import text_ranking
-from sketchseek.stages import stage
+from sketchseek.search_times import stage
 
 REFRESH = 2.0
 """Seconds after which a search looks for a newer version of the table."""

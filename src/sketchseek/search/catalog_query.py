@@ -18,7 +18,7 @@ from sketchseek.search.catalog import Catalog, LibraryMetadata
 from sketchseek.search.catalog.region_store import Embeddings, RegionStore
 from sketchseek.search.color_ranking import ColorCache
 from sketchseek.search.combined_query import Query
-from sketchseek.search.filters import FilterCache
+from sketchseek.search.filter_cache import FilterCache
 from sketchseek.search.found import FUSED, fused
 from sketchseek.search.frames import FrameCache
 from sketchseek.search.fusion import Ranking
@@ -35,7 +35,7 @@ from sketchseek.search.results import LibraryPhoto, PhotoFolder, SearchResult
 from sketchseek.search.scan import absolute
 from sketchseek.search.text_ranking import matched_ids, text_ranking
 from sketchseek.search.word_cache import WordCache
-from sketchseek.stages import stage
+from sketchseek.search_times import stage
 
 
 class CatalogQueryEngine(QueryEngine):

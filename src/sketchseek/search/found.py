@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from sketchseek.search.fusion import Ranking, fuse, ranks_of
 from sketchseek.search.index.protocol import Ids, Scores
-from sketchseek.stages import stage
+from sketchseek.search_times import stage
 
 Nearest = Callable[[int, Ids | None], tuple[Ids, Scores]]
 """Returns ids and scores of the k photos nearest to the query, best first: among all that a filter allows, or among ids

@@ -28,9 +28,9 @@ from sketchseek.search.object_path import PhotoPath
 from sketchseek.search.params import Filter, SearchParams
 from sketchseek.search.part_ranking import EmbeddedParts
 from sketchseek.search.results import LibraryPhoto, PhotoFolder, SearchResult
+from sketchseek.search_times import stage
 from sketchseek.sketches import SketchSource
 from sketchseek.sketches.parts import sketch_parts
-from sketchseek.stages import stage
 
 Embedding = npt.NDArray[np.float32]
 

@@ -18,6 +18,7 @@ from fastapi import Depends, Header, Query
 from fastapi import Path as PathParameter
 from starlette.requests import Request
 
+from sketchseek.search_times import observed_stages, stage
 from sketchseek.server import API_PREFIX
 from sketchseek.server.access import TOKEN_HEADER
 from sketchseek.server.background_indexing import Indexer
@@ -27,7 +28,6 @@ from sketchseek.server.metrics import Metrics
 from sketchseek.server.security import Limits
 from sketchseek.server.thumbnails import ThumbnailCache
 from sketchseek.server.uploads import read_upload
-from sketchseek.stages import observed_stages, stage
 
 if TYPE_CHECKING:
     from PIL import Image
