@@ -201,7 +201,7 @@ def test_a_pen_draws_with_pressure_and_every_point_and_a_resting_hand_does_not(
         )
         return ink(page) - before
 
-    light, hard = stroke("pen", 20, 0.1), stroke("pen", 50, 0.9)
+    light, hard = stroke("pen", 40, 0.1), stroke("pen", 50, 0.9)
     assert hard > 1.5 * light > 0
     assert stroke("touch", 80, 0.5, near="pen") == 0  # at the same time: the pause between two calls may be long
     expect_results(page)
