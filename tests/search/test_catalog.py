@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -10,6 +11,7 @@ import pytest
 
 from sketchseek.errors import LibraryCorruptError, LibraryError, LibraryNotFoundError
 from sketchseek.search.catalog import FILE, Catalog, LibraryMetadata, Row
+from sketchseek.search.catalog.database import Database
 
 METADATA = LibraryMetadata("tiny", "tiny", "0123", 2, "cosine")
 
@@ -30,6 +32,21 @@ def opened(tmp_path: Path) -> Iterator[Callable[[], Catalog]]:
     """Opens the catalog for reading; it is closed after the test."""
     with ExitStack() as stack:
         yield lambda: stack.enter_context(closing(Catalog(tmp_path)))
+
+
+def test_a_new_catalog_is_in_one_file_before_it_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    close, alone = Database.close, tmp_path / "alone.db"
+
+    def copied(database: Database) -> None:
+        if not alone.exists():
+            shutil.copyfile(database.path, alone)
+        close(database)
+
+    monkeypatch.setattr(Database, "close", copied)
+    Catalog(tmp_path, create=METADATA).close()
+    with closing(sqlite3.connect(alone)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert connection.execute("SELECT count(*) FROM meta").fetchone()[0] > 0
 
 
 def test_ids_are_never_given_again(catalog: Catalog) -> None:

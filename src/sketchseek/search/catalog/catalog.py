@@ -107,7 +107,7 @@ def create_catalog(path: Path, metadata: LibraryMetadata) -> None:
             try:
                 new.create(metadata)
             finally:
-                new.close()  # which moves everything into the one file
+                new.close()
     except OSError as error:
         raise LibraryError(
             f"cannot be written ({error.strerror or error}).",
@@ -181,6 +181,8 @@ class _NewCatalog(PhotoTables, FolderTables):
                 self._connection.execute("INSERT INTO sqlite_sequence VALUES ('photos', ?), ('removals', ?)", last)
             self._connection.execute(f"PRAGMA application_id = {APPLICATION}")
             self._connection.execute(f"PRAGMA user_version = {VERSION}")
+            # The file alone gets the library's name. Closing moves the journal into it, too, but hides errors.
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def is_library(folder: Path) -> bool:
