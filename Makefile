@@ -44,8 +44,9 @@ $(VENV)/.all: pyproject.toml | $(BIN)/pip
 demo: $(VENV)/.base
 	$(BIN)/sketchseek demo $(if $(PHOTOS),"$(PHOTOS)")
 
-# Four processes on two cores: half of the tests wait for servers, browsers and programs that they start.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 4 --dist loadfile
+# Four processes on two cores: half of the tests wait for servers, browsers and programs that they start. In the order of
+# names, the slowest files, tests/cluster, are among the first; by xdist's own order, they would be the last.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # Tests of the page run in Debian's Chromium. Without it they are skipped.
 test: $(VENV)/.all lint
