@@ -19,21 +19,20 @@ MAX_FILES = 2_000_000
 _CHUNK = 1 << 20
 _DRIVE = re.compile(r"[A-Za-z]:")
 
-# What zipfile and tarfile raise for damaged archives; their documentation promises less.
-_DAMAGED = (
+# What zipfile raises for damaged archives. Its documentation promises BadZipFile only.
+ZIP_ERRORS = (
     zipfile.BadZipFile,
     zipfile.LargeZipFile,
-    tarfile.TarError,
     zlib.error,
-    lzma.LZMAError,
-    NotImplementedError,
-    RuntimeError,
+    NotImplementedError,  # an unknown method of compression
+    RuntimeError,  # encrypted
     EOFError,
+    ValueError,
     IndexError,
     KeyError,
     OverflowError,
-    ValueError,
 )
+_DAMAGED = (*ZIP_ERRORS, tarfile.TarError, lzma.LZMAError)
 
 
 class _UnsafeError(Exception):

@@ -17,7 +17,6 @@ import time
 import urllib.error
 import urllib.request
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -40,6 +39,7 @@ from sketchseek.models.package import (
     load_model_package,
 )
 from sketchseek.progress import Progress, ignore_progress
+from sketchseek.unpack import ZIP_ERRORS
 
 MAX_BYTES = 4_000_000_000
 """Cap on an archive and on what it unpacks to."""
@@ -55,19 +55,6 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 """Names that Windows gives to devices."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-# What zipfile raises for damaged archives. Its documentation promises BadZipFile only.
-_ZIP_ERRORS = (
-    zipfile.BadZipFile,
-    zipfile.LargeZipFile,
-    zlib.error,
-    NotImplementedError,  # an unknown method of compression
-    RuntimeError,  # encrypted
-    EOFError,
-    ValueError,
-    IndexError,
-    KeyError,
-    OverflowError,
-)
 
 
 def install_model(
@@ -230,7 +217,7 @@ def _unpack(source: str, archive: Path, folder: Path) -> None:
                 cap = min(room, MAX_GRAPH_BYTES if name.endswith(".onnx") else _CAPS.get(name, MAX_MANIFEST_BYTES))
                 with zipped.open(item) as packed:
                     room -= _copy(source, packed, folder / name, item.file_size, ignore_progress, cap)
-    except _ZIP_ERRORS as error:
+    except ZIP_ERRORS as error:
         raise ModelPackageError(
             f"not a ZIP archive that can be read ({error}).", subject=source, remedy="Download it again."
         ) from error
