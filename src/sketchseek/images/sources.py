@@ -45,7 +45,7 @@ def opened(source: str | os.PathLike[str] | bytes) -> BinaryIO:
     return io.BytesIO(source)
 
 
-def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
+def open_regular(path: str | os.PathLike[str]) -> io.BufferedReader:
     """Open a regular file for reading. Folders, devices and pipes are refused, since reading them could block.
 
     Raises:

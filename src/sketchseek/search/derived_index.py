@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import BinaryIO, Literal, TypeVar
+from typing import Literal, TypeVar
 
 from sketchseek.images.sources import open_regular
 from sketchseek.search.catalog import Catalog
@@ -84,7 +84,7 @@ def _read(block: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes | str
             with open_regular(os.fsdecode(path)) as file:
                 if os.fstat(file.fileno()).st_size > READ_WHOLE:
                     source: bytes | str = os.fsdecode(path)
-                    found = _digest_of(file)
+                    found = hashlib.file_digest(file, "sha256").digest()
                 else:
                     source = file.read()
                     found = hashlib.sha256(source).digest()
@@ -93,10 +93,3 @@ def _read(block: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes | str
         if found == digest:
             read.append((digest, source))
     return read
-
-
-def _digest_of(file: BinaryIO) -> bytes:
-    digest = hashlib.sha256()
-    while data := file.read(1 << 20):
-        digest.update(data)
-    return digest.digest()
