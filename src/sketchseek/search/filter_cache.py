@@ -49,9 +49,9 @@ class FilterCache:
             state = catalog.state()
             followed = None if known is None else _followed(catalog, filter, known, state)
             known = _Known(self._found(catalog, filter, changes) if followed is None else followed, changes, state)
-        while len(self._known) >= CACHED or sum(map(_size, self._known.values())) > CACHED_IDS - _size(known):
-            if not self._known:
-                break
+        while self._known and (
+            len(self._known) >= CACHED or sum(map(_size, self._known.values())) > CACHED_IDS - _size(known)
+        ):
             del self._known[next(iter(self._known))]  # the one that was not asked for the longest
         self._known[filter] = known
         return known.ids
@@ -71,9 +71,7 @@ class FilterCache:
 def _followed(catalog: Catalog, filter: PhotoFilter, known: _Known, state: CatalogState) -> Ids | None:
     """Return what a filter allows, by what was added and removed since; None if that does not tell."""
     before = known.state
-    if (before.revision, before.moved) != (state.revision, state.moved) or not (
-        state.floor <= before.last_removal <= state.last_removal and before.last_id <= state.last_id
-    ):
+    if before.moved != state.moved or not before.leads_to(state):
         return None
     ids = known.ids
     if before.last_removal < state.last_removal:

@@ -75,10 +75,10 @@ class IndexMirror:
         if self._index is not None and newer is None and metadata.changes == self._changes:
             return self._index
         state = catalog.state()
-        if newer is not None and _can_catch_up(_state_of(newer[0]), state):
+        if newer is not None and _state_of(newer[0]).leads_to(state):
             self._use(*newer)
         index = self._index
-        if index is None or not _can_catch_up(self._state, state):
+        if index is None or not self._state.leads_to(state):
             index = self._open(catalog, state, metadata.snapshot, exact=exact)
         elif self._is_outgrown(index, metadata.snapshot):
             self._newer.start(metadata.snapshot)
@@ -206,7 +206,7 @@ class IndexMirror:
         if (snapshot.dimension, snapshot.distance) != (self.dimension, self.distance):
             raise StaleSnapshotError("it has another dimension or distance")
         self._use(snapshot, index)
-        if _can_catch_up(self._state, state):
+        if self._state.leads_to(state):
             self._catch_up(catalog, index, state)
             if len(index) == catalog.count():
                 return index
@@ -235,15 +235,6 @@ class IndexMirror:
 
 def _state_of(snapshot: IndexSnapshot) -> CatalogState:
     return CatalogState(snapshot.revision, snapshot.last_id, snapshot.last_removal, 0)
-
-
-def _can_catch_up(mine: CatalogState, state: CatalogState) -> bool:
-    """Whether what happened between two states of the catalog is known."""
-    return (
-        mine.revision == state.revision
-        and mine.last_id <= state.last_id
-        and state.floor <= mine.last_removal <= state.last_removal
-    )
 
 
 def _is_outdated(engine: str, count: int, built: int) -> bool:

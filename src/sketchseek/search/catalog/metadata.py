@@ -53,6 +53,14 @@ class CatalogState:
     floor: int
     moved: int = 0
 
+    def leads_to(self, later: CatalogState) -> bool:
+        """Return whether the catalog still tells what was added and removed from this state to a later one."""
+        return (
+            self.revision == later.revision
+            and self.last_id <= later.last_id
+            and later.floor <= self.last_removal <= later.last_removal
+        )
+
 
 class MetadataTable(Database):
     """The table ``meta``."""
