@@ -11,6 +11,8 @@ from sketchseek.ablations.macro import LOG_RANK
 from sketchseek.ablations.results import AblationResults, markdown, shown_difference
 
 FOLDS_ORDER = [
+    "normalization-last-folds",
+    "capacity-last-folds",
     "again-folds",
     "normalization-folds",
     "relative-triplet-folds",
@@ -24,7 +26,7 @@ _FOLDS_TEXT = """\
 
 Each file `experiments/ablations/*-folds.yaml` states its hypotheses, their metric and when it stops, and was committed
 before its runs. All 1,724 drawn training photos of both variants, with their 10,015 sketches, are dealt into five
-folds; a photo is in one fold in both variants. A run trains without a fold, and then ranks the fold's photos, drawn or
+folds, in the two `last` files into ten; a photo is in one fold in both variants. A run trains without a fold, and then ranks the fold's photos, drawn or
 not, for each of its sketches. Averages count each category the same. The test list was not read. One command repeats
 or continues a file:
 

@@ -24,10 +24,15 @@ CLAIMS: dict[str, list[tuple[str, str]]] = {
         ("relative-triplet-folds", "Without copies, RTL by anchors, far, beats triplet loss"),
     ],
     "Batch normalization suits embeddings better than L2 normalization": [
+        ("normalization-last-folds", "With triplet loss, batch normalization beats L2 normalization"),
         ("again-folds", "With triplet loss, batch normalization beats L2 normalization"),
         ("normalization-folds", "Batch normalization beats L2 normalization"),
     ],
     "Photos need the larger encoder": [
+        (
+            "capacity-last-folds",
+            "Photos need the larger network: Lite2 for photos and Lite0 for sketches beats the reverse",
+        ),
         (
             "capacity-again-folds",
             "Photos need the larger network: Lite2 for photos and Lite0 for sketches beats the reverse",
