@@ -34,8 +34,9 @@ was not read. One command repeats or continues a file:
     sketchseek compare experiments/ablations/NAME.yaml --data DATA --store docs/measured/ablations
 
 Differences are paired by sketch, fold and seed. Intervals (95 %) cover photos, by cluster bootstrap, and trainings, by
-what folds differ more than their photos explain. p-values are corrected within a file (Holm). MDE is the difference
-that one such test finds with a chance of 80 %. *Supported* and *rejected*: p below 0.05. *Equivalent*: not so, and the
+what folds differ more than their photos explain. p-values are multiplied by how often a hypothesis has been tested
+(`tests` in its file) and corrected within the file (Holm). MDE is the difference that one such test finds with a chance
+of 80 %. *Supported* and *rejected*: p below 0.05. *Equivalent*: not so, and the
 90 % interval lies within ±1 point (TOST). "At most 2 points below" tests for non-inferiority. The last column is what
 the compared runs took, on one core.
 

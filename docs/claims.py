@@ -23,6 +23,8 @@ CLAIMS: dict[str, list[tuple[str, str]]] = {
         ("again-folds", "Without copies, RTL by photos, far, beats triplet loss"),
         ("relative-triplet-folds", "Without copies, RTL by photos, far, beats triplet loss"),
         ("relative-triplet-folds", "Without copies, RTL by anchors, far, beats triplet loss"),
+        ("chairs-folds", "Chairs, with copies of all: RTL by photos, far, beats triplet loss"),
+        ("chairs-folds", "Chairs, without copies: RTL by photos, far, beats triplet loss"),
     ],
     "Batch normalization suits embeddings better than L2 normalization": [
         ("normalization-last-folds", "With triplet loss, batch normalization beats L2 normalization"),

@@ -56,6 +56,8 @@ def test_verdicts() -> None:
     assert words == ["supported", "rejected", "equivalent", "undecided", "undecided"]
     assert decide([(0.012, 0.005, 0.0)], 0.01)[0].word == "supported"
     assert decide([(0.012, 0.005, 0.0)] * 5, 0.01)[0].word == "undecided"  # p 0.016, five times
+    assert decide([(0.012, 0.005, 0.0)], 0.01, tests=3)[0].word == "supported"
+    assert decide([(0.012, 0.005, 0.0)], 0.01, tests=4)[0].word == "undecided"
 
 
 def test_a_tolerance_makes_a_test_for_non_inferiority() -> None:

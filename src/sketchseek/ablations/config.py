@@ -90,6 +90,7 @@ class FoldsConfig:
         seed: Chooses the folds.
         runs: The folds that are run, the first so many; 0 for all.
         margin: Differences within this are equivalent, between 0 and 1.
+        tests: How often these hypotheses have been tested, this time included; p-values are multiplied by it.
         stopping: When training and adding runs stop, in words. Write it before the first run.
     """
 
@@ -98,6 +99,7 @@ class FoldsConfig:
     seed: Annotated[Int, Field(ge=0)] = 0
     runs: Annotated[Int, Field(ge=0)] = 0
     margin: Annotated[Float, Field(gt=0, lt=1)] = 0.01
+    tests: Annotated[Int, Field(ge=1)] = 1
 
     @property
     def held_out(self) -> range:

@@ -99,7 +99,8 @@ class CrossValidation:
                 found.append((hypothesis, rows))
         estimates = [(*rows[one["metric"]], float(one.get("tolerance", 0.0))) for one, rows in found]
         missing = [(0.0, 1.0, 0.0)] * (len(hypotheses) - len(found))  # p = 1: they still count in the adjustment
-        decisions = decide([*estimates, *missing], self.settings["folds"]["margin"])
+        folds = self.settings["folds"]
+        decisions = decide([*estimates, *missing], folds["margin"], folds.get("tests", 1))
         return [
             FoldVerdict(
                 one["hypothesis"],

@@ -59,14 +59,15 @@ class Decision:
         return "equivalent" if self.equivalent and not self.tolerance else "undecided"
 
 
-def decide(estimates: Sequence[tuple[float, float, float]], margin: float) -> list[Decision]:
+def decide(estimates: Sequence[tuple[float, float, float]], margin: float, tests: int = 1) -> list[Decision]:
     """Test several hypotheses together.
 
     Args:
         estimates: Difference, standard error and tolerance of each hypothesis.
         margin: Differences within this are equivalent.
+        tests: How often the hypotheses have been tested with other runs, this time included (Bonferroni).
     """
-    adjusted = holm([two_sided_p(difference + tolerance, error) for difference, error, tolerance in estimates])
+    adjusted = holm([min(1.0, tests * two_sided_p(d + tolerance, error)) for d, error, tolerance in estimates])
     return [
         Decision(difference, error, tolerance, margin, p)
         for (difference, error, tolerance), p in zip(estimates, adjusted, strict=True)
