@@ -17,6 +17,10 @@ CLAIMS: dict[str, list[tuple[str, str]]] = {
     "Training data has limitations that can be shown": [
         ("invalid-lists-last-folds", "Training without all official lists beats training without as many at random"),
         ("invalid-lists-folds", "Training without all official lists beats training without as many at random"),
+        *(
+            ("invalid-each-folds", f"Training without the list `{name}` beats training without as many at random")
+            for name in ("error", "ambiguous", "pose", "context")
+        ),
     ],
     "Relative Triplet Loss beats triplet loss": [
         ("relative-triplet-folds", "With copies of all, RTL by photos, far, beats triplet loss"),
