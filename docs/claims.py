@@ -51,6 +51,10 @@ CLAIMS: dict[str, list[tuple[str, str]]] = {
         ("distillation-folds", "ShuffleNetV2 by regression is at most 2 points below its teacher"),
         ("distillation-folds", "Distillation helps ShuffleNetV2"),
         ("distillation-folds", "A student of teacher A's size, by both teachers, is at most 2 points below it"),
+        ("distillation-spaces-folds", "ShuffleNetV2 in its own space is at most 2 points below its teacher"),
+        ("distillation-spaces-folds", "From a distilled start, regression helps ShuffleNetV2"),
+        ("distillation-spaces-folds", "Own space helps ShuffleNetV2"),
+        ("distillation-spaces-folds", "A second teacher helps ShuffleNetV2"),
     ],
 }
 """By claim, the hypotheses that test it: the file and the hypothesis. What has not run is left out."""

@@ -64,7 +64,6 @@ class RunConfig:
         what, which: Dimensions of the two parts of an embedding.
         inputs: Principal components of a photo's features that the photo head sees, of the mean and of the rest.
         without: Lists of invalid sketches that are left out of training.
-        init: Folder of a finished run of this shape, with or without a middle layer.
         gate: Fixed gate of doodleNet's words, or 0 for one that is learned. Training closes a gate that it can change,
             through its weights or through its inputs, because the network knows its training sketches by heart better
             than doodleNet does.
@@ -84,7 +83,6 @@ class RunConfig:
     batch: BatchConfig = BatchConfig()
     loss: LossConfig = LossConfig()
     without: list[str] = field(default_factory=lambda: ["error"])
-    init: str = ""
     steps: int = 6000
     warmup: int = 200
     rate: float = 4.0e-4

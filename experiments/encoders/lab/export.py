@@ -29,7 +29,7 @@ from lab.photo_features import PhotoTrunk
 from lab.select import SCALARS
 from lab.sketch_network import SketchNetwork
 from lab.store import places_of, words_of
-from lab.train import add_middle, load_config, part_of
+from lab.train import load_config, part_of
 from sketchseek.encoder import Encoder
 from sketchseek.errors import ExportError
 from sketchseek.file_digest import file_digest
@@ -87,8 +87,6 @@ def modules_of(
     width = 4 * trunk.channels + 16 * trunk.middle_channels
     photo_head = PhotoHead(config, None, trunk.channels, width)
     network = SketchNetwork(config.sketch_backbone, work / "weights", doodlenet, [], config.sketch_middle)
-    if "head.middle_mean" not in state:
-        add_middle(state, 0)
     names = network.doodlenet.words
     sketch_head = SketchHead(config, network.channels, network.doodle_channels, len(names), network.middle_channels)
     words = F.normalize(state["words"], dim=1)

@@ -23,7 +23,7 @@ from lab.networks import Parts, PhotoHead, SketchHead, refined
 from lab.pack import read_pack
 from lab.sketch_network import SketchNetwork
 from lab.store import Store, places_of
-from lab.train import add_middle, load_config, part_of
+from lab.train import load_config, part_of
 from lab.validate import Validation
 
 SCALARS = ("weight", "offset", "refine")
@@ -55,8 +55,6 @@ class Candidate:
         self.store = Store(read_pack(work / "pack"), work / "bank.npy")
         self.validation = Validation(self.store)
         network = SketchNetwork(self.config.sketch_backbone, work / "weights", doodlenet, [], self.config.sketch_middle)
-        if "head.middle_mean" not in state:
-            add_middle(state, 0)
         names = network.doodlenet.words
         head = SketchHead(self.config, network.channels, network.doodle_channels, len(names), network.middle_channels)
         cached = np.load(features, mmap_mode="r")

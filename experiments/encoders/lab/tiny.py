@@ -83,7 +83,7 @@ def fit(
 ) -> None:
     """Train the head, and write a run that ``lab.select`` and ``lab.export`` take."""
     teacher = Candidate(small, work, small_features, doodlenet)
-    config = replace(teacher.config, name="tiny", photo_backbone=backbone, photo_size=size, init=str(small))
+    config = replace(teacher.config, name="tiny", photo_backbone=backbone, photo_size=size)
     store, cached = teacher.store, np.load(features, mmap_mode="r")
     state = load_file(small / "weights.safetensors")
     channels = int(load_pretrained(backbone, work / "weights").num_features)

@@ -42,7 +42,6 @@ class Trainer:
         self, config: RunConfig, work: Path, features: Path, doodlenet: Path, held_out: str, resume: Path | None = None
     ) -> None:
         torch.manual_seed(config.seed)
-        before = resume or (Path(config.init) if config.init else None)
         self.config = config
         pack = read_pack(work / "pack")
         if pack.split_sha256 != held_out:
@@ -53,17 +52,17 @@ class Trainer:
         photo_net = load_pretrained(config.photo_backbone, weights)
         self.cache = np.load(features, mmap_mode="r")
         channels = int(photo_net.num_features)
-        fit = torch.from_numpy(self.cache[self.store.train_photos, 0].astype(np.float32)) if before is None else None
+        fit = torch.from_numpy(self.cache[self.store.train_photos, 0].astype(np.float32)) if resume is None else None
         self.photo = PhotoHead(config, fit, channels, self.cache.shape[2])
-        if before is not None:
-            self.photo.load_state_dict(part_of(load_file(before / "weights.safetensors"), "photo"))
+        if resume is not None:
+            self.photo.load_state_dict(part_of(load_file(resume / "weights.safetensors"), "photo"))
         self.inputs = self._inputs()
         self.teacher = F.normalize(self.inputs[:, 0, : config.inputs], dim=1)
         self.network = SketchNetwork(
             config.sketch_backbone,
             weights,
             doodlenet,
-            map(self._pixels, range(0 if before else RECALIBRATION)),
+            map(self._pixels, range(0 if resume else RECALIBRATION)),
             config.sketch_middle,
         )
         self.head = SketchHead(
@@ -78,10 +77,10 @@ class Trainer:
         self.scales = nn.Parameter(torch.tensor([math.log(10.0), math.log(8.0), math.log(16.0)]))
         self.network.to(memory_format=torch.channels_last)
         self.step = 0
-        if before is None:
+        if resume is None:
             self._fit_head()
         else:
-            self._load_weights(load_file(before / "weights.safetensors"))
+            self._load_weights(load_file(resume / "weights.safetensors"))
         if config.gate:
             self.head.fix_gate(config.gate)
         self.optimizer = self._optimizer()
@@ -131,16 +130,6 @@ class Trainer:
             paired.append(has)
         joined = Features(*(torch.cat(each) for each in zip(*features, strict=True)))
         self.head.fit(joined, Parts(torch.cat(what), torch.cat(which)), torch.cat(paired))
-
-    @torch.no_grad()
-    def _fit_middle(self) -> None:
-        """Statistics of the middle layer, for weights that were trained without it."""
-        seen = []
-        self.network.eval()
-        for number in range(FIT):
-            with torch.autocast("cpu", dtype=torch.bfloat16):
-                seen.append(self.network(self.store.batch(self.config.batch, self.config.seed + 2, number).pixels))
-        self.head.set_statistics("middle", torch.cat([each.middle for each in seen]))
 
     def _trained(self) -> dict[str, Tensor]:
         """Parameters that training changes, by name."""
@@ -278,13 +267,8 @@ class Trainer:
         return {k: v.contiguous().clone() for k, v in state.items()}
 
     def _load_weights(self, state: dict[str, Tensor]) -> None:
-        without_middle = "head.middle_mean" not in state and self.network.middle_channels > 0
-        if without_middle:
-            add_middle(state, self.network.middle_channels)
         for name, module in {"network": self.network, "head": self.head, "photo": self.photo}.items():
             module.load_state_dict(part_of(state, name))
-        if without_middle:
-            self._fit_middle()
         self.words.data.copy_(state["words"])
         self.scales.data.copy_(state["scales"])
 
@@ -312,13 +296,6 @@ def load_config(run: Path) -> RunConfig:
 def part_of(state: dict[str, Tensor], name: str) -> dict[str, Tensor]:
     """One module's tensors."""
     return {key[len(name) + 1 :]: value for key, value in state.items() if key.startswith(f"{name}.")}
-
-
-def add_middle(state: dict[str, Tensor], channels: int) -> None:
-    """Give weights that were trained without a middle layer one that counts for nothing yet, or an empty one."""
-    which = state["head.which.weight"]
-    state["head.which.weight"] = torch.cat([which, which.new_zeros(len(which), channels)], dim=1)
-    state["head.middle_mean"], state["head.middle_scale"] = torch.zeros(channels), torch.ones(channels)
 
 
 def run(trainer: Trainer, out: Path) -> None:
