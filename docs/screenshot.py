@@ -1,13 +1,17 @@
-"""Make the pictures of the documentation: draw a cat with the mouse on the page of a running server.
+"""Make the pictures of the documentation: draw with the mouse on the page of a running server.
 
 Run: sketchseek demo --no-open, then: python docs/screenshot.py http://127.0.0.1:8765/
-Writes page.png and drawing.gif to docs/.
+Writes page.png and drawing.gif to docs/, with a cat.
+
+Run: sketchseek serve photos.library, then: python docs/screenshot.py URL --drawing docs/umbrella.json
+Writes page-umbrella.png to docs/. The photos in it are Caltech-101's.
 """
 
 from __future__ import annotations
 
 import argparse
 import io
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,12 +34,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("url")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent)
+    parser.add_argument("--drawing", type=Path, help="Strokes as JSON, in place of the cat.")
     parser.add_argument("--scheme", choices=["light", "dark"], default="light")
     parser.add_argument("--chromium", default=CHROMIUM)
     options = parser.parse_args()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=options.chromium, args=ARGUMENTS)
         page = opened(browser, options.url, options.scheme)
+        if options.drawing:
+            draw(page, json.loads(options.drawing.read_text(encoding="utf-8")))
+            settle(page)
+            page.screenshot(path=options.out / f"page-{options.drawing.stem}.png")
+            return
         frames: list[Image.Image] = []
         draw(page, CAT, lambda: frames.append(frame(page)))
         settle(page)
