@@ -1,9 +1,9 @@
 """Make the pictures of the documentation: draw with the mouse on the page of a running server.
 
 Run: sketchseek demo --no-open, then: python docs/screenshot.py http://127.0.0.1:8765/
-Writes page.png and drawing.gif to docs/, with a cat.
+Writes drawing.gif to docs/, with a cat.
 
-Run: sketchseek serve photos.library, then: python docs/screenshot.py URL --drawing docs/umbrella.json
+Run: sketchseek serve --library photos.library, then: python docs/screenshot.py URL --drawing docs/umbrella.json
 Writes page-umbrella.png to docs/. The photos in it are Caltech-101's.
 """
 
@@ -49,7 +49,6 @@ def main() -> None:
         frames: list[Image.Image] = []
         draw(page, CAT, lambda: frames.append(frame(page)))
         settle(page)
-        page.screenshot(path=options.out / "page.png")
         frames.append(frame(page))
         write_gif(frames, options.out / "drawing.gif")
         browser.close()
