@@ -46,6 +46,10 @@ CLAIMS: dict[str, list[tuple[str, str]]] = {
         ),
         ("capacity-folds", "Photos need the larger network: Lite2 for photos and Lite0 for sketches beats the reverse"),
         ("capacity-folds", "A larger sketch encoder helps"),
+        (
+            "capacity-distilled-folds",
+            "Whole networks from a distilled start: x1.0 for photos and x0.5 for sketches beats the reverse",
+        ),
     ],
     "Distillation trains small students with marginal loss": [
         ("distillation-folds", "ShuffleNetV2 by regression is at most 2 points below its teacher"),
