@@ -27,9 +27,10 @@ _FOLDS_TEXT = """\
 
 Each file `experiments/ablations/*-folds.yaml` states its hypotheses, their metric and when it stops, and was committed
 before its runs. All 1,724 drawn training photos of both variants, with their 10,015 sketches, are dealt into five
-folds, in the `last` files into ten; a photo is in one fold in both variants. A run trains without a fold, and then
-ranks the fold's photos, drawn or not, for each of its sketches. Averages count each category the same. The test list
-was not read. One command repeats or continues a file:
+folds, in the `last` files and `invalid-each-folds` into ten; a photo is in one fold in both variants. `chairs-folds`
+deals out the 300 training photos of QMUL-Chair-V2 in their place. A run trains without a fold, and then ranks the
+fold's photos, drawn or not, for each of its sketches. Averages count each category the same. The test list was not
+read. One command repeats or continues a file:
 
     sketchseek compare experiments/ablations/NAME.yaml --data DATA --store docs/measured/ablations
 

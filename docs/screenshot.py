@@ -41,16 +41,14 @@ def main() -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=options.chromium, args=ARGUMENTS)
         page = opened(browser, options.url, options.scheme)
-        if options.drawing:
-            draw(page, json.loads(options.drawing.read_text(encoding="utf-8")))
-            settle(page)
-            page.screenshot(path=options.out / f"page-{options.drawing.stem}.png")
-            return
+        strokes = json.loads(options.drawing.read_text(encoding="utf-8")) if options.drawing else CAT
         frames: list[Image.Image] = []
-        draw(page, CAT, lambda: frames.append(frame(page)))
+        draw(page, strokes, lambda: frames.append(frame(page)))
         settle(page)
-        frames.append(frame(page))
-        write_gif(frames, options.out / "drawing.gif")
+        if options.drawing:
+            page.screenshot(path=options.out / f"page-{options.drawing.stem}.png")
+        else:
+            write_gif([*frames, frame(page)], options.out / "drawing.gif")
         browser.close()
 
 

@@ -67,7 +67,7 @@ def decide(estimates: Sequence[tuple[float, float, float]], margin: float, tests
         margin: Differences within this are equivalent.
         tests: How often the hypotheses have been tested with other runs, this time included (Bonferroni).
     """
-    adjusted = holm([min(1.0, tests * two_sided_p(d + tolerance, error)) for d, error, tolerance in estimates])
+    adjusted = holm([tests * two_sided_p(difference + tolerance, error) for difference, error, tolerance in estimates])
     return [
         Decision(difference, error, tolerance, margin, p)
         for (difference, error, tolerance), p in zip(estimates, adjusted, strict=True)
